@@ -1,0 +1,356 @@
+"""The composition root: takes a stack and a database, and hands every part what it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import aiohttp
+
+from mainstay.db import GroupCommit, Pool, acquire, open_pool
+from mainstay.engine import Context, Driver, StepRunner, Workflow
+from mainstay.engine.context import RoleBinding
+from mainstay.errors import WorkflowError
+from mainstay.identity import Person, annotate, load_contact
+from mainstay.inbound import Journey, Routing, contact_from_json, read
+from mainstay.intake import INBOUND, Intake, SourceBinding
+from mainstay.intake.store import Suspect
+from mainstay.kit import CRM, Connector, Http, HttpSettings
+from mainstay.model import Run, new_id
+from mainstay.records import push_failed
+from mainstay.records.push import Pusher
+from mainstay.records.store import PUSH
+from mainstay.runs import Claimed, Settlement, requeue
+from mainstay.watch import ALERT, Alerter, resolve_healed, trouble_of_quarantine, trouble_of_run
+from mainstay.watch.alert import Route
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+    from mainstay.engine.steps import Clock
+    from mainstay.settings.stack import Stack
+
+log = logging.getLogger(__name__)
+
+CALLS_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A stack with its workflows: what one workspace runs."""
+
+    stack: Stack
+    workflows: Sequence[Workflow]
+
+
+class Workspace:
+    """One client's stack, bound: every look-up of the running system goes through here."""
+
+    def __init__(self, workspace_id: UUID, bundle: Bundle) -> None:
+        self.id = workspace_id
+        self.stack = bundle.stack
+        self.slug = bundle.stack.slug
+        self.workflows = {declared.name: declared for declared in bundle.workflows}
+        by_event: dict[str, list[str]] = {}
+        for declared in bundle.workflows:
+            by_event.setdefault(declared.on, []).append(declared.name)
+        record_system = bundle.stack.system_of_record
+        is_builtin = bundle.stack.connections[record_system].connector.is_builtin
+        self.routing = Routing("" if is_builtin else record_system, by_event, bundle.stack.region)
+        self.sources = {
+            name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
+            for name, entry in bundle.stack.sources.items()
+        }
+        self._http: dict[str, HttpSettings] = {}
+        self._slots: dict[str, asyncio.Semaphore] = {}
+
+    def connector(self, connection: str) -> Connector:
+        """Return the connector of a connection."""
+        return self.stack.connections[connection].connector
+
+    def http_settings(self, connection: str) -> HttpSettings:
+        """Return how to reach a connection, or a source's vendor (``source:NAME``)."""
+        if connection not in self._http:
+            kind, _, name = connection.rpartition(":")
+            if kind == "source":
+                source = self.sources[name]
+                if source.kind.http is None:
+                    message = f'source "{name}" must name its connection: add connection = "..." to [sources.{name}]'
+                    raise WorkflowError(message)
+                self._http[connection] = source.kind.http(source.settings)
+            else:
+                entry = self.stack.connections.get(connection)
+                if entry is None:
+                    message = f'the connection "{connection}" is no longer in stack.toml; restore it, then retry'
+                    raise WorkflowError(message)
+                http = entry.connector.http
+                self._http[connection] = http(entry.settings) if http else HttpSettings("")
+        return self._http[connection]
+
+    def slots(self, connection: str) -> asyncio.Semaphore:
+        """Return what bounds the calls to a connection, so that a slow vendor holds up only its own."""
+        return self._slots.setdefault(connection, asyncio.Semaphore(CALLS_AT_ONCE))
+
+
+class App:
+    """Everything of one process: the same object behind the web, the worker, the commands and the tests."""
+
+    def __init__(self, pool: Pool, *, public_url: str, clock: Clock | None = None) -> None:
+        self.pool = pool
+        self.public_url = public_url.rstrip("/")
+        self.commit = GroupCommit(pool)
+        self.workspaces: dict[UUID, Workspace] = {}
+        self.by_slug: dict[str, Workspace] = {}
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._session: aiohttp.ClientSession | None = None
+        self._no_http = HttpSettings("")
+        self.alerter = Alerter(self)
+        self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
+        self.pusher = Pusher(pool, self.commit, self, load_contact)
+        self.journey = Journey(self.commit, self)
+        self.driver = Driver(
+            pool, self.commit, _Programs(self), open_http=self.open_http, on_failed=self._failed, clock=self._clock
+        )
+
+    @classmethod
+    async def open(
+        cls, dsn: str, bundles: Sequence[Bundle], *, public_url: str = "", clock: Clock | None = None, pool_size: int = 8
+    ) -> App:
+        """Connect, make the workspaces known, bind their stacks."""
+        app = cls(await open_pool(dsn, size=pool_size), public_url=public_url, clock=clock)
+        for bundle in bundles:
+            async with acquire(app.pool) as connection:
+                workspace_id = await connection.fetchval(
+                    """
+                    INSERT INTO workspaces (id, slug, name) VALUES ($1, $2, $3)
+                    ON CONFLICT (slug) DO UPDATE SET name = excluded.name RETURNING id
+                    """,
+                    new_id(),
+                    bundle.stack.slug,
+                    bundle.stack.name,
+                )
+            workspace = Workspace(workspace_id, bundle)
+            app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
+        return app
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        if self._session is not None:
+            await self._session.close()
+        await self.pool.close()
+
+    def workspace(self, workspace_id: UUID) -> Workspace:
+        """Return a workspace that this process serves."""
+        found = self.workspaces.get(workspace_id)
+        if found is None:
+            message = f"the workspace {workspace_id} is not among the stacks this process was started with"
+            raise WorkflowError(message)
+        return found
+
+    # What the stages ask for -------------------------------------------------------------------------------------
+
+    def routing(self, workspace_id: UUID) -> Routing:
+        """See :class:`mainstay.inbound.Workspaces`."""
+        return self.workspace(workspace_id).routing
+
+    def source(self, workspace_id: UUID, name: str) -> SourceBinding:
+        """See :class:`mainstay.inbound.Workspaces`."""
+        found = self.workspace(workspace_id).sources.get(name)
+        if found is None:
+            message = f'the source "{name}" is no longer in stack.toml; restore it, then retry'
+            raise WorkflowError(message)
+        return found
+
+    def open_http(self, workspace_id: UUID, connection: str, idempotency_key: str) -> Http:
+        """Return the HTTP client of one attempt."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=True,
+            )
+        if not connection:
+            return Http(self._session, self._no_http, idempotency_key=idempotency_key)
+        workspace = self.workspace(workspace_id)
+        return Http(
+            self._session,
+            workspace.http_settings(connection),
+            idempotency_key=idempotency_key,
+            slots=workspace.slots(connection),
+        )
+
+    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
+        """Return a connection's object for a role, for one attempt."""
+        workspace = self.workspace(workspace_id)
+        entry = workspace.stack.connections.get(connection)
+        if entry is None or role not in entry.connector.roles:
+            message = f'stack.toml has no connection "{connection}" for the role {role}'
+            raise WorkflowError(message)
+        store = BuiltinStore(self.pool, workspace_id) if entry.connector.is_builtin else None
+        return entry.connector.roles[role](entry.settings, http, store)
+
+    def crm(self, workspace_id: UUID, connection: str, http: Http) -> CRM:
+        """See :class:`mainstay.records.push.Systems`."""
+        found: CRM = self.vendor(workspace_id, connection, "crm", http)
+        return found
+
+    def role(self, workspace_id: UUID, role: str) -> RoleBinding:
+        """See :class:`mainstay.engine.context.Surroundings`."""
+        workspace = self.workspace(workspace_id)
+        connection = workspace.stack.roles.get(role)
+        if connection is None:
+            message = f'no connection has the role {role}: add  {role} = "NAME"  to [roles] in stack.toml'
+            raise WorkflowError(message)
+        connector = workspace.connector(connection)
+        return RoleBinding(
+            role, connection, lambda http: self.vendor(workspace_id, connection, role, http), connector.idempotency
+        )
+
+    def is_open(self, workspace_id: UUID, moment: datetime) -> bool:
+        """See :class:`mainstay.engine.context.Surroundings`."""
+        hours = self.workspace(workspace_id).stack.hours
+        return hours is None or hours.is_open(moment)
+
+    async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
+        """See :class:`mainstay.engine.context.Surroundings`."""
+        if self.workspace(steps.run.workspace_id).connector(connection).is_builtin:
+            return str(contact_id)
+        return await self.pusher.external_id(steps, contact_id, connection, step=step, name=name)
+
+    def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
+        """See :class:`mainstay.watch.alert.AlertRoutes`."""
+        return [
+            Route(route.connection, route.role, route.target) for route in self.workspace(workspace_id).stack.alerts
+        ]
+
+    def incident_url(self, workspace_id: UUID, incident_id: UUID) -> str:
+        """See :class:`mainstay.watch.alert.AlertRoutes`."""
+        return f"{self.public_url}/w/{self.workspace(workspace_id).slug}/incidents/{incident_id}"
+
+    def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
+        """Return the address of a record in its system's own screens; empty when it has none."""
+        entry = self.workspace(workspace_id).stack.connections.get(connection)
+        if entry is None or entry.connector.record_url is None:
+            return ""
+        return entry.connector.record_url(entry.settings, external_id)
+
+    # What happens in the transaction that records a failure --------------------------------------------------------
+
+    async def _failed(self, connection: Connection, run: Run, settlement: Settlement) -> None:
+        if run.workflow == PUSH and run.contact_id is not None:
+            await push_failed(connection, run.id, run.contact_id, settlement.error)
+        if run.workflow == INBOUND and run.delivery_id is not None:
+            await connection.execute(
+                "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1", run.delivery_id, settlement.error
+            )
+        at = await connection.fetchval(
+            "SELECT connection FROM attempts WHERE run_id = $1 AND step = $2 ORDER BY number DESC LIMIT 1",
+            run.id,
+            settlement.failed_step,
+        )
+        trouble = trouble_of_run(run.workflow, at or "", settlement.fate, settlement.error)
+        incident_id = await self.alerter.raise_trouble(connection, run.workspace_id, trouble)
+        await connection.execute("UPDATE runs SET incident_id = $2 WHERE id = $1", run.id, incident_id)
+
+    async def _quarantined(self, connection: Connection, suspect: Suspect) -> None:
+        trouble = trouble_of_quarantine(suspect.source.name, suspect.reason)
+        await self.alerter.raise_trouble(connection, suspect.source.workspace_id, trouble)
+
+    # Verbs of the screens and commands ----------------------------------------------------------------------------
+
+    async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
+        """Retry a failed run from the step that failed; False when it is not a failed run."""
+        async with acquire(self.pool) as connection, connection.transaction():
+            return await requeue(connection, workspace_id, run_id)
+
+    async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
+        """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""
+        return await self.intake.replay(self.workspace(workspace_id).sources, workspace_id, delivery_id)
+
+    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> None:
+        """Take a request out of quarantine on a person's word; see :meth:`Intake.release`."""
+        await self.intake.release(self.workspace(workspace_id).sources, workspace_id, quarantine_id)
+
+    async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
+        """Note that a person has dealt with a failed run; False when it is not a failed run."""
+        async with acquire(self.pool) as connection, connection.transaction():
+            found = await connection.fetchval(
+                "UPDATE runs SET handled_at = now() WHERE id = $1 AND workspace_id = $2 AND state = 'failed' RETURNING id",
+                run_id,
+                workspace_id,
+            )
+            await resolve_healed(connection)
+        return found is not None
+
+    async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
+        """Close an incident by hand, its failed runs handled; False when it is not open."""
+        async with acquire(self.pool) as connection, connection.transaction():
+            await connection.execute(
+                "UPDATE runs SET handled_at = now() WHERE incident_id = $1 AND workspace_id = $2 AND state = 'failed'",
+                incident_id,
+                workspace_id,
+            )
+            found = await connection.fetchval(
+                """
+                UPDATE incidents SET state = 'resolved', resolved_at = now()
+                WHERE id = $1 AND workspace_id = $2 AND state = 'open' RETURNING id
+                """,
+                incident_id,
+                workspace_id,
+            )
+        return found is not None
+
+    async def watch_once(self) -> None:
+        """Close what has healed; called by the worker with each heartbeat."""
+        async with acquire(self.pool) as connection:
+            await resolve_healed(connection)
+
+
+class _Programs(Mapping[str, Any]):
+    """What runs each workflow name: Mainstay's own, then the users'."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._own = {INBOUND: app.journey.program, PUSH: app.pusher.program, ALERT: app.alerter.program}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._own.get(name, self._user_workflow)
+
+    def __iter__(self) -> Any:
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    async def _user_workflow(self, steps: StepRunner) -> Sequence[Claimed]:
+        run = steps.run
+        declared = self._app.workspace(run.workspace_id).workflows.get(run.workflow)
+        if declared is None:
+            message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
+            raise WorkflowError(message)
+        await declared.function(Context(steps, self._app, self._app._clock), contact_from_json(run.input["contact"]))
+        return ()
+
+
+class BuiltinStore:
+    """Mainstay's own contacts, for the ``builtin`` connector; one workspace's."""
+
+    def __init__(self, pool: Pool, workspace_id: UUID) -> None:
+        self._pool = pool
+        self._workspace_id = workspace_id
+
+    async def add_tag(self, contact_id: UUID, tag: str) -> None:
+        """Add one tag, keeping the others; a tag that is there already changes nothing."""
+        async with acquire(self._pool) as connection, connection.transaction():
+            await annotate(connection, self._workspace_id, contact_id, Person(tags=(tag,)), source="workflow")
+
+    async def add_note(self, contact_id: UUID, text: str, *, key: str = "") -> None:
+        """Add a note to the contact's timeline; of a repeated ``key`` only the first is kept."""
+        async with acquire(self._pool) as connection, connection.transaction():
+            await annotate(
+                connection, self._workspace_id, contact_id, Person(notes=(text,)), source="workflow", key=key
+            )

@@ -1,0 +1,119 @@
+"""Verifying and reading what a form or any other system posts.
+
+Signatures: Standard Webhooks (standardwebhooks.com): ``webhook-id``, ``webhook-timestamp``, ``webhook-signature``.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from mainstay.connectors.form.settings import SIGNING_PREFIX, FormSettings
+from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
+from mainstay.kit.payload import as_object, is_form, read_form, read_json, text
+from mainstay.kit.secrets import is_one_of, plain
+from mainstay.kit.signature import equal, from_epoch, hmac_base64, require_fresh, require_header, sha256_hex
+
+MAX_EVENTS = 1_000
+TOLERANCE = timedelta(minutes=5)
+_MAX_KEY = 200
+
+
+def verify(request: RawRequest, settings: FormSettings) -> str:
+    """Check the signature where there is one, else the shared secret; without a secret in the settings nothing."""
+    if not settings.secret:
+        return "unsigned"
+    if "webhook-signature" in request.headers:
+        _verify_signature(request, settings)
+        return "signature ok"
+    given = request.headers.get("x-webhook-secret", "")
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if not given and scheme.lower() == "bearer":
+        given = token.strip()
+    given = given or request.query.get("secret", "")
+    if not given:
+        raise NotAuthenticError(
+            "the secret is missing: sign by Standard Webhooks, or send it as the header x-webhook-secret, "
+            "as Authorization: Bearer, or as the parameter secret"
+        )
+    if not is_one_of(given, settings.secret):
+        raise NotAuthenticError("the secret that was sent is not this source's")
+    return "shared secret ok"
+
+
+def _verify_signature(request: RawRequest, settings: FormSettings) -> None:
+    message_id = require_header(request.headers.get("webhook-id"), "webhook-id")
+    timestamp = require_header(request.headers.get("webhook-timestamp"), "webhook-timestamp")
+    signatures = require_header(request.headers.get("webhook-signature"), "webhook-signature")
+    message = f"{message_id}.{timestamp}.".encode() + request.body
+    expected = [f"v1,{hmac_base64(_signing_key(secret), message)}" for secret in plain(settings.secret)]
+    matches = [equal(given, one) for given in signatures.split() for one in expected]
+    if not any(matches):
+        raise NotAuthenticError("the signature in webhook-signature does not fit: another secret, or a changed body")
+    require_fresh(from_epoch(timestamp), request.received_at, TOLERANCE)
+
+
+def _signing_key(secret: str) -> bytes:
+    if secret.startswith(SIGNING_PREFIX):
+        return base64.b64decode(secret.removeprefix(SIGNING_PREFIX))
+    return secret.encode()
+
+
+def delivery_key(request: RawRequest, _settings: FormSettings) -> str:
+    """Return ``webhook-id``, else ``Idempotency-Key``; a very long one as its hash."""
+    key = request.headers.get("webhook-id") or request.headers.get("idempotency-key") or ""
+    key = key.strip()
+    return key if len(key) <= _MAX_KEY else sha256_hex(key.encode())
+
+
+def parse(request: RawRequest, settings: FormSettings) -> Sequence[Event]:
+    """Give one event, or one per object of a JSON list."""
+    items, files = _read(request)
+    if len(items) > MAX_EVENTS:
+        raise MalformedError(f"the list has {len(items)} entries; send at most {MAX_EVENTS} at once")
+    if not items:
+        raise MalformedError("the list is empty")
+    key = delivery_key(request, settings)
+    events = []
+    for number, item in enumerate(items):
+        try:
+            payload = as_object(item, "the payload")
+            events.append(_event(payload, files, settings, f"{key}:{number}" if key and len(items) > 1 else key))
+        except MalformedError as error:
+            if len(items) == 1:
+                raise
+            raise MalformedError(f"entry {number + 1} of {len(items)}: {error}") from None
+    return events
+
+
+def _event(payload: Mapping[str, Any], files: Mapping[str, str], settings: FormSettings, key: str) -> Event:
+    if settings.honeypot:
+        if _is_filled(payload.get(settings.honeypot)):
+            return Event(type="unsupported", key=key, reason="honeypot")
+        payload = {name: value for name, value in payload.items() if name != settings.honeypot}
+    return Event(type="contact.submitted", key=key, submission=settings.mapping.apply({**payload, **files}))
+
+
+def _is_filled(value: Any) -> bool:
+    return bool(value) if isinstance(value, list | dict) else bool(text(value))
+
+
+def _read(request: RawRequest) -> tuple[list[Any], Mapping[str, str]]:
+    content_type = request.content_type
+    # Senders often leave the form's content type on a JSON body (curl -d does).
+    looks_like_json = request.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["}
+    if content_type != "multipart/form-data" and (looks_like_json or content_type.endswith("json")):
+        decoded = read_json(request.body)
+        return (decoded if isinstance(decoded, list) else [decoded]), {}
+    if is_form(content_type) or b"=" in request.body:
+        form = read_form(request)
+        if not form.fields and not form.files:
+            raise MalformedError("the form has no fields")
+        return [form.fields], form.files
+    named = f'"{content_type[:60]}"' if content_type else "no content type"
+    raise MalformedError(
+        f"the body is neither JSON nor a form ({named}, {len(request.body)} bytes). Send application/json, "
+        "application/x-www-form-urlencoded or multipart/form-data."
+    )

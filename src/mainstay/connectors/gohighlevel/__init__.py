@@ -1,0 +1,32 @@
+"""GoHighLevel (HighLevel, LeadConnector): contacts as a CRM, its webhooks as a source."""
+
+from mainstay.connectors.gohighlevel.crm import GoHighLevelConnection, GoHighLevelCRM, http_settings, record_url
+from mainstay.connectors.gohighlevel.webhook import GoHighLevelSource, delivery_key, parse, verify
+from mainstay.kit import Connector, SourceKind
+
+CONNECTOR = Connector(
+    name="gohighlevel",
+    title="GoHighLevel",
+    settings=GoHighLevelConnection,
+    http=http_settings,
+    roles={"crm": lambda settings, http, _store: GoHighLevelCRM(settings, http)},
+    idempotency={
+        "crm.push_contact": "state",
+        "crm.fetch_contact": "state",
+        "crm.add_tag": "state",
+        "crm.add_note": "none",
+    },
+    record_url=record_url,
+    sources=(
+        SourceKind(
+            name="gohighlevel",
+            title="GoHighLevel",
+            settings=GoHighLevelSource,
+            verify=verify,
+            parse=parse,
+            delivery_key=delivery_key,
+            secret_headers=("authorization", "x-webhook-secret"),
+            secret_params=("secret",),
+        ),
+    ),
+)

@@ -1,0 +1,275 @@
+"""GoHighLevel's contacts as the role ``crm``, over API version 2021-07-28 with a Private Integration Token.
+
+Vendor facts: the contract ``gohighlevel.json``, and github.com/GoHighLevel/highlevel-api-docs issues 37 (two-match
+upsert), 64 (a 422 may have created) and 314 (fields that PUT really takes).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr
+
+from mainstay.connectors.gohighlevel.contact import to_submission
+from mainstay.kit import (
+    ConnectionSettings,
+    Contact,
+    Http,
+    HttpSettings,
+    MalformedError,
+    NeedsHumanError,
+    PermanentError,
+    Pushed,
+    Response,
+    Submission,
+    TransientError,
+    VendorError,
+)
+from mainstay.kit.http import classify as classify_common
+
+BASE_URL = "https://services.leadconnectorhq.com"
+VERSION = "2021-07-28"
+RATE_INTERVAL = 10.0
+DAILY_PAUSE = 3600.0
+_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+_BAD_REQUEST, _NOT_FOUND, _UNPROCESSABLE, _TOO_MANY = 400, 404, 422, 429
+_UNIQUE_FIELDS = ("phone", "email")
+# The published contract of PUT lacks companyName, and unknown keys are refused with 422. Issue 314 saw it taken.
+_NOT_IN_UPDATE = frozenset({"companyName"})
+
+
+class GoHighLevelConnection(ConnectionSettings):
+    """``[connections]`` entry with ``connector = "gohighlevel"``: one location (sub-account)."""
+
+    base_url: str = BASE_URL
+    token: SecretStr = Field(description="Private Integration Token of the location.")
+    location_id: str = Field(description="The location's id, as in its address: /v2/location/ID/.", min_length=1)
+    custom_fields: dict[str, str] = Field(
+        default_factory=dict, description="Custom fields to write and read: our key to the id of their field."
+    )
+    app_url: str = Field("https://app.gohighlevel.com", description="Where people open contacts (white label domain).")
+
+
+def http_settings(settings: GoHighLevelConnection) -> HttpSettings:
+    """Return base address, the Version header that every call needs, and the error mapping."""
+    token = settings.token.get_secret_value()
+    return HttpSettings(
+        base_url=settings.base_url or BASE_URL,
+        headers={"Authorization": f"Bearer {token}", "Version": VERSION},
+        secrets=(token,),
+        classify=classify,
+    )
+
+
+def record_url(settings: GoHighLevelConnection, external_id: str) -> str:
+    """Return the contact's page in GoHighLevel."""
+    return f"{settings.app_url.rstrip('/')}/v2/location/{settings.location_id}/contacts/detail/{external_id}"
+
+
+def classify(response: Response) -> VendorError | None:
+    """Map an answer: 401 and 403 say how to mend, 429 waits what the limit headers say, 422 may have taken effect."""
+    error = classify_common(response)
+    if isinstance(error, NeedsHumanError):
+        return NeedsHumanError(
+            f"{error}. Check the location's token and its scopes in Settings > Private Integrations, and location_id",
+            status=response.status,
+        )
+    if response.status == _TOO_MANY:
+        return TransientError(str(error), status=response.status, retry_after=_wait(response))
+    if response.status == _UNPROCESSABLE:
+        return PermanentError(str(error), status=response.status, unsure=True)
+    return error
+
+
+def _wait(response: Response) -> float:
+    if response.retry_after is not None:
+        return response.retry_after
+    if response.headers.get("x-ratelimit-daily-remaining", "").strip() == "0":
+        return DAILY_PAUSE
+    interval = response.headers.get("x-ratelimit-interval-milliseconds", "")
+    return int(interval) / 1000 if interval.isascii() and interval.isdigit() else RATE_INTERVAL
+
+
+class GoHighLevelCRM:
+    """One location's contacts. A new contact without tags is one call."""
+
+    def __init__(self, settings: GoHighLevelConnection, http: Http) -> None:
+        self._settings = settings
+        self._http = http
+
+    async def push_contact(self, contact: Contact, external_id: str) -> Pushed:
+        """Update by id, else upsert. Tags go through their own endpoint: anywhere else they replace all others.
+
+        Where e-mail and phone belong to two contacts there, the e-mail's contact is ours and the other keeps its
+        phone: the vendor refuses, or silently drops, a value that another contact holds.
+        """
+        fields = self._fields(contact)
+        record = await self._update(external_id, fields) if external_id else None
+        pushed = Pushed(external_id)
+        if record is None:
+            record, pushed = await self._upsert(contact, fields)
+        present = {tag.lower() for tag in record.get("tags") or () if isinstance(tag, str)}
+        missing = [tag for tag in contact.tags if tag.lower() not in present]
+        if missing:
+            await self._add_tags(pushed.external_id, missing)
+        return pushed
+
+    async def fetch_contact(self, external_id: str) -> Submission | None:
+        """Read one contact; None when it does not exist (any more)."""
+        response = await self._http.request("GET", _path(external_id), accept=(_BAD_REQUEST, _NOT_FOUND))
+        if _is_gone(response):
+            return None
+        record = _contact(response)
+        try:
+            submission = to_submission(record, connection="", custom_fields=self._settings.custom_fields)
+        except MalformedError as error:
+            raise PermanentError(f"contact {external_id}: {error}", status=response.status) from error
+        return replace(submission, external_id=external_id)
+
+    async def add_tag(self, external_id: str, tag: str) -> None:
+        """Add one tag; GoHighLevel keeps tags in lower case."""
+        await self._add_tags(external_id, [tag])
+
+    async def add_note(self, external_id: str, text: str) -> None:
+        """Add a note to the contact. The vendor takes no idempotency key: a repeat is a second note."""
+        await self._http.request("POST", _path(external_id, "/notes"), json={"body": text})
+
+    async def _add_tags(self, external_id: str, tags: list[str]) -> None:
+        await self._http.request("POST", _path(external_id, "/tags"), json={"tags": tags})
+
+    def _fields(self, contact: Contact) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "firstName": contact.first_name,
+            "lastName": contact.last_name,
+            "email": contact.email,
+            "phone": contact.phone,
+            "companyName": contact.company,
+            "source": contact.source,
+            "customFields": [
+                {"id": field_id, "field_value": value}
+                for key, field_id in self._settings.custom_fields.items()
+                if (value := contact.custom.get(key))
+            ],
+        }
+        return {key: value for key, value in fields.items() if value}
+
+    async def _update(self, external_id: str, fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the updated contact, or None when it is gone."""
+        send = {key: value for key, value in fields.items() if key not in _NOT_IN_UPDATE}
+        while True:
+            response = await self._http.request("PUT", _path(external_id), json=send, accept=(_BAD_REQUEST, _NOT_FOUND))
+            if _is_gone(response):
+                return None
+            held = _held_field(response, send)
+            if not held:
+                return _contact(response)
+            # Another contact holds this value. Without it the rest still arrives, as the vendor's own upsert does.
+            del send[held]
+
+    async def _upsert(self, contact: Contact, fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], Pushed]:
+        if not contact.email and not contact.phone:
+            raise PermanentError(
+                "the contact has neither e-mail nor phone, so GoHighLevel could not find it again and would double it"
+            )
+        response = await self._http.request(
+            "POST",
+            "/contacts/upsert",
+            json={**fields, "locationId": self._settings.location_id},
+            accept=(_BAD_REQUEST,),
+        )
+        found = _duplicate(response)
+        if found is not None:
+            return await self._update_found(found, fields)
+        record = _contact(response)
+        if not _is_other(record, contact.email):
+            return record, Pushed(_id(record, response), created=response.data.get("new") is True)
+        owner = await self._find_by_email(contact.email)
+        if not owner:
+            return record, Pushed(_id(record, response))
+        return await self._update_found(owner, {key: value for key, value in fields.items() if key != "phone"})
+
+    async def _update_found(self, external_id: str, fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], Pushed]:
+        record = await self._update(external_id, fields)
+        if record is None:
+            raise TransientError(f"contact {external_id} was found and is gone a moment later")
+        return record, Pushed(external_id)
+
+    async def _find_by_email(self, email: str) -> str:
+        response = await self._http.request(
+            "GET", "/contacts/search/duplicate", params={"locationId": self._settings.location_id, "email": email}
+        )
+        record = response.data.get("contact") if isinstance(response.data, dict) else None
+        found = record.get("id") if isinstance(record, dict) else None
+        return found if isinstance(found, str) else ""
+
+
+def _path(external_id: str, below: str = "") -> str:
+    if not _ID.fullmatch(external_id):
+        raise PermanentError(f"{external_id[:80]!r} is not the id of a GoHighLevel contact")
+    return f"/contacts/{quote(external_id, safe='')}{below}"
+
+
+def _contact(response: Response) -> Mapping[str, Any]:
+    if response.status >= _BAD_REQUEST:
+        _refuse(response)
+    record = response.data.get("contact") if isinstance(response.data, dict) else None
+    if not isinstance(record, dict):
+        raise TransientError(f"{response.status}: the answer has no contact in it", status=response.status, unsure=True)
+    return record
+
+
+def _id(record: Mapping[str, Any], response: Response) -> str:
+    found = record.get("id")
+    if not isinstance(found, str) or not found:
+        raise TransientError(f"{response.status}: the contact has no id", status=response.status, unsure=True)
+    return found
+
+
+def _refuse(response: Response) -> NoReturn:
+    raise classify(response) or PermanentError(f"{response.status}: unexpected answer", status=response.status)
+
+
+def _message(response: Response) -> str:
+    message = response.data.get("message") if isinstance(response.data, dict) else None
+    return "; ".join(map(str, message)) if isinstance(message, list) else str(message or "")
+
+
+def _is_gone(response: Response) -> bool:
+    if response.status == _NOT_FOUND:
+        return True
+    return response.status == _BAD_REQUEST and "not found" in _message(response).lower()
+
+
+def _meta(response: Response) -> Mapping[str, Any]:
+    if response.status != _BAD_REQUEST or not isinstance(response.data, dict):
+        return {}
+    meta = response.data.get("meta")
+    return meta if isinstance(meta, dict) else {}
+
+
+def _duplicate(response: Response) -> str | None:
+    """Return the id of the contact that a refused write collided with."""
+    found = _meta(response).get("contactId")
+    return found if isinstance(found, str) and _ID.fullmatch(found) else None
+
+
+def _held_field(response: Response, sent: Mapping[str, Any]) -> str:
+    """Return the sent field whose value another contact holds; empty when that is not what was answered."""
+    if _duplicate(response) is None:
+        return ""
+    named = _meta(response).get("matchingField")
+    return next((field for field in _UNIQUE_FIELDS if field in sent and named in {field, None}), "")
+
+
+def _is_other(record: Mapping[str, Any], email: str) -> bool:
+    """Whether an upsert by e-mail and phone took the phone's contact although the e-mail has one of its own.
+
+    A location may match by phone first. A single match would have been given our e-mail; another e-mail in the answer
+    means that the vendor dropped ours, because a second contact holds it.
+    """
+    there = record.get("email")
+    return bool(email) and isinstance(there, str) and bool(there) and there.lower() != email.lower()

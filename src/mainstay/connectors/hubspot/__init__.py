@@ -1,0 +1,31 @@
+"""HubSpot: contacts as a CRM, its webhooks as a source."""
+
+from mainstay.connectors.hubspot.crm import HubSpotConnection, HubSpotCRM, http_settings, record_url
+from mainstay.connectors.hubspot.webhook import HubSpotSource, delivery_key, fetch, parse, verify
+from mainstay.kit import Connector, SourceKind
+
+CONNECTOR = Connector(
+    name="hubspot",
+    title="HubSpot",
+    settings=HubSpotConnection,
+    http=http_settings,
+    roles={"crm": lambda settings, http, _store: HubSpotCRM(settings, http)},
+    idempotency={
+        "crm.push_contact": "state",
+        "crm.fetch_contact": "state",
+        "crm.add_tag": "state",
+        "crm.add_note": "none",
+    },
+    record_url=record_url,
+    sources=(
+        SourceKind(
+            name="hubspot",
+            title="HubSpot",
+            settings=HubSpotSource,
+            verify=verify,
+            parse=parse,
+            delivery_key=delivery_key,
+            fetch=fetch,
+        ),
+    ),
+)

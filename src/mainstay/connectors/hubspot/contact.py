@@ -1,0 +1,62 @@
+"""Reading one HubSpot contact; the role and the source share it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mainstay.kit import Http, PermanentError, Response, Submission, TransientError
+
+CONTACTS = "/crm/v3/objects/contacts"
+STANDARD = ("email", "phone", "firstname", "lastname", "company")
+ID = re.compile(r"\d{1,20}", re.ASCII)
+
+
+def path(external_id: str) -> str:
+    """Return the contact's path; raise PermanentError for what is no id."""
+    if not ID.fullmatch(external_id):
+        raise PermanentError(f"{external_id[:80]!r} is not the id of a HubSpot contact, which is a number")
+    return f"{CONTACTS}/{external_id}"
+
+
+def record_in(response: Response) -> Mapping[str, Any]:
+    """Return the record of an answer: its id and properties are there and of the right type."""
+    data = response.data
+    if isinstance(data, dict) and isinstance(data.get("id"), str) and isinstance(data.get("properties"), dict):
+        return data
+    raise TransientError(f"{response.status}: the answer has no record in it", status=response.status, unsure=True)
+
+
+def value_of(record: Mapping[str, Any], name: str) -> str:
+    """Return a property as text; empty where it has no value."""
+    value = record["properties"].get(name)
+    return value if isinstance(value, str) else ""
+
+
+def split_tags(value: str) -> list[str]:
+    """Return the tags that a property holds, separated by semicolons."""
+    return [tag for part in value.split(";") if (tag := part.strip())]
+
+
+async def read_contact(
+    http: Http, external_id: str, *, properties: Mapping[str, str], tag_property: str
+) -> Submission | None:
+    """Read one contact; None when it does not exist (any more). ``connection`` is the caller's to fill."""
+    names = [*STANDARD, *properties.values(), *([tag_property] if tag_property else [])]
+    response = await http.request("GET", path(external_id), params={"properties": ",".join(names)}, accept=(404,))
+    if response.status == 404:
+        return None
+    record = record_in(response)
+    custom = {key: found for key, name in properties.items() if (found := value_of(record, name))}
+    return Submission(
+        email=value_of(record, "email"),
+        phone=value_of(record, "phone"),
+        first_name=value_of(record, "firstname"),
+        last_name=value_of(record, "lastname"),
+        company=value_of(record, "company"),
+        source=custom.pop("source", ""),
+        tags=tuple(split_tags(value_of(record, tag_property))) if tag_property else (),
+        custom=custom,
+        external_id=external_id,
+    )

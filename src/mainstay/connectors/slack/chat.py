@@ -1,0 +1,107 @@
+"""The chat role on Slack."""
+
+from __future__ import annotations
+
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+
+from mainstay.connectors.slack.errors import classify_api, classify_webhook
+from mainstay.kit import ConnectionSettings, Http, HttpSettings, PermanentError, RecordStore, Sent
+
+API = "https://slack.com/api"
+_EMPTY = SecretStr("")
+_JSON = "application/json; charset=utf-8"
+
+
+class SlackConnection(ConnectionSettings):
+    """``{ connector = "slack", token = "${SLACK_TOKEN}" }`` or ``webhook_url = "${SLACK_WEBHOOK}"``."""
+
+    webhook_url: SecretStr = Field(_EMPTY, description="Address of an incoming webhook; it posts to one channel.")
+    token: SecretStr = Field(_EMPTY, description="Bot token (xoxb-...) with the scope chat:write.")
+    channel: str = Field("", description="Channel for posts that name none; only with a token.")
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        url, token = self.webhook_url.get_secret_value(), self.token.get_secret_value()
+        if bool(url) == bool(token):
+            message = "give either token (a bot's, xoxb-...) or webhook_url (an incoming webhook's address)"
+            raise ValueError(message)
+        if url:
+            parts = urlsplit(url)
+            if parts.scheme not in {"http", "https"} or not parts.netloc or not parts.path.strip("/"):
+                message = "webhook_url must be a whole address, like https://hooks.slack.com/services/T000/B000/XXXX"
+                raise ValueError(message)
+            if self.channel:
+                message = (
+                    "channel has no effect with webhook_url: an incoming webhook posts to the channel it was made for"
+                )
+                raise ValueError(message)
+        return self
+
+
+def http_settings(settings: SlackConnection) -> HttpSettings:
+    """Return how to reach Slack. With ``webhook_url``, ``base_url`` replaces the address up to its path."""
+    headers = {"Content-Type": _JSON}
+    url = settings.webhook_url.get_secret_value()
+    if not url:
+        token = settings.token.get_secret_value()
+        return HttpSettings(
+            base_url=settings.base_url or API,
+            headers={**headers, "Authorization": f"Bearer {token}"},
+            secrets=(token,),
+            classify=classify_api,
+        )
+    parts = urlsplit(url)
+    path = parts.path
+    return HttpSettings(
+        base_url=settings.base_url or f"{parts.scheme}://{parts.netloc}",
+        headers=headers,
+        secrets=(path.removeprefix("/services/").strip("/"), path.rpartition("/")[2]),
+        classify=classify_webhook,
+    )
+
+
+def make_chat(settings: SlackConnection, http: Http, _store: RecordStore | None = None) -> SlackWebhook | SlackChat:
+    """Build the role for one attempt."""
+    url = settings.webhook_url.get_secret_value()
+    return SlackWebhook(urlsplit(url).path, http) if url else SlackChat(settings.channel, http)
+
+
+class SlackChat:
+    """Posts as a bot, by ``chat.postMessage``."""
+
+    def __init__(self, channel: str, http: Http) -> None:
+        self._channel = channel
+        self._http = http
+
+    async def post(self, channel: str, text: str) -> Sent:
+        """Post ``text`` to ``channel`` (a name or an id); the id given back is ``channel id/ts``."""
+        channel = channel.strip() or self._channel
+        if not channel:
+            message = "no channel: name one in the post, or set channel on the connection"
+            raise PermanentError(message)
+        body: dict[str, object] = {"channel": channel, "text": escape(text)}
+        if self._http.idempotency_key:
+            body["metadata"] = {"event_type": "mainstay", "event_payload": {"key": self._http.idempotency_key}}
+        answer = (await self._http.request("POST", "/chat.postMessage", json=body)).data
+        return Sent(f"{answer.get('channel', channel)}/{answer.get('ts', '')}")
+
+
+class SlackWebhook:
+    """Posts by an incoming webhook, which has one fixed channel and gives no id back."""
+
+    def __init__(self, path: str, http: Http) -> None:
+        self._path = path
+        self._http = http
+
+    async def post(self, channel: str, text: str) -> Sent:  # noqa: ARG002 Slack ignores a channel here
+        """Post ``text`` to the webhook's own channel."""
+        await self._http.request("POST", self._path, json={"text": escape(text)})
+        return Sent()
+
+
+def escape(text: str) -> str:
+    """Escape the three characters that Slack reads as markup, so that nobody's name becomes ``<!channel>``."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

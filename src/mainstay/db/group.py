@@ -1,0 +1,97 @@
+"""Group commit: concurrent small writes share one transaction, so that one flush to disk serves them all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from mainstay.db.pool import Connection, Pool, acquire
+from mainstay.errors import DatabaseUnavailableError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Write(Generic[Item, Result]):
+    """One kind of write, done for many items at once.
+
+    Attributes:
+        name: for messages.
+        rank: writes of a lower rank go first, in every process, so that row locks are taken in one order.
+        apply: does the write inside the transaction; returns one result per item, in order. A result that is an
+            exception is raised to its caller alone.
+    """
+
+    name: str
+    rank: int
+    apply: Callable[[Connection, Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
+
+
+class GroupCommit:
+    """Collects writes while one transaction is under way and commits them together in the next.
+
+    No write waits for a timer: an idle database commits a lone write at once, a busy one commits what has gathered.
+    A transaction that fails as a whole is done again item by item, so that one bad item harms no other.
+    """
+
+    def __init__(self, pool: Pool, *, max_items: int = 128) -> None:
+        self._pool = pool
+        self._max_items = max_items
+        self._waiting: list[tuple[Write[Any, Any], Any, asyncio.Future[Any]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def backlog(self) -> int:
+        """Writes that wait for their transaction."""
+        return len(self._waiting)
+
+    async def __call__(self, write: Write[Item, Result], item: Item) -> Result:
+        """Do one write; returns once it is on disk."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((write, item, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain())
+        return await future
+
+    async def _drain(self) -> None:
+        # One turn of the loop lets what arrived together go together.
+        await asyncio.sleep(0)
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._max_items], self._waiting[self._max_items :]
+                await self._commit(batch)
+        finally:
+            self._task = None
+
+    async def _commit(self, batch: list[tuple[Write[Any, Any], Any, asyncio.Future[Any]]]) -> None:
+        try:
+            results = await self._transaction(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it was, each caller must hear of its own item
+            if len(batch) == 1 or isinstance(error, DatabaseUnavailableError):
+                for _, _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                return
+            for entry in batch:
+                await self._commit([entry])
+            return
+        for (_, _, future), result in zip(batch, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    async def _transaction(self, batch: list[tuple[Write[Any, Any], Any, asyncio.Future[Any]]]) -> list[Any]:
+        kinds = sorted({write for write, _, _ in batch}, key=lambda write: write.rank)
+        results: dict[int, Any] = {}
+        async with acquire(self._pool) as connection, connection.transaction():
+            for kind in kinds:
+                places = [place for place, (write, _, _) in enumerate(batch) if write is kind]
+                outcome = await kind.apply(connection, [batch[place][1] for place in places])
+                results.update(zip(places, outcome, strict=True))
+        return [results[place] for place in range(len(batch))]

@@ -1,0 +1,199 @@
+"""What a workflow's code sees: roles, time and events. It hides which engine carries it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from mainstay.errors import PermanentError, WorkflowError
+from mainstay.model import Contact
+from mainstay.kit.roles import EmailMessage, Sent
+
+if TYPE_CHECKING:
+    from mainstay.engine.steps import StepRunner
+    from mainstay.kit import Http
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(value: str | float | timedelta) -> timedelta:
+    """Read ``"10m"``, ``"1h 30m"``, seconds, or a timedelta."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float):
+        return timedelta(seconds=value)
+    parts = _DURATION.findall(value)
+    if not parts or _DURATION.sub("", value).strip():
+        message = f'{value!r} is not a duration; write for example "30s", "10m", "2h", "1d" or "1h 30m"'
+        raise WorkflowError(message)
+    return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in parts), timedelta())
+
+
+@dataclass(frozen=True, slots=True)
+class RoleBinding:
+    """A role as one workspace has it: the connection behind it, and how to make the vendor's object for one attempt.
+
+    ``idempotency`` is the connector's word per operation: ``key``, ``state`` or ``none``.
+    """
+
+    role: str
+    connection: str
+    make: Callable[[Http], Any]
+    idempotency: Mapping[str, str]
+
+    def is_repeatable(self, operation: str) -> bool:
+        """Tell whether doing this twice has no second effect."""
+        return self.idempotency.get(f"{self.role}.{operation}", "none") != "none"
+
+
+class Surroundings(Protocol):
+    """What the composition root gives a Context."""
+
+    def role(self, workspace_id: UUID, role: str) -> RoleBinding:
+        """Return the binding of a role, or raise a WorkflowError that names the missing line of stack.toml."""
+        ...
+
+    def is_open(self, workspace_id: UUID, moment: datetime) -> bool:
+        """Tell whether the workspace's business hours include ``moment``."""
+        ...
+
+    async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
+        """Return the contact's id in a system; while its push is under way, park the run before ``step``."""
+        ...
+
+
+class Context:
+    """Handed to every workflow. Each role call is a durable step: kept, retried, within limits, on the run's page."""
+
+    def __init__(self, steps: StepRunner, surroundings: Surroundings, now: Callable[[], datetime]) -> None:
+        self._steps = steps
+        self._surroundings = surroundings
+        self._now = now
+        self.crm = CRMCalls(self)
+        self.chat = ChatCalls(self)
+        self.email = EmailCalls(self)
+
+    @property
+    def run_id(self) -> UUID:
+        """Id of this run."""
+        return self._steps.run.id
+
+    async def sleep(self, length: str | float | timedelta) -> None:
+        """Sleep for ``"10m"``, seconds or a timedelta. Holds no worker, survives restarts."""
+        await self._steps.sleep(lambda now: now + duration(length))
+
+    async def wait_for(
+        self, event_type: str, *, contact: Contact | None = None, timeout: str | float | timedelta | None = None
+    ) -> Mapping[str, Any] | None:
+        """Wait for the next event of a type, of ``contact`` if given; None when ``timeout`` passes first."""
+        limit = duration(timeout) if timeout is not None else None
+        event: Mapping[str, Any] | None = await self._steps.wait_for(
+            event_type, contact_id=contact.id if contact else None, timeout=limit
+        )
+        return event
+
+    async def step(self, name: str, function: Callable[[], Awaitable[Any]]) -> Any:
+        """Run a piece of your own work once: its JSON-able result is kept and given again when the run goes on."""
+
+        async def call(_http: Http) -> Any:
+            return await function()
+
+        return await self._steps.step(name, call)
+
+    def open_now(self) -> bool:
+        """Tell whether the workspace is within its business hours."""
+        return self._surroundings.is_open(self._steps.run.workspace_id, self._now())
+
+    async def _call(
+        self,
+        role: str,
+        operation: str,
+        function: Callable[[Any], Awaitable[Any]],
+        prepare: Callable[[int], Awaitable[None]] | None = None,
+    ) -> Any:
+        binding = self._surroundings.role(self._steps.run.workspace_id, role)
+
+        async def call(http: Http) -> Any:
+            result = await function(binding.make(http))
+            return asdict(result) if result is not None else None
+
+        return await self._steps.step(
+            f"{role}.{operation}",
+            call,
+            connection=binding.connection,
+            repeatable=binding.is_repeatable(operation),
+            prepare=prepare,
+        )
+
+    async def _call_about(
+        self, contact: Contact, operation: str, function: Callable[[Any, str], Awaitable[Any]]
+    ) -> None:
+        binding = self._surroundings.role(self._steps.run.workspace_id, "crm")
+        external_id = ""
+
+        async def prepare(step: int) -> None:
+            nonlocal external_id
+            external_id = await self._surroundings.external_id(
+                self._steps, contact.id, binding.connection, step=step, name=f"crm.{operation}"
+            )
+
+        await self._call("crm", operation, lambda crm: function(crm, external_id), prepare)
+
+
+@dataclass(frozen=True, slots=True)
+class CRMCalls:
+    """``ctx.crm``."""
+
+    _context: Context
+
+    async def add_tag(self, contact: Contact, tag: str) -> None:
+        """Tag the contact in the CRM, keeping its other tags."""
+        await self._context._call_about(contact, "add_tag", lambda crm, external_id: crm.add_tag(external_id, tag))
+
+    async def add_note(self, contact: Contact, text: str) -> None:
+        """Add a note to the contact's timeline in the CRM."""
+        await self._context._call_about(contact, "add_note", lambda crm, external_id: crm.add_note(external_id, text))
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCalls:
+    """``ctx.chat``."""
+
+    _context: Context
+
+    async def post(self, channel: str, text: str) -> Sent:
+        """Post to a channel, for example ``"#leads"``."""
+        return Sent(**await self._context._call("chat", "post", lambda chat: chat.post(channel, text)))
+
+
+@dataclass(frozen=True, slots=True)
+class EmailCalls:
+    """``ctx.email``."""
+
+    _context: Context
+
+    async def send(self, to: Contact | str, subject: str, text: str, *, html: str = "") -> Sent:
+        """Send one e-mail to a contact or an address. ``{first_name}`` and the like are filled in for a contact."""
+        if isinstance(to, Contact):
+            if not to.email:
+                message = f"{to.name} has no e-mail address"
+                raise PermanentError(message)
+            subject, text, html = (fill(part, to) for part in (subject, text, html))
+            to = to.email
+        message = EmailMessage(to=to, subject=subject, text=text, html=html)
+        return Sent(**await self._context._call("email", "send", lambda email: email.send(message)))
+
+
+_PLACEHOLDER = re.compile(r"\{(first_name|last_name|name|email|phone|company)\}")
+
+
+def fill(text: str, contact: Contact) -> str:
+    """Fill ``{first_name}`` and the like; an unknown first name becomes "there", other unknowns become empty."""
+    return _PLACEHOLDER.sub(
+        lambda match: str(getattr(contact, match[1])) or ("there" if match[1] == "first_name" else ""), text
+    )

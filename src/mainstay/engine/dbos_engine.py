@@ -1,0 +1,202 @@
+"""DBOS: queue, delays, recovery. The only file that imports it.
+
+One DBOS workflow drives one execution, a handful of runs; it has no DBOS steps, because the ledger is the checkpoint.
+A run that must wait leaves its execution, so that it holds no slot and no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import socket
+from typing import TYPE_CHECKING
+
+import psutil
+from dbos import DBOS, DBOSConfig
+
+from mainstay.db import acquire
+from mainstay.db.migrate import sqlalchemy_url
+from mainstay.errors import DatabaseUnavailableError
+from mainstay.model import new_id
+
+if TYPE_CHECKING:
+    from mainstay.db import Pool
+    from mainstay.engine.driver import Driver
+
+log = logging.getLogger(__name__)
+
+QUEUE = "executions"
+EXECUTION = "mainstay.execution.v1"
+APP_VERSION = "1"
+POLL_SECONDS = 0.05
+HEARTBEAT_SECONDS = 2.0
+DEAD_AFTER_SECONDS = 12.0
+
+
+def _config(dsn: str, executor_id: str, *, migrate: bool) -> DBOSConfig:
+    return {
+        "name": "mainstay",
+        "system_database_url": sqlalchemy_url(dsn),
+        "dbos_system_schema": "dbos",
+        "application_version": APP_VERSION,
+        "executor_id": executor_id,
+        "run_migrations": migrate,
+        "log_level": "WARNING",
+        "sys_db_pool_size": 4,
+        "max_executor_threads": 4,
+        "use_listen_notify": False,
+    }
+
+
+def migrate_engine(dsn: str) -> None:
+    """Bring DBOS's own tables (schema ``dbos``) to its version."""
+    _quiet()
+    DBOS(config=_config(dsn, "migration", migrate=True))
+    try:
+        DBOS.launch()
+        DBOS.register_queue(QUEUE, worker_concurrency=32, polling_interval_sec=POLL_SECONDS)
+    finally:
+        DBOS.destroy(destroy_registry=True)
+
+
+def _quiet() -> None:
+    logging.getLogger("dbos").setLevel(logging.WARNING)
+
+
+class Worker:
+    """One worker process: drives executions, shows that it lives, takes over the runs of those that don't."""
+
+    def __init__(self, dsn: str, pool: Pool, driver: Driver) -> None:
+        self._dsn = dsn
+        self._pool = pool
+        self._driver = driver
+        self._tasks: list[asyncio.Task[None]] = []
+        self.id = str(new_id())
+
+    async def start(self) -> None:
+        """Register, and begin to take executions from the queue."""
+        loop = asyncio.get_running_loop()
+        _quiet()
+        await self._register()
+        DBOS(config=_config(self._dsn, self.id, migrate=False))
+
+        @DBOS.workflow(name=EXECUTION)
+        async def execution(execution_id: str) -> None:
+            # DBOS has an event loop of its own; the pool and the HTTP sessions belong to ours.
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._drive(execution_id), loop))
+
+        await asyncio.to_thread(self._launch)
+        self._tasks = [asyncio.create_task(self._beat())]
+
+    @staticmethod
+    def _launch() -> None:
+        DBOS.launch()
+        DBOS.register_queue(QUEUE, worker_concurrency=32, polling_interval_sec=POLL_SECONDS)
+
+    async def _drive(self, execution_id: str) -> None:
+        """Drive an execution; while the database is away, wait for it instead of failing."""
+        pause = 0.2
+        while True:
+            try:
+                return await self._driver.drive(execution_id)
+            except* DatabaseUnavailableError:
+                log.warning("PostgreSQL is away; execution %s goes on when it is back", execution_id)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not secrecy
+            pause = min(pause * 2, 5.0)
+
+    async def stop(self) -> None:
+        """Take no more, finish what is under way, leave."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=20, destroy_registry=True)
+        try:
+            async with acquire(self._pool) as connection:
+                await connection.execute("DELETE FROM workers WHERE id = $1", self.id)
+        except DatabaseUnavailableError:
+            log.warning("PostgreSQL is away; this worker's row will be removed by another")
+
+    async def _register(self) -> None:
+        process = psutil.Process()
+        async with acquire(self._pool) as connection:
+            await connection.execute(
+                "INSERT INTO workers (id, host, pid, process_start) VALUES ($1, $2, $3, $4)",
+                self.id,
+                socket.gethostname(),
+                os.getpid(),
+                process.create_time(),
+            )
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                await self._take_over(await self._beat_once())
+            except DatabaseUnavailableError:
+                log.warning("PostgreSQL is away; the heartbeat goes on when it is back")
+            except Exception:
+                # The watcher must outlive any one bad row: without it nobody's runs are ever taken over.
+                log.exception("a round of taking over failed")
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _beat_once(self) -> list[str]:
+        """Show that we live; return the ids of workers that don't."""
+        async with acquire(self._pool) as connection:
+            await connection.execute("UPDATE workers SET heartbeat_at = now() WHERE id = $1", self.id)
+            others = await connection.fetch(
+                """
+                SELECT id, host, pid, process_start, heartbeat_at < now() - make_interval(secs => $2) AS is_silent
+                FROM workers WHERE id <> $1
+                """,
+                self.id,
+                DEAD_AFTER_SECONDS,
+            )
+        host = socket.gethostname()
+        return [
+            row["id"]
+            for row in others
+            if row["is_silent"] or (row["host"] == host and not _is_alive(row["pid"], row["process_start"]))
+        ]
+
+    async def _take_over(self, dead: list[str]) -> None:
+        for worker_id in dead:
+            resumed = await asyncio.to_thread(_resume, worker_id)
+            async with acquire(self._pool) as connection:
+                await connection.execute("DELETE FROM workers WHERE id = $1", worker_id)
+            log.warning("worker %s is dead; took over %d executions", worker_id[-8:], resumed)
+        await self._adopt_orphans()
+
+    async def _adopt_orphans(self) -> None:
+        """Enqueue again what no queue entry will ever drive: the safety net under everything above."""
+        async with acquire(self._pool) as connection, connection.transaction():
+            rows = await connection.fetch(
+                """
+                SELECT runs.id FROM runs
+                LEFT JOIN dbos.workflow_status AS entry ON entry.workflow_uuid = runs.execution_id
+                WHERE runs.state IN ('queued', 'running', 'waiting')
+                  AND (runs.state <> 'waiting' OR runs.wake_at < now() - interval '1 minute')
+                  AND runs.created_at < now() - interval '1 minute'
+                  AND (entry.status IS NULL OR entry.status NOT IN ('ENQUEUED', 'DELAYED', 'PENDING'))
+                ORDER BY runs.id LIMIT 100 FOR UPDATE OF runs SKIP LOCKED
+                """
+            )
+            for row in rows:
+                execution_id = str(new_id())
+                await connection.execute("UPDATE runs SET execution_id = $2 WHERE id = $1", row["id"], execution_id)
+                await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+        if rows:
+            log.warning("enqueued %d runs again that no queue entry would have driven", len(rows))
+
+
+def _resume(worker_id: str) -> int:
+    pending = DBOS.list_workflows(status="PENDING", executor_id=worker_id, load_input=False, load_output=False)
+    if pending:
+        DBOS.resume_workflows([entry.workflow_id for entry in pending], queue_name=QUEUE)
+    return len(pending)
+
+
+def _is_alive(pid: int, process_start: float) -> bool:
+    try:
+        return abs(psutil.Process(pid).create_time() - process_start) < 1.0
+    except psutil.NoSuchProcess:
+        return False

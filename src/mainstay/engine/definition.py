@@ -1,0 +1,93 @@
+"""``@workflow``: declares now, binds later, and refuses names that could not be told apart after a restart."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mainstay.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from mainstay.engine.context import Context
+    from mainstay.model import Contact
+
+Function = Callable[["Context", "Contact"], Awaitable[None]]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\.v[1-9][0-9]*")
+_EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
+_OWN_NAMES = ("inbound", "push", "alert")
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A declared workflow.
+
+    Attributes:
+        name: versioned, ``speed_to_lead.v1``: a breaking edit needs a new version.
+        on: the event type that starts it.
+        function: the coroutine function over a Context and the contact concerned.
+        critical: its failures alert at once.
+        file: where it was declared, for messages.
+        line: its line there.
+    """
+
+    name: str
+    on: str
+    function: Function
+    critical: bool = False
+    file: str = ""
+    line: int = 0
+
+
+def workflow(name: str, *, on: str, critical: bool = False) -> Callable[[Function], Function]:
+    """Declare a workflow: ``@workflow("speed_to_lead.v1", on="contact.created")``.
+
+    The function gets a :class:`Context` and the contact; every role call in it is a durable step.
+    """
+
+    def declare(function: Function) -> Function:
+        code = inspect.unwrap(function).__code__
+        problems = _problems(name, on, function, f"{code.co_filename}:{code.co_firstlineno}")
+        if problems:
+            raise ConfigError(*problems)
+        function.__mainstay_workflow__ = Workflow(  # type: ignore[attr-defined]
+            name, on, function, critical, code.co_filename, code.co_firstlineno
+        )
+        return function
+
+    return declare
+
+
+def _problems(name: str, on: str, function: Any, where: str) -> list[Problem]:
+    problems = []
+    if not _NAME.fullmatch(name):
+        problems.append(
+            Problem(
+                where,
+                f'@workflow("{name}")',
+                "a workflow's name is lower case with a version at its end",
+                f'for example "{re.sub(r"[^a-z0-9_]+", "_", name.lower().removesuffix(".")).strip("_") or "my_workflow"}.v1"',
+            )
+        )
+    elif name.partition(".")[0] in _OWN_NAMES:
+        problems.append(Problem(where, f'@workflow("{name}")', "this name is Mainstay's own", "choose another name"))
+    if not _EVENT.fullmatch(on):
+        problems.append(
+            Problem(where, f'@workflow(..., on="{on}")', "an event type is noun.verb", 'for example "contact.created"')
+        )
+    if not inspect.iscoroutinefunction(function):
+        problems.append(Problem(where, f'@workflow("{name}")', "a workflow is an async function", "write: async def"))
+    return problems
+
+
+def declared_in(module: object) -> list[Workflow]:
+    """Return the workflows that a module declares, in order of their lines."""
+    found = {
+        id(declared): declared
+        for value in vars(module).values()
+        if isinstance(declared := getattr(value, "__mainstay_workflow__", None), Workflow)
+    }
+    return sorted(found.values(), key=lambda declared: declared.line)

@@ -1,0 +1,147 @@
+"""Drives the runs of an execution: claims them, runs their programs side by side, records where each stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mainstay.db import GroupCommit, Write, acquire
+from mainstay.engine.steps import Clock, OpenHttp, Parked, StepRunner, describe_failure, utc_now
+from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
+from mainstay.model import RunState
+from mainstay.runs import Claimed, Progress, Settlement, claim_execution, recheck_wait, settle
+
+if TYPE_CHECKING:
+    from mainstay.db import Pool
+    from mainstay.runs.store import Hook
+
+log = logging.getLogger(__name__)
+
+SETTLE: Write[Progress, None] = Write("record a run's progress", 10, settle)
+
+# What a program gives back: None when the run is simply done, or runs that begin where this one ended.
+# A program that settles its own run (in one transaction with other writes) says so by setting ``steps.is_settled``.
+Program = Callable[[StepRunner], Awaitable[Sequence[Claimed] | None]]
+
+
+class Driver:
+    """Drives executions in this process.
+
+    ``programs`` maps a workflow's name to what runs it; ``on_failed`` is called in the transaction that records a
+    run's failure. At most ``max_runs`` programs run at once.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        commit: GroupCommit,
+        programs: Mapping[str, Program],
+        *,
+        open_http: OpenHttp,
+        on_failed: Hook | None = None,
+        clock: Clock = utc_now,
+        max_runs: int = 200,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._pool = pool
+        self._commit = commit
+        self._programs = programs
+        self._open_http = open_http
+        self._on_failed = on_failed
+        self._clock = clock
+        self._slots = asyncio.Semaphore(max_runs)
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
+        self.active = 0
+
+    async def drive(self, execution_id: str) -> None:
+        """Drive every unfinished run of an execution until each has ended or waits. Safe to call again at any time."""
+        claimed = await claim_execution(self._pool, execution_id)
+        if not claimed:
+            return
+        async with asyncio.TaskGroup() as group:
+            for item in claimed:
+                group.create_task(self._follow(item, group))
+
+    async def _follow(self, claimed: Claimed, group: asyncio.TaskGroup) -> None:
+        async with self._slots:
+            self.active += 1
+            try:
+                following = await self._run(claimed)
+            finally:
+                self.active -= 1
+        for item in following:
+            group.create_task(self._follow(item, group))
+
+    async def _run(self, claimed: Claimed) -> Sequence[Claimed]:
+        run = claimed.run
+        steps = StepRunner(
+            claimed, record=self._record, open_http=self._open_http, clock=self._clock, rng=self._rng
+        )
+        following: Sequence[Claimed] = ()
+        try:
+            program = self._programs.get(run.workflow)
+            if program is None:
+                message = f"no workflow {run.workflow!r} is loaded; restore it, then retry this run"
+                raise WorkflowError(message)
+            following = await program(steps) or ()
+            settlement = None if steps.is_settled else Settlement(RunState.DONE)
+        except Parked as parked:
+            settlement = await steps.close() or parked.settlement
+        except FencedError:
+            log.info("run %s was taken over by another worker", run.id)
+            return ()
+        except (DatabaseUnavailableError, asyncio.CancelledError):
+            raise
+        except BaseExceptionGroup as grouped:
+            settlement = await self._settle_group(steps, grouped)
+        except Exception as error:  # noqa: BLE001 - whatever a workflow raises becomes its run's story
+            settlement = await self._failure(steps, error)
+        if settlement is None:
+            return following
+        try:
+            await self._record(Progress(run, steps.take_unwritten(), settlement, self._on_failed))
+        except FencedError:
+            log.info("run %s was taken over by another worker", run.id)
+            return ()
+        await self._after_park(steps, settlement)
+        return following
+
+    async def _settle_group(self, steps: StepRunner, grouped: BaseExceptionGroup[Any]) -> Settlement:
+        """A workflow's TaskGroup raised: a failure outweighs a wait."""
+        failures = [error for error in _flatten(grouped) if isinstance(error, Exception)]
+        if failures:
+            return await self._failure(steps, failures[0])
+        return await steps.close() or Settlement(RunState.WAITING)
+
+    @staticmethod
+    async def _failure(steps: StepRunner, error: Exception) -> Settlement:
+        await steps.close()
+        if isinstance(error, DatabaseUnavailableError):
+            raise error
+        fate = error.fate if isinstance(error, VendorError) else "workflow"
+        return Settlement(
+            RunState.FAILED, failed_step=steps.failed_step, fate=fate, error=describe_failure(error)
+        )
+
+    async def _after_park(self, steps: StepRunner, settlement: Settlement) -> None:
+        """What came between the last look and the wait's commit would be missed: look once more."""
+        if settlement.wait is None:
+            return
+        async with acquire(self._pool) as connection, connection.transaction():
+            await recheck_wait(connection, steps.run, settlement.wait)
+            if steps.recheck is not None:
+                await steps.recheck(connection)
+
+    async def _record(self, progress: Progress) -> None:
+        await self._commit(SETTLE, progress)
+
+
+def _flatten(grouped: BaseExceptionGroup[Any]) -> list[BaseException]:
+    return [
+        leaf
+        for error in grouped.exceptions
+        for leaf in (_flatten(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]

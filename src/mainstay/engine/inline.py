@@ -1,0 +1,67 @@
+"""The same driver without a queue: runs are driven here and now, under a clock that the caller moves. For tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mainstay.db import acquire
+
+if TYPE_CHECKING:
+    from mainstay.db import Pool
+    from mainstay.engine.driver import Driver
+
+
+class VirtualClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, start: datetime | None = None) -> None:
+        self.now = start or datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        """Return the virtual time."""
+        return self.now
+
+
+class InlineEngine:
+    """Drives what is due by a virtual clock, in order, in this process."""
+
+    def __init__(self, pool: Pool, driver: Driver, clock: VirtualClock) -> None:
+        self._pool = pool
+        self._driver = driver
+        self._clock = clock
+
+    async def settle(self) -> None:
+        """Drive until nothing is due."""
+        while executions := await self._due():
+            for execution_id in executions:
+                await self._driver.drive(execution_id)
+
+    async def advance(self, length: timedelta) -> None:
+        """Move the clock, stopping at every moment on the way at which a run becomes due."""
+        end = self._clock.now + length
+        await self.settle()
+        while (moment := await self._next_moment()) is not None and moment <= end:
+            self._clock.now = max(self._clock.now, moment)
+            await self.settle()
+        self._clock.now = end
+
+    async def _due(self) -> list[str]:
+        async with acquire(self._pool) as connection:
+            rows = await connection.fetch(
+                """
+                SELECT execution_id FROM runs
+                WHERE state IN ('queued', 'running') OR state = 'waiting' AND (
+                    wake_at <= $1 OR EXISTS (SELECT FROM waits WHERE waits.run_id = runs.id AND waits.event IS NOT NULL
+                        AND NOT EXISTS (SELECT FROM attempts WHERE attempts.run_id = runs.id
+                                        AND attempts.step = waits.step AND attempts.state <> 'waiting')))
+                GROUP BY execution_id ORDER BY min(id)
+                """,
+                self._clock.now,
+            )
+        return [row["execution_id"] for row in rows]
+
+    async def _next_moment(self) -> datetime | None:
+        async with acquire(self._pool) as connection:
+            moment: datetime | None = await connection.fetchval("SELECT min(wake_at) FROM runs WHERE state = 'waiting'")
+        return moment

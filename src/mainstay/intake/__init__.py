@@ -1,0 +1,139 @@
+"""Intake: a 2xx is only sent for what is on disk."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from mainstay.db import Write, acquire
+from mainstay.errors import MalformedError, NotAuthenticError, OverloadedError
+from mainstay.intake.rules import QUARANTINE_PER_SECOND, Receipt, SourceBinding, delivery_key
+from mainstay.intake.store import (
+    INBOUND,
+    KEEP,
+    Arrival,
+    Suspect,
+    load_delivery,
+    mark_deliveries,
+    put_in_quarantine,
+    requeue_delivery,
+)
+from mainstay.model import new_id
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection, GroupCommit, Pool
+    from mainstay.kit import RawRequest
+
+__all__ = ["INBOUND", "Intake", "Receipt", "SourceBinding", "mark_deliveries"]
+
+Read = Callable[[SourceBinding, "RawRequest"], Mapping[str, Any]]
+OnQuarantined = Callable[["Connection", Suspect], Awaitable[None]]
+
+_MAX_WAITING = 2000
+_RETRY_AFTER_SECONDS = 5
+
+
+class Intake:
+    """Takes deliveries.
+
+    Args:
+        pool: for replays.
+        commit: groups the writes.
+        read: turns an authentic request into its run's input; raises MalformedError.
+        on_quarantined: called in the transaction that puts a request into quarantine.
+    """
+
+    def __init__(self, pool: Pool, commit: GroupCommit, read: Read, *, on_quarantined: OnQuarantined) -> None:
+        self._pool = pool
+        self._commit = commit
+        self._read = read
+        self._on_quarantined = on_quarantined
+        self._quarantine: Write[Suspect, UUID] = Write("quarantine a request", 5, self._put_in_quarantine)
+        self._second = 0
+        self._in_second: dict[tuple[UUID, str], int] = defaultdict(int)
+
+    async def receive(self, source: SourceBinding, request: RawRequest) -> Receipt:
+        """Keep one request.
+
+        Raises:
+            NotAuthenticError: the sender could not be proven; the request is in quarantine.
+            OverloadedError: too many writes wait; nothing was kept.
+            DatabaseUnavailableError: it is not known to be kept.
+        """
+        if self._commit.backlog > _MAX_WAITING:
+            message = "too many deliveries wait to be written"
+            raise OverloadedError(message, retry_after=_RETRY_AFTER_SECONDS)
+        try:
+            verified = source.kind.verify(request, source.settings)
+        except NotAuthenticError as error:
+            await self._suspect(source, request, str(error))
+            raise
+        return await self._keep(source, request, verified)
+
+    async def _keep(self, source: SourceBinding, request: RawRequest, verified: str) -> Receipt:
+        key, window, data, reason = "", None, None, ""
+        try:
+            data = self._read(source, request)
+            key, window = delivery_key(source, request)
+        except MalformedError as error:
+            reason = str(error)
+        return await self._commit(KEEP, Arrival(new_id(), source, request, verified, data, reason, key, window))
+
+    async def _suspect(self, source: SourceBinding, request: RawRequest, reason: str) -> None:
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second = second
+            self._in_second.clear()
+        self._in_second[source.workspace_id, source.name] += 1
+        # A flood must not become a flood of writes: past the rate a request is refused without being kept.
+        if self._in_second[source.workspace_id, source.name] <= QUARANTINE_PER_SECOND:
+            await self._commit(self._quarantine, Suspect(source, request, reason))
+
+    async def _put_in_quarantine(self, connection: Connection, suspects: Any) -> list[UUID | Exception]:
+        ids = await put_in_quarantine(connection, suspects)
+        for suspect in suspects:
+            await self._on_quarantined(connection, suspect)
+        return ids
+
+    async def replay(self, sources: Mapping[str, SourceBinding], workspace_id: UUID, delivery_id: UUID) -> UUID:
+        """Read a kept delivery again with today's settings and give it a new run; returns the run's id.
+
+        Raises:
+            LookupError: there is no such delivery, or its source is no longer declared.
+            MalformedError: it still cannot be read.
+        """
+        async with acquire(self._pool) as connection, connection.transaction():
+            found = await load_delivery(connection, "deliveries", workspace_id, delivery_id)
+            if found is None:
+                message = f"there is no delivery {delivery_id}"
+                raise LookupError(message)
+            name, verified, request = found
+            data = self._read(_source(sources, name), request)
+            return await requeue_delivery(connection, workspace_id, delivery_id, data, verified)
+
+    async def release(self, sources: Mapping[str, SourceBinding], workspace_id: UUID, quarantine_id: UUID) -> Receipt:
+        """Take a request out of quarantine on a person's word.
+
+        Raises:
+            LookupError: there is no such request, or its source is no longer declared.
+        """
+        async with acquire(self._pool) as connection:
+            found = await load_delivery(connection, "quarantine", workspace_id, quarantine_id)
+        if found is None:
+            message = f"there is nothing {quarantine_id} in quarantine"
+            raise LookupError(message)
+        name, _, request = found
+        receipt = await self._keep(_source(sources, name), request, "released from quarantine by hand")
+        async with acquire(self._pool) as connection:
+            await connection.execute("DELETE FROM quarantine WHERE id = $1", quarantine_id)
+        return receipt
+
+
+def _source(sources: Mapping[str, SourceBinding], name: str) -> SourceBinding:
+    if name not in sources:
+        message = f'the source "{name}" is no longer in stack.toml; restore it, then replay'
+        raise LookupError(message)
+    return sources[name]

@@ -1,0 +1,72 @@
+"""What is kept of a request, and how a repeat is recognised. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+from uuid import UUID
+
+from mainstay.kit import RawRequest, SourceKind, SourceSettings
+
+MASK = "•••"
+_ALWAYS_SECRET = {"authorization", "cookie", "proxy-authorization", "x-webhook-secret"}
+_MAX_HEADER_CHARS = 2000
+
+QUARANTINE_COUNT = 100
+QUARANTINE_BYTES = 5_000_000
+QUARANTINE_AGE = timedelta(hours=48)
+QUARANTINE_PER_SECOND = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBinding:
+    """A source as one workspace has it."""
+
+    workspace_id: UUID
+    name: str
+    kind: SourceKind
+    settings: SourceSettings
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a sender.
+
+    ``state`` is ``accepted``, ``repeated`` or ``rejected``; ``delivery_id`` that of the (first) delivery.
+    """
+
+    state: str
+    delivery_id: UUID
+    reason: str = ""
+
+
+def delivery_key(source: SourceBinding, request: RawRequest) -> tuple[str, timedelta | None]:
+    """Return the key that a repeat shares, and how long it counts (None: for ever). An empty key has no repeats."""
+    key = source.kind.delivery_key(request, source.settings)
+    if key:
+        return (key if len(key) <= 200 else f"sha256:{sha256(key.encode()).hexdigest()}"), None  # noqa: PLR2004
+    if source.settings.repeat_window:
+        return f"payload:{sha256(request.body).hexdigest()}", source.settings.repeat_window
+    return "", None
+
+
+def headers_to_keep(source: SourceBinding, request: RawRequest) -> dict[str, str]:
+    """Return the headers without secrets, each cut to a sane length."""
+    secret = _ALWAYS_SECRET.union(source.kind.secret_headers)
+    return {name: MASK if name in secret else value[:_MAX_HEADER_CHARS] for name, value in request.headers.items()}
+
+
+def url_to_keep(source: SourceBinding, request: RawRequest) -> str:
+    """Return the URL without the values of secret parameters."""
+    path, mark, query = request.url.partition("?")
+    if not mark:
+        return path
+    secret = {"secret", "token", *source.kind.secret_params}
+    kept = [(name, MASK if name in secret else value) for name, value in parse_qsl(query, keep_blank_values=True)]
+    return f"{path}?{urlencode(kept, safe=MASK)}"
+
+

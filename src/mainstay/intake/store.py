@@ -1,0 +1,252 @@
+"""SQL of intake: a delivery and its place in the queue, committed together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from mainstay.db import Write
+from mainstay.db.tallies import add_tallies
+from mainstay.intake.rules import (
+    QUARANTINE_AGE,
+    QUARANTINE_BYTES,
+    QUARANTINE_COUNT,
+    Receipt,
+    SourceBinding,
+    headers_to_keep,
+    url_to_keep,
+)
+from mainstay.kit import RawRequest
+from mainstay.model import new_id
+from mainstay.runs import NewRun, add_runs
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+
+INBOUND = "inbound.v1"
+_RUNS_PER_EXECUTION = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A delivery to keep. ``input`` is what its run works on; None for one that is rejected for ``reason``.
+
+    ``key`` and ``window`` recognise a repeat; an empty key has none.
+    """
+
+    id: UUID
+    source: SourceBinding
+    request: RawRequest
+    verified: str
+    input: Mapping[str, Any] | None
+    reason: str = ""
+    key: str = ""
+    window: timedelta | None = None
+
+
+async def keep(connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
+    """Keep deliveries and enqueue their runs."""
+    first = await _claim_keys(connection, arrivals)
+    receipts: list[Receipt | Exception] = []
+    kept: list[Arrival] = []
+    runs: list[NewRun] = []
+    execution_id = ""
+    for arrival in arrivals:
+        original = first.get(_key(arrival), arrival.id)
+        if original != arrival.id:
+            receipts.append(Receipt("repeated", original))
+            continue
+        kept.append(arrival)
+        if arrival.input is None:
+            receipts.append(Receipt("rejected", arrival.id, arrival.reason))
+            continue
+        if len(runs) % _RUNS_PER_EXECUTION == 0:
+            execution_id = str(new_id())
+        run_id = new_id()
+        runs.append(
+            NewRun(run_id, arrival.source.workspace_id, INBOUND, arrival.input, execution_id, delivery_id=arrival.id)
+        )
+        receipts.append(Receipt("accepted", arrival.id))
+    run_of = {run.delivery_id: run.id for run in runs}
+    if kept:
+        await connection.executemany(
+            """
+            INSERT INTO deliveries (id, workspace_id, source, kind, state, verified, reason, method, url, headers, body,
+                                    received_at, run_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+            """,
+            [
+                (
+                    a.id,
+                    a.source.workspace_id,
+                    a.source.name,
+                    a.source.kind.name,
+                    "rejected" if a.input is None else "accepted",
+                    a.verified,
+                    a.reason,
+                    a.request.method,
+                    url_to_keep(a.source, a.request),
+                    headers_to_keep(a.source, a.request),
+                    a.request.body,
+                    a.request.received_at,
+                    run_of.get(a.id),
+                )
+                for a in kept
+            ],
+        )
+    if runs:
+        await add_runs(connection, runs)
+        await connection.execute(
+            "SELECT enqueue_execution(e, NULL) FROM unnest($1::text[]) AS t (e)",
+            list(dict.fromkeys(run.execution_id for run in runs)),
+        )
+    await add_tallies(
+        connection,
+        Counter(
+            (arrival.source.workspace_id, f"source {arrival.source.name}", receipt.state)
+            for arrival, receipt in zip(arrivals, receipts, strict=True)
+            if isinstance(receipt, Receipt)
+        ),
+    )
+    return receipts
+
+
+KEEP: Write[Arrival, Receipt] = Write("keep a delivery", 0, keep)
+
+
+def _key(arrival: Arrival) -> tuple[UUID, str, str]:
+    return arrival.source.workspace_id, arrival.source.name, arrival.key or str(arrival.id)
+
+
+async def _claim_keys(connection: Connection, arrivals: Sequence[Arrival]) -> dict[tuple[UUID, str, str], UUID]:
+    """Return, for each key, the delivery that it belongs to: ours if we are the first."""
+    unique: dict[tuple[UUID, str, str], Arrival] = {}
+    for arrival in arrivals:
+        if arrival.key and arrival.input is not None:
+            unique.setdefault(_key(arrival), arrival)
+    if not unique:
+        return {}
+    ordered = sorted(unique.items(), key=lambda item: tuple(map(str, item[0])))
+    rows = await connection.fetch(
+        """
+        INSERT INTO delivery_keys AS known (workspace_id, source, key, delivery_id, seen_at)
+        SELECT w, s, k, d, now() FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS t (w, s, k, d)
+        ON CONFLICT (workspace_id, source, key) DO UPDATE SET repeats = known.repeats + 1
+        RETURNING workspace_id, source, key, delivery_id, seen_at
+        """,
+        [key[0] for key, _ in ordered],
+        [key[1] for key, _ in ordered],
+        [key[2] for key, _ in ordered],
+        [arrival.id for _, arrival in ordered],
+    )
+    owners = {(row["workspace_id"], row["source"], row["key"]): row["delivery_id"] for row in rows}
+    now = datetime.now(UTC)
+    for row in rows:
+        key = (row["workspace_id"], row["source"], row["key"])
+        arrival = unique[key]
+        if arrival.window is not None and row["delivery_id"] != arrival.id and now - row["seen_at"] > arrival.window:
+            await connection.execute(
+                "UPDATE delivery_keys SET delivery_id = $4, seen_at = now() WHERE workspace_id = $1 AND source = $2 AND key = $3",
+                *key,
+                arrival.id,
+            )
+            owners[key] = arrival.id
+    return owners
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A request whose sender could not be proven."""
+
+    source: SourceBinding
+    request: RawRequest
+    reason: str
+
+
+async def put_in_quarantine(connection: Connection, suspects: Sequence[Suspect]) -> list[UUID | Exception]:
+    """Keep suspects within the bounds of count, size and age of each source; the oldest make room."""
+    ids = [new_id() for _ in suspects]
+    await connection.executemany(
+        """
+        INSERT INTO quarantine (id, workspace_id, source, reason, method, url, headers, body, received_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """,
+        [
+            (
+                id_,
+                s.source.workspace_id,
+                s.source.name,
+                s.reason,
+                s.request.method,
+                url_to_keep(s.source, s.request),
+                headers_to_keep(s.source, s.request),
+                s.request.body,
+                s.request.received_at,
+            )
+            for id_, s in zip(ids, suspects, strict=True)
+        ],
+    )
+    for workspace_id, source in sorted({(s.source.workspace_id, s.source.name) for s in suspects}, key=str):
+        await connection.execute(
+            """
+            DELETE FROM quarantine USING (
+                SELECT id, row_number() OVER newest AS place, sum(length(body)) OVER newest AS bytes, received_at
+                FROM quarantine WHERE workspace_id = $1 AND source = $2 WINDOW newest AS (ORDER BY id DESC)
+            ) AS old
+            WHERE quarantine.id = old.id AND (old.place > $3 OR old.bytes > $4 OR old.received_at < now() - $5::interval)
+            """,
+            workspace_id,
+            source,
+            QUARANTINE_COUNT,
+            QUARANTINE_BYTES,
+            QUARANTINE_AGE,
+        )
+    return list(ids)
+
+
+async def load_delivery(
+    connection: Connection, table: str, workspace_id: UUID, delivery_id: UUID
+) -> tuple[str, str, RawRequest] | None:
+    """Return a kept request as (source, verified, request); ``table`` is ``deliveries`` or ``quarantine``."""
+    verified = "verified" if table == "deliveries" else "''"
+    row = await connection.fetchrow(
+        f"SELECT source, {verified} AS verified, method, url, headers, body, received_at FROM {table} "  # noqa: S608 - two fixed names
+        "WHERE id = $1 AND workspace_id = $2",
+        delivery_id,
+        workspace_id,
+    )
+    if row is None:
+        return None
+    return (
+        row["source"],
+        row["verified"],
+        RawRequest(row["method"], row["url"], row["headers"], row["body"], row["received_at"]),
+    )
+
+
+async def mark_deliveries(connection: Connection, states: Sequence[tuple[UUID, str, str]]) -> None:
+    """Set the state of deliveries: (id, state, reason)."""
+    await connection.executemany(
+        "UPDATE deliveries SET state = $2, reason = $3 WHERE id = $1", sorted(states, key=lambda item: str(item[0]))
+    )
+
+
+async def requeue_delivery(
+    connection: Connection, workspace_id: UUID, delivery_id: UUID, data: Mapping[str, Any], verified: str
+) -> UUID:
+    """Give a kept delivery a new run on what the source reads from it today."""
+    execution_id, run_id = str(new_id()), new_id()
+    await connection.execute(
+        "UPDATE deliveries SET state = 'accepted', reason = '', verified = $3, run_id = $4 WHERE id = $1 AND workspace_id = $2",
+        delivery_id,
+        workspace_id,
+        verified,
+        run_id,
+    )
+    await add_runs(connection, [NewRun(run_id, workspace_id, INBOUND, data, execution_id, delivery_id=delivery_id)])
+    await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+    return run_id

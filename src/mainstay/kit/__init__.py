@@ -1,0 +1,48 @@
+"""All that a connector's author may import.
+
+A connector is one folder with one :class:`Connector` named ``CONNECTOR`` in its ``__init__.py``.
+"""
+
+from mainstay.errors import (
+    MalformedError,
+    NeedsHumanError,
+    NotAuthenticError,
+    PermanentError,
+    TransientError,
+    VendorError,
+)
+from mainstay.kit.connector import ConnectionSettings, Connector, RoleFactory
+from mainstay.kit.http import Http, HttpSettings, Response, classify
+from mainstay.kit.roles import CRM, Chat, Email, EmailMessage, Pushed, RecordStore, Sent
+from mainstay.kit.source import Reply, SourceKind, SourceSettings
+from mainstay.model import Contact, Event, RawRequest, Submission
+
+__all__ = [
+    "CRM",
+    "Chat",
+    "ConnectionSettings",
+    "Connector",
+    "Contact",
+    "Email",
+    "EmailMessage",
+    "Event",
+    "Http",
+    "HttpSettings",
+    "MalformedError",
+    "NeedsHumanError",
+    "NotAuthenticError",
+    "PermanentError",
+    "Pushed",
+    "RawRequest",
+    "RecordStore",
+    "Reply",
+    "Response",
+    "RoleFactory",
+    "Sent",
+    "SourceKind",
+    "SourceSettings",
+    "Submission",
+    "TransientError",
+    "VendorError",
+    "classify",
+]

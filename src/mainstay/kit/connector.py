@@ -1,0 +1,56 @@
+"""The one declaration of a connector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from mainstay.kit.http import Http, HttpSettings
+from mainstay.kit.roles import RecordStore
+from mainstay.kit.source import SourceKind
+from mainstay.model import Contact
+
+RoleFactory = Callable[[Any, Http, RecordStore | None], Any]
+
+
+class ConnectionSettings(BaseModel):
+    """Keys every ``[connections]`` entry takes; a connector adds its own (secrets as ``SecretStr``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    connector: str
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Everything Mainstay knows of one vendor.
+
+    Attributes:
+        name: what ``connector = "..."`` says in stack.toml; the folder's name.
+        title: the vendor's name as people write it.
+        settings: pydantic class of the connection; None for a connector that is a source only.
+        http: base address, fixed headers, secrets and error mapping of a connection.
+        roles: role name to ``factory(settings, http, store)``, giving the object with the role's methods.
+        idempotency: per operation (``"chat.post"``): ``key`` the vendor takes an idempotency key; ``state`` doing it
+            twice leaves the same state; ``none`` it would happen twice, so a repeat is marked in the ledger.
+        record_url: link to a contact in the vendor's own screens, or None: ``(settings, external_id) -> url``.
+        is_builtin: True for Mainstay's own store alone: the record needs no push.
+        sources: source kinds of this vendor.
+    """
+
+    name: str
+    title: str
+    settings: type[ConnectionSettings] | None = None
+    http: Callable[[Any], HttpSettings] | None = None
+    roles: Mapping[str, RoleFactory] = field(default_factory=dict)
+    idempotency: Mapping[str, str] = field(default_factory=dict)
+    record_url: Callable[[Any, str], str] | None = None
+    is_builtin: bool = False
+    sources: tuple[SourceKind, ...] = ()
+
+
+__all__ = ["Connector", "ConnectionSettings", "Contact", "RoleFactory"]

@@ -1,0 +1,253 @@
+"""The only way to a vendor: one HTTP client with limits, error mapping and a redacted record of each exchange."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+import orjson
+
+from mainstay.errors import NeedsHumanError, PermanentError, TransientError, VendorError
+from mainstay.kit.redaction import MAX_STORED_CHARS, Redactor
+
+MAX_RESPONSE_BYTES = 5_000_000
+MAX_RETRY_AFTER = 86_400.0
+DEFAULT_TIMEOUT = 20.0
+_OK_BELOW = 300
+_SERVER_ERROR = 500
+_HUMAN = frozenset({401, 402, 403})
+_TRANSIENT = frozenset({408, 423, 425, 429})
+# A gateway gave up on an answer, or a server broke in the middle: the effect may stand.
+_UNSURE = frozenset({500, 502, 504})
+
+
+def open_session(limit: int = 100) -> aiohttp.ClientSession:
+    """Open the connection pool that every :class:`Http` of a process shares; at most ``limit`` connections at once.
+
+    Vendors' cookies are dropped: the pool serves many workspaces, and one's cookie must not travel with another's call.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=limit, ttl_dns_cache=60),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "mainstay"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A vendor's answer. ``headers`` has lower-case names; ``data`` is the decoded JSON, or None."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    data: Any = None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds of ``Retry-After`` (number or HTTP date), a day at most; None when there is none or no such."""
+        value = self.headers.get("retry-after", "").strip()
+        if not value:
+            return None
+        try:
+            seconds = float(value)
+        except ValueError:
+            try:
+                moment = parsedate_to_datetime(value)
+                seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+            except (TypeError, ValueError, OverflowError):
+                return None
+        return None if math.isnan(seconds) else min(max(0.0, seconds), MAX_RETRY_AFTER)
+
+
+def classify(response: Response) -> VendorError | None:
+    """Give the common fate of a status: 429, 408, 423, 425 and 5xx are transient, 401, 402 and 403 need a human.
+
+    None for 2xx; any other is permanent. A connector whose vendor says otherwise wraps this.
+    """
+    status = response.status
+    if status < _OK_BELOW:
+        return None
+    message = f"{status}: {_summary(response)}"
+    if status in _HUMAN:
+        return NeedsHumanError(message, status=status)
+    if status in _TRANSIENT or status >= _SERVER_ERROR:
+        return TransientError(message, status=status, retry_after=response.retry_after, unsure=status in _UNSURE)
+    return PermanentError(message, status=status)
+
+
+def _summary(response: Response) -> str:
+    if isinstance(response.data, dict):
+        for key in ("message", "Message", "error", "detail", "title"):
+            value = response.data.get(key)
+            if isinstance(value, dict):
+                value = value.get("message")
+            if isinstance(value, list):
+                value = "; ".join(map(str, value))
+            if value:
+                return str(value)[:300]
+    return response.body[:200].decode(errors="replace") or "empty answer"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """How a connection reaches its vendor.
+
+    ``secrets`` are values that must never be recorded, wherever they appear. ``timeout`` is in seconds for one call.
+    """
+
+    base_url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
+    classify: Callable[[Response], VendorError | None] = classify
+    timeout: float = DEFAULT_TIMEOUT
+
+
+class Http:
+    """The client of one attempt: it knows its connection and records what it did.
+
+    Attributes:
+        idempotency_key: the same for each attempt of one step of one run; connectors send it where a vendor takes one.
+        exchanges: requests and responses so far, redacted, oldest first.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        settings: HttpSettings,
+        *,
+        idempotency_key: str = "",
+        slots: AbstractAsyncContextManager[object] | None = None,
+    ) -> None:
+        self._session = session
+        self._slots = slots or nullcontext()
+        self._settings = settings
+        self._redact = Redactor(settings.secrets)
+        # Half of it at most goes into getting a connection (a place in the pool, the name, the handshakes): so a
+        # time-out there is told from one after the request left.
+        self._timeout = aiohttp.ClientTimeout(total=settings.timeout, connect=settings.timeout / 2)
+        self.idempotency_key = idempotency_key
+        self.exchanges: list[dict[str, Any]] = []
+
+    def redact(self, text: str) -> str:
+        """Mask this connection's secrets, e-mails and phone numbers in a text of the connector's own."""
+        return self._redact.text(text)
+
+    def record(self, **entry: Any) -> None:
+        """Add an exchange that did not go over HTTP (SMTP, say), masked, with the keys that HTTP ones have.
+
+        They are ``method``, ``url``, ``request``, ``ms`` and, as far as it came, ``status``, ``response``, ``error``.
+        """
+        self.exchanges.append(self._redact.value(entry))
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Sequence[int] = (),
+    ) -> Response:
+        """Make one call.
+
+        Args:
+            method: HTTP method.
+            path: path below the connection's base address, with its leading slash; empty for the base itself.
+            json: body to send as JSON.
+            form: body to send form-encoded.
+            params: query parameters.
+            headers: headers of this call alone.
+            accept: statuses of 300 and above that the caller handles itself.
+
+        Raises:
+            VendorError: by the connection's error mapping; when the connection breaks or times out after the request
+                left, ``unsure``. Its text is masked like an exchange.
+        """
+        url = self._settings.base_url.rstrip("/") + path
+        send = {"Accept": "application/json", **self._settings.headers, **(headers or {})}
+        data: aiohttp.FormData | bytes | None = None
+        sent: Any = None
+        if json is not None:
+            data = orjson.dumps(json)
+            sent = self._redact.value(json) if len(data) <= MAX_STORED_CHARS else self._redact.body(data)
+            send.setdefault("Content-Type", "application/json")
+        elif form is not None:
+            data = aiohttp.FormData(dict(form))
+            sent = self._redact.value(form)
+        shown = url + (f"?{'&'.join(f'{key}={value}' for key, value in params.items())}" if params else "")
+        entry: dict[str, Any] = {"method": method, "url": self._redact.loose(shown), "request": sent}
+        self.exchanges.append(entry)
+        # The wait for a place is not the vendor's time, so it lies outside the time-out.
+        async with self._slots:
+            response = await self._exchange(entry, method, url, data=data, params=params, headers=send)
+        if response.status in accept:
+            return response
+        refusal = self._settings.classify(response)
+        if refusal is not None:
+            refusal.args = (self._redact.text(str(refusal)),)
+            raise refusal
+        return response
+
+    async def _exchange(self, entry: dict[str, Any], method: str, url: str, **options: Any) -> Response:
+        started = time.perf_counter()
+        error: VendorError
+        try:
+            async with self._session.request(
+                method, url, allow_redirects=False, timeout=self._timeout, **options
+            ) as answer:
+                content = await answer.content.read(MAX_RESPONSE_BYTES + 1)
+                while not answer.content.at_eof() and len(content) <= MAX_RESPONSE_BYTES:
+                    content += await answer.content.read(MAX_RESPONSE_BYTES + 1 - len(content))
+                status = answer.status
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+        except aiohttp.ConnectionTimeoutError:
+            error = TransientError(f"could not connect within {self._timeout.connect:g} s")
+        except aiohttp.ClientConnectorError as cause:
+            error = TransientError(f"could not connect: {cause}")
+        except TimeoutError:
+            error = TransientError(f"no answer within {self._settings.timeout:g} s", unsure=True)
+        except (ValueError, aiohttp.NonHttpUrlClientError) as cause:
+            # aiohttp refuses the address or a header before it connects; its text may quote the secret.
+            what = "the address" if isinstance(cause, aiohttp.ClientError) else "a header"
+            error = NeedsHumanError(f"the call cannot be made: {what} is not valid; check the connection in stack.toml")
+        except (aiohttp.ClientError, OSError) as cause:
+            text = cause.message if isinstance(cause, aiohttp.ClientResponseError) else str(cause)
+            error = TransientError(f"the connection broke: {text or type(cause).__name__}", unsure=True)
+        else:
+            entry |= {"status": status, "ms": round((time.perf_counter() - started) * 1000)}
+            return self._decode(entry, status, headers, content)
+        reason = self._redact.loose(str(error))
+        error.args = (reason,)
+        entry |= {"error": reason, "ms": round((time.perf_counter() - started) * 1000)}
+        # Raised outside the handlers, so that no traceback shows the library's own text, which quotes whole URLs.
+        raise error
+
+    def _decode(self, entry: dict[str, Any], status: int, headers: Mapping[str, str], content: bytes) -> Response:
+        if len(content) > MAX_RESPONSE_BYTES:
+            entry["response"] = self._redact.body(content)
+            entry["error"] = reason = f"the answer is larger than {MAX_RESPONSE_BYTES} bytes"
+            raise PermanentError(reason, status=status)
+        if "json" not in headers.get("content-type", "") or not content:
+            entry["response"] = self._redact.body(content)
+            return Response(status, headers, content)
+        try:
+            decoded = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            decoded = None
+            entry["error"] = reason = "the answer is not valid JSON (cut off?)"
+            entry["response"] = self._redact.body(content)
+            if status < _OK_BELOW:
+                raise TransientError(f"{status}: {reason}", status=status, unsure=True) from None
+        else:
+            small = len(content) <= MAX_STORED_CHARS
+            entry["response"] = self._redact.value(decoded) if small else self._redact.body(content)
+        return Response(status, headers, content, decoded)

@@ -1,0 +1,21 @@
+"""Frozen values that pass between the stages. No I/O here."""
+
+from mainstay.model.contact import Contact, Submission
+from mainstay.model.delivery import Delivery, RawRequest
+from mainstay.model.event import Event
+from mainstay.model.ids import new_id, short_id
+from mainstay.model.run import Attempt, AttemptState, Run, RunState
+
+__all__ = [
+    "Attempt",
+    "AttemptState",
+    "Contact",
+    "Delivery",
+    "Event",
+    "RawRequest",
+    "Run",
+    "RunState",
+    "Submission",
+    "new_id",
+    "short_id",
+]

@@ -1,0 +1,61 @@
+"""A person as Mainstay knows them, and what one sender said about a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from uuid import UUID
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What one delivery says about one person, as the sender wrote it; identity normalises it.
+
+    ``name`` is the full name where the sender gives only that. ``custom`` holds every further field, by the
+    sender's own key. ``connection`` and ``external_id`` are set when the sender is a system that has its own id
+    for the person (a CRM's webhook).
+    """
+
+    email: str = ""
+    phone: str = ""
+    name: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    company: str = ""
+    source: str = ""
+    tags: tuple[str, ...] = ()
+    custom: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    occurred_at: datetime | None = None
+    connection: str = ""
+    external_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One person in one workspace. ``email`` and ``phone`` are canonical (lower case; E.164).
+
+    ``version`` grows by one with every change; a push to another system says which version it sent.
+    """
+
+    id: UUID
+    workspace_id: UUID
+    email: str = ""
+    phone: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    company: str = ""
+    source: str = ""
+    tags: tuple[str, ...] = ()
+    custom: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    version: int = 1
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Full name as people write it; the e-mail or phone where no name is known."""
+        return " ".join(part for part in (self.first_name, self.last_name) if part) or self.email or self.phone

@@ -1,0 +1,78 @@
+"""A run of a workflow and what it tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class RunState(StrEnum):
+    """Life of a run: queued, running, waiting (for a retry, a time or an event), then one of the three ends."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class AttemptState(StrEnum):
+    """How one try of a step ended."""
+
+    OK = "ok"
+    RETRY = "retry"
+    FAILED = "failed"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, as the engine drives it.
+
+    ``execution_id`` names the queue entry that may drive it; ``claim`` the fence of whoever drives it now.
+    ``taken_over`` is True when an earlier driver died in the middle, so that the first unrecorded step may already
+    have reached its vendor.
+    """
+
+    id: UUID
+    workspace_id: UUID
+    workflow: str
+    input: Mapping[str, Any]
+    execution_id: str
+    claim: UUID | None = None
+    delivery_id: UUID | None = None
+    event_id: UUID | None = None
+    contact_id: UUID | None = None
+    created_at: datetime | None = None
+    taken_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of one step: story and checkpoint in one row.
+
+    ``exchanges`` are the HTTP requests and responses, redacted; ``result`` is small and JSON-able; ``started_at``
+    and ``next_at`` are aware (UTC), ``duration_ms`` whole milliseconds. ``repeated`` says that the step may have
+    reached the vendor before, unrecorded.
+    """
+
+    run_id: UUID
+    step: int
+    name: str
+    number: int
+    state: AttemptState
+    started_at: datetime
+    duration_ms: int = 0
+    connection: str = ""
+    exchanges: tuple[Mapping[str, Any], ...] = ()
+    result: Any = None
+    fate: str = ""
+    error: str = ""
+    status: int | None = None
+    next_at: datetime | None = None
+    repeated: bool = False

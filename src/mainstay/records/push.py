@@ -1,0 +1,154 @@
+"""The push of one contact to one system: state-based, so that order does not matter and edits collapse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from mainstay.db import GroupCommit, Write, acquire
+from mainstay.errors import PermanentError
+from mainstay.model import RunState
+from mainstay.records.store import Want, external_id_of, pushed, start_push
+from mainstay.runs import Claimed, Progress, Settlement, settle, wake
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection, Pool
+    from mainstay.engine import StepRunner
+    from mainstay.kit import CRM, Http
+    from mainstay.model import Contact
+
+PUSHED = "contact.pushed"
+LoadContact = Callable[["Connection", UUID, UUID], Awaitable["Contact | None"]]
+_LOCAL_WAIT_SECONDS = 2.0
+
+
+class Systems(Protocol):
+    """How to reach a connection as a CRM."""
+
+    def crm(self, workspace_id: UUID, connection: str, http: Http) -> CRM:
+        """Return the connection's CRM for one attempt."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A push that the vendor has taken."""
+
+    steps: StepRunner
+    want: Want
+    external_id: str
+
+
+class Pusher:
+    """Runs pushes. ``program`` is what the engine calls for each push run."""
+
+    def __init__(self, pool: Pool, commit: GroupCommit, systems: Systems, load_contact: LoadContact) -> None:
+        self._pool = pool
+        self._load_contact = load_contact
+        self._commit = commit
+        self._systems = systems
+        self._succeed: Write[Success, bool] = Write("note pushes", 30, _succeed)
+        self._under_way: dict[UUID, asyncio.Event] = {}
+
+    async def program(self, steps: StepRunner) -> Sequence[Claimed]:
+        """Push until the system holds the newest version."""
+        run = steps.run
+        contact_id, connection = UUID(run.input["contact_id"]), run.input["connection"]
+        is_known, external_id = True, str(run.input["external_id"])
+        if steps.is_resumed or run.input.get("reload"):
+            async with acquire(self._pool) as session:
+                is_known, external_id = await start_push(session, run.workspace_id, contact_id, connection, run.id)
+        if not is_known:
+            return ()
+        done = self._under_way.setdefault(contact_id, asyncio.Event())
+        try:
+            is_behind = True
+            while is_behind:
+                is_behind, external_id = await self._push(steps, contact_id, connection, external_id)
+        finally:
+            done.set()
+            self._under_way.pop(contact_id, None)
+        steps.is_settled = True
+        return ()
+
+    async def _push(
+        self, steps: StepRunner, contact_id: UUID, connection: str, external_id: str
+    ) -> tuple[bool, str]:
+        run = steps.run
+        async with acquire(self._pool) as session:
+            contact = await self._load_contact(session, run.workspace_id, contact_id)
+        if contact is None:
+            message = f"the contact {contact_id} is gone"
+            raise PermanentError(message)
+        version = contact.version
+
+        async def call(http: Http) -> Any:
+            crm = self._systems.crm(run.workspace_id, connection, http)
+            return {**asdict(await crm.push_contact(contact, external_id)), "version": version}
+
+        result = await steps.step("crm.push_contact", call, connection=connection)
+        want = Want(run.workspace_id, contact_id, result["version"], connection)
+        return await self._commit(self._succeed, Success(steps, want, result["external_id"])), result["external_id"]
+
+    async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
+        """Return the contact's id in a system; while its push is under way, wait for it, durably if it takes long."""
+        run = steps.run
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _LOCAL_WAIT_SECONDS
+        while True:
+            async with acquire(self._pool) as session:
+                found = await external_id_of(session, run.workspace_id, contact_id, connection)
+            if found:
+                return found
+            local = self._under_way.get(contact_id)
+            if local is None or loop.time() >= deadline:
+                break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(local.wait(), deadline - loop.time())
+
+        async def recheck(session: Connection) -> None:
+            found = await external_id_of(session, run.workspace_id, contact_id, connection)
+            if found:
+                await wake(session, [(run.workspace_id, PUSHED, contact_id, {"external_id": found})], only=run.id)
+
+        steps.recheck = recheck
+        steps.park(step, name, PUSHED, contact_id)
+
+
+async def _succeed(connection: Connection, items: Sequence[Success]) -> list[bool | Exception]:
+    """Note successes; a run that is not behind ends in the same transaction."""
+    results: list[bool | Exception] = []
+    ending: list[tuple[int, Success]] = []
+    for place, item in enumerate(items):
+        try:
+            is_behind = await pushed(connection, item.want, item.external_id)
+        except PermanentError as error:
+            results.append(error)
+            continue
+        results.append(is_behind)
+        if not is_behind:
+            ending.append((place, item))
+    fences = await settle(
+        connection,
+        [
+            Progress(item.steps.run, item.steps.take_unwritten(), Settlement(RunState.DONE) if not behind else None)
+            for item, behind in ((item, results[place]) for place, item in enumerate(items))
+            if not isinstance(behind, Exception)
+        ],
+    )
+    places = [place for place, result in enumerate(results) if not isinstance(result, Exception)]
+    for place, fence in zip(places, fences, strict=True):
+        if fence is not None:
+            results[place] = fence
+    await wake(
+        connection,
+        [
+            (item.want.workspace_id, PUSHED, item.want.record_id, {"external_id": item.external_id})
+            for _, item in ending
+        ],
+    )
+    return results

@@ -1,0 +1,374 @@
+"""SQL of the ledger. Every write is fenced by the run's claim: a worker that lost its run records nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from mainstay.db import acquire
+from mainstay.db.tallies import add_tallies
+from mainstay.errors import FencedError
+from mainstay.model import Attempt, AttemptState, Run, RunState, new_id
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection, Pool
+
+_ENDED = {RunState.DONE, RunState.FAILED, RunState.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to be: ``input`` is JSON-able; ``execution_id`` the queue entry that will drive it."""
+
+    id: UUID
+    workspace_id: UUID
+    workflow: str
+    input: Mapping[str, Any]
+    execution_id: str
+    delivery_id: UUID | None = None
+    event_id: UUID | None = None
+    contact_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that this worker may drive now, with what is recorded of it so far, in order."""
+
+    run: Run
+    attempts: tuple[Attempt, ...] = ()
+    waits: Mapping[int, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait for an event, kept until it comes or ``deadline`` passes. ``contact_id`` None matches any contact."""
+
+    step: int
+    event_type: str
+    contact_id: UUID | None
+    deadline: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of a run: an end, or a wait until ``wake_at`` (None: until something wakes it)."""
+
+    state: RunState
+    wake_at: datetime | None = None
+    waiting_for: str = ""
+    failed_step: int | None = None
+    fate: str = ""
+    error: str = ""
+    wait: Wait | None = None
+
+
+Hook = Callable[["Connection", Run, Settlement], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """News of one run, recorded in one go: attempts, and where it stands if it stops here.
+
+    ``hook`` runs in the same transaction when the run fails, so that no failure goes unreported.
+    """
+
+    run: Run
+    attempts: tuple[Attempt, ...] = ()
+    settlement: Settlement | None = None
+    hook: Hook | None = None
+
+
+async def add_runs(
+    connection: Connection, runs: Sequence[NewRun], *, claims: Mapping[UUID, UUID | None] | None = None
+) -> None:
+    """Insert runs; whoever calls also puts their execution on the queue.
+
+    With ``claims`` (run id to claim) they are running from the start: their execution is being driven already.
+    """
+    now = datetime.now(UTC)
+    await connection.executemany(
+        """
+        INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, delivery_id, event_id, contact_id,
+                          created_at, claim, started_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        """,
+        [
+            (
+                r.id,
+                r.workspace_id,
+                r.workflow,
+                RunState.RUNNING if claims else RunState.QUEUED,
+                r.input,
+                r.execution_id,
+                r.delivery_id,
+                r.event_id,
+                r.contact_id,
+                now,
+                claims[r.id] if claims else None,
+                now if claims else None,
+            )
+            for r in runs
+        ],
+    )
+
+
+async def claim_execution(pool: Pool, execution_id: str, *, only: Collection[UUID] | None = None) -> list[Claimed]:
+    """Take every unfinished run of an execution, fencing off whoever held it before.
+
+    With ``only``, just those of its runs.
+    """
+    claim = new_id()
+    async with acquire(pool) as connection, connection.transaction():
+        rows = await connection.fetch(
+            """
+            UPDATE runs SET state = 'running', claim = $2, started_at = coalesce(runs.started_at, now()),
+                            wake_at = NULL, waiting_for = ''
+            FROM (SELECT id, state FROM runs
+                  WHERE execution_id = $1 AND state IN ('queued', 'running', 'waiting')
+                    AND ($3::uuid[] IS NULL OR id = ANY($3))
+                  ORDER BY id FOR UPDATE) AS before
+            WHERE runs.id = before.id
+            RETURNING runs.*, before.state AS state_before
+            """,
+            execution_id,
+            claim,
+            list(only) if only is not None else None,
+        )
+        known = [row["id"] for row in rows if row["state_before"] != RunState.QUEUED or row["retries"] or row["fate"]]
+        attempts: dict[UUID, list[Attempt]] = {}
+        waits: dict[UUID, dict[int, Any]] = {}
+        if known:
+            for row in await connection.fetch(
+                "SELECT * FROM attempts WHERE run_id = ANY($1) ORDER BY run_id, step, number", known
+            ):
+                attempts.setdefault(row["run_id"], []).append(_attempt(row))
+            for row in await connection.fetch("SELECT run_id, step, event FROM waits WHERE run_id = ANY($1)", known):
+                waits.setdefault(row["run_id"], {})[row["step"]] = row["event"]
+    return [
+        Claimed(
+            _run(row, taken_over=row["state_before"] == RunState.RUNNING),
+            tuple(attempts.get(row["id"], ())),
+            waits.get(row["id"], {}),
+        )
+        for row in rows
+    ]
+
+
+async def settle(connection: Connection, news: Sequence[Progress]) -> list[None | Exception]:
+    """Record progress; for a run that another worker owns by now the result is a FencedError, and nothing is kept."""
+    held = await connection.fetch(
+        """
+        SELECT runs.id FROM runs JOIN unnest($1::uuid[], $2::uuid[]) AS mine (id, claim)
+          ON runs.id = mine.id AND runs.claim = mine.claim
+        ORDER BY runs.id FOR NO KEY UPDATE OF runs
+        """,
+        [item.run.id for item in news],
+        [item.run.claim for item in news],
+    )
+    alive = {row["id"] for row in held}
+    kept = [item for item in news if item.run.id in alive]
+    await _add_attempts(connection, kept)
+    settled = [(item.run, item.settlement, item) for item in kept if item.settlement is not None]
+    if settled:
+        await _settle_runs(connection, settled)
+    return [
+        None if item.run.id in alive else FencedError(f"run {item.run.id} is driven by another worker now")
+        for item in news
+    ]
+
+
+async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Settlement, Progress]]) -> None:
+    now = datetime.now(UTC)
+    parked = [(run, new, str(new_id())) for run, new, _ in settled if new.state is RunState.WAITING]
+    next_execution = {run.id: execution_id for run, _, execution_id in parked}
+    await connection.executemany(
+        """
+        UPDATE runs SET state = $2, wake_at = $3, waiting_for = $4, failed_step = $5, fate = $6, error = $7,
+               retries = retries + $8, finished_at = $9, execution_id = coalesce($10, execution_id), claim = NULL
+        WHERE id = $1
+        """,
+        [
+            (
+                run.id,
+                new.state,
+                new.wake_at,
+                new.waiting_for,
+                new.failed_step,
+                new.fate,
+                new.error[:2000],
+                sum(attempt.state is AttemptState.RETRY for attempt in item.attempts),
+                now if new.state in _ENDED else None,
+                next_execution.get(run.id),
+            )
+            for run, new, item in settled
+        ],
+    )
+    waits = [(run, new.wait) for run, new, _ in settled if new.wait is not None]
+    if waits:
+        await connection.executemany(
+            """
+            INSERT INTO waits (workspace_id, run_id, step, event_type, contact_id, deadline)
+            VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (run_id, step) DO UPDATE SET event = NULL, event_type = excluded.event_type
+            """,
+            [(r.workspace_id, r.id, w.step, w.event_type, w.contact_id, w.deadline) for r, w in waits],
+        )
+    if parked:
+        # A wait without an end is not enqueued: what wakes it will do that.
+        await connection.executemany(
+            "SELECT enqueue_execution($1, $2)",
+            [(execution_id, new.wake_at) for _, new, execution_id in parked if new.wake_at is not None],
+        )
+    for run, new, item in settled:
+        if new.state is RunState.FAILED and item.hook is not None:
+            await item.hook(connection, run, new)
+    await add_tallies(
+        connection, Counter((run.workspace_id, f"run {run.workflow}", new.state) for run, new, _ in settled)
+    )
+
+
+async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> None:
+    rows = [
+        (
+            item.run.workspace_id,
+            a.run_id,
+            a.step,
+            a.number,
+            a.name,
+            a.connection,
+            a.state,
+            list(a.exchanges),
+            a.result,
+            a.fate,
+            a.error[:2000],
+            a.status,
+            a.started_at,
+            a.duration_ms,
+            a.next_at,
+            a.repeated,
+        )
+        for item in news
+        for a in item.attempts
+    ]
+    if not rows:
+        return
+    await connection.executemany(
+        """
+        INSERT INTO attempts (workspace_id, run_id, step, number, name, connection, state, exchanges, result, fate, error,
+                              status, started_at, duration_ms, next_at, repeated)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        """,
+        rows,
+    )
+    await add_tallies(
+        connection, Counter((item.run.workspace_id, f"attempt {a.connection}", a.state) for item in news for a in item.attempts if a.connection)
+    )
+
+
+async def requeue(connection: Connection, workspace_id: UUID, run_id: UUID) -> bool:
+    """Put a failed run back on the queue, from the step that failed; False when it is not a failed run."""
+    execution_id = str(new_id())
+    found = await connection.fetchval(
+        """
+        UPDATE runs SET state = 'queued', execution_id = $3, retries = retries + 1, error = '', failed_step = NULL,
+               finished_at = NULL, handled_at = NULL
+        WHERE id = $2 AND workspace_id = $1 AND state = 'failed' RETURNING id
+        """,
+        workspace_id,
+        run_id,
+        execution_id,
+    )
+    if found is None:
+        return False
+    await connection.execute("UPDATE attempts SET state = 'retry', next_at = now() WHERE run_id = $1 AND state = 'failed'", run_id)
+    await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+    return True
+
+
+async def recheck_wait(connection: Connection, run: Run, wait: Wait) -> None:
+    """Wake a run whose event came while its wait was being recorded."""
+    found = await connection.fetchrow(
+        """
+        SELECT events.type, events.contact_id, events.data FROM events
+        JOIN attempts ON attempts.run_id = $1 AND attempts.step = $2 AND attempts.number = 1
+        WHERE events.workspace_id = $3 AND events.type = $4 AND ($5::uuid IS NULL OR events.contact_id = $5)
+          AND events.at >= attempts.started_at
+        ORDER BY events.id LIMIT 1
+        """,
+        run.id,
+        wait.step,
+        run.workspace_id,
+        wait.event_type,
+        wait.contact_id,
+    )
+    if found is not None:
+        await wake(connection, [(run.workspace_id, wait.event_type, wait.contact_id, found["data"])], only=run.id)
+
+
+async def wake(
+    connection: Connection, happened: Sequence[tuple[UUID, str, UUID | None, Mapping[str, Any]]], *, only: UUID | None = None
+) -> None:
+    """Wake the runs that wait for these events: (workspace, event type, contact, the event as they will see it)."""
+    for workspace_id, event_type, contact_id, event in happened:
+        woken = await connection.fetch(
+            """
+            UPDATE waits SET event = $4
+            WHERE workspace_id = $1 AND event_type = $2 AND (contact_id = $3 OR contact_id IS NULL) AND event IS NULL
+              AND ($5::uuid IS NULL OR run_id = $5)
+            RETURNING run_id
+            """,
+            workspace_id,
+            event_type,
+            contact_id,
+            event,
+            only,
+        )
+        for row in woken:
+            execution_id = str(new_id())
+            moved = await connection.fetchval(
+                "UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' RETURNING id",
+                row["run_id"],
+                execution_id,
+            )
+            if moved is not None:
+                await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+
+
+def _run(row: Mapping[str, Any], *, taken_over: bool) -> Run:
+    return Run(
+        id=row["id"],
+        workspace_id=row["workspace_id"],
+        workflow=row["workflow"],
+        input=row["input"],
+        execution_id=row["execution_id"],
+        claim=row["claim"],
+        delivery_id=row["delivery_id"],
+        event_id=row["event_id"],
+        contact_id=row["contact_id"],
+        created_at=row["created_at"],
+        taken_over=taken_over,
+    )
+
+
+def _attempt(row: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        run_id=row["run_id"],
+        step=row["step"],
+        name=row["name"],
+        number=row["number"],
+        state=AttemptState(row["state"]),
+        started_at=row["started_at"],
+        duration_ms=row["duration_ms"],
+        connection=row["connection"],
+        exchanges=tuple(row["exchanges"]),
+        result=row["result"],
+        fate=row["fate"],
+        error=row["error"],
+        status=row["status"],
+        next_at=row["next_at"],
+        repeated=row["repeated"],
+    )

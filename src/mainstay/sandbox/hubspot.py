@@ -1,0 +1,417 @@
+"""A simulator of HubSpot's contacts, notes and associations."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+
+import orjson
+
+from mainstay.sandbox import hubspot_search as search
+from mainstay.sandbox.hubspot_properties import PROPERTIES
+from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_DATED = re.compile(r"^/crm/objects/\d{4}-\d\d/")
+_BATCH = 100
+_INDEXED = ("email", "phone", "mobilephone")
+_SYSTEM = ("hs_object_id", "createdate", "lastmodifieddate")
+_SHOWN = {"contacts": (*_SYSTEM, "email", "firstname", "lastname"), "notes": (*_SYSTEM, "hs_timestamp")}
+_ASSOCIATION_TYPES = {("notes", "contacts"): 202, ("contacts", "notes"): 201}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``PUT /_control/config/hubspot``.
+
+    ``properties`` adds the account's own contact properties: HubSpot refuses a name that it does not know.
+    ``search_lag_ms`` is how far search stays behind writes. ``rate_limit`` enforces 100 requests in 10 s and 5
+    searches in a second. ``tokens`` lists the good tokens (None: any).
+    """
+
+    properties: list[str] = field(default_factory=list)
+    search_lag_ms: int = 0
+    rate_limit: bool = False
+    tokens: list[str] | None = None
+
+
+class Refused(Exception):  # noqa: N818 an answer, and no failure of the sandbox
+    """A request that HubSpot answers with an error."""
+
+    def __init__(self, reply: Reply) -> None:
+        """Carry the answer."""
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+class HubSpot:
+    """HubSpot's CRM, ``/crm/v3/objects/...`` and the dated paths; contacts, notes, default associations."""
+
+    name = "hubspot"
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.settings = Settings()
+        self._ids = Ids(self.name)
+        self._effects = Effects()
+        self._objects: dict[str, dict[str, dict[str, Json]]] = {"contacts": {}, "notes": {}}
+        self._found_by: dict[tuple[str, str], set[str]] = {}
+        # What search saw of a contact, oldest first: (when, record).
+        self._seen: dict[str, list[tuple[float, dict[str, Json]]]] = {}
+        self._associations: list[dict[str, Json]] = []
+        self._requests = RateWindow(100, 10)
+        self._searches = RateWindow(5, 1)
+
+    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
+        """Change settings and return all of them."""
+        self.settings = changed(self.settings, settings)
+        return asdict(self.settings)
+
+    def state(self) -> dict[str, Json]:
+        """Return contacts, notes and associations in order of creation, and the effects."""
+        return {
+            "contacts": list(self._objects["contacts"].values()),
+            "notes": list(self._objects["notes"].values()),
+            "associations": self._associations,
+            "effects": self._effects.listing(),
+        }
+
+    def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
+        """Put contacts in, each given as its properties (``{"email": "a@b.co"}``)."""
+        if kind != "contacts":
+            raise SettingError(f"hubspot is seeded with contacts, not {kind}")
+        for properties in records:
+            try:
+                self._check("contacts", properties)
+                self._create("contacts", properties)
+            except Refused as refused:
+                raise SettingError(f"contact {properties!r}: {refused.reply.body.decode()}") from None
+        return len(records)
+
+    # ---------------------------------------------------------------------------------------------- requests
+
+    def handle(self, request: Request) -> Reply:
+        """Answer one request."""
+        try:
+            self._authorize(request)
+            is_search = request.path.endswith("/search")
+            window = self._searches if is_search else self._requests
+            if not window.take() and self.settings.rate_limit:
+                return self.failure(request, 429, None)
+            reply = self._route(request)
+        except Refused as refused:
+            return refused.reply
+        if is_search:
+            # Search has a limit of its own, and its answers carry no limit headers.
+            return reply
+        headers = {
+            "X-HubSpot-RateLimit-Max": str(window.limit),
+            "X-HubSpot-RateLimit-Remaining": str(window.remaining),
+            "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+            "X-HubSpot-RateLimit-Daily": "250000",
+            "X-HubSpot-RateLimit-Daily-Remaining": "249000",
+        }
+        return Reply(reply.status, reply.body, reply.content_type, headers)
+
+    def failure(self, request: Request, status: int, retry_after: float | None) -> Reply:
+        """Return HubSpot's error object."""
+        headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+        if status == 429:
+            is_search = request.path.endswith("/search")
+            policy = "SECONDLY" if is_search else "TEN_SECONDLY_ROLLING"
+            message = f"You have reached your {'secondly' if is_search else 'ten_secondly_rolling'} limit."
+            more = {"policyName": policy, "errorType": "RATE_LIMIT"}
+            return self._error(429, "RATE_LIMITS", message, headers, **more)
+        category = {401: "INVALID_AUTHENTICATION", 403: "MISSING_SCOPES", 423: "LOCKED"}.get(status, "INTERNAL_ERROR")
+        return self._error(status, category, "There was a problem with the request.", headers)
+
+    def _authorize(self, request: Request) -> None:
+        if not request.bearer or not token_is_good(request.bearer, self.settings.tokens):
+            message = "Authentication credentials not found or not valid."
+            raise Refused(self._error(401, "INVALID_AUTHENTICATION", message))
+
+    def _route(self, request: Request) -> Reply:
+        path = _DATED.sub("/crm/v3/objects/", request.path)
+        parts = Request(request.method, path, "", {}, b"").parts
+        match [request.method, *parts]:
+            case ["POST", "crm", "v3", "objects", ("contacts" | "notes") as kind]:
+                return self._create_one(kind, request)
+            case ["POST", "crm", "v3", "objects", "contacts", "search"]:
+                return self._search(request)
+            case ["POST", "crm", "v3", "objects", "contacts", "batch", "upsert"]:
+                return self._batch_upsert(request)
+            case ["GET", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
+                return answer(200, self._shown(kind, self._get(kind, key, request), request.query))
+            case ["PATCH", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
+                return self._update_one(kind, key, request)
+            case ["DELETE", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
+                return self._delete(kind, self._get(kind, key, request), request)
+            case ["PUT", "crm", "v4", "objects", one, one_id, "associations", "default", other, other_id]:
+                return self._associate(request, (one, one_id), (other, other_id))
+            case _:
+                raise Refused(self._error(404, "OBJECT_NOT_FOUND", "resource not found"))
+
+    def _body(self, request: Request, *required: str) -> dict[str, Json]:
+        try:
+            body = request.json()
+        except ValueError as problem:
+            raise Refused(self._invalid(f"Invalid input JSON: {problem}")) from None
+        missing = [name for name in required if not isinstance(body, dict) or name not in body]
+        if missing:
+            message = f"Invalid input JSON: some required fields were not set: [{', '.join(missing)}]"
+            raise Refused(self._invalid(message))
+        return dict(body)
+
+    # ------------------------------------------------------------------------------------------------ writes
+
+    def _create_one(self, kind: str, request: Request) -> Reply:
+        body = self._body(request, "associations", "properties")
+        self._check(kind, body["properties"])
+        if kind == "notes" and not body["properties"].get("hs_timestamp"):
+            raise Refused(self._invalid("Some required properties were not set.", ["hs_timestamp"]))
+        targets = [(item["to"]["id"], kind_of["associationTypeId"]) for item in body["associations"]
+                   for kind_of in item["types"]]  # fmt: skip
+        for contact_id, _ in targets:
+            if contact_id not in self._objects["contacts"]:
+                raise Refused(self._invalid(f"The contact {contact_id} to associate with does not exist."))
+        record = self._create(kind, body["properties"])
+        for contact_id, type_id in targets:
+            self._link((kind, record["id"]), ("contacts", contact_id), type_id)
+        self._effects.add(f"{kind.removesuffix('s')}.created", record["id"], request)
+        return answer(201, self._shown(kind, record, [("properties", name) for name in record["properties"]]))
+
+    def _update_one(self, kind: str, key: str, request: Request) -> Reply:
+        body = self._body(request, "properties")
+        self._check(kind, body["properties"])
+        record = self._get(kind, key, request)
+        self._change(kind, record, body["properties"])
+        self._effects.add(f"{kind.removesuffix('s')}.updated", record["id"], request)
+        return answer(200, self._shown(kind, record, [("properties", name) for name in body["properties"]]))
+
+    def _delete(self, kind: str, record: dict[str, Json], request: Request) -> Reply:
+        self._unindex(record)
+        del self._objects[kind][record["id"]]
+        self._seen.pop(record["id"], None)
+        self._effects.add(f"{kind.removesuffix('s')}.deleted", record["id"], request)
+        return Reply(204)
+
+    def _batch_upsert(self, request: Request) -> Reply:
+        inputs = self._body(request, "inputs")["inputs"]
+        if not isinstance(inputs, list) or not 0 < len(inputs) <= _BATCH:
+            raise Refused(self._invalid(f"A batch has from 1 to {_BATCH} inputs."))
+        keys = [str(item.get("id", "")).lower() for item in inputs]
+        if len(set(keys)) < len(keys):
+            raise Refused(self._invalid("Duplicate IDs found in batch input."))
+        started, results, errors = now_iso(), [], []
+        for item in inputs:
+            try:
+                results.append(self._upsert(item, request))
+            except Refused as refused:
+                errors.append(_standard_error(refused.reply, item))
+        value: dict[str, Json] = {
+            "status": "COMPLETE",
+            "results": results,
+            "startedAt": started,
+            "completedAt": now_iso(),
+        }
+        if not errors:
+            return answer(200, value)
+        return answer(207, value | {"numErrors": len(errors), "errors": errors})
+
+    def _upsert(self, item: dict[str, Json], request: Request) -> dict[str, Json]:
+        properties, key, name = item.get("properties"), item.get("id"), item.get("idProperty")
+        self._check("contacts", properties)
+        if not isinstance(key, str) or not isinstance(properties, dict):
+            raise Refused(self._invalid("id and properties are required"))
+        if name == "email":
+            record = self._by_email(key)
+            properties = {"email": key} | properties
+        elif name in {None, "hs_object_id"}:
+            record = self._objects["contacts"].get(key)
+            if record is None:
+                raise Refused(self._error(404, "OBJECT_NOT_FOUND", f"no contact {key}"))
+        else:
+            raise Refused(self._invalid(f"{name} is not a unique property", [str(name)]))
+        new = record is None
+        if record is None:
+            record = self._create("contacts", properties)
+        else:
+            self._change("contacts", record, properties)
+        self._effects.add("contact.created" if new else "contact.updated", record["id"], request)
+        shown = self._shown("contacts", record, [("properties", name) for name in properties])
+        return shown | {"new": new}
+
+    def _create(self, kind: str, properties: Mapping[str, str]) -> dict[str, Json]:
+        now = now_iso()
+        record_id = str((10_000 if kind == "contacts" else 900_000_000) + self._ids.number(kind))
+        record: dict[str, Json] = {
+            "id": record_id,
+            "properties": {"hs_object_id": record_id, "createdate": now, "lastmodifieddate": now},
+            "createdAt": now,
+            "updatedAt": now,
+            "archived": False,
+        }
+        self._change(kind, record, properties)
+        self._objects[kind][record_id] = record
+        return record
+
+    def _change(self, kind: str, record: dict[str, Json], properties: Mapping[str, str]) -> None:
+        if kind == "contacts" and properties.get("email"):
+            holder = self._by_email(properties["email"])
+            if holder is not None and holder["id"] != record["id"]:
+                message = f"Contact already exists. Existing ID: {holder['id']}"
+                raise Refused(self._error(409, "CONFLICT", message))
+        self._unindex(record)
+        now = now_iso()
+        changes = {name: value.strip().lower() if name == "email" else value for name, value in properties.items()}
+        merged = record["properties"] | changes | {"lastmodifieddate": now}
+        # Setting a property to nothing clears it.
+        record["properties"] = {name: value for name, value in merged.items() if value != ""}
+        record["updatedAt"] = now
+        if kind != "contacts":
+            return
+        for key in _index_keys(record):
+            self._found_by.setdefault(key, set()).add(record["id"])
+        self._remember(record)
+
+    def _check(self, kind: str, properties: Json) -> None:
+        if not isinstance(properties, dict):
+            raise Refused(self._invalid("Invalid input JSON: properties is an object"))
+        for name, value in properties.items():
+            if name not in PROPERTIES[kind] and name not in self.settings.properties:
+                message = f'Property values were not valid: Property "{name}" does not exist'
+                raise Refused(self._invalid(message, [name], "PROPERTY_DOESNT_EXIST"))
+            if not isinstance(value, str):
+                raise Refused(self._invalid(f"Invalid input JSON: the value of {name} is a string", [name]))
+        email = properties.get("email")
+        if kind == "contacts" and email and not _EMAIL.fullmatch(email.strip()):
+            message = f"Property values were not valid: Email address {email} is invalid"
+            raise Refused(self._invalid(message, ["email"], "INVALID_EMAIL"))
+
+    # ----------------------------------------------------------------------------------------- associations
+
+    def _associate(self, request: Request, one: tuple[str, str], other: tuple[str, str]) -> Reply:
+        one, other = (_plural(one[0]), one[1]), (_plural(other[0]), other[1])
+        if (one[0], other[0]) not in _ASSOCIATION_TYPES:
+            raise Refused(self._invalid(f"The sandbox associates notes and contacts, not {one[0]} and {other[0]}"))
+        for kind, record_id in (one, other):
+            if record_id not in self._objects[kind]:
+                raise Refused(self._error(404, "OBJECT_NOT_FOUND", f"no {kind} {record_id}"))
+        now = now_iso()
+        results = [self._link(one, other), self._link(other, one)]
+        self._effects.add("association.created", f"{one[1]}-{other[1]}", request)
+        value = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now_iso()}
+        return answer(200, value)
+
+    def _link(self, one: tuple[str, str], other: tuple[str, str], type_id: int | None = None) -> dict[str, Json]:
+        number = _ASSOCIATION_TYPES[one[0], other[0]] if type_id is None else type_id
+        spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": number}
+        entry = {"from": {"id": one[1]}, "to": {"id": other[1]}, "associationSpec": spec}
+        if entry not in self._associations:
+            self._associations.append(entry)
+        return entry
+
+    # ------------------------------------------------------------------------------------------------ finding
+
+    def _get(self, kind: str, key: str, request: Request) -> dict[str, Json]:
+        by_email = dict(request.query).get("idProperty") == "email"
+        record = self._by_email(key) if by_email and kind == "contacts" else self._objects[kind].get(key)
+        if record is None:
+            raise Refused(self._error(404, "OBJECT_NOT_FOUND", "resource not found"))
+        return record
+
+    def _by_email(self, email: str) -> dict[str, Json] | None:
+        ids = self._found_by.get(("email", email.strip().lower()))
+        return self._objects["contacts"][next(iter(ids))] if ids else None
+
+    def _search(self, request: Request) -> Reply:
+        body = self._body(request)
+        try:
+            search.check(body)
+        except search.SearchError as problem:
+            raise Refused(self._invalid(str(problem))) from None
+        found = search.run(self._visible(body), body)
+        start, limit = int(body["after"] or 0), body["limit"]
+        asked = [("properties", name) for name in body["properties"]]
+        page = [self._shown("contacts", record, asked) for record in found[start : start + limit]]
+        value: dict[str, Json] = {"total": len(found), "results": page}
+        if start + limit < len(found):
+            value["paging"] = {"next": {"after": str(start + limit)}}
+        return answer(200, value)
+
+    def _remember(self, record: dict[str, Json]) -> None:
+        versions = self._seen.setdefault(record["id"], [])
+        versions.append((time.monotonic(), dict(record)))
+        horizon = time.monotonic() - self.settings.search_lag_ms / 1000
+        while len(versions) > 1 and versions[1][0] <= horizon:
+            del versions[0]
+
+    def _visible(self, body: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+        """Yield the contacts as search knows them, fewer when an indexed property is bound."""
+        contacts = self._objects["contacts"]
+        if not self.settings.search_lag_ms:
+            for name in _INDEXED:
+                values = search.indexed_values(body, name)
+                if values is not None:
+                    ids = {contact_id for value in values for contact_id in self._found_by.get((name, value), ())}
+                    yield from (contacts[contact_id] for contact_id in sorted(ids, key=int))
+                    return
+            yield from contacts.values()
+            return
+        horizon = time.monotonic() - self.settings.search_lag_ms / 1000
+        for versions in self._seen.values():
+            known = [record for at, record in versions if at <= horizon]
+            yield from known[-1:]
+
+    def _unindex(self, record: Mapping[str, Json]) -> None:
+        for key in _index_keys(record):
+            self._found_by.get(key, set()).discard(record["id"])
+
+    def _shown(self, kind: str, record: dict[str, Json], query: list[tuple[str, str]]) -> dict[str, Json]:
+        asked = [name for key, value in query if key == "properties" for name in value.split(",")]
+        # HubSpot says null for an asked property without a value; its contract admits strings alone.
+        held = record["properties"]
+        names = dict.fromkeys((*(asked or _SHOWN[kind]), *_SYSTEM))
+        return record | {"properties": {name: held[name] for name in names if name in held}}
+
+    # ------------------------------------------------------------------------------------------------- errors
+
+    def _error(
+        self, status: int, category: str, message: str, headers: Mapping[str, str] | None = None, **more: Json
+    ) -> Reply:
+        value = {"status": "error", "message": message, "correlationId": self._ids.uuid("error"), "category": category}
+        return answer(status, value | more, headers)
+
+    def _invalid(self, message: str, names: list[str] | None = None, code: str = "") -> Reply:
+        more: dict[str, Json] = {}
+        if names:
+            more["errors"] = [{"message": message, "code": code or "INVALID", "context": {"propertyName": names}}]
+        return self._error(400, "VALIDATION_ERROR", message, **more)
+
+
+def _index_keys(record: Mapping[str, Json]) -> list[tuple[str, str]]:
+    held = record["properties"]
+    return [(name, held[name].lower()) for name in _INDEXED if held.get(name)]
+
+
+def _plural(kind: str) -> str:
+    return kind if kind.endswith("s") else f"{kind}s"
+
+
+def _standard_error(reply: Reply, item: Mapping[str, Json]) -> dict[str, Json]:
+    value = orjson.loads(reply.body)
+    return {
+        "status": "error",
+        "category": value["category"],
+        "message": value["message"],
+        "context": {"ids": [str(item.get("id", ""))]},
+        "errors": value.get("errors", []),
+        "links": {},
+    }

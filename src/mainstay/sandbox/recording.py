@@ -1,0 +1,83 @@
+"""The requests that each vendor got, without their secrets, the last so many of each."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import re
+import time
+from collections import deque
+from collections.abc import Mapping
+
+from mainstay.sandbox.wire import Json, Request, iso
+
+REDACTED = "[redacted]"
+_SECRET_HEADERS = frozenset({"authorization", "x-postmark-server-token", "x-postmark-account-token", "cookie", "token"})
+_SECRET_QUERY = re.compile(r"((?:^|&)(?:access_token|appsecret_proof|token|hapikey)=)[^&]*")
+_LONGEST_BODY = 65_536
+
+_Entry = tuple[int, Request, int | None, str | None, float]
+
+
+class Recording:
+    """A bounded log for each vendor; entries are put into words only when asked for."""
+
+    def __init__(self, most: int) -> None:
+        """Keep the last ``most`` requests of each vendor."""
+        self._most = most
+        self._entries: dict[str, deque[_Entry]] = {}
+        self._totals: dict[str, int] = {}
+        self._numbers = itertools.count(1)
+
+    def add(self, vendor: str, request: Request, status: int | None, fault: str | None) -> None:
+        """Note a request, the status it was answered with (None: not at all) and the fault that struck it."""
+        if vendor not in self._entries:
+            self._entries[vendor] = deque(maxlen=self._most)
+        self._entries[vendor].append((next(self._numbers), request, status, fault, time.time()))
+        self._totals[vendor] = self._totals.get(vendor, 0) + 1
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._entries.clear()
+        self._totals.clear()
+
+    def total(self, vendor: str) -> int:
+        """How many requests a vendor got, also those no longer kept."""
+        return self._totals.get(vendor, 0)
+
+    def listing(self, vendor: str) -> list[dict[str, Json]]:
+        """Return ``{seq, vendor, method, path, url, headers, body, status, fault, at}`` of each, oldest first."""
+        return [_described(vendor, entry) for entry in self._entries.get(vendor, ())]
+
+
+def _described(vendor: str, entry: _Entry) -> dict[str, Json]:
+    seq, request, status, fault, at = entry
+    query = _SECRET_QUERY.sub(rf"\g<1>{REDACTED}", request.query_string)
+    body = request.body[:_LONGEST_BODY]
+    try:
+        written = body.decode()
+    except UnicodeDecodeError:
+        written = "base64:" + base64.b64encode(body).decode()
+    return {
+        "seq": seq,
+        "vendor": vendor,
+        "method": request.method,
+        "path": request.path,
+        "url": f"/{vendor}{request.path}" + (f"?{query}" if query else ""),
+        "headers": _without_secrets(request.headers),
+        "body": written,
+        "status": status,
+        "fault": fault,
+        "at": iso(at),
+    }
+
+
+def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
+    shown: dict[str, str] = {}
+    for name, value in ((str(key), value) for key, value in headers.items()):
+        if name.lower() in _SECRET_HEADERS:
+            scheme = value.partition(" ")[0]
+            shown[name] = f"{scheme} {REDACTED}" if scheme in {"Bearer", "Basic"} else REDACTED
+        else:
+            shown[name] = value
+    return shown

@@ -1,0 +1,202 @@
+"""A simulator of Slack's chat.postMessage and incoming webhooks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.wire import FORM, Json, Reply, Request, SettingError, answer, text
+
+_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
+_CHANNEL_NAME = re.compile(r"#[a-z0-9_-]{1,80}")
+_WEBHOOK = re.compile(r"/services/(T\w+)/(B\w+)/(\w+)")
+_LONGEST = 40_000
+_BOT = {"bot_id": "B000SANDBOX", "user": "U000SANDBOX", "team": "T000SANDBOX"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``PUT /_control/config/slack``.
+
+    ``tokens``, ``channels`` and ``webhooks`` (paths such as ``/services/T1/B1/x``) list what exists; None admits
+    anything of the right form, and a channel by ``#name`` too. ``not_joined`` channels answer not_in_channel.
+    ``rate_limit`` enforces one message a second in each channel.
+    """
+
+    tokens: list[str] | None = None
+    channels: list[str] | None = None
+    webhooks: list[str] | None = None
+    not_joined: list[str] | None = None
+    rate_limit: bool = False
+
+
+class Slack:
+    """Slack's Web API (``/api/chat.postMessage``, ``/api/auth.test``) and incoming webhooks (``/services/...``)."""
+
+    name = "slack"
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.settings = Settings()
+        self._ids = Ids(self.name)
+        self._effects = Effects()
+        self._messages: list[dict[str, Json]] = []
+        self._channel_ids: dict[str, str] = {}
+        self._windows: dict[str, RateWindow] = {}
+
+    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
+        """Change settings and return all of them."""
+        self.settings = changed(self.settings, settings)
+        return asdict(self.settings)
+
+    def state(self) -> dict[str, Json]:
+        """Return every message in order, with the fields as sent, and the effects."""
+        return {"messages": self._messages, "effects": self._effects.listing()}
+
+    def seed(self, kind: str, records: list[dict[str, Json]]) -> int:  # noqa: ARG002
+        """Refuse: Slack has no records to seed."""
+        raise SettingError(f"slack has no {kind} to seed; channels and webhooks are settings")
+
+    def handle(self, request: Request) -> Reply:
+        """Answer one request."""
+        if request.path.startswith("/services/"):
+            return self._webhook(request)
+        fields = _fields(request)
+        if fields is None:
+            return _refused("invalid_json" if request.content_type != FORM else "invalid_form_data")
+        token = request.bearer or str(fields.pop("token", ""))
+        if not token:
+            return _refused("not_authed")
+        if not token_is_good(token, self.settings.tokens):
+            return _refused("invalid_auth")
+        match request.method, request.path:
+            case "POST", "/api/chat.postMessage":
+                return self._post(request, fields)
+            case _, "/api/auth.test":
+                identity = {"url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "mainstay"}
+                ids = {"team_id": _BOT["team"], "user_id": _BOT["user"], "bot_id": _BOT["bot_id"]}
+                return answer(200, {"ok": True, **identity, **ids})
+            case _:
+                return _refused("unknown_method")
+
+    def failure(self, request: Request, status: int, retry_after: float | None) -> Reply:
+        """Return Slack's error shape: JSON with ok=false, or a word alone for an incoming webhook."""
+        headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+        if request.path.startswith("/services/"):
+            return text(status, "rate_limited" if status == 429 else "internal_error", headers)
+        error = "ratelimited" if status == 429 else "internal_error" if status >= 500 else "invalid_auth"
+        return answer(status, {"ok": False, "error": error}, headers)
+
+    def _post(self, request: Request, fields: dict[str, Json]) -> Reply:
+        channel = self._channel(fields.get("channel"))
+        if channel is None:
+            return _refused("channel_not_found")
+        if channel in (self.settings.not_joined or ()):
+            return _refused("not_in_channel")
+        if problem := _problem(fields):
+            return _refused(problem)
+        if self._is_too_fast(channel):
+            return self.failure(request, 429, 1)
+        ts = self._keep(request, "chat.postMessage", channel, fields)
+        message = {"type": "message", "text": fields.get("text") or "", "ts": ts, **_BOT}
+        if fields.get("blocks"):
+            message["blocks"] = fields["blocks"]
+        if fields.get("thread_ts"):
+            message["thread_ts"] = fields["thread_ts"]
+        return answer(200, {"ok": True, "channel": channel, "ts": ts, "message": message})
+
+    def _webhook(self, request: Request) -> Reply:
+        known = self.settings.webhooks
+        if not _WEBHOOK.fullmatch(request.path) or (known is not None and request.path not in known):
+            return text(404, "no_service")
+        fields = _fields(request)
+        if fields is not None and "payload" in fields:
+            fields = _object(fields["payload"])
+        if request.method != "POST" or fields is None:
+            return text(400, "invalid_payload")
+        if problem := _problem(fields):
+            return text(400, problem)
+        if self._is_too_fast(request.path):
+            return self.failure(request, 429, 1)
+        self._keep(request, "webhook", request.path, fields)
+        return Reply(200, b"ok", "text/html")
+
+    def _keep(self, request: Request, via: str, channel: str, fields: dict[str, Json]) -> str:
+        number = self._ids.number("message")
+        ts = f"{1_700_000_000 + number}.{number % 1_000_000:06d}"
+        self._messages.append({**fields, "ts": ts, "via": via, "channel": channel})
+        correlation: dict[str, str] = {}
+        metadata = fields.get("metadata")
+        if isinstance(metadata, dict):
+            correlation["metadata"] = orjson.dumps(metadata, option=orjson.OPT_SORT_KEYS).decode()
+        if isinstance(fields.get("client_msg_id"), str):
+            correlation["client_msg_id"] = fields["client_msg_id"]
+        self._effects.add("message.posted", ts, request, correlation)
+        return ts
+
+    def _channel(self, given: Json) -> str | None:
+        if not isinstance(given, str):
+            return None
+        if self.settings.channels is not None and given not in self.settings.channels:
+            return None
+        if _CHANNEL_ID.fullmatch(given):
+            return given
+        if not _CHANNEL_NAME.fullmatch(given):
+            return None
+        if given not in self._channel_ids:
+            self._channel_ids[given] = f"C{self._ids.number('channel'):010d}"
+        return self._channel_ids[given]
+
+    def _is_too_fast(self, channel: str) -> bool:
+        if not self.settings.rate_limit:
+            return False
+        return not self._windows.setdefault(channel, RateWindow(1, 1)).take()
+
+
+def _fields(request: Request) -> dict[str, Json] | None:
+    if request.content_type == FORM:
+        fields: dict[str, Json] = dict(request.form())
+        for name in ("blocks", "attachments", "metadata"):
+            if name in fields:
+                try:
+                    fields[name] = orjson.loads(fields[name])
+                except ValueError:
+                    fields[name] = None
+        return fields
+    return _object(request.body) if request.body else {}
+
+
+def _object(raw: Json) -> dict[str, Json] | None:
+    try:
+        value = orjson.loads(raw)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _problem(fields: Mapping[str, Json]) -> str | None:
+    blocks = fields.get("blocks")
+    if "blocks" in fields and not _are_blocks(blocks):
+        return "invalid_blocks"
+    if not (fields.get("text") or blocks or fields.get("attachments")):
+        return "no_text"
+    if len(str(fields.get("text") or "")) > _LONGEST:
+        return "msg_too_long"
+    return None
+
+
+def _are_blocks(value: Json) -> bool:
+    return isinstance(value, list) and all(isinstance(block, dict) and "type" in block for block in value)
+
+
+def _refused(error: str) -> Reply:
+    # An API error is a 200 at Slack.
+    return answer(200, {"ok": False, "error": error})

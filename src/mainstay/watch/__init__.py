@@ -1,0 +1,7 @@
+"""Watching: what broke becomes one incident per cause, and somebody hears of it."""
+
+from mainstay.watch.alert import ALERT, Alerter
+from mainstay.watch.rules import Trouble, trouble_of_quarantine, trouble_of_run
+from mainstay.watch.store import report, resolve_healed
+
+__all__ = ["ALERT", "Alerter", "Trouble", "report", "resolve_healed", "trouble_of_quarantine", "trouble_of_run"]

@@ -1,0 +1,96 @@
+"""Alerts: durable runs of their own, so that a worker's death or a vendor's outage only delays them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from mainstay.kit.roles import EmailMessage
+from mainstay.model import new_id
+from mainstay.runs import Claimed, NewRun, add_runs
+from mainstay.watch.store import report
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+    from mainstay.engine import StepRunner
+    from mainstay.kit import Http
+    from mainstay.watch.rules import Trouble
+
+ALERT = "alert.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where an alert goes: a connection, its role (``chat`` or ``email``), and a channel or address."""
+
+    connection: str
+    role: str
+    target: str
+
+
+class AlertRoutes(Protocol):
+    """What the composition root knows of a workspace's alerts."""
+
+    def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
+        """Return where a workspace's alerts go."""
+        ...
+
+    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
+        """Return a connection's object for a role, for one attempt."""
+        ...
+
+    def incident_url(self, workspace_id: UUID, incident_id: UUID) -> str:
+        """Return the address of an incident's page."""
+        ...
+
+
+class Alerter:
+    """Opens incidents and sends their alerts."""
+
+    def __init__(self, routes: AlertRoutes) -> None:
+        self._routes = routes
+
+    async def raise_trouble(self, connection: Connection, workspace_id: UUID, trouble: Trouble) -> UUID:
+        """Report a trouble; a new incident also gets its alert's run, in the same transaction."""
+        reported = await report(connection, workspace_id, trouble)
+        if reported.is_new and trouble.workflow != ALERT:
+            for route in self._routes.alert_routes(workspace_id):
+                await self._enqueue(connection, workspace_id, reported.id, trouble, route)
+        return reported.id
+
+    async def _enqueue(
+        self, connection: Connection, workspace_id: UUID, incident_id: UUID, trouble: Trouble, route: Route
+    ) -> None:
+        data = {
+            "incident_id": str(incident_id),
+            "title": trouble.title,
+            "cause": trouble.cause,
+            "mend": trouble.mend,
+            "route": asdict(route),
+        }
+        execution_id = str(new_id())
+        await add_runs(connection, [NewRun(new_id(), workspace_id, ALERT, data, execution_id)])
+        await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+
+    async def program(self, steps: StepRunner) -> Sequence[Claimed]:
+        """Send one alert over one route."""
+        run = steps.run
+        route = Route(**run.input["route"])
+        text = self._text(run.workspace_id, run.input)
+
+        async def call(http: Http) -> Any:
+            vendor = self._routes.vendor(run.workspace_id, route.connection, route.role, http)
+            if route.role == "chat":
+                return asdict(await vendor.post(route.target, text))
+            message = EmailMessage(to=route.target, subject=f"Mainstay: {run.input['title']}", text=text)
+            return asdict(await vendor.send(message))
+
+        operation = "post" if route.role == "chat" else "send"
+        await steps.step(f"{route.role}.{operation}", call, connection=route.connection, repeatable=False)
+        return ()
+
+    def _text(self, workspace_id: UUID, data: Mapping[str, Any]) -> str:
+        link = self._routes.incident_url(workspace_id, UUID(data["incident_id"]))
+        return f"{data['title']}\n{data['cause']}\n{data['mend']}\n{link}"

@@ -1,0 +1,55 @@
+"""Which failures share a cause, and how it is said. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_VARIABLE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-fA-F]{12,}\b|\S+@\S+|\+?\d[\d .:-]*|'[^']*'|\"[^\"]*\"")
+_LONGEST = 200
+
+_MEND = {
+    "human": "A person must act: check the connection's credentials and account, then retry the runs.",
+    "permanent": "The same call would fail again: mend the data or the settings it names, then retry the runs.",
+    "transient": "It was tried for a day without success: when the vendor answers again, retry the runs.",
+    "unsure": "It was tried for a day without success: when the vendor answers again, retry the runs.",
+    "workflow": "Mend the workflow's code, restart, then retry the runs.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that went wrong, as an incident will show it."""
+
+    fingerprint: str
+    title: str
+    cause: str
+    mend: str
+    workflow: str = ""
+    connection: str = ""
+    source: str = ""
+
+
+def trouble_of_run(workflow: str, connection: str, fate: str, error: str) -> Trouble:
+    """Describe a failed run. Runs that fail alike, but for ids, numbers and quoted values, share a fingerprint."""
+    alike = _VARIABLE.sub("#", error)[:_LONGEST]
+    where = f" at {connection}" if connection else ""
+    return Trouble(
+        fingerprint=f"run|{workflow}|{connection}|{fate}|{alike}",
+        title=f"{workflow} fails{where}",
+        cause=error[:500],
+        mend=_MEND.get(fate, "Look at the run, then retry it."),
+        workflow=workflow,
+        connection=connection,
+    )
+
+
+def trouble_of_quarantine(source: str, reason: str) -> Trouble:
+    """Describe deliveries whose sender could not be proven."""
+    return Trouble(
+        fingerprint=f"quarantine|{source}|{_VARIABLE.sub('#', reason)[:_LONGEST]}",
+        title=f'Deliveries to "{source}" are not authentic',
+        cause=reason,
+        mend="If they are real, mend the source's secret in stack.toml and release them from quarantine; if not, ignore them.",
+        source=source,
+    )

@@ -1,0 +1,59 @@
+"""SQL of incidents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from mainstay.model import new_id
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+    from mainstay.watch.rules import Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The incident that a trouble belongs to, and whether it opened with it."""
+
+    id: UUID
+    is_new: bool
+
+
+async def report(connection: Connection, workspace_id: UUID, trouble: Trouble) -> Reported:
+    """Add a trouble to the open incident of its cause, or open one."""
+    row = await connection.fetchrow(
+        """
+        INSERT INTO incidents AS known (id, workspace_id, fingerprint, state, title, cause, mend, workflow, connection, source,
+                                        first_seen, last_seen)
+        VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8, $9, now(), now())
+        ON CONFLICT (workspace_id, fingerprint) WHERE state = 'open'
+        DO UPDATE SET occurrences = known.occurrences + 1, last_seen = now(), cause = excluded.cause
+        RETURNING id, occurrences = 1 AS is_new
+        """,
+        new_id(),
+        workspace_id,
+        trouble.fingerprint,
+        trouble.title,
+        trouble.cause,
+        trouble.mend,
+        trouble.workflow,
+        trouble.connection,
+        trouble.source,
+    )
+    return Reported(row["id"], row["is_new"])
+
+
+async def resolve_healed(connection: Connection) -> int:
+    """Resolve the incidents whose runs have all ended well or been handled; those of senders after a quiet day."""
+    status: str = await connection.execute(
+        """
+        UPDATE incidents SET state = 'resolved', resolved_at = now()
+        WHERE state = 'open' AND CASE WHEN source <> '' THEN last_seen < now() - interval '24 hours' ELSE
+            NOT EXISTS (SELECT FROM runs WHERE runs.incident_id = incidents.id
+                        AND (runs.state IN ('queued', 'running', 'waiting')
+                             OR runs.state = 'failed' AND runs.handled_at IS NULL)) END
+        """
+    )
+    return int(status.rpartition(" ")[2])

@@ -1,0 +1,215 @@
+"""Every answer of the sandbox, and every request of these tests, keeps the vendor's own contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from mainstay.sandbox import Sandbox, SandboxProcess
+from tests.contracts.vendor_specs import specs_folder, validate_recorded, validate_request, validate_response
+from tests.sandbox.wire import GHL, HUBSPOT, POSTMARK, SLACK, Answer, call
+
+JSON = {"Content-Type": "application/json"}
+META = {"Authorization": "Bearer page-1"}
+MAIL = {"From": "hello@example.com", "To": "sarah@example.com", "Subject": "Hello", "TextBody": "Hi"}
+SEARCH = {
+    "filterGroups": [{"filters": [{"propertyName": "email", "operator": "EQ", "value": "sarah@example.com"}]}],
+    "sorts": ["lastmodifieddate"],
+    "properties": ["email", "firstname"],
+    "limit": 10,
+    "after": "0",
+}
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[SandboxProcess]:
+    specs_folder()
+    with SandboxProcess() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(process: SandboxProcess) -> Sandbox:
+    process.sandbox.reset()
+    return process.sandbox
+
+
+class Checked:
+    """Sends requests to one vendor and holds each request and answer against the contract."""
+
+    def __init__(self, sandbox: Sandbox, vendor: str, headers: Mapping[str, str]) -> None:
+        self.sandbox = sandbox
+        self.vendor = vendor
+        self.headers = JSON | dict(headers)
+
+    def __call__(self, method: str, path: str, body: Any = None, *, good: bool = True, **headers: str) -> Answer:
+        sent = self.headers | headers
+        url = f"{self.sandbox.base_url}/{self.vendor}{path}"
+        if good:
+            validate_request(self.vendor, method, url, sent, body)
+        answer = call(method, url, body, sent)
+        validate_response(self.vendor, method, url, answer.status, answer.headers, answer.body, sent)
+        return answer
+
+
+@pytest.mark.parametrize("version", ["2021-07-28", "v3"])
+def test_gohighlevel(sandbox: Sandbox, version: str) -> None:
+    ask = Checked(sandbox, "gohighlevel", GHL | {"Version": version})
+    full = {
+        "locationId": "loc", "firstName": "Sarah", "lastName": "Johnson", "name": "Sarah Johnson", "tags": ["lead"],
+        "email": "sarah@example.com", "phone": "+13125550147", "address1": "1 Main St", "city": "Chicago",
+        "state": "IL", "postalCode": "60601", "country": "US", "website": "https://example.com", "source": "website",
+        "timezone": "America/Chicago", "companyName": "Acme", "dnd": False, "gender": "female", "assignedTo": "u1",
+        "customFields": [{"id": "f1", "key": "roof", "field_value": "tile"}],
+    }  # fmt: skip
+    made = ask("POST", "/contacts/", full)
+    path = f"/contacts/{made.json()['contact']['id']}"
+    update = {k: v for k, v in full.items() if k not in {"locationId", "companyName", "gender"}}
+    statuses = [
+        made.status,
+        ask("POST", "/contacts/", full).status,
+        ask("POST", "/contacts/upsert", full | {"createNewIfDuplicateAllowed": False}).status,
+        ask("POST", "/contacts/upsert", {"locationId": "loc", "email": None, "phone": "+13125550148"}).status,
+        ask("GET", path).status,
+        ask("PUT", path, update).status,
+        ask("GET", "/contacts/search/duplicate?" + urlencode({"locationId": "loc", "email": full["email"]})).status,
+        ask("GET", "/contacts/search/duplicate?" + urlencode({"locationId": "loc", "number": full["phone"]})).status,
+        ask("POST", "/contacts/search", {"locationId": "loc", "pageLimit": 1, "filters": []}).status,
+        ask("POST", f"{path}/tags", {"tags": ["hot"]}).status,
+        ask("DELETE", f"{path}/tags", {"tags": ["hot"]}).status,
+        ask("POST", f"{path}/notes", {"body": "Called"}).status,
+        ask("DELETE", path).status,
+        ask("GET", path).status,
+    ]
+    assert statuses == [201, 400, 200, 200, 200, 200, 200, 200, 200, 201, 200, 201, 200, 404]
+    refusals = [
+        ask("POST", "/contacts/", {"email": "a@example.com"}, good=False).status,
+        ask("POST", "/contacts/upsert", {"locationId": "loc", "emial": "x"}, good=False).status,
+        ask("PUT", path, {"locationId": "loc"}, good=False).status,
+        ask("POST", "/contacts/", {"locationId": "loc"}, good=False, Authorization="Bearer invalid").status,
+        ask("POST", "/contacts/", b"{", good=False).status,
+        ask("GET", "/contacts/search/duplicate", good=False).status,
+        ask("POST", "/contacts/search", {}, good=False).status,
+    ]
+    assert refusals == [422, 422, 404, 401, 400, 400, 400]
+
+
+@pytest.mark.parametrize("base", ["/crm/v3/objects", "/crm/objects/2026-03"])
+def test_hubspot_contacts(sandbox: Sandbox, base: str) -> None:
+    ask = Checked(sandbox, "hubspot", HUBSPOT)
+    contacts = f"{base}/contacts"
+    body = {"properties": {"email": "sarah@example.com", "firstname": "Sarah"}, "associations": []}
+    by_email = f"{contacts}/sarah%40example.com?idProperty=email"
+    upserts = [{"id": "sarah@example.com", "idProperty": "email", "properties": {"lastname": "Johnson"}}]
+    wrong = [{"id": "sarah@example.com", "idProperty": "email", "properties": {"nothing": "x"}}]
+    made = ask("POST", contacts, body)
+    statuses = [
+        made.status,
+        ask("POST", contacts, body).status,
+        ask("PATCH", by_email, {"properties": {"phone": "+13125550147"}}).status,
+        ask("PATCH", f"{contacts}/{made.json()['id']}", {"properties": {"phone": ""}}).status,
+        ask("GET", f"{by_email}&properties=email&properties=phone").status,
+        ask("POST", f"{contacts}/search", SEARCH).status,
+        ask("POST", f"{contacts}/batch/upsert", {"inputs": upserts}).status,
+        ask("POST", f"{contacts}/batch/upsert", {"inputs": wrong}).status,
+        ask("DELETE", f"{contacts}/{made.json()['id']}").status,
+        ask("GET", by_email).status,
+    ]
+    assert statuses == [201, 409, 200, 200, 200, 200, 200, 207, 204, 404]
+    refusals = [
+        ask("POST", contacts, {"properties": {"nothing": "x"}, "associations": []}).status,
+        ask("POST", contacts, {"properties": {"email": "x"}}, good=False).status,
+        ask("POST", f"{contacts}/search", {}, good=False).status,
+        ask("POST", contacts, b"{", good=False).status,
+        ask("GET", by_email, good=False, Authorization="").status,
+    ]
+    assert refusals == [400, 400, 400, 400, 401]
+
+
+def test_hubspot_notes(sandbox: Sandbox) -> None:
+    ask = Checked(sandbox, "hubspot", HUBSPOT)
+    contact = ask("POST", "/crm/v3/objects/contacts", {"properties": {}, "associations": []}).json()["id"]
+    link = {"to": {"id": contact}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 202}]}
+    body = {"properties": {"hs_timestamp": "2026-11-23T09:00:00Z", "hs_note_body": "Called"}, "associations": [link]}
+    note = ask("POST", "/crm/v3/objects/notes", body)
+    assert note.status == 201
+    tie = f"/crm/v4/objects/notes/{note.json()['id']}/associations/default/contacts"
+    assert ask("PUT", f"{tie}/{contact}").status == 200
+    assert ask("PUT", f"{tie}/1").status == 404
+    assert ask("GET", f"/crm/v3/objects/notes/{note.json()['id']}").status == 200
+
+
+def test_slack(sandbox: Sandbox) -> None:
+    ask = Checked(sandbox, "slack", SLACK)
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "*New lead*"}}]
+    metadata = {"event_type": "mainstay_step", "event_payload": {"step": "7f3a/1"}}
+    message = {"channel": "C123456789", "text": "New lead", "blocks": blocks, "metadata": metadata}
+    first = ask("POST", "/api/chat.postMessage", message).json()
+    form = urlencode({"channel": "#leads", "text": "x", "unfurl_links": "false"}).encode()
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert ask("POST", "/api/chat.postMessage", form, **kind).json()["ok"] is True
+    reply = ask("POST", "/api/chat.postMessage", {"channel": "C123456789", "text": "x", "thread_ts": first["ts"]})
+    assert reply.json()["message"]["thread_ts"] == first["ts"]
+    assert ask("POST", "/api/chat.postMessage", {"channel": "C123456789"}).json()["error"] == "no_text"
+    assert ask("POST", "/api/chat.postMessage", {"channel": "x", "text": "x"}).json()["error"] == "channel_not_found"
+    refused = ask("POST", "/api/chat.postMessage", message, good=False, Authorization="")
+    assert refused.json()["error"] == "not_authed"
+    assert ask("GET", "/api/auth.test").json()["ok"] is True
+    assert ask("POST", "/services/T000SANDBOX/B000SANDBOX/x", {"text": "x"}).body == b"ok"
+    assert ask("POST", "/services/T000SANDBOX/B000SANDBOX/x", {"mrkdwn": True}, good=False).body == b"no_text"
+
+
+def test_postmark(sandbox: Sandbox) -> None:
+    ask = Checked(sandbox, "postmark", POSTMARK)
+    rich = MAIL | {"Metadata": {"step": "1"}, "MessageStream": "outbound", "Headers": [{"Name": "X-A", "Value": "1"}]}
+    assert ask("POST", "/email", rich).status == 200
+    assert ask("POST", "/email", MAIL | {"To": "nobody"}).status == 422
+    assert ask("POST", "/email/batch", [MAIL, MAIL | {"To": "nobody"}]).status == 200
+    assert ask("POST", "/email", b"{", good=False).status == 422
+    assert ask("POST", "/email", MAIL, good=False, **{"X-Postmark-Server-Token": ""}).status == 401
+
+
+def test_meta(sandbox: Sandbox) -> None:
+    ask = Checked(sandbox, "meta", META)
+    field_data = [{"name": "full_name", "values": ["Sarah Johnson"]}]
+    sandbox.seed("meta", "leads", [{"id": "4", "form_id": "7", "field_data": field_data, "is_organic": False}])
+    fields = "created_time,field_data,form_id,ad_id,campaign_id,platform,is_organic"
+    assert ask("GET", f"/v25.0/4?fields={fields}").json()["field_data"] == field_data
+    assert ask("GET", "/v25.0/7/leads?fields=id,created_time").json()["data"][0]["id"] == "4"
+    assert ask("GET", "/v25.0/5").status == 400
+    assert ask("GET", "/v25.0/4?fields=email", good=False).status == 400
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize(
+    ("vendor", "method", "path", "headers", "body"),
+    [
+        ("gohighlevel", "POST", "/contacts/upsert", GHL, {"locationId": "loc", "email": "a@example.com"}),
+        ("hubspot", "POST", "/crm/v3/objects/contacts/search", HUBSPOT, SEARCH),
+        ("slack", "POST", "/api/chat.postMessage", SLACK, {"channel": "C123456789", "text": "x"}),
+        ("slack", "POST", "/services/T000SANDBOX/B000SANDBOX/x", SLACK, {"text": "x"}),
+        ("postmark", "POST", "/email", POSTMARK, MAIL),
+        ("meta", "GET", "/v25.0/4", META, None),
+    ],
+)
+def test_status_faults_have_the_vendors_shape(
+    sandbox: Sandbox, status: int, vendor: str, method: str, path: str, headers: dict[str, str], body: Any
+) -> None:
+    sandbox.set_fault(vendor, "status", status=status, retry_after=1)
+    answer = Checked(sandbox, vendor, headers)(method, path, body)
+    assert (answer.status, answer.headers["Retry-After"]) == (status, "1")
+
+
+def test_the_request_log_can_be_held_against_the_contract(sandbox: Sandbox) -> None:
+    ghl, slack = Checked(sandbox, "gohighlevel", GHL), Checked(sandbox, "slack", SLACK)
+    ghl("POST", "/contacts/upsert", {"locationId": "loc", "email": "a@example.com"})
+    ghl("POST", "/contacts/upsert", {"locationId": "loc", "emial": "a@example.com"}, good=False)
+    slack("POST", "/api/chat.postMessage", {"channel": "C123456789", "text": "x"})
+    good, bad, posted = sandbox.requests()
+    validate_recorded(good)
+    validate_recorded(posted)
+    with pytest.raises(AssertionError, match="keys that are not in the contract: emial"):
+        validate_recorded(bad)
