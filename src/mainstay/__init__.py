@@ -1,0 +1,58 @@
+"""Mainstay: the automation stack of a service business, as code.
+
+::
+
+    from mainstay import Contact, Context, workflow
+
+    @workflow("speed_to_lead.v1", on="contact.created")
+    async def speed_to_lead(ctx: Context, contact: Contact) -> None:
+        await ctx.chat.post("#leads", f"New lead: {contact.name}")
+
+These names are promised; everything else may change.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainstay.engine import Context, workflow
+    from mainstay.errors import (
+        ConfigError,
+        MainstayError,
+        NeedsHumanError,
+        PermanentError,
+        TransientError,
+        VendorError,
+        WorkflowError,
+    )
+    from mainstay.kit import Sent
+    from mainstay.model import Contact
+
+__all__ = [
+    "ConfigError",
+    "Contact",
+    "Context",
+    "MainstayError",
+    "NeedsHumanError",
+    "PermanentError",
+    "Sent",
+    "TransientError",
+    "VendorError",
+    "WorkflowError",
+    "workflow",
+]
+
+_HOME = {
+    "Contact": "mainstay.model",
+    "Context": "mainstay.engine",
+    "Sent": "mainstay.kit",
+    "workflow": "mainstay.engine",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up when first asked for, so that a command does not pay for what it never uses.
+    if name not in __all__:
+        message = f"module 'mainstay' has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(_HOME.get(name, "mainstay.errors")), name)

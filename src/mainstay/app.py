@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import aiohttp
-
 from mainstay.db import GroupCommit, Pool, acquire, open_pool
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
@@ -21,6 +19,7 @@ from mainstay.inbound import Journey, Routing, contact_from_json, read
 from mainstay.intake import INBOUND, Intake, SourceBinding
 from mainstay.intake.store import Suspect
 from mainstay.kit import CRM, Connector, Http, HttpSettings
+from mainstay.kit.http import open_session
 from mainstay.model import Run, new_id
 from mainstay.records import push_failed
 from mainstay.records.push import Pusher
@@ -30,6 +29,8 @@ from mainstay.watch import ALERT, Alerter, resolve_healed, trouble_of_quarantine
 from mainstay.watch.alert import Route
 
 if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
     from mainstay.db import Connection
     from mainstay.engine.steps import Clock
     from mainstay.settings.stack import Stack
@@ -106,7 +107,7 @@ class App:
         self.workspaces: dict[UUID, Workspace] = {}
         self.by_slug: dict[str, Workspace] = {}
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._session: aiohttp.ClientSession | None = None
+        self._session: ClientSession | None = None
         self._no_http = HttpSettings("")
         self.alerter = Alerter(self)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
@@ -168,11 +169,7 @@ class App:
     def open_http(self, workspace_id: UUID, connection: str, idempotency_key: str) -> Http:
         """Return the HTTP client of one attempt."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=True,
-            )
+            self._session = open_session(limit=0)
         if not connection:
             return Http(self._session, self._no_http, idempotency_key=idempotency_key)
         workspace = self.workspace(workspace_id)

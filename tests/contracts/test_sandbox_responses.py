@@ -149,8 +149,8 @@ def test_slack(sandbox: Sandbox) -> None:
     message = {"channel": "C123456789", "text": "New lead", "blocks": blocks, "metadata": metadata}
     first = ask("POST", "/api/chat.postMessage", message).json()
     form = urlencode({"channel": "#leads", "text": "x", "unfurl_links": "false"}).encode()
-    kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert ask("POST", "/api/chat.postMessage", form, **kind).json()["ok"] is True
+    as_form = Checked(sandbox, "slack", SLACK | {"Content-Type": "application/x-www-form-urlencoded"})
+    assert as_form("POST", "/api/chat.postMessage", form).json()["ok"] is True
     reply = ask("POST", "/api/chat.postMessage", {"channel": "C123456789", "text": "x", "thread_ts": first["ts"]})
     assert reply.json()["message"]["thread_ts"] == first["ts"]
     assert ask("POST", "/api/chat.postMessage", {"channel": "C123456789"}).json()["error"] == "no_text"
@@ -164,12 +164,13 @@ def test_slack(sandbox: Sandbox) -> None:
 
 def test_postmark(sandbox: Sandbox) -> None:
     ask = Checked(sandbox, "postmark", POSTMARK)
+    no_token: dict[str, Any] = {"X-Postmark-Server-Token": ""}
     rich = MAIL | {"Metadata": {"step": "1"}, "MessageStream": "outbound", "Headers": [{"Name": "X-A", "Value": "1"}]}
     assert ask("POST", "/email", rich).status == 200
     assert ask("POST", "/email", MAIL | {"To": "nobody"}).status == 422
     assert ask("POST", "/email/batch", [MAIL, MAIL | {"To": "nobody"}]).status == 200
     assert ask("POST", "/email", b"{", good=False).status == 422
-    assert ask("POST", "/email", MAIL, good=False, **{"X-Postmark-Server-Token": ""}).status == 401
+    assert ask("POST", "/email", MAIL, good=False, **no_token).status == 401
 
 
 def test_meta(sandbox: Sandbox) -> None:

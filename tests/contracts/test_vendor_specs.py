@@ -42,7 +42,7 @@ META_LEAD = "https://graph.facebook.com/v25.0/4"
         ("meta", "POST", META_LEAD, {}, {}, "a lead is only read"),
     ],
 )
-def test_a_request_outside_the_contract_is_refused(  # noqa: PLR0917
+def test_a_request_outside_the_contract_is_refused(
     vendor: str, method: str, url: str, headers: dict[str, str], body: Any, reason: str
 ) -> None:
     with pytest.raises(AssertionError, match=reason):

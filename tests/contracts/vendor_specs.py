@@ -30,7 +30,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 from openapi_schema_validator import OAS30Validator
 
-from tests.contracts import meta_contract
+from tests.contracts import meta_contract, slack_contract
 
 Body = bytes | str | Mapping[str, Any] | list[Any] | None
 Json = Any
@@ -92,47 +92,6 @@ CONTRACTS: dict[str, Contract] = {
     ),
 }
 
-# JSON types that Slack takes today where its 2021 file, which knows form bodies alone, says "string".
-_SLACK_JSON_TYPES: dict[str, type] = {"blocks": list, "attachments": list, "metadata": dict}
-# Errors of today's Slack that the 2021 list of each method lacks.
-_SLACK_NEW_ERRORS = {
-    "ratelimited",
-    "internal_error",
-    "fatal_error",
-    "service_unavailable",
-    "request_timeout",
-    "missing_scope",
-    "token_revoked",
-    "invalid_blocks",
-    "method_deprecated",
-    "unknown_method",
-    "metadata_must_be_sent_from_app",
-}
-_SLACK_WEBHOOK_KEYS = {
-    "text": str,
-    "blocks": list,
-    "attachments": list,
-    "thread_ts": str,
-    "mrkdwn": bool,
-    "response_type": str,
-    "replace_original": bool,
-    "delete_original": bool,
-    "unfurl_links": bool,
-    "unfurl_media": bool,
-    "metadata": dict,
-    "channel": str,
-    "username": str,
-    "icon_emoji": str,
-    "icon_url": str,
-    "link_names": bool,
-}
-_SLACK_WEBHOOK_ERRORS = {
-    "no_service", "no_team", "no_text", "invalid_payload", "invalid_token", "action_prohibited", "channel_not_found",
-    "channel_is_archived", "user_not_found", "rate_limited", "posting_to_general_channel_denied", "invalid_blocks",
-    "too_many_attachments", "team_disabled", "internal_error",
-}  # fmt: skip
-
-
 # ------------------------------------------------------------------------------------------------ the three calls
 
 
@@ -148,7 +107,8 @@ def validate_request(vendor: str, method: str, url: str, headers: Mapping[str, s
         meta_contract.check_request(_meta(), call.method, call.path, call.query)
         return
     if call.is_slack_webhook:
-        _slack_webhook_request(call)
+        if reason := slack_contract.wrong_webhook(call.method, call.path, _parse(call, call.body)):
+            _fail(call, reason)
         return
     loaded = _loaded(call.contract)
     operation = loaded.operation(call)
@@ -188,10 +148,8 @@ def validate_response(
         meta_contract.check_response(_meta(), call.path, status, _parse(call, raw))
         return
     if call.is_slack_webhook:
-        text = raw.decode()
-        wanted = {"ok"} if status == 200 else _SLACK_WEBHOOK_ERRORS
-        if text not in wanted:
-            _fail(call, f"an incoming webhook answers {status} with one of {sorted(wanted)}, not {text!r}")
+        if reason := slack_contract.wrong_webhook_answer(status, raw.decode()):
+            _fail(call, reason)
         return
     loaded = _loaded(call.contract)
     operation = loaded.operation(call)
@@ -199,7 +157,7 @@ def validate_response(
     answer = {k.lower(): v for k, v in headers.items()}
     content_type = answer.get("content-type", "").split(";")[0].strip()
     if vendor == "slack":
-        raw, status = _slack_status(raw, status)
+        raw, status = slack_contract.as_declared(raw, status)
     if str(status) not in declared and "default" not in declared:
         if status not in call.contract.new_statuses:
             _fail(call, f"status {status} is not in the contract, which has {', '.join(declared)}")
@@ -448,9 +406,6 @@ def _hold_against(call: _Call, loaded: _Loaded, schema: Mapping[str, Any], value
     _no_unknown(call, loaded, resolved, value, answer=True)
 
 
-# ---------------------------------------------------------------------------------------------------- Slack
-
-
 def _slack_as_form(call: _Call, loaded: _Loaded, operation: Mapping[str, Any]) -> _Call:
     """Return the call as the 2021 file knows it: a form, the token in a header of its own."""
     bearer = call.headers.get("authorization", "").removeprefix("Bearer ").strip()
@@ -458,57 +413,12 @@ def _slack_as_form(call: _Call, loaded: _Loaded, operation: Mapping[str, Any]) -
     content = operation.get("requestBody", {}).get("content", {})
     declared = loaded.resolve(content.get(FORM, {}).get("schema", {})).get("properties", {})
     if call.content_type == FORM:
-        sent: dict[str, Json] = dict(parse_qsl(call.body.decode(), keep_blank_values=True))
-    elif call.body:
-        sent = _parse(call, call.body)
-        if not isinstance(sent, dict):
-            _fail(call, "a JSON body is an object")
+        sent: Json = dict(parse_qsl(call.body.decode(), keep_blank_values=True))
     else:
-        sent = {}
-    unknown = set(sent) - set(declared) - call.contract.new_request_keys - {"token"}
-    if unknown:
+        sent = _parse(call, call.body) if call.body else {}
+        if reason := slack_contract.wrong_types(sent, declared):
+            _fail(call, reason)
+    if unknown := set(sent) - set(declared) - call.contract.new_request_keys - {"token"}:
         _fail(call, f"fields {sorted(unknown)} not in the contract, which has {sorted(declared)}")
-    if call.content_type != FORM:
-        _slack_types(call, sent, declared)
-    fields = {name: _form_text(value) for name, value in sent.items() if name in declared}
+    fields = {k: v if isinstance(v, str) else json.dumps(v) for k, v in sent.items() if k in declared}
     return replace(call, headers=headers, content_type=FORM, body=urlencode(fields).encode() if content else b"")
-
-
-def _form_text(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _slack_types(call: _Call, sent: Mapping[str, Json], declared: Mapping[str, Any]) -> None:
-    types: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "number": float}
-    for name, value in sent.items():
-        known = types.get(declared.get(name, {}).get("type", "string"), str)
-        wanted = _SLACK_JSON_TYPES.get(name, known)
-        if not isinstance(value, wanted):
-            _fail(call, f"{name} is a {wanted.__name__} in a JSON body, not {value!r}")
-
-
-def _slack_status(raw: bytes, status: int) -> tuple[bytes, int]:
-    """Slack says 200 to errors too: give a refusal to the contract as its `default` answer, a new error as an old."""
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        return raw, status
-    if isinstance(value, dict) and value.get("ok") is False:
-        if value.get("error") in _SLACK_NEW_ERRORS:
-            value = value | {"error": "invalid_auth"}
-        return json.dumps(value).encode(), 400
-    return raw, status
-
-
-def _slack_webhook_request(call: _Call) -> None:
-    """Slack's file has no incoming webhooks: the fields are those of chat.postMessage, in JSON."""
-    if call.method != "post" or not re.fullmatch(r"/services/T\w+/B\w+/\w+", call.path):
-        _fail(call, "an incoming webhook is POST /services/T.../B.../...")
-    sent = _parse(call, call.body)
-    if not isinstance(sent, dict) or not {"text", "blocks", "attachments"} & set(sent):
-        _fail(call, "an incoming webhook takes an object with text, blocks or attachments")
-    for name, value in sent.items():
-        if name not in _SLACK_WEBHOOK_KEYS:
-            _fail(call, f"{name} is no field of an incoming webhook: {sorted(_SLACK_WEBHOOK_KEYS)}")
-        if not isinstance(value, _SLACK_WEBHOOK_KEYS[name]):
-            _fail(call, f"{name} is a {_SLACK_WEBHOOK_KEYS[name].__name__}, not {value!r}")

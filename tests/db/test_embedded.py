@@ -30,7 +30,7 @@ USER = """
 import sys
 from pathlib import Path
 from mainstay.db.embedded import EmbeddedServer
-server = EmbeddedServer(Path(sys.argv[1]))
+server = EmbeddedServer(Path(sys.argv[1]) / ".mainstay")
 for line in sys.stdin:
     print({"start": server.start, "stop": server.stop}[line.strip()](), flush=True)
 """
@@ -74,8 +74,17 @@ class User:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder whose database was made and shut down: the tests copy it, which is quicker than making one."""
     folder = tmp_path_factory.mktemp("made")
-    with EmbeddedServer(folder):
+    with EmbeddedServer(folder / ".mainstay"):
         pass
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def short(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary directory, ours and that of the processes we start, in which short ways to sockets are made."""
+    folder = tmp_path_factory.mktemp("t")
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
     return folder
 
 
@@ -145,7 +154,7 @@ def read(dsn: str) -> list[int]:
 
 
 def test_the_first_start_makes_the_database_with_unicode_and_durable_settings(tmp_path: Path) -> None:
-    with EmbeddedServer(tmp_path) as server, psycopg.connect(server.start()) as connection:
+    with EmbeddedServer(tmp_path / ".mainstay") as server, psycopg.connect(server.start()) as connection:
         row = connection.execute(
             """SELECT current_database(), pg_encoding_to_char(encoding), datlocprovider::text, datlocale, upper('ä'),
                       current_setting('fsync'), current_setting('synchronous_commit'), current_setting('TimeZone'),
@@ -163,14 +172,14 @@ async def test_the_dsn_serves_asyncpg_whatever_the_environment_says(
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("PGHOST", "nowhere.invalid")
     monkeypatch.setenv("PGDATABASE", "other")
-    with EmbeddedServer(folder) as server:
+    with EmbeddedServer(folder / ".mainstay") as server:
         connection = await asyncpg.connect(server.start())
         assert await connection.fetchval("SELECT current_database()") == "mainstay"
         await connection.close()
 
 
 def test_starting_twice_returns_the_same_and_one_stop_ends_it(folder: Path) -> None:
-    server = EmbeddedServer(folder)
+    server = EmbeddedServer(folder / ".mainstay")
     first = server.start()
     pid = postmaster(folder).pid
     assert server.start() == first
@@ -181,8 +190,8 @@ def test_starting_twice_returns_the_same_and_one_stop_ends_it(folder: Path) -> N
 
 
 def test_two_in_one_process_share_it(folder: Path) -> None:
-    with EmbeddedServer(folder) as one:
-        with EmbeddedServer(folder):
+    with EmbeddedServer(folder / ".mainstay") as one:
+        with EmbeddedServer(folder / ".mainstay"):
             pass
         write(one.start(), 1)
     assert servers(folder) == []
@@ -226,7 +235,7 @@ def test_a_user_killed_while_starting_leaves_nothing_in_the_way(tmp_path: Path) 
     until(lambda: bool(list(tmp_path.glob(".mainstay/postgres/data-new-*/global"))))
     killed.kill()
     killed.close()
-    with EmbeddedServer(tmp_path) as server:
+    with EmbeddedServer(tmp_path / ".mainstay") as server:
         write(server.start(), 1)
     assert servers(tmp_path) == []
     assert not list((tmp_path / ".mainstay/postgres").glob("data-new-*"))
@@ -237,15 +246,15 @@ def test_after_the_server_is_killed_the_very_next_start_succeeds_and_nothing_is_
 ) -> None:
     one = user()
     dsn = one.start()
-    for value in range(20):
+    for value in range(8):
         write(dsn, value)
         kill(postmaster(folder))
         assert one.start() == dsn  # at once, in the process that is its parent
-    assert read(dsn) == list(range(20))
+    assert read(dsn) == list(range(8))
     kill(postmaster(folder))
     two = user()
     two.start()  # at once, in another
-    assert read(dsn) == list(range(20))
+    assert read(dsn) == list(range(8))
     two.stop()
     assert servers(folder)
     one.stop()
@@ -262,7 +271,7 @@ def test_a_child_that_outlives_a_killed_server_is_ended(
         backend = psutil.Process(busy.info.backend_pid)
         backend.suspend()  # cannot see that its server is gone
         kill(postmaster(folder))
-        with EmbeddedServer(folder) as server:
+        with EmbeddedServer(folder / ".mainstay") as server:
             assert read(server.start()) == [1]
         assert not backend.is_running() or backend.status() == psutil.STATUS_ZOMBIE
 
@@ -276,7 +285,7 @@ def test_a_server_somebody_told_to_stop_is_replaced(
         old = postmaster(folder)
         old.terminate()
         until(lambda: "stopping" in (folder / ".mainstay/postgres/data/postmaster.pid").read_text())
-        with EmbeddedServer(folder) as server:
+        with EmbeddedServer(folder / ".mainstay") as server:
             write(server.start(), 1)
             assert postmaster(folder).pid != old.pid
 
@@ -288,7 +297,7 @@ def test_what_a_reboot_left_behind_does_not_matter(folder: Path) -> None:
         for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
             (data / name).write_text(f"{other.pid}\n{data}\n1700000000\n5432\n.\n\n  1 1\nready\n")
         (data / ".s.PGSQL.5432").touch()
-        with EmbeddedServer(folder) as server:
+        with EmbeddedServer(folder / ".mainstay") as server:
             write(server.start(), 1)
         assert other.poll() is None
     finally:
@@ -313,38 +322,30 @@ def test_five_processes_start_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["long-" + "x" * 120, "a, b & c'd %20+ü"])
-def test_any_path_will_do(
-    made: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    short = tmp_path_factory.mktemp("t")
-    monkeypatch.setattr("tempfile.tempdir", str(short))
+def test_any_path_will_do(made: Path, tmp_path: Path, name: str, short: Path) -> None:
     folder = tmp_path / name
     copy_project(made, folder)
-    with EmbeddedServer(folder) as server:
+    with EmbeddedServer(folder / ".mainstay") as server:
         dsn = server.start()
         write(dsn, 1)
-        with EmbeddedServer(folder) as other:
+        with EmbeddedServer(folder / ".mainstay") as other:
             assert other.start() == dsn
         assert read(dsn) == [1]
     assert servers(folder) == []
     assert list(short.glob("*/*")) == []
 
 
-def test_a_foreign_folder_on_the_short_way_is_refused(
-    made: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    short = tmp_path_factory.mktemp("t")
-    monkeypatch.setattr("tempfile.tempdir", str(short))
+def test_a_foreign_folder_on_the_short_way_is_refused(made: Path, tmp_path: Path, short: Path) -> None:
     (short / f"mainstay-{os.geteuid()}").mkdir()
     (short / f"mainstay-{os.geteuid()}").chmod(0o777)
     copy_project(made, tmp_path / ("x" * 120))
     with pytest.raises(EmbeddedServerError, match="open to others"):
-        EmbeddedServer(tmp_path / ("x" * 120)).start()
+        EmbeddedServer(tmp_path / ("x" * 120) / ".mainstay").start()
     assert servers(tmp_path / ("x" * 120)) == []
 
 
 def test_nobody_else_reaches_the_socket_or_the_data(folder: Path) -> None:
-    with EmbeddedServer(folder):
+    with EmbeddedServer(folder / ".mainstay"):
         data = folder / ".mainstay/postgres/data"
         assert stat.S_IMODE(data.stat().st_mode) == 0o700
         assert stat.S_IMODE((data / ".s.PGSQL.5432").stat().st_mode) == 0o700
@@ -355,7 +356,7 @@ def test_the_server_is_out_of_reach_of_the_terminal_and_knows_none_of_our_secret
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRM_TOKEN", "very-secret")
-    with EmbeddedServer(folder):
+    with EmbeddedServer(folder / ".mainstay"):
         server = postmaster(folder)
         assert os.getsid(server.pid) == server.pid != os.getsid(0)
         assert "CRM_TOKEN" not in server.environ()
@@ -367,10 +368,10 @@ import signal, sys
 from pathlib import Path
 import psycopg
 from mainstay.db.embedded import EmbeddedServer
-with EmbeddedServer(Path(sys.argv[1])) as server:
+with EmbeddedServer(Path(sys.argv[1]) / ".mainstay") as server:
     dsn = server.start()
-    print("up", flush=True)
     try:
+        print("up", flush=True)
         signal.pause()
     except KeyboardInterrupt:
         with psycopg.connect(dsn) as connection:
@@ -393,7 +394,7 @@ def test_a_forked_child_is_no_user(folder: Path, user: Callable[[], User]) -> No
 import os, sys
 from pathlib import Path
 from mainstay.db.embedded import EmbeddedServer
-server = EmbeddedServer(Path(sys.argv[1]))
+server = EmbeddedServer(Path(sys.argv[1]) / ".mainstay")
 server.start()
 if os.fork() == 0:
     server.stop()  # not its to stop
@@ -419,7 +420,7 @@ os.wait()
 
 def test_logs_do_not_grow_for_ever_and_quote_no_data(folder: Path) -> None:
     logs = folder / ".mainstay/postgres/data/log"
-    with EmbeddedServer(folder) as server, psycopg.connect(server.start(), autocommit=True) as connection:
+    with EmbeddedServer(folder / ".mainstay") as server, psycopg.connect(server.start(), autocommit=True) as connection:
         connection.execute("CREATE TABLE contact (email text PRIMARY KEY)")
         connection.execute("INSERT INTO contact VALUES ('ann@example.com')")
         with pytest.raises(psycopg.errors.UniqueViolation):
@@ -431,7 +432,7 @@ def test_logs_do_not_grow_for_ever_and_quote_no_data(folder: Path) -> None:
         os.truncate(path, 100_000_000)
     (logs / "postgresql-Old.log").touch()
     os.utime(logs / "postgresql-Old.log", (0, 0))
-    with EmbeddedServer(folder):
+    with EmbeddedServer(folder / ".mainstay"):
         assert sum(path.stat().st_size for path in logs.iterdir()) < 100_000
         assert not (logs / "postgresql-Old.log").exists()
 
@@ -440,45 +441,46 @@ def test_a_long_wait_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("mainstay.db.embedded.locks.FIRST_WORD", 0.0)
     monkeypatch.setattr("mainstay.db.embedded.locks.NEXT_WORD", 0.0)
     said: list[str] = []
-    with EmbeddedServer(folder):
+    with EmbeddedServer(folder / ".mainstay"):
         kill(postmaster(folder))
-        EmbeddedServer(folder, on_wait=said.append).start()
+        EmbeddedServer(folder / ".mainstay", on_wait=said.append).start()
     assert any("recover" in sentence for sentence in said)
 
 
 def test_data_of_another_version_is_refused_with_the_mend(folder: Path) -> None:
     (folder / ".mainstay/postgres/data/PG_VERSION").write_text("12\n")
     with pytest.raises(EmbeddedServerError, match=r"PostgreSQL 12.*pg_upgrade"):
-        EmbeddedServer(folder).start()
+        EmbeddedServer(folder / ".mainstay").start()
 
 
 def test_a_server_that_cannot_start_says_why(folder: Path) -> None:
     (folder / ".mainstay/postgres/data/global/pg_control").unlink()
     with pytest.raises(EmbeddedServerError, match=r"pg_control|control file"):
-        EmbeddedServer(folder).start()
+        EmbeddedServer(folder / ".mainstay").start()
     assert servers(folder) == []
 
 
 def test_a_place_where_nothing_can_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / ".mainstay").write_text("a file")
     with pytest.raises(EmbeddedServerError, match="DATABASE_URL"):
-        EmbeddedServer(tmp_path).start()
+        EmbeddedServer(tmp_path / ".mainstay").start()
 
 
 def test_a_server_of_somebody_else_on_the_data_is_told_and_left_alone(folder: Path) -> None:
-    with EmbeddedServer(folder) as server:
+    with EmbeddedServer(folder / ".mainstay") as server:
+        dsn = server.start()
         (folder / ".mainstay/postgres/server.lock").unlink()  # as if it had been started by hand, without the lock
         pid = postmaster(folder).pid
         with (folder / ".mainstay/postgres/data/postmaster.pid").open() as before:
             with pytest.raises(EmbeddedServerError, match=f"kill -INT {pid}"):
-                EmbeddedServer(folder).start()
+                EmbeddedServer(folder / ".mainstay").start()
             assert before.read().startswith(f"{pid}\n")
-        assert psycopg.connect(server._cluster.socket.dsn).close() is None  # type: ignore[union-attr]
+        write(dsn, 1)
     assert servers(folder) == []
 
 
 def test_the_client_programs_work_with_the_dsn(folder: Path) -> None:
-    with EmbeddedServer(folder) as server:
+    with EmbeddedServer(folder / ".mainstay") as server:
         write(server.start(), 7)
         dump = subprocess.run(
             [program_folder() / "pg_dump", server.start()], check=True, capture_output=True, text=True
@@ -487,7 +489,7 @@ def test_the_client_programs_work_with_the_dsn(folder: Path) -> None:
 
 
 def test_a_deleted_folder_does_not_hang_the_stop(folder: Path) -> None:
-    with EmbeddedServer(folder):
+    with EmbeddedServer(folder / ".mainstay"):
         server = postmaster(folder)
         shutil.rmtree(folder)
     assert not server.is_running()
@@ -502,7 +504,7 @@ def test_root_works_in_a_closed_home_and_opens_no_folder(made: Path, tmp_path: P
     folder.chmod(0o700)
     parents = [path for path in (folder / ".mainstay/postgres").parents if path != Path("/")]
     before = {path: path.stat().st_mode for path in parents}
-    with EmbeddedServer(folder) as server:
+    with EmbeddedServer(folder / ".mainstay") as server:
         with psycopg.connect(server.start()) as connection:
             assert connection.execute("SHOW data_directory").fetchone() == (WORKING_DIRECTORY,)
             assert connection.execute("SELECT count(*) > 100 FROM pg_timezone_names").fetchone() == (True,)
@@ -516,7 +518,7 @@ def test_root_keeps_the_account_that_owns_the_data(folder: Path) -> None:
     daemon = pwd.getpwnam("daemon")
     for path in (data, *data.rglob("*")):
         os.chown(path, daemon.pw_uid, daemon.pw_gid)
-    with EmbeddedServer(folder) as server:
+    with EmbeddedServer(folder / ".mainstay") as server:
         write(server.start(), 1)
         assert postmaster(folder).uids().real == daemon.pw_uid
 
@@ -537,13 +539,13 @@ def test_root_runs_from_a_copy_where_the_programs_are_out_of_reach(
     try:
         shutil.rmtree(folder / ".mainstay/postgres/data")  # initdb too
         for _ in range(2):
-            with EmbeddedServer(folder) as server:
+            with EmbeddedServer(folder / ".mainstay") as server:
                 write(server.start(), 1)
                 assert postmaster(folder).exe().startswith(f"{cache}/postgres18-")
         assert len(list(cache.iterdir())) == 1
         cache.chmod(0o777)
         with pytest.raises(EmbeddedServerError, match="cannot be trusted"):
-            EmbeddedServer(folder).start()
+            EmbeddedServer(folder / ".mainstay").start()
     finally:
         shutil.rmtree(cache)
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700

@@ -103,7 +103,7 @@ def test_a_wrong_map_says_how_to_mend_it(entries: dict[str, Any], words: str) ->
     with pytest.raises(ValueError, match=words.replace("?", r"\?").replace(".", r"\.")):
         FieldMap(entries)
     with pytest.raises(ValidationError, match="map"):
-        MappedSettings(kind="form", map=entries)
+        MappedSettings.model_validate({"kind": "form", "map": entries})
 
 
 def test_what_is_missing_and_what_there_is_are_both_named_but_no_value() -> None:

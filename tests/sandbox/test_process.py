@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -31,9 +32,9 @@ def test_it_listens_on_loopback_alone() -> None:
 
 
 def test_a_taken_port_is_said_in_words() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        with pytest.raises(SandboxError, match="cannot listen on 127.0.0.1.*choose other ports"):
-            SandboxProcess(port=taken.getsockname()[1]).start()
+    refused = pytest.raises(SandboxError, match="cannot listen on 127.0.0.1.*choose other ports")
+    with socket.create_server(("127.0.0.1", 0)) as taken, refused:
+        SandboxProcess(port=taken.getsockname()[1]).start()
 
 
 def test_it_ends_with_the_process_that_started_it() -> None:
@@ -102,6 +103,23 @@ async def test_the_async_client_does_the_same(sandbox_process: SandboxProcess, s
     number = await aio.set_fault("slack", "status", status=500)
     assert sandbox.faults()[0]["id"] == number
     assert await aio.clear("slack") == 1
+
+
+@pytest.mark.parametrize(
+    ("vendor", "record", "change"),
+    [
+        ("gohighlevel", {"id": "abc", "locationId": "loc", "email": "a@example.com"}, {"firstName": "A"}),
+        ("hubspot", {"id": "77", "properties": {"email": "a@example.com"}}, {"properties": {"firstname": "A"}}),
+    ],
+)
+def test_a_record_is_seeded_under_its_own_id_and_again(
+    sandbox: Sandbox, vendor: str, record: dict[str, Any], change: dict[str, Any]
+) -> None:
+    sandbox.seed(vendor, "contacts", [record])
+    sandbox.seed(vendor, "contacts", [record | change])
+    contacts = sandbox.state(vendor)["contacts"]
+    assert [contact["id"] for contact in contacts] == [record["id"]]
+    assert "A" in json.dumps(contacts)
 
 
 def test_a_wrong_setting_or_path_is_refused_in_words(sandbox: Sandbox) -> None:

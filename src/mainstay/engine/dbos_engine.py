@@ -11,6 +11,7 @@ import logging
 import os
 import random
 import socket
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import psutil
@@ -68,8 +69,11 @@ def _quiet() -> None:
 class Worker:
     """One worker process: drives executions, shows that it lives, takes over the runs of those that don't."""
 
-    def __init__(self, dsn: str, pool: Pool, driver: Driver) -> None:
+    def __init__(
+        self, dsn: str, pool: Pool, driver: Driver, *, on_beat: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self._dsn = dsn
+        self._on_beat = on_beat
         self._pool = pool
         self._driver = driver
         self._tasks: list[asyncio.Task[None]] = []
@@ -132,6 +136,8 @@ class Worker:
         while True:
             try:
                 await self._take_over(await self._beat_once())
+                if self._on_beat is not None:
+                    await self._on_beat()
             except DatabaseUnavailableError:
                 log.warning("PostgreSQL is away; the heartbeat goes on when it is back")
             except Exception:

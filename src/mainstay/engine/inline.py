@@ -55,7 +55,7 @@ class InlineEngine:
                     wake_at <= $1 OR EXISTS (SELECT FROM waits WHERE waits.run_id = runs.id AND waits.event IS NOT NULL
                         AND NOT EXISTS (SELECT FROM attempts WHERE attempts.run_id = runs.id
                                         AND attempts.step = waits.step AND attempts.state <> 'waiting')))
-                GROUP BY execution_id ORDER BY min(id)
+                GROUP BY execution_id ORDER BY min(id::text)
                 """,
                 self._clock.now,
             )

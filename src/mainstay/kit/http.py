@@ -183,8 +183,10 @@ class Http:
         elif form is not None:
             data = aiohttp.FormData(dict(form))
             sent = self._redact.value(form)
-        shown = url + (f"?{'&'.join(f'{key}={value}' for key, value in params.items())}" if params else "")
-        entry: dict[str, Any] = {"method": method, "url": self._redact.loose(shown), "request": sent}
+        shown = self._redact.text(url)
+        if params:
+            shown += "?" + self._redact.loose("&".join(f"{key}={value}" for key, value in params.items()))
+        entry: dict[str, Any] = {"method": method, "url": shown, "request": sent}
         self.exchanges.append(entry)
         # The wait for a place is not the vendor's time, so it lies outside the time-out.
         async with self._slots:

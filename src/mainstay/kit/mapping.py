@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ MAX_CUSTOM = 50
 MAX_CUSTOM_KEY = 100
 MAX_TAGS = 50
 _MAX_DEPTH = 8
+_MAX_COMPARED = 200
 _CUSTOM = "custom."
 _REACH = frozenset({"email", "phone"})
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -264,7 +266,7 @@ class _Reading:
         return "; ".join(parts) + ". " + mend
 
     def _close(self, written: str) -> str:
-        known = {squash(key): key for key in self._payload}
+        known = {squash(key): key for key in islice(self._payload, _MAX_COMPARED)}
         close = get_close_matches(squash(written), list(known), 1, 0.75)
         return f", did you mean {show_keys({known[close[0]]: None})}?" if close else ""
 

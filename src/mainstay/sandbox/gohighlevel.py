@@ -68,22 +68,28 @@ class GoHighLevel:
         }
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put contacts in; each needs a ``locationId``."""
+        """Put contacts in; each needs a ``locationId`` and may bring its ``id``. An id that is there is changed."""
         if kind != "contacts":
             raise SettingError(f"gohighlevel is seeded with contacts, not {kind}")
         for record in records:
-            if wrong := problems("create", record):
+            fields = {name: value for name, value in record.items() if name != "id"}
+            if wrong := problems("create", fields):
                 raise SettingError(f"contact {record!r}: {'; '.join(wrong)}")
-            self._create(record)
+            held = self._contacts.get(str(record.get("id", "")))
+            if held is None:
+                self._create(fields, record.get("id"))
+            else:
+                self._change(held, fields)
         return len(records)
 
     # ---------------------------------------------------------------------------------------------- requests
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
-        if refused := self._refusal(request):
+        token = request.bearer
+        if refused := self._refusal(request, token):
             return refused
-        window = self._window(request.bearer)
+        window = self._window(token)
         within = window.take()
         reply = self._route(request) if within or not self.settings.rate_limit else self._too_many(request, window)
         headers = {
@@ -109,10 +115,10 @@ class GoHighLevel:
     def _too_many(self, request: Request, window: RateWindow) -> Reply:
         return self.failure(request, 429, max(1.0, round(window.seconds_left)))
 
-    def _refusal(self, request: Request) -> Reply | None:
-        if not request.bearer:
+    def _refusal(self, request: Request, token: str) -> Reply | None:
+        if not token:
             return _error(401, "Authorization header was not found.", error="Unauthorized")
-        if not token_is_good(request.bearer, self.settings.tokens):
+        if not token_is_good(token, self.settings.tokens):
             return _error(401, "Invalid JWT", error="Unauthorized")
         version = request.headers.get("Version")
         if version not in VERSIONS:
@@ -187,13 +193,14 @@ class GoHighLevel:
         wants_new = body.pop("createNewIfDuplicateAllowed", False)
         location = body["locationId"]
         allowed = self._of_location(location, "allow_duplicates")
-        found = next((contact for _, contact in self._matches(location, body)), None)
+        matches = list(self._matches(location, body))
+        found = matches[0][1] if matches else None
         if found is None or (wants_new and allowed):
             contact, new = self._create(body), True
         else:
             contact, new = found, False
             # HighLevel takes `gender` here and keeps the old one; a value that matches somebody else is ignored.
-            taken = {name for name, other in self._matches(location, body) if other is not found}
+            taken = {name for name, other in matches if other is not found}
             self._change(contact, {k: v for k, v in body.items() if k not in taken | {"locationId", "gender"}})
         self._effects.add("contact.created" if new else "contact.updated", contact["id"], request)
         return answer(200, {"new": new, "contact": _shown(contact), "traceId": self._ids.uuid("trace")})
@@ -223,10 +230,10 @@ class GoHighLevel:
         self._effects.add("note.created", note["id"], request)
         return answer(201, {"note": note})
 
-    def _create(self, body: Mapping[str, Json]) -> dict[str, Json]:
+    def _create(self, body: Mapping[str, Json], contact_id: str | None = None) -> dict[str, Json]:
         now = now_iso()
         contact: dict[str, Json] = {
-            "id": self._ids.word("contact"),
+            "id": contact_id or self._ids.word("contact"),
             "locationId": body["locationId"],
             "type": "lead",
             "dnd": False,

@@ -7,9 +7,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
-import orjson
-
 from mainstay.sandbox import hubspot_search as search
+from mainstay.sandbox.hubspot_errors import Refused, standard_error
 from mainstay.sandbox.hubspot_properties import PROPERTIES
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
@@ -36,15 +35,6 @@ class Settings:
     search_lag_ms: int = 0
     rate_limit: bool = False
     tokens: list[str] | None = None
-
-
-class Refused(Exception):  # noqa: N818 an answer, and no failure of the sandbox
-    """A request that HubSpot answers with an error."""
-
-    def __init__(self, reply: Reply) -> None:
-        """Carry the answer."""
-        super().__init__(reply.status)
-        self.reply = reply
 
 
 class HubSpot:
@@ -84,15 +74,23 @@ class HubSpot:
         }
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put contacts in, each given as its properties (``{"email": "a@b.co"}``)."""
+        """Put contacts in, each as its properties (``{"email": "a@b.co"}``) or as ``{"id": ..., "properties": ...}``.
+
+        An id that is there already is changed.
+        """
         if kind != "contacts":
             raise SettingError(f"hubspot is seeded with contacts, not {kind}")
-        for properties in records:
+        for record in records:
+            properties = record.get("properties", record)
             try:
                 self._check("contacts", properties)
-                self._create("contacts", properties)
+                held = self._objects["contacts"].get(str(record.get("id", "")))
+                if held is None:
+                    self._create("contacts", properties, record.get("id"))
+                else:
+                    self._change("contacts", held, properties)
             except Refused as refused:
-                raise SettingError(f"contact {properties!r}: {refused.reply.body.decode()}") from None
+                raise SettingError(f"contact {record!r}: {refused.reply.body.decode()}") from None
         return len(records)
 
     # ---------------------------------------------------------------------------------------------- requests
@@ -214,7 +212,7 @@ class HubSpot:
             try:
                 results.append(self._upsert(item, request))
             except Refused as refused:
-                errors.append(_standard_error(refused.reply, item))
+                errors.append(standard_error(refused.reply, item))
         value: dict[str, Json] = {
             "status": "COMPLETE",
             "results": results,
@@ -248,9 +246,9 @@ class HubSpot:
         shown = self._shown("contacts", record, [("properties", name) for name in properties])
         return shown | {"new": new}
 
-    def _create(self, kind: str, properties: Mapping[str, str]) -> dict[str, Json]:
+    def _create(self, kind: str, properties: Mapping[str, str], record_id: str | None = None) -> dict[str, Json]:
         now = now_iso()
-        record_id = str((10_000 if kind == "contacts" else 900_000_000) + self._ids.number(kind))
+        record_id = record_id or str((10_000 if kind == "contacts" else 900_000_000) + self._ids.number(kind))
         record: dict[str, Json] = {
             "id": record_id,
             "properties": {"hs_object_id": record_id, "createdate": now, "lastmodifieddate": now},
@@ -403,15 +401,3 @@ def _index_keys(record: Mapping[str, Json]) -> list[tuple[str, str]]:
 
 def _plural(kind: str) -> str:
     return kind if kind.endswith("s") else f"{kind}s"
-
-
-def _standard_error(reply: Reply, item: Mapping[str, Json]) -> dict[str, Json]:
-    value = orjson.loads(reply.body)
-    return {
-        "status": "error",
-        "category": value["category"],
-        "message": value["message"],
-        "context": {"ids": [str(item.get("id", ""))]},
-        "errors": value.get("errors", []),
-        "links": {},
-    }

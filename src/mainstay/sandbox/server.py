@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import web
-from multidict import CIMultiDict
 
 from mainstay.sandbox.control import Control
 from mainstay.sandbox.faults import Fault, Faults
@@ -116,8 +115,7 @@ class Server:
 
 
 def _response(reply: Reply) -> web.Response:
-    headers = CIMultiDict(reply.headers)
-    headers["Content-Type"] = reply.content_type
+    headers = {**reply.headers, "Content-Type": reply.content_type}
     return web.Response(status=reply.status, body=reply.body, headers=headers)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
 import time
-import uuid
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from mainstay.sandbox.wire import Json, Request, SettingError, iso
 
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # Headers in which clients name the operation they mean, so that a repetition can be recognised.
 _CORRELATION_HEADERS = ("Idempotency-Key", "X-Idempotency-Key", "X-Correlation-Id", "X-Request-Id")
 
@@ -32,17 +31,13 @@ class Ids:
         return count
 
     def word(self, kind: str, length: int = 20) -> str:
-        """Return an id of letters and digits."""
-        number = int.from_bytes(self._digest(kind), "big")
-        letters = []
-        for _ in range(length):
-            number, digit = divmod(number, 62)
-            letters.append(_ALPHABET[digit])
-        return "".join(letters)
+        """Return an id of at most 32 capital letters and digits."""
+        return base64.b32encode(self._digest(kind))[:length].decode()
 
     def uuid(self, kind: str) -> str:
-        """Return a UUID."""
-        return str(uuid.UUID(bytes=self._digest(kind)[:16], version=4))
+        """Return a UUID of version 4."""
+        digits = self._digest(kind).hex()
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:32]}"
 
     def _digest(self, kind: str) -> bytes:
         return hashlib.blake2b(f"{self._vendor}:{kind}:{self.number(kind)}".encode(), digest_size=20).digest()

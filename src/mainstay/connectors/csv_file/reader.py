@@ -37,7 +37,7 @@ class Row:
     """One record. ``line`` is where it begins in the file, from 1; ``problem`` says why it cannot be used."""
 
     line: int
-    values: Mapping[str, str] = field(default=_EMPTY)
+    values: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     problem: str = ""
 
 

@@ -202,7 +202,9 @@ class GoHighLevelCRM:
         response = await self._http.request(
             "GET", "/contacts/search/duplicate", params={"locationId": self._settings.location_id, "email": email}
         )
-        record = response.data.get("contact") if isinstance(response.data, dict) else None
+        if not isinstance(response.data, dict):
+            raise TransientError(f"{response.status}: the answer is not JSON", status=response.status, unsure=True)
+        record = response.data.get("contact")
         found = record.get("id") if isinstance(record, dict) else None
         return found if isinstance(found, str) else ""
 

@@ -21,7 +21,6 @@ from mainstay.kit.signature import require_header
 from mainstay.kit.spelling import guess
 
 _QUESTION = re.compile(r"q(\d{1,6})_(.*)", re.DOTALL)
-_DIGITS = re.compile(r"\d+$")
 _MAX_KEY = 200
 _MILLISECONDS = 1_000
 
@@ -98,7 +97,7 @@ def _flatten(answers: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], d
         key = question[2] or full_key
         key = full_key if key in payload else key
         aliases[full_key] = key
-        known = guess(_DIGITS.sub("", key))
+        known = guess(key.rstrip("0123456789"))
         target = known[0] if known else ""
         if isinstance(value, dict) and ("first" in value or "last" in value):
             for part in ("first", "last"):

@@ -42,7 +42,7 @@ class SlackConnection(ConnectionSettings):
 
 
 def http_settings(settings: SlackConnection) -> HttpSettings:
-    """Return how to reach Slack. With ``webhook_url``, ``base_url`` replaces the address up to its path."""
+    """Return how to reach Slack; a webhook keeps its path alone under ``base_url`` (taken without its ``/api``)."""
     headers = {"Content-Type": _JSON}
     url = settings.webhook_url.get_secret_value()
     if not url:
@@ -56,7 +56,7 @@ def http_settings(settings: SlackConnection) -> HttpSettings:
     parts = urlsplit(url)
     path = parts.path
     return HttpSettings(
-        base_url=settings.base_url or f"{parts.scheme}://{parts.netloc}",
+        base_url=settings.base_url.rstrip("/").removesuffix("/api") or f"{parts.scheme}://{parts.netloc}",
         headers=headers,
         secrets=(path.removeprefix("/services/").strip("/"), path.rpartition("/")[2]),
         classify=classify_webhook,

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
 from mainstay.kit.mapping import MappedSettings
-from mainstay.kit.payload import as_list, as_object, moment, read_object, text
+from mainstay.kit.payload import MAX_FIELDS, as_list, as_object, moment, read_object, text
 from mainstay.kit.secrets import Secrets, plain
 from mainstay.kit.signature import equal, hmac_base64, require_header
 from mainstay.kit.spelling import guess
@@ -85,7 +85,10 @@ class _Answers:
             for identifier in (text(field.get("ref")), text(field.get("id")))
             if identifier
         }
-        for number, answer in enumerate(as_list(response.get("answers") or [], "form_response.answers")):
+        answers = as_list(response.get("answers") or [], "form_response.answers")
+        if len(answers) > MAX_FIELDS:
+            raise MalformedError(f"form_response has {len(answers)} answers, more than {MAX_FIELDS}")
+        for number, answer in enumerate(answers):
             self._add(as_object(answer, f"form_response.answers[{number}]"), fields, number)
         hidden = response.get("hidden")
         if isinstance(hidden, dict):

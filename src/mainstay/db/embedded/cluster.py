@@ -112,7 +112,7 @@ class Cluster:
     def _launch(self, account: accounts.Account | None, lock: Lock) -> subprocess.Popen[bytes]:
         programs = program_folder_for(account)
         if not self.data.exists() or not any(self.data.iterdir()):
-            data_folder.make(self.data, programs, account)
+            data_folder.make(self.data, programs, account, lock.fd)
         data_folder.check(self.data)
         accounts.hand_over(self.data, account)
         if (self.data / "postmaster.pid").exists():

@@ -25,11 +25,12 @@ def environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def make(data: Path, programs: Path, account: Account | None) -> None:
+def make(data: Path, programs: Path, account: Account | None, lock: int) -> None:
     """Make the data folder with the database ``mainstay`` in it.
 
     It is built beside its place and moved there when it is complete and on disk: a process killed half-way leaves
-    nothing that the next one could take for a database. The caller holds the start lock.
+    nothing that the next one could take for a database. The programs inherit ``lock``, a descriptor, so that the next
+    one waits for those that outlive us.
     """
     for leftover in data.parent.glob(f"{_NEW}*"):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -55,14 +56,16 @@ def make(data: Path, programs: Path, account: Account | None) -> None:
             ],
             new,
             account,
+            lock,
         )
         _run(
             [str(programs / "postgres"), "--single", "-F", "-c", "exit_on_error=on", "-D", where, USER],
             new,
             account,
+            lock,
             typed=f"CREATE DATABASE {DATABASE}\n",
         )
-        _run([str(programs / "initdb"), f"--pgdata={where}", "--sync-only"], new, account)
+        _run([str(programs / "initdb"), f"--pgdata={where}", "--sync-only"], new, account, lock)
         new.rename(data)
         _sync_folder(data.parent)
     except BaseException:
@@ -118,7 +121,7 @@ def last_words(data: Path, start_log: Path) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
-def _run(command: list[str], folder: Path, account: Account | None, typed: str = "") -> None:
+def _run(command: list[str], folder: Path, account: Account | None, lock: int, typed: str = "") -> None:
     done = subprocess.run(
         command,
         check=False,
@@ -128,6 +131,7 @@ def _run(command: list[str], folder: Path, account: Account | None, typed: str =
         cwd=folder,
         env=environment(),
         start_new_session=True,  # a Ctrl-C is ours to handle
+        pass_fds=(lock,),
         **identity(account),
     )
     if done.returncode != 0:

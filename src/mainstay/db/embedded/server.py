@@ -15,7 +15,7 @@ from .locks import Lock, OnWait, wait_until
 
 
 class EmbeddedServer:
-    """One process's use of the PostgreSQL in ``<folder>/.mainstay/postgres``.
+    """One process's use of the PostgreSQL in ``<home>/postgres``.
 
     Any number of processes use one server: the first to come starts it, the last to leave stops it, and one that
     died without leaving does not count. A server that everybody left by dying is taken over by the next to come.
@@ -24,8 +24,8 @@ class EmbeddedServer:
     what a wait of more than two seconds is for.
     """
 
-    def __init__(self, folder: Path, *, on_wait: OnWait | None = None) -> None:
-        self.home = folder.resolve() / ".mainstay" / "postgres"
+    def __init__(self, home: Path, *, on_wait: OnWait | None = None) -> None:
+        self.home = home.resolve() / "postgres"
         self._on_wait = on_wait
         self._cluster: Cluster | None = None
         self._users: Lock | None = None

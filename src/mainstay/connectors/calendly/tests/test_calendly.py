@@ -85,13 +85,14 @@ def test_a_map_may_name_questions() -> None:
     assert event.submission.custom == {"gate": "1234"}
 
 
-@pytest.mark.parametrize("payload", [None, [], {}, {"email": None, "name": ["x"]}])
+@pytest.mark.parametrize("payload", [None, [], {}, {"email": None, "name": {"x": 1}}])
 def test_a_booking_without_an_invitee_is_malformed(payload: Any) -> None:
     with pytest.raises(MalformedError):
         parse(request({"event": "invitee.created", "payload": payload}), source())
 
 
-KEYS = "email name first_name uri questions_and_answers question answer scheduled_event location type tracking".split()
+KEYS = ["email", "name", "first_name", "uri", "questions_and_answers", "question", "answer", "scheduled_event"]
+KEYS += ["location", "type", "tracking"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("outbound_call"),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
@@ -99,7 +100,7 @@ JSON = st.recursive(
 
 
 @given(payload=st.dictionaries(st.sampled_from(KEYS), JSON))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_hostile_payloads_are_events_or_malformed(payload: Any) -> None:
     made = request({"event": "invitee.created", "created_at": payload.get("uri"), "payload": payload})
     assert len(delivery_key(made, source())) <= 200

@@ -158,7 +158,7 @@ JSON = st.recursive(
 
 
 @given(body=st.one_of(st.binary(max_size=200), JSON), content_type=st.sampled_from(TYPES))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_hostile_bodies_are_events_or_malformed(body: Any, content_type: str) -> None:
     made = request(body, {"content-type": content_type})
     assert delivery_key(made, source()) == ""

@@ -122,6 +122,17 @@ async def test_a_location_that_matches_by_phone_first_still_gives_the_emails_con
     assert (held[by_phone.id].email, held[by_phone.id].phone) == ("robert@example.com", "+13125550147")
 
 
+async def test_when_the_emails_contact_cannot_be_looked_up_nothing_is_concluded(bench: Bench) -> None:
+    bench.sandbox.configure("gohighlevel", match_order=["phone", "email"])
+    await bench.seed(phone="+13125550147", email="robert@example.com")
+    await bench.seed(email="sarah@example.com")
+    await bench.fault("html", path="/contacts/search/duplicate")
+
+    with pytest.raises(TransientError) as caught:
+        await bench.crm().push_contact(person(), "")
+    assert caught.value.unsure
+
+
 async def test_a_refused_duplicate_counts_as_found(bench: Bench) -> None:
     other = await bench.seed(phone="+13125550147", first_name="Other")
     ours = await bench.seed(email="sarah@example.com")

@@ -76,7 +76,7 @@ def test_published_vectors(identifier: str) -> None:
 
 
 def test_the_published_keys_are_the_defaults() -> None:
-    source = GoHighLevelSource(kind="gohighlevel")
+    source = GoHighLevelSource.model_validate({"kind": "gohighlevel"})
     assert "i2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg=" in source.public_key
     assert "okvo/r9tVgcfZ5DysOSC" in source.legacy_public_key
 

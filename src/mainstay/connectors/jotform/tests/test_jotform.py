@@ -65,7 +65,7 @@ JSON = st.recursive(
 
 
 @given(answers=st.dictionaries(st.sampled_from(KEYS), JSON), submission_id=st.text())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_hostile_answers_are_events_or_malformed(answers: Any, submission_id: str) -> None:
     body = urlencode({"submissionID": submission_id, "rawRequest": json.dumps(answers)}, errors="replace")
     made = request(body, URLENCODED)

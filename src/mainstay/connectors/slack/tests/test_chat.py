@@ -206,9 +206,10 @@ async def test_webhook_refusals(vendor: Recorder, status: int, word: str, fate: 
     assert (caught.value.fate, caught.value.status) == (fate, status)
 
 
-async def test_base_url_takes_the_place_of_the_webhooks_host(vendor: Recorder) -> None:
+@pytest.mark.parametrize("base", ["/slack", "/slack/", "/slack/api", "/slack/api/"])
+async def test_base_url_takes_the_place_of_the_webhooks_host(vendor: Recorder, base: str) -> None:
     vendor.answer("ok", content_type="text/html")
-    connection = settings(webhook_url="https://hooks.slack.com" + WEBHOOK_PATH, base_url=f"{vendor.url}/slack/")
+    connection = settings(webhook_url="https://hooks.slack.com" + WEBHOOK_PATH, base_url=vendor.url + base)
     await post(connection, "", "x")
     assert vendor.requests[0].path == "/slack" + WEBHOOK_PATH
 

@@ -1,0 +1,88 @@
+"""What every command begins with: settings, the database (started if it is the embedded one), the app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mainstay.app import App, Bundle
+from mainstay.db.embedded import EmbeddedServer
+from mainstay.db.migrate import is_current, migrate
+from mainstay.settings.environment import Environment
+from mainstay.settings.program import ProgramSettings
+from mainstay.settings.stack import load_stack
+from mainstay.settings.workflows import load_workflows
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder with a stack, read but not yet running. ``database_url`` is empty for the embedded server."""
+
+    folder: Path
+    environment: Environment
+    program: ProgramSettings
+    bundles: tuple[Bundle, ...]
+
+
+def load_project(stacks: tuple[Path, ...]) -> Project:
+    """Read the settings, every stack and its workflows.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    folder = stacks[0].resolve().parent
+    environment = Environment.load(folder)
+    program = ProgramSettings.read(environment)
+    bundles = []
+    for path in stacks:
+        own = Environment.load(path.resolve().parent)
+        bundles.append(Bundle(load_stack(path, own), tuple(load_workflows(path.resolve().parent))))
+    return Project(folder, environment, program, tuple(bundles))
+
+
+@contextmanager
+def database(project: Project) -> Iterator[str]:
+    """Give the database's address; the embedded server runs at least as long as the block."""
+    if project.program.database_url:
+        yield project.program.database_url
+        return
+    with EmbeddedServer(project.program.home) as server:
+        yield server.start()
+
+
+async def ensure_schema(dsn: str) -> bool:
+    """Migrate where the schema is behind this program; returns whether it was."""
+    import asyncpg
+
+    connection = await asyncpg.connect(dsn)
+    try:
+        current = await is_current(connection)
+    finally:
+        await connection.close()
+    if not current:
+        await asyncio.to_thread(migrate_all, dsn)
+    return not current
+
+
+def migrate_all(dsn: str) -> None:
+    """Bring both schemas, ours and the engine's, to this program's version."""
+    # Imported here: a start on a current schema is spared the engine's import.
+    from mainstay.engine.dbos_engine import migrate_engine
+
+    # The engine first: our own version row then says that both are done.
+    migrate_engine(dsn)
+    migrate(dsn)
+
+
+@asynccontextmanager
+async def open_app(project: Project, dsn: str, *, public_url: str = "", pool_size: int = 4) -> AsyncIterator[App]:
+    """Give an app on a migrated database."""
+    await ensure_schema(dsn)
+    app = await App.open(dsn, project.bundles, public_url=public_url or project.program.public_url, pool_size=pool_size)
+    try:
+        yield app
+    finally:
+        await app.close()

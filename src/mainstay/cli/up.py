@@ -1,0 +1,111 @@
+"""``mainstay up``: the web server in this process, workers in their own; a worker that dies is replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+import uvloop
+
+from mainstay.cli.logs import set_up_logging
+from mainstay.cli.session import Project, database, load_project, open_app
+from mainstay.web import create_asgi
+from mainstay.web.sign_in import create_sign_in_link
+
+log = logging.getLogger(__name__)
+
+_RESTART_SECONDS = 1.0
+_DRAIN_SECONDS = 25.0
+
+
+def up(
+    stack: Annotated[list[Path] | None, typer.Option("--stack", "-s", help="A stack.toml; may be repeated.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; MAINSTAY_HOST.")] = "",
+    port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for any; MAINSTAY_PORT.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes to keep running.")] = 1,
+) -> None:
+    """Serve intake and pages, and drive runs, until stopped.
+
+    Example: mainstay up --port 8080 --workers 2
+    """
+    stacks = tuple(stack or [Path("stack.toml")])
+    project = load_project(stacks)
+    set_up_logging(project.program.log_format)
+    listener = listen(host or project.program.host, project.program.port if port is None else port)
+    with database(project) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(project, dsn, stacks, listener, workers))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything is started, so that a port in use is said at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        typer.echo(f"cannot listen on {host}:{port}: {error.strerror}. Choose another: mainstay up --port 8081", err=True)
+        raise typer.Exit(2) from error
+    return listener
+
+
+async def _serve(
+    project: Project, dsn: str, stacks: tuple[Path, ...], listener: socket.socket, workers: int
+) -> None:
+    host, port = listener.getsockname()[:2]
+    local = f"http://{f'[{host}]' if ':' in host else host}:{port}".replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
+    public_url = project.program.public_url or local
+    async with open_app(project, dsn, public_url=public_url, pool_size=8) as app:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_asgi(app, trust_url=bool(project.program.public_url)),
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        children = [asyncio.create_task(_keep_worker(stacks)) for _ in range(workers)]
+        link = await create_sign_in_link(app.pool, public_url)
+        typer.echo(f"Mainstay runs at {public_url}")
+        typer.echo(f"Sign in (once, within 15 minutes): {link}")
+        for workspace in app.workspaces.values():
+            for source in workspace.sources:
+                typer.echo(f"  leads to {public_url}/in/{workspace.slug}/{source}")
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            for child in children:
+                child.cancel()
+            await asyncio.gather(*children, return_exceptions=True)
+
+
+async def _keep_worker(stacks: tuple[Path, ...]) -> None:
+    """Run a worker; when it dies, run another."""
+    arguments = [text for path in stacks for text in ("--stack", str(path))]
+    while True:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "mainstay", "worker", "--until-stdin-closes", *arguments, stdin=asyncio.subprocess.PIPE
+        )
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), _DRAIN_SECONDS)
+            except TimeoutError:
+                process.kill()
+            raise
+        log.error("a worker ended with code %d; another starts in %g s", code, _RESTART_SECONDS)
+        await asyncio.sleep(_RESTART_SECONDS)

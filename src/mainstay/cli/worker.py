@@ -1,0 +1,56 @@
+"""``mainstay worker``: drives runs. Any number of them may work on one database."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from mainstay.cli.logs import set_up_logging
+from mainstay.cli.session import Project, database, load_project, open_app
+
+_READ_ONE = 1
+
+
+def worker(
+    stack: Annotated[list[Path] | None, typer.Option("--stack", "-s", help="A stack.toml; may be repeated.")] = None,
+    until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Drive runs until stopped. On SIGTERM or Ctrl-C it takes no more, finishes what is under way, and leaves.
+
+    Example: mainstay worker --stack clients/acme/stack.toml
+    """
+    project = load_project(tuple(stack or [Path("stack.toml")]))
+    set_up_logging(project.program.log_format)
+    with database(project) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work(project, dsn, watch_stdin=until_stdin_closes))
+
+
+async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
+    # Imported here: the engine is the dearest import, and no other command needs it.
+    from mainstay.engine.dbos_engine import Worker
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if watch_stdin:
+        loop.add_reader(sys.stdin.fileno(), _on_stdin, stop)
+    async with open_app(project, dsn, pool_size=10) as app:
+        own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once)
+        await own.start()
+        typer.echo(f"worker {own.id[-8:]} is ready")
+        await stop.wait()
+        await own.stop()
+
+
+def _on_stdin(stop: asyncio.Event) -> None:
+    """End with the process that started this one, even if that was killed."""
+    if not sys.stdin.buffer.raw.read(_READ_ONE):  # type: ignore[attr-defined]
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()

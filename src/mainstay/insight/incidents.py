@@ -1,0 +1,88 @@
+"""Incidents: what is broken, since when, and how many runs it holds up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
+from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+
+_MOST_OPEN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident. ``stopped`` counts the failed runs that nobody has handled, ``moving`` those under way again."""
+
+    id: UUID
+    state: str
+    title: str
+    cause: str
+    mend: str
+    workflow: str
+    connection: str
+    source: str
+    occurrences: int
+    first_seen: datetime
+    last_seen: datetime
+    resolved_at: datetime | None
+    stopped: Count
+    moving: Count
+
+    @property
+    def is_recovering(self) -> bool:
+        """Tell whether all that it had stopped is under way again."""
+        return self.state == "open" and bool(self.moving) and not self.stopped
+
+
+_QUERY = f"""
+    SELECT incidents.*, affected.stopped, affected.moving
+    FROM incidents CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE state = 'failed') AS stopped, count(*) FILTER (WHERE state <> 'failed') AS moving
+        FROM (SELECT state FROM runs WHERE incident_id = incidents.id
+              AND (state IN ('queued', 'running', 'waiting') OR state = 'failed' AND handled_at IS NULL)
+              LIMIT {COUNT_LIMIT + 1}) AS some
+    ) AS affected
+"""  # noqa: S608 - a number of ours
+
+
+async def open_incidents(connection: Connection, workspace_id: UUID) -> tuple[IncidentRow, ...]:
+    """Return the open incidents, the latest news first (at most a hundred)."""
+    rows = await connection.fetch(
+        f"{_QUERY} WHERE workspace_id = $1 AND state = 'open' ORDER BY last_seen DESC LIMIT {_MOST_OPEN}", workspace_id
+    )
+    return tuple(_incident_of(row) for row in rows)
+
+
+async def resolved_incidents(
+    connection: Connection, workspace_id: UUID, *, before: UUID | None = None, size: int = PAGE_SIZE
+) -> Page[IncidentRow]:
+    """Return resolved incidents, the latest first."""
+    rows = await connection.fetch(
+        f"""
+        {_QUERY} WHERE workspace_id = $1 AND state = 'resolved'
+          AND ($2::uuid IS NULL OR (last_seen, id) < (SELECT last_seen, id FROM incidents WHERE id = $2))
+        ORDER BY last_seen DESC, id DESC LIMIT $3
+        """,  # noqa: S608 - parts from this file
+        workspace_id,
+        before,
+        size + 1,
+    )
+    return page_of(rows, _incident_of, size)
+
+
+async def incident_detail(connection: Connection, workspace_id: UUID, incident_id: UUID) -> IncidentRow | None:
+    """Return one incident, or None."""
+    row = await connection.fetchrow(f"{_QUERY} WHERE id = $1 AND workspace_id = $2", incident_id, workspace_id)
+    return None if row is None else _incident_of(row)
+
+
+def _incident_of(row: Row) -> IncidentRow:
+    values = {name: row[name] for name in IncidentRow.__dataclass_fields__}
+    return IncidentRow(**{**values, "stopped": count_of(row["stopped"]), "moving": count_of(row["moving"])})

@@ -1,0 +1,88 @@
+"""The verdict's judgement and its words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from mainstay.insight.counting import Count
+
+FINE, HEALING, BROKEN = "fine", "healing", "broken"
+
+_ADVICE = {
+    "human": "Only a person can mend this: check the credentials, permissions and account of {at}, then retry.",
+    "permanent": "The same call would fail again. Mend the data or the settings that the answer names, then retry.",
+    "transient": "It was tried again and again without success. When {at} answers again, retry: it goes on from here.",
+    "unsure": "No answer came: the call may have taken effect. Look at {at} first, then retry: it goes on from here.",
+    "workflow": "The workflow's own code stopped. Mend it and restart, then retry: finished steps are not repeated.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One thing that is broken, or is recovering.
+
+    ``kind`` is ``incident``, ``rejected`` (deliveries that cannot be read), ``failed`` (failed runs that no incident
+    has) or ``worker`` (nobody works on the queue). ``affected`` counts runs, or deliveries where it is ``rejected``.
+    """
+
+    kind: str
+    title: str
+    cause: str
+    mend: str
+    since: datetime
+    affected: Count
+    incident_id: UUID | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """Calls to a connection that failed at first and were tried again; ``first`` and ``last`` are whole hours.
+
+    ``waiting`` counts the runs that still wait for their next try, ``failed`` the calls given up.
+    """
+
+    connection: str
+    retries: int
+    failed: int
+    waiting: int
+    first: datetime
+    last: datetime
+
+
+def judge(
+    broken: Sequence[Thing], recovering: Sequence[Thing], retrying: Count, healed: Sequence[Healed]
+) -> tuple[str, str]:
+    """Return the state and the sentence that answer "did anything break in the last 24 hours?"."""
+    if broken:
+        first = broken[0].title.rstrip(".")
+        if len(broken) == 1:
+            return BROKEN, f"1 thing is broken: {first}."
+        return BROKEN, f"{len(broken)} things are broken, the latest: {first}."
+    if recovering or retrying:
+        what = _runs(retrying, "wait for their next try", "waits for its next try") if retrying else ""
+        under_way = f"{_things(len(recovering))} being mended: the runs are under way again" if recovering else ""
+        return HEALING, f"Nothing is lost. {'; '.join(part for part in (under_way, what) if part).capitalize()}."
+    retries = sum(item.retries for item in healed)
+    if retries:
+        mended = "1 retry" if retries == 1 else f"{retries:,} retries"
+        return FINE, f"Nothing broke in the last 24 hours; {mended} mended what went wrong."
+    return FINE, "Nothing broke in the last 24 hours."
+
+
+def _things(number: int) -> str:
+    return "1 thing is" if number == 1 else f"{number} things are"
+
+
+def _runs(count: Count, many: str, one: str) -> str:
+    return f"1 run {one}" if count == Count(1) else f"{count} runs {many}"
+
+
+def advice(fate: str, connection: str) -> str:
+    """Say what a person should do about a run that failed with ``fate`` at ``connection`` (empty: at none)."""
+    return _ADVICE.get(fate, "Look at the step that stopped, then retry.").format(
+        at=connection or "the system it called"
+    )

@@ -1,0 +1,287 @@
+"""Did anything break in the last 24 hours? Read from counters and short indexes, so that it stays quick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
+from mainstay.insight.incidents import IncidentRow, open_incidents
+from mainstay.insight.paging import first_id_at
+from mainstay.insight.rules import BROKEN, Healed, Thing, judge
+from mainstay.insight.tallies import Tally, tallies_since, waiting_by_connection
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+
+WINDOW = timedelta(hours=24)
+WORKER_SILENT_AFTER = timedelta(seconds=15)
+_QUEUED_TOO_LONG = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """What a source brought in the last 24 hours."""
+
+    source: str
+    accepted: int
+    repeated: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class OldestRun:
+    """The run that has been on its way for the longest; a sleep or a wait for an event does not count."""
+
+    id: UUID
+    workflow: str
+    state: str
+    waiting_for: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer, and what it stands on.
+
+    ``state`` is ``fine``, ``healing`` or ``broken``. ``runs_done`` and ``runs_failed`` count the ends of runs in the
+    window, ``queued``, ``running`` and ``waiting`` the runs that are so now (``retrying`` of them: for their next try).
+    ``rejected`` and ``quarantined`` count deliveries of the window that are still so.
+    """
+
+    state: str
+    sentence: str
+    since: datetime
+    now: datetime
+    broken: tuple[Thing, ...]
+    recovering: tuple[Thing, ...]
+    healed: tuple[Healed, ...]
+    sources: tuple[SourceCount, ...]
+    runs_done: int
+    runs_failed: int
+    queued: Count
+    running: Count
+    waiting: Count
+    retrying: Count
+    rejected: Count
+    quarantined: Count
+    oldest: OldestRun | None
+    has_worker: bool
+
+    @property
+    def leads(self) -> int:
+        """Deliveries accepted in the window."""
+        return sum(source.accepted for source in self.sources)
+
+    @property
+    def repeats(self) -> int:
+        """Repeated deliveries that were caught in the window."""
+        return sum(source.repeated for source in self.sources)
+
+    @property
+    def is_broken(self) -> bool:
+        """Tell whether a person is needed."""
+        return self.state == BROKEN
+
+
+async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> Verdict:
+    """Answer "did anything break in the last 24 hours?" for one workspace."""
+    since = now - WINDOW
+    attempts = await tallies_since(connection, workspace_id, since, "attempt")
+    runs = await tallies_since(connection, workspace_id, since, "run")
+    sources = _source_counts(await tallies_since(connection, workspace_id, since, "source"))
+    incidents = await open_incidents(connection, workspace_id)
+    counts = await _counts(connection, workspace_id)
+    retrying = await _retrying(connection, workspace_id)
+    rejected = await _rejected(connection, workspace_id, since)
+    is_alive = await _has_worker(connection, now)
+    oldest = await _oldest(connection, workspace_id)
+
+    broken = [_thing_of(incident) for incident in incidents if not incident.is_recovering]
+    recovering = [_thing_of(incident) for incident in incidents if incident.is_recovering]
+    broken += [
+        thing for source, thing in rejected.items() if not any(incident.source == source for incident in incidents)
+    ]
+    broken += await _unreported(connection, workspace_id, since)
+    if not is_alive and oldest is not None and oldest.state == "queued" and now - oldest.since > _QUEUED_TOO_LONG:
+        broken.insert(0, _no_worker(oldest, counts["queued"]))
+    healed = _healed(attempts, await waiting_by_connection(connection, workspace_id))
+    state, sentence = judge(broken, recovering, retrying, healed)
+    return Verdict(
+        state=state,
+        sentence=sentence,
+        since=since,
+        now=now,
+        broken=tuple(broken),
+        recovering=tuple(recovering),
+        healed=healed,
+        sources=sources,
+        runs_done=_sum(runs, "done"),
+        runs_failed=_sum(runs, "failed"),
+        queued=counts["queued"],
+        running=counts["running"],
+        waiting=counts["waiting"],
+        retrying=retrying,
+        rejected=count_of(sum(thing.affected.number for thing in rejected.values())),
+        quarantined=await _quarantined(connection, workspace_id, since),
+        oldest=oldest,
+        has_worker=is_alive,
+    )
+
+
+def _thing_of(incident: IncidentRow) -> Thing:
+    return Thing(
+        "incident",
+        incident.title,
+        incident.cause,
+        incident.mend,
+        incident.first_seen,
+        incident.moving if incident.is_recovering else incident.stopped,
+        incident.id,
+        incident.source,
+    )
+
+
+def _no_worker(oldest: OldestRun, queued: Count) -> Thing:
+    return Thing(
+        "worker",
+        "No worker is running, so the queue stands still",
+        "No worker has given a sign of life. What was accepted is kept and will be done.",
+        "Start one: mainstay worker (or mainstay up, which brings one).",
+        oldest.since,
+        queued,
+    )
+
+
+def _source_counts(tallies: Mapping[tuple[str, str], Tally]) -> tuple[SourceCount, ...]:
+    def count(name: str, label: str) -> int:
+        found = tallies.get((name, label))
+        return found.count if found else 0
+
+    names = sorted({name for name, _ in tallies})
+    return tuple(
+        SourceCount(name, count(name, "accepted"), count(name, "repeated"), count(name, "rejected")) for name in names
+    )
+
+
+def _sum(tallies: Mapping[tuple[str, str], Tally], wanted: str) -> int:
+    return sum(tally.count for (_, label), tally in tallies.items() if label == wanted)
+
+
+def _healed(attempts: Mapping[tuple[str, str], Tally], waiting: Mapping[str, int]) -> tuple[Healed, ...]:
+    return tuple(
+        Healed(
+            name,
+            tally.count,
+            attempts[name, "failed"].count if (name, "failed") in attempts else 0,
+            waiting.get(name, 0),
+            tally.first,
+            tally.last,
+        )
+        for (name, label), tally in attempts.items()
+        if label == "retry"
+    )
+
+
+_COUNTS = " UNION ALL ".join(  # one literal per state, so that the partial index of open runs serves each
+    f"SELECT '{state}' AS state, count(*) AS count FROM "  # noqa: S608 - parts from this file
+    f"(SELECT FROM runs WHERE workspace_id = $1 AND state = '{state}' LIMIT {COUNT_LIMIT + 1}) AS some"
+    for state in ("queued", "running", "waiting")
+)
+
+
+async def _counts(connection: Connection, workspace_id: UUID) -> dict[str, Count]:
+    return {row["state"]: count_of(row["count"]) for row in await connection.fetch(_COUNTS, workspace_id)}
+
+
+async def _retrying(connection: Connection, workspace_id: UUID) -> Count:
+    number = await connection.fetchval(
+        """
+        SELECT count(*) FILTER (WHERE starts_with(waiting_for, 'retry of '))
+        FROM (SELECT waiting_for FROM runs WHERE workspace_id = $1 AND state = 'waiting'
+              ORDER BY id DESC LIMIT 1001) AS newest
+        """,
+        workspace_id,
+    )
+    return count_of(number)
+
+
+async def _rejected(connection: Connection, workspace_id: UUID, since: datetime) -> dict[str, Thing]:
+    """Return, by source, the deliveries of the window that could not be read and have not been replayed."""
+    rows = await connection.fetch(
+        """
+        SELECT source, count(*) AS count, min(received_at) AS since, (array_agg(reason ORDER BY id DESC))[1] AS reason
+        FROM (SELECT id, source, received_at, reason FROM deliveries
+              WHERE workspace_id = $1 AND state = 'rejected' AND id >= $2 ORDER BY id DESC LIMIT 1001) AS newest
+        GROUP BY source ORDER BY source
+        """,
+        workspace_id,
+        first_id_at(since),
+    )
+    return {
+        row["source"]: Thing(
+            "rejected",
+            f'Deliveries from "{row["source"]}" cannot be read',
+            row["reason"],
+            "Mend the source's map in stack.toml, restart, then replay them: they are kept.",
+            row["since"],
+            count_of(row["count"]),
+            source=row["source"],
+        )
+        for row in rows
+    }
+
+
+async def _unreported(connection: Connection, workspace_id: UUID, since: datetime) -> list[Thing]:
+    """Return failed runs that no incident has: they must not be missed because a report was."""
+    row = await connection.fetchrow(
+        """
+        SELECT count(*) AS count, min(finished_at) AS since, (array_agg(error ORDER BY id DESC))[1] AS error
+        FROM (SELECT id, finished_at, error FROM runs WHERE workspace_id = $1 AND state = 'failed' AND id >= $2
+              AND handled_at IS NULL AND incident_id IS NULL ORDER BY id DESC LIMIT 1001) AS newest
+        """,
+        workspace_id,
+        first_id_at(since),
+    )
+    if row is None or not row["count"]:
+        return []
+    count = count_of(row["count"])
+    title = "1 run failed" if count == Count(1) else f"{count} runs failed"
+    return [Thing("failed", title, row["error"], "Look at them, then retry.", row["since"] or since, count)]
+
+
+async def _quarantined(connection: Connection, workspace_id: UUID, since: datetime) -> Count:
+    number = await connection.fetchval(
+        "SELECT count(*) FROM (SELECT FROM quarantine WHERE workspace_id = $1 AND id >= $2 LIMIT 1001) AS some",
+        workspace_id,
+        first_id_at(since),
+    )
+    return count_of(number)
+
+
+async def _has_worker(connection: Connection, now: datetime) -> bool:
+    found = await connection.fetchval("SELECT max(heartbeat_at) FROM workers")
+    return found is not None and now - found < WORKER_SILENT_AFTER
+
+
+_OLDEST = " UNION ALL ".join(
+    f"(SELECT id, workflow, state, waiting_for, created_at FROM (SELECT * FROM runs WHERE workspace_id = $1 "  # noqa: S608
+    f"AND state = '{state}' ORDER BY id LIMIT 1000) AS oldest WHERE {wanted} ORDER BY id LIMIT 1)"
+    for state, wanted in (
+        ("queued", "true"),
+        ("running", "true"),
+        ("waiting", "starts_with(waiting_for, 'retry of ')"),
+    )
+)
+
+
+async def _oldest(connection: Connection, workspace_id: UUID) -> OldestRun | None:
+    rows = await connection.fetch(_OLDEST, workspace_id)
+    queued_first = sorted(rows, key=lambda row: row["id"])
+    if not queued_first:
+        return None
+    row = queued_first[0]
+    return OldestRun(row["id"], row["workflow"], row["state"], row["waiting_for"], row["created_at"])

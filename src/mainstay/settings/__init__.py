@@ -1,0 +1,18 @@
+"""Settings: the environment, ``stack.toml`` and the user's workflows, checked before anything starts."""
+
+from mainstay.settings.environment import Environment
+from mainstay.settings.program import ProgramSettings
+from mainstay.settings.stack import AlertRoute, Alerts, ConnectionEntry, SourceEntry, Stack, load_stack
+from mainstay.settings.workflows import load_workflows
+
+__all__ = [
+    "AlertRoute",
+    "Alerts",
+    "ConnectionEntry",
+    "Environment",
+    "ProgramSettings",
+    "SourceEntry",
+    "Stack",
+    "load_stack",
+    "load_workflows",
+]

@@ -1,0 +1,326 @@
+"""From the tables of a stack to a Stack: each is checked alone, then against the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from mainstay.connectors import all_connectors, all_source_kinds
+from mainstay.errors import ConfigError, PermanentError, Problem
+from mainstay.kit import Connector, EmailMessage, SourceKind, SourceSettings
+from mainstay.settings.document import Document, suggest
+from mainstay.settings.hours import read_hours
+from mainstay.settings.positions import KeyPath
+from mainstay.settings.schema import (
+    AlertsTable,
+    ElsewhereTable,
+    RecordsTable,
+    WorkspaceTable,
+    slug_of,
+)
+from mainstay.settings.stack import OWN_STORE, AlertRoute, Alerts, ConnectionEntry, SourceEntry, Stack
+from mainstay.settings.wording import Model, check
+
+BUILTIN = "builtin"
+SECTIONS = ("workspace", "connections", "roles", "records", "sources", "alerts", "elsewhere")
+ALERTING = ("chat", "email")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+def assemble(document: Document, folder: Path) -> Stack:
+    """Check the whole document; raise ConfigError with all that was found, else return the stack."""
+    for key in document.data:
+        if key not in SECTIONS:
+            hint = suggest(key, SECTIONS) or f"Known here: {', '.join(SECTIONS)}."
+            document.add((key,), f'there is no section "{key}"', hint)
+    workspace = _workspace(document)
+    wiring = _Wiring(document)
+    roles = wiring.roles()
+    records = _section(document, "records", RecordsTable)
+    system_of_record = wiring.system_of_record(roles)
+    sources = wiring.sources()
+    alerts = wiring.alerts(roles)
+    elsewhere = _elsewhere(document)
+    document.require_no_problems()
+    if workspace is None or records is None:
+        raise ConfigError(Problem(document.name, "", "the file cannot be read"))
+    timezone = ZoneInfo(workspace.timezone)
+    return Stack(
+        slug=workspace.slug or slug_of(workspace.name),
+        name=workspace.name,
+        region=workspace.region,
+        timezone=timezone,
+        hours=read_hours(workspace.hours, timezone) if workspace.hours.strip() else None,
+        connections=MappingProxyType(wiring.connections),
+        roles=MappingProxyType(roles),
+        system_of_record=system_of_record,
+        identity=records.contact.identity,
+        sources=MappingProxyType(sources),
+        alerts=alerts,
+        elsewhere=elsewhere,
+        folder=folder,
+    )
+
+
+def _workspace(document: Document) -> WorkspaceTable | None:
+    if "workspace" not in document.data:
+        hint = 'begin with:  [workspace]  name = "Acme Plumbing"  timezone = "America/Chicago"  region = "US"'
+        document.add(("workspace",), "[workspace] is missing", hint)
+        return None
+    return check(document, ("workspace",), WorkspaceTable, document.data["workspace"])
+
+
+def _section(document: Document, name: str, model: type[Model]) -> Model | None:
+    return check(document, (name,), model, document.data.get(name, {}))
+
+
+def _elsewhere(document: Document) -> tuple[ElsewhereTable, ...]:
+    entries = document.data.get("elsewhere", [])
+    if not isinstance(entries, list):
+        document.add(("elsewhere",), "should be a list of tables", "write [[elsewhere]], with two brackets")
+        return ()
+    found = (check(document, ("elsewhere", index), ElsewhereTable, entry) for index, entry in enumerate(entries))
+    return tuple(entry for entry in found if entry is not None)
+
+
+def _tables(document: Document, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give the named tables of a section whose names can be used."""
+    tables = document.data.get(section, {})
+    if not isinstance(tables, dict):
+        document.add((section,), "should be a table", f"write [{section}]")
+        return
+    for name, table in tables.items():
+        path = (section, name)
+        if not _NAME.fullmatch(name):
+            example = slug_of(name).lstrip("0123456789-")[:40] or "website"
+            hint = f"lower-case letters, digits, hyphens and underscores, 40 at most; for example {example}"
+            document.add(path, "a name here begins with a letter and is short and plain", hint)
+        elif isinstance(table, dict):
+            yield name, table
+        else:
+            document.add(
+                path, "should be a table", f'write {{ {"kind" if section == "sources" else "connector"} = "..." }}'
+            )
+
+
+class _Wiring:
+    """The connections of a stack, and what leans on them."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._connectors = all_connectors()
+        self._kinds = all_source_kinds()
+        self._roles = sorted({role for connector in self._connectors.values() for role in connector.roles})
+        self._declared: dict[str, Connector | None] = {}
+        self.connections: dict[str, ConnectionEntry] = {}
+        for name, table in _tables(document, "connections"):
+            connector = self._connector(("connections", name), table)
+            self._declared[name] = connector
+            if connector is not None and connector.settings is not None:
+                settings = check(document, ("connections", name), connector.settings, table)
+                if settings is not None:
+                    self.connections[name] = ConnectionEntry(name, connector, settings)
+
+    def _connector(self, path: KeyPath, table: Mapping[str, Any]) -> Connector | None:
+        usable = {name for name, connector in self._connectors.items() if connector.settings is not None}
+        found: Connector | None = self._named(path, table, "connector", self._connectors, usable)
+        if found is not None and found.settings is None:
+            kinds = " or ".join(f'kind = "{kind.name}"' for kind in found.sources)
+            hint = f"write [sources.{path[-1]}] with {kinds}" if kinds else ""
+            self._document.add((*path, "connector"), f"{found.title} is a source, not a connection", hint)
+            return None
+        if found is not None and path[-1] == OWN_STORE and not found.is_builtin:
+            hint = f'give this connection another name, or connector = "{BUILTIN}"'
+            self._document.add(path, f'"{OWN_STORE}" is the name of Mainstay\'s own store', hint)
+            return None
+        return found
+
+    def _named(
+        self, path: KeyPath, table: Mapping[str, Any], key: str, known: Mapping[str, Any], shown: set[str]
+    ) -> Any:
+        """Look up what ``key`` of a table names; note a problem and give None when it names nothing."""
+        at = (*path, key)
+        if key not in table:
+            self._document.add(at, f"{key} is missing", f"Known here: {', '.join(sorted(shown))}.")
+        elif not isinstance(table[key], str):
+            self._document.add(at, "should be a text in quotes")
+        elif at not in self._document.broken and table[key] not in known:
+            hint = suggest(table[key], shown) or f"Known here: {', '.join(sorted(shown))}."
+            self._document.add(at, f"there is no {key} {self._document.shown(at)}", hint)
+        else:
+            return known.get(table[key])
+        return None
+
+    def _find(self, at: KeyPath, name: str) -> Connector | None:
+        """Return the connector of a connection that a key names; note a problem when there is no such."""
+        if name in self._declared:
+            return self._declared[name]
+        if name == OWN_STORE:
+            return self._own_store()
+        if at not in self._document.broken:
+            self._document.add(at, f"there is no connection {self._document.shown(at)}", self._suggest_connection(name))
+        return None
+
+    def _suggest_connection(self, name: str) -> str:
+        by_connector = [each for each, connector in self._declared.items() if connector and connector.name == name]
+        hint = f'Did you mean "{by_connector[0]}"?' if by_connector else suggest(name, self._declared)
+        for each, connector in self._declared.items():
+            if connector and hint == f'Did you mean "{each}"?':
+                return f'Did you mean "{each}" (connector {connector.name})?'
+        if self._declared:
+            return hint or f"Declared: {', '.join(self._declared)}."
+        return f'declare it:  [connections]  {name if _NAME.fullmatch(name) else "name"} = {{ connector = "..." }}'
+
+    def _own_store(self) -> Connector:
+        connector = self._connectors[BUILTIN]
+        if connector.settings is not None and OWN_STORE not in self._declared:
+            settings = connector.settings(connector=BUILTIN)
+            self._declared[OWN_STORE] = connector
+            self.connections[OWN_STORE] = ConnectionEntry(OWN_STORE, connector, settings)
+        return connector
+
+    def _offers(self, at: KeyPath, name: str, connector: Connector, role: str) -> bool:
+        if role in connector.roles:
+            return True
+        offered = " and ".join(connector.roles) or "no role"
+        others = [each for each, other in self._declared.items() if other and role in other.roles]
+        hint = f"{role} is offered by: {', '.join(others)}" if others else f"declare a connection that offers {role}"
+        self._document.add(at, f'connection "{name}" (connector {connector.name}) offers {offered}, not {role}', hint)
+        return False
+
+    def roles(self) -> dict[str, str]:
+        """Return each role's connection: the chosen one, else the only one that offers it; for crm, else our store."""
+        written = self._document.data.get("roles", {})
+        if not isinstance(written, dict):
+            self._document.add(("roles",), "should be a table", "write [roles]")
+            written = {}
+        chosen: dict[str, str] = {}
+        for role, name in written.items():
+            at = ("roles", role)
+            if role not in self._roles:
+                hint = suggest(role, self._roles) or f"Roles: {', '.join(self._roles)}."
+                self._document.add(at, f'no connector offers a role "{role}"', hint)
+            elif not isinstance(name, str):
+                self._document.add(at, "should be the name of a connection, in quotes")
+            else:
+                connector = self._find(at, name)
+                if connector is not None and self._offers(at, name, connector, role):
+                    chosen[role] = name
+        self._choose_the_rest(chosen, written)
+        return chosen
+
+    def _choose_the_rest(self, chosen: dict[str, str], written: Mapping[str, Any]) -> None:
+        is_any_unclear = any(connector is None for connector in self._declared.values())
+        for role in self._roles:
+            offering = [name for name, found in self._declared.items() if found and role in found.roles]
+            if role in written:
+                continue
+            if len(offering) == 1:
+                chosen[role] = offering[0]
+            elif len(offering) > 1:
+                names = ", ".join(f'"{name}"' for name in offering)
+                hint = f'say which one workflows get:  [roles]  {role} = "{offering[0]}"'
+                self._document.add(("roles",), f"{len(offering)} connections offer {role}: {names}", hint)
+            elif role == "crm" and not is_any_unclear:
+                self._own_store()
+                chosen[role] = OWN_STORE
+
+    def system_of_record(self, roles: Mapping[str, str]) -> str:
+        """Return the connection where contacts live: the named one, else the role crm's."""
+        found = roles.get("crm", "")
+        for record in RecordsTable.model_fields:
+            path = ("records", record)
+            name = self._written((*path, "system_of_record"))
+            if isinstance(name, str):
+                at = (*path, "system_of_record")
+                connector = self._find(at, name)
+                if connector is not None and record == "contact" and self._offers(at, name, connector, "crm"):
+                    found = name
+            if self._written((*path, "mirrors")):
+                hint = "take the key out until then: records are written to their system of record alone"
+                self._document.add((*path, "mirrors"), "mirrors come with a later version", hint)
+        return found
+
+    def _written(self, path: KeyPath) -> Any:
+        """Return what stands at a path, or None; of the wrong type too, which the section's own check has noted."""
+        value: Any = self._document.data
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    def sources(self) -> dict[str, SourceEntry]:
+        """Return the sources, each with its kind."""
+        found = {}
+        for name, table in _tables(self._document, "sources"):
+            path = ("sources", name)
+            kind: SourceKind | None = self._named(path, table, "kind", self._kinds, set(self._kinds))
+            if kind is None:
+                continue
+            settings = check(self._document, path, kind.settings, table)
+            if settings is not None:
+                self._check_source(path, kind, settings)
+                found[name] = SourceEntry(name, kind, settings)
+        return found
+
+    def _check_source(self, path: KeyPath, kind: SourceKind, settings: SourceSettings) -> None:
+        at = (*path, "connection")
+        if settings.record not in RecordsTable.model_fields:
+            hint = (
+                suggest(settings.record, RecordsTable.model_fields) or f"Known: {', '.join(RecordsTable.model_fields)}."
+            )
+            self._document.add((*path, "record"), "there is no such type of record", hint)
+        vendor = next(each for each in self._connectors.values() if kind in each.sources)
+        if not settings.connection:
+            if kind.fetch is not None and kind.http is None:
+                self._document.add(
+                    at, "connection is missing: these deliveries carry an id only", "name the one to read them with"
+                )
+            return
+        connector = self._find(at, settings.connection)
+        if connector is not None and vendor.settings is not None and connector.name != vendor.name:
+            message = f'connection "{settings.connection}" is {connector.title}, and this source is {vendor.title}'
+            self._document.add(at, message, f'name a connection with connector = "{vendor.name}"')
+
+    def alerts(self, roles: Mapping[str, str]) -> Alerts:
+        """Return who hears of trouble."""
+        table = _section(self._document, "alerts", AlertsTable)
+        read: dict[str, tuple[AlertRoute, ...]] = {}
+        for key in ("critical", "other"):
+            written = self._written(("alerts", key))
+            texts = enumerate(written if isinstance(written, list) else ())
+            found = [self._route(("alerts", key, i), text, roles) for i, text in texts if isinstance(text, str)]
+            read[key] = tuple(route for route in found if route is not None)
+        return Alerts(read["critical"], read["other"], table.review if table else "")
+
+    def _route(self, at: KeyPath, text: str, roles: Mapping[str, str]) -> AlertRoute | None:
+        name, _, target = (part.strip() for part in text.partition(":"))
+        if at in self._document.broken:
+            return None
+        if name in self._declared:
+            connector, connection = self._declared[name], name
+        elif name in roles:
+            connector, connection = self._declared[roles[name]], roles[name]
+        else:
+            known = [*self._declared, *(role for role in roles if role in ALERTING)]
+            hint = suggest(name, known) or 'Write a connection or role, and whom: "slack" or "email:ops@acme.example".'
+            self._document.add(at, f"{self._document.shown(at)} begins with no connection and no role", hint)
+            return None
+        if connector is None:
+            return None
+        role = name if name in connector.roles else next((each for each in ALERTING if each in connector.roles), "")
+        if role not in ALERTING:
+            message = f'connection "{connection}" (connector {connector.name}) cannot carry an alert'
+            self._document.add(at, message, "alerts go by chat or email")
+            return None
+        if role == "email":
+            try:
+                EmailMessage(to=target, subject="alert", text="").require_sendable()
+            except PermanentError:
+                message = f"{self._document.shown(at)} names no address"
+                self._document.add(at, message, f'write whom to mail, like "{name}:ops@acme.example"')
+                return None
+        return AlertRoute(text, connection, role, target)

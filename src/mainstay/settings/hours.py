@@ -1,0 +1,95 @@
+"""Business hours: ``Mon-Fri 08:00-18:00, Sat 09:00-13:00``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SHORTEST = 3
+EXAMPLE = "Mon-Fri 08:00-18:00, Sat 09:00-13:00"
+_DAY = 24 * 60
+# People write a hyphen or, from word processors, an en dash.
+_SPAN = re.compile(r"([a-z]+)(?:\s*[-\u2013]\s*([a-z]+))?((?:\s+\S+)+)", re.IGNORECASE)
+_TIMES = re.compile(r"(\d{1,2}):(\d{2})[-\u2013](\d{1,2}):(\d{2})")
+_MOMENT = re.compile(r"([a-z]+)\s+(\d{1,2}):(\d{2})", re.IGNORECASE)
+_DASH = re.compile(r"\s*[-\u2013]\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When a business is open, by the clock on its wall.
+
+    ``spans`` are (weekday from 0 for Monday, first minute of the day, minute after the last); the end lies beyond 1440
+    where it is on the next day.
+    """
+
+    text: str
+    spans: tuple[tuple[int, int, int], ...]
+    timezone: ZoneInfo
+
+    def is_open(self, moment: datetime) -> bool:
+        """Say whether it is open at an aware time."""
+        local = moment.astimezone(self.timezone)
+        minute = local.hour * 60 + local.minute
+        today, yesterday = local.weekday(), (local.weekday() - 1) % 7
+        return any(
+            (day == today and start <= minute < end) or (day == yesterday and minute < end - _DAY)
+            for day, start, end in self.spans
+        )
+
+
+def read_hours(text: str, timezone: ZoneInfo) -> Hours:
+    """Read hours: days, then one or more spans of time; parts separated by commas. A span may end on the next day.
+
+    Raises:
+        ValueError: says which part cannot be read, and how to write it.
+    """
+    spans = []
+    for part in text.split(","):
+        match = _SPAN.fullmatch(_DASH.sub("-", part.strip()))
+        if match is None:
+            raise ValueError(f'"{part.strip()}" is no day with times; write hours like "{EXAMPLE}"')
+        first = _weekday(match[1])
+        last = _weekday(match[2]) if match[2] else first
+        days = [(first + offset) % 7 for offset in range((last - first) % 7 + 1)]
+        for times in match[3].split():
+            start, end = _times(times)
+            spans += [(day, start, end) for day in days]
+    return Hours(text, tuple(spans), timezone)
+
+
+def check_weekly(text: str) -> None:
+    """Check a weekly moment such as ``Mon 08:00``; ValueError says how to write it."""
+    match = _MOMENT.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f'"{text}" is no weekly time; write a day and a time, like "Mon 08:00"')
+    _weekday(match[1])
+    _minute(match[2], match[3], text)
+
+
+def _weekday(text: str) -> int:
+    name = text.lower()
+    for number, day in enumerate(_DAYS):
+        if len(name) >= _SHORTEST and day.startswith(name):
+            return number
+    raise ValueError(f'"{text}" is no weekday; write Mon, Tue, Wed, Thu, Fri, Sat or Sun')
+
+
+def _times(text: str) -> tuple[int, int]:
+    match = _TIMES.fullmatch(text)
+    if match is None:
+        raise ValueError(f'"{text}" is no span of time; write it by the 24-hour clock, like 08:00-18:00')
+    start, end = _minute(match[1], match[2], text), _minute(match[3], match[4], text)
+    if start in {end, _DAY}:
+        raise ValueError(f'"{text}" is an empty span; for the whole day write 00:00-24:00')
+    return start, end if end > start else end + _DAY
+
+
+def _minute(hour: str, minute: str, text: str) -> int:
+    found = int(hour) * 60 + int(minute)
+    if int(minute) >= 60 or found > _DAY:
+        raise ValueError(f'"{text}" holds no time of day; write it by the 24-hour clock, from 00:00 to 24:00')
+    return found

@@ -1,0 +1,120 @@
+"""Settings of the program itself, from the environment alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from mainstay.errors import ConfigError, Problem
+from mainstay.settings.environment import Environment
+
+LogFormat = Literal["text", "json"]
+_HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSettings:
+    """How this process runs, whichever stack it serves."""
+
+    home: Path
+    """``MAINSTAY_HOME``: data folder, relative to the stack's folder. Default: ``.mainstay``."""
+
+    database_url: str = field(default="", repr=False)
+    """``DATABASE_URL``: ``postgresql://...`` of a server of your own. Default: the embedded one."""
+
+    host: str = "127.0.0.1"
+    """``MAINSTAY_HOST``: address to listen on; ``0.0.0.0`` for all. Default: this machine alone."""
+
+    port: int = 8080
+    """``MAINSTAY_PORT``: port to listen on; 0 for any that is free. Default: 8080."""
+
+    public_url: str = ""
+    """``MAINSTAY_PUBLIC_URL``: address by which people and senders reach this server, without a slash at its end.
+
+    Default: empty, where it listens.
+    """
+
+    log_format: LogFormat = "text"
+    """``MAINSTAY_LOG_FORMAT``: ``text`` for people, ``json`` for collectors of logs. Default: ``text``."""
+
+    @classmethod
+    def read(cls, environment: Environment) -> ProgramSettings:
+        """Read and check all of them.
+
+        Raises:
+            ConfigError: each variable that cannot be used, with where it is set; values are never quoted.
+        """
+        reading = _Reading(environment)
+        settings = cls(
+            home=environment.folder / (reading.text("MAINSTAY_HOME") or ".mainstay"),
+            database_url=reading.database_url(),
+            host=reading.text("MAINSTAY_HOST") or "127.0.0.1",
+            port=reading.port(),
+            public_url=reading.public_url(),
+            log_format=reading.log_format(),
+        )
+        if reading.problems:
+            raise ConfigError(*reading.problems)
+        return settings
+
+
+class _Reading:
+    """Reads one variable after the other and keeps what is wrong with them."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self.problems: list[Problem] = []
+
+    def text(self, name: str) -> str:
+        try:
+            return (self._environment.get(name) or "").strip()
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+            return ""
+
+    def database_url(self) -> str:
+        url = self.text("DATABASE_URL")
+        scheme = url.partition("://")[0]
+        if url and (scheme not in {"postgresql", "postgres"} or not _is_url(url)):
+            self._refuse("DATABASE_URL", "is not the address of a PostgreSQL server", "postgresql://user@host/database")
+        return url
+
+    def port(self) -> int:
+        text = self.text("MAINSTAY_PORT") or "8080"
+        if not (text.isascii() and text.isdigit() and len(text) <= len(str(_HIGHEST_PORT))):
+            self._refuse("MAINSTAY_PORT", "is not a number from 0 to 65535", "8080")
+            return 0
+        if int(text) > _HIGHEST_PORT:
+            self._refuse("MAINSTAY_PORT", "is not a number from 0 to 65535", "8080")
+        return int(text)
+
+    def public_url(self) -> str:
+        url = self.text("MAINSTAY_PUBLIC_URL").rstrip("/")
+        if url and (url.partition("://")[0] not in {"http", "https"} or not _is_url(url) or urlsplit(url).query):
+            self._refuse("MAINSTAY_PUBLIC_URL", "is not a web address", "https://mainstay.acme.example")
+        return url
+
+    def log_format(self) -> LogFormat:
+        match self.text("MAINSTAY_LOG_FORMAT") or "text":
+            case "json":
+                return "json"
+            case "text":
+                return "text"
+            case _:
+                self._refuse("MAINSTAY_LOG_FORMAT", 'is neither "text" nor "json"', "json")
+                return "text"
+
+    def _refuse(self, name: str, message: str, example: str) -> None:
+        where = self._environment.where(name)
+        self.problems.append(Problem(where, name, f"{name} {message}", f"for example {name}={example}"))
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return bool(parts.netloc or parts.path.strip("/")) and not any(letter.isspace() for letter in url)

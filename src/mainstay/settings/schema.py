@@ -1,0 +1,158 @@
+"""The tables of stack.toml that are Mainstay's own. Those of connections and sources are their connectors'."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from mainstay.settings.document import suggest
+from mainstay.settings.hours import check_weekly, read_hours
+
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?")
+_LONGEST_SLUG = 48
+_USUAL_REGIONS = {"UK": "GB", "USA": "US", "EN": "GB"}
+_EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
+
+
+def _problem(message: str) -> PydanticCustomError:
+    return PydanticCustomError("stack", "{problem}", {"problem": message})
+
+
+def slug_of(name: str) -> str:
+    """Make the part of an address from a name: ``Acme Plumbing`` gives ``acme-plumbing``; empty when none is left."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-")
+
+
+def _check_slug(text: str) -> str:
+    if text and not _SLUG.fullmatch(text):
+        example = slug_of(text) or "acme"
+        raise _problem(f'a slug is lower-case letters, digits and hyphens, 48 at most; for example "{example}"')
+    return text
+
+
+def _check_timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        hint = suggest(text, available_timezones()) or 'Write a name like "America/Chicago".'
+        raise _problem(f"there is no such time zone. {hint}") from None
+    return text
+
+
+def _check_region(text: str) -> str:
+    from phonenumbers import SUPPORTED_REGIONS  # noqa: PLC0415 a tenth of a second, for a stack that is read alone
+
+    region = text.upper()
+    if region not in SUPPORTED_REGIONS:
+        usual = _USUAL_REGIONS.get(region)
+        hint = f'Did you mean "{usual}"?' if usual else 'Write two letters, like "US" or "GB".'
+        raise _problem(f"there is no such region of phone numbers. {hint}")
+    return region
+
+
+def _check_hours(text: str) -> str:
+    try:
+        if text.strip():
+            read_hours(text, ZoneInfo("UTC"))
+    except ValueError as error:
+        raise _problem(str(error)) from None
+    return text
+
+
+def _check_weekly(text: str) -> str:
+    try:
+        check_weekly(text)
+    except ValueError as error:
+        raise _problem(str(error)) from None
+    return text
+
+
+def _check_event(text: str) -> str:
+    if not _EVENT.fullmatch(text):
+        raise _problem("an event type is noun.verb, for example deal.stage_changed")
+    return text
+
+
+class Table(BaseModel):
+    """A table that takes its own keys and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class WorkspaceTable(Table):
+    """``[workspace]``: one client's business."""
+
+    name: str = Field(min_length=1, max_length=200, description='The business\'s name: name = "Acme Plumbing"')
+    slug: Annotated[str, AfterValidator(_check_slug)] = Field(
+        default="", description="The name in addresses; made from the name when not given."
+    )
+    timezone: Annotated[str, AfterValidator(_check_timezone)] = Field(
+        description='Where its clock hangs: timezone = "America/Chicago"'
+    )
+    region: Annotated[str, AfterValidator(_check_region)] = Field(
+        description='How local phone numbers are read, as two letters: region = "US"'
+    )
+    hours: Annotated[str, AfterValidator(_check_hours)] = Field(
+        default="", description="When it is open; always, when not given."
+    )
+
+    @model_validator(mode="after")
+    def _can_be_addressed(self) -> Self:
+        if not self.slug and not slug_of(self.name):
+            raise _problem('no slug can be made from the name: add one in plain letters, like slug = "acme"')
+        return self
+
+
+class IdentityTable(Table):
+    """By what contacts are told apart."""
+
+    primary: Literal["email", "phone"] = Field(default="email", description="The identifier that decides.")
+    also: tuple[Literal["email", "phone"], ...] = Field(default=("phone",), description="Identifiers that count too.")
+
+
+class RecordTable(Table):
+    """``[records.NAME]``: where one type of record truly lives."""
+
+    system_of_record: str = Field(default="", description="The connection whose word counts.")
+    mirrors: tuple[str, ...] = Field(default=(), description="Connections that are kept alike.")
+
+
+class ContactTable(RecordTable):
+    """``[records.contact]``."""
+
+    identity: IdentityTable = IdentityTable()
+
+
+class RecordsTable(Table):
+    """``[records]``."""
+
+    contact: ContactTable = ContactTable()
+    invoice: RecordTable = RecordTable()
+
+
+class AlertsTable(Table):
+    """``[alerts]``: who hears of trouble."""
+
+    critical: tuple[str, ...] = Field(default=(), description="Routes for failures of critical workflows.")
+    other: tuple[str, ...] = Field(default=(), description="Routes for all other failures.")
+    review: Annotated[str, AfterValidator(_check_weekly)] = Field(
+        default="", description="When the weekly review is sent."
+    )
+
+
+class ElsewhereTable(Table):
+    """``[[elsewhere]]``: logic that lives in another system, listed so that the map is whole."""
+
+    name: str = Field(min_length=1, description="What it does.")
+    platform: str = Field(min_length=1, description='The system that it runs in: platform = "gohighlevel"')
+    trigger: Annotated[str, AfterValidator(_check_event)] = Field(
+        description='The event that starts it: trigger = "deal.stage_changed"'
+    )
+    writes: tuple[str, ...] = Field(default=(), description="Types of record that it changes.")
+    owner: str = Field(default="", description="Who answers for it.")

@@ -1,0 +1,113 @@
+"""A stack: one client's ``stack.toml``, read, checked and bound to its connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from mainstay.settings.hours import Hours
+
+if TYPE_CHECKING:
+    from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
+    from mainstay.settings.environment import Environment
+    from mainstay.settings.schema import ElsewhereTable, IdentityTable
+
+FILE_NAME = "stack.toml"
+OWN_STORE = "mainstay"
+"""The connection that is Mainstay's own store; there without being declared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionEntry:
+    """One connection with its settings, an instance of ``connector.settings``."""
+
+    name: str
+    connector: Connector
+    settings: ConnectionSettings = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEntry:
+    """One source with its settings, an instance of ``kind.settings``."""
+
+    name: str
+    kind: SourceKind
+    settings: SourceSettings = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRoute:
+    """Where an alert goes: ``written`` as in the file, and what it means.
+
+    ``role`` is ``chat`` or ``email``; ``target`` a channel or address, empty for the connection's own channel.
+    """
+
+    written: str
+    connection: str
+    role: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """Who hears of trouble. Iterating gives every route once. ``review`` is a weekly moment, ``Mon 08:00``."""
+
+    critical: tuple[AlertRoute, ...] = ()
+    other: tuple[AlertRoute, ...] = ()
+    review: str = ""
+
+    def __iter__(self) -> Iterator[AlertRoute]:
+        seen = {(route.connection, route.role, route.target): route for route in (*self.critical, *self.other)}
+        return iter(seen.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What a stack declares.
+
+    Attributes:
+        slug: the workspace's name in addresses.
+        name: the workspace's name as people write it.
+        region: two letters; how local phone numbers are read.
+        timezone: where the workspace's clock hangs.
+        hours: when the business is open; None for always.
+        connections: by name; Mainstay's own store is among them only where something uses it.
+        roles: role to the name of the connection that workflows get for it.
+        system_of_record: the connection where contacts truly live.
+        identity: by what contacts are told apart.
+        sources: by name.
+        alerts: who hears of trouble.
+        elsewhere: logic that lives in other systems.
+        folder: where ``stack.toml`` stands, with ``workflows/`` beside it.
+    """
+
+    slug: str
+    name: str
+    region: str
+    timezone: ZoneInfo
+    hours: Hours | None
+    connections: Mapping[str, ConnectionEntry]
+    roles: Mapping[str, str]
+    system_of_record: str
+    identity: IdentityTable
+    sources: Mapping[str, SourceEntry]
+    alerts: Alerts
+    elsewhere: tuple[ElsewhereTable, ...]
+    folder: Path
+
+
+def load_stack(path: Path, environment: Environment) -> Stack:
+    """Read ``stack.toml`` (``path`` is the file, or its folder).
+
+    Raises:
+        ConfigError: all that is wrong with it, in the order of the file: where, which key, what, and the mend.
+    """
+    # The connectors bring the HTTP client with them: commands that read no stack start without.
+    from mainstay.settings.assembly import assemble  # noqa: PLC0415
+    from mainstay.settings.document import Document  # noqa: PLC0415
+
+    file = path / FILE_NAME if path.is_dir() else path
+    return assemble(Document(file, environment), file.parent)

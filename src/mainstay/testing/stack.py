@@ -1,0 +1,134 @@
+"""A whole stack under test: real database, simulated vendors, a clock that the test moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import orjson
+from pydantic import SecretStr
+
+from mainstay.app import App, Bundle
+from mainstay.db import acquire
+from mainstay.engine.context import duration
+from mainstay.engine.inline import InlineEngine, VirtualClock
+from mainstay.identity import contact_of
+from mainstay.intake import Receipt
+from mainstay.kit import RawRequest
+from mainstay.model import Contact
+from mainstay.settings.environment import Environment
+from mainstay.settings.stack import load_stack
+from mainstay.settings.workflows import load_workflows
+
+if TYPE_CHECKING:
+    from mainstay.sandbox.client import Sandbox
+    from mainstay.settings.stack import Stack
+
+_SIMULATED = ("gohighlevel", "hubspot", "postmark", "slack")
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What became of a submission: the receipt, and the contact that it is."""
+
+    receipt: Receipt
+    contact: Contact
+
+
+class _SampleEnvironment(Environment):
+    """Gives a harmless value for every variable that a stack names and the test has not set."""
+
+    def get(self, name: str) -> str | None:
+        return super().get(name) or f"sample-{name.lower()}"
+
+
+class StackUnderTest:
+    """Drives a stack in this process.
+
+    Attributes:
+        app: the running application.
+        clock: the time as the stack sees it.
+        sandbox: the simulated vendors: their state, their faults.
+    """
+
+    def __init__(self, app: App, clock: VirtualClock, sandbox: Sandbox) -> None:
+        self.app = app
+        self.clock = clock
+        self.sandbox = sandbox
+        self._engine = InlineEngine(app.pool, app.driver, clock)
+        self._workspace = next(iter(app.workspaces.values()))
+
+    @classmethod
+    async def open(cls, folder: Path, dsn: str, sandbox: Sandbox) -> StackUnderTest:
+        """Load the stack of ``folder``; every connection that the sandbox simulates is pointed at it."""
+        stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), sandbox)
+        clock = VirtualClock()
+        app = await App.open(dsn, [Bundle(stack, tuple(load_workflows(folder)))], clock=clock, pool_size=4)
+        return cls(app, clock, sandbox)
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        await self.app.close()
+
+    async def deliver(self, source: str, body: bytes, *, content_type: str = "application/json") -> Receipt:
+        """Hand a raw body to a source's intake and drive what follows from it. No signature is made for it."""
+        binding = self._workspace.sources[source]
+        headers = {"content-type": content_type}
+        request = RawRequest("POST", f"http://test/in/{self._workspace.slug}/{source}", headers, body, self.clock())
+        receipt = await self.app.intake.receive(binding, request)
+        await self.settle()
+        return receipt
+
+    async def submit(self, source: str, **fields: str) -> Lead:
+        """Submit a lead to a ``form`` or ``json`` source without a secret; returns it with its contact."""
+        receipt = await self.deliver(source, orjson.dumps(fields))
+        async with acquire(self.app.pool) as connection:
+            row = await connection.fetchrow(
+                """
+                SELECT contacts.* FROM contacts JOIN changes ON changes.contact_id = contacts.id
+                WHERE changes.delivery_id = $1 LIMIT 1
+                """,
+                receipt.delivery_id,
+            )
+            if row is None:
+                # Nothing changed by it: the contact is whoever holds the identifier.
+                row = await connection.fetchrow(
+                    "SELECT contacts.* FROM contacts JOIN runs ON runs.contact_id = contacts.id WHERE runs.delivery_id = $1",
+                    receipt.delivery_id,
+                )
+        if row is None:
+            message = f"no contact came of it: {receipt.state} {receipt.reason}".strip()
+            raise AssertionError(message)
+        return Lead(receipt, contact_of(row))
+
+    async def settle(self) -> None:
+        """Drive everything that is due now."""
+        await self._engine.settle()
+
+    async def advance(self, length: str | float | timedelta) -> None:
+        """Let ``"11m"``, seconds or a timedelta pass, driving what becomes due on the way."""
+        await self._engine.advance(duration(length))
+
+    async def runs(self, workflow: str = "") -> list[tuple[UUID, str, str]]:
+        """Return the runs so far as (id, workflow, state), oldest first; of one workflow if named."""
+        async with acquire(self.app.pool) as connection:
+            rows = await connection.fetch(
+                "SELECT id, workflow, state FROM runs WHERE $1 = '' OR workflow = $1 ORDER BY id", workflow
+            )
+        return [(row["id"], row["workflow"], row["state"]) for row in rows]
+
+
+def point_at_sandbox(stack: Stack, sandbox: Sandbox) -> Stack:
+    """Return the same stack with its vendors' addresses replaced by the simulators'."""
+    connections = {}
+    for name, entry in stack.connections.items():
+        update: dict[str, object] = {}
+        if entry.connector.name in _SIMULATED:
+            update["base_url"] = sandbox.url(entry.connector.name)
+        if getattr(entry.settings, "webhook_url", None):
+            update["webhook_url"] = SecretStr(sandbox.slack_webhook_url())
+        connections[name] = replace(entry, settings=entry.settings.model_copy(update=update))
+    return replace(stack, connections=connections)

@@ -1,0 +1,100 @@
+"""What the pages ask of the composition root: the verbs, and what each workspace's stack declares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from mainstay.db import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceCard:
+    """A workspace as the pages name it. ``timezone`` is an IANA name, ``region`` reads local phone numbers."""
+
+    id: UUID
+    slug: str
+    name: str
+    timezone: str = "UTC"
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCard:
+    """A declared source: its name, its kind in words, and the address that its sender posts to."""
+
+    name: str
+    kind: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCard:
+    """A declared connection: its name, its connector in words, the roles it has; whether records live there."""
+
+    name: str
+    connector: str
+    roles: tuple[str, ...] = ()
+    is_system_of_record: bool = False
+
+
+class Backend(Protocol):
+    """The application behind the pages. All verbs are limited to the workspace they are given."""
+
+    @property
+    def pool(self) -> Pool:
+        """The database."""
+        ...
+
+    @property
+    def public_url(self) -> str:
+        """The address people reach the pages at, without a slash at its end."""
+        ...
+
+    def workspace_cards(self) -> Sequence[WorkspaceCard]:
+        """Return the workspaces that this process serves; the first is where people arrive."""
+        ...
+
+    def source_cards(self, workspace_id: UUID) -> Sequence[SourceCard]:
+        """Return a workspace's declared sources."""
+        ...
+
+    def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
+        """Return a workspace's declared connections."""
+        ...
+
+    def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
+        """Return the address of a record in its system's own screens; empty when it has none."""
+        ...
+
+    async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
+        """Retry a failed run from the step that failed; False when it is not a failed run."""
+        ...
+
+    async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
+        """Note that a person has dealt with a failed run; False when it is not a failed run."""
+        ...
+
+    async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
+        """Read a kept delivery again with today's settings; returns its new run.
+
+        Raises:
+            LookupError: there is no such delivery, or its source is no longer declared.
+            MalformedError: it still cannot be read.
+        """
+        ...
+
+    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Any:
+        """Take a request out of quarantine on a person's word; what it returns is not used.
+
+        Raises:
+            LookupError: there is no such request, or its source is no longer declared.
+        """
+        ...
+
+    async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
+        """Close an incident by hand; False when it is not open."""
+        ...

@@ -1,0 +1,155 @@
+"""``/in/{workspace}/{source}``: the one address that needs no login. Bare ASGI, because its speed is what senders feel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import orjson
+
+from mainstay.errors import DatabaseUnavailableError, NotAuthenticError, OverloadedError
+from mainstay.intake import Intake, Receipt, SourceBinding
+from mainstay.kit import RawRequest
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PREFIX = "/in/"
+_STATUS = {"accepted": 202, "repeated": 200, "rejected": 422}
+_BROWSER_FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
+_RETRY_SECONDS = 5
+
+
+class Bound(Protocol):
+    """A workspace, as far as intake needs it."""
+
+    @property
+    def sources(self) -> Mapping[str, SourceBinding]:
+        """Its sources by name."""
+        ...
+
+
+class IntakeEndpoint:
+    """Takes deliveries over HTTP.
+
+    Args:
+        intake: what keeps them.
+        workspaces: by slug.
+        public_url: how senders see this server (some sign the URL); empty to trust the Host header.
+    """
+
+    def __init__(self, intake: Intake, workspaces: Mapping[str, Bound], *, public_url: str) -> None:
+        self._intake = intake
+        self._workspaces = workspaces
+        self._public_url = public_url.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        slug, _, name = scope["path"].removeprefix(PREFIX).rstrip("/").partition("/")
+        workspace = self._workspaces.get(slug)
+        source = workspace.sources.get(name) if workspace else None
+        if source is None:
+            where = f'workspace "{slug}"' if workspace else "this server"
+            await _problem(send, 404, f'{where} has no source "{name}"' if workspace else f'no workspace "{slug}" here')
+            return
+        cors = _cors(source, headers)
+        if scope["method"] == "OPTIONS":
+            await _answer(send, 204, b"", cors)
+            return
+        body = await _body(receive, headers, source.settings.max_bytes)
+        if body is None:
+            await _problem(send, 413, f"the body is larger than {source.settings.max_bytes} bytes", cors)
+            return
+        request = RawRequest(scope["method"], self._url(scope, headers), headers, body, datetime.now(UTC))
+        await self._handle(source, request, send, cors)
+
+    async def _handle(self, source: SourceBinding, request: RawRequest, send: Send, cors: Mapping[str, str]) -> None:
+        if source.kind.challenge is not None:
+            reply = source.kind.challenge(request, source.settings)
+            if reply is not None:
+                await _answer(send, reply.status, reply.body, {"content-type": reply.content_type, **reply.headers})
+                return
+        if request.method != "POST":
+            await _problem(send, 405, "deliveries are sent by POST", {"allow": "POST, OPTIONS", **cors})
+            return
+        try:
+            receipt = await self._intake.receive(source, request)
+        except NotAuthenticError as error:
+            await _problem(send, 401, str(error), cors)
+        except OverloadedError as error:
+            await _problem(send, 429, str(error), {"retry-after": str(error.retry_after), **cors})
+        except DatabaseUnavailableError:
+            # 429, not 503: there are senders that drop a delivery for ever on any 5xx.
+            log.warning("a delivery to %s was turned away: PostgreSQL does not answer", source.name)
+            await _problem(send, 429, "not kept: try again", {"retry-after": str(_RETRY_SECONDS), **cors})
+        else:
+            await self._receipt(source, request, receipt, send, cors)
+
+    @staticmethod
+    async def _receipt(
+        source: SourceBinding, request: RawRequest, receipt: Receipt, send: Send, cors: Mapping[str, str]
+    ) -> None:
+        if receipt.state == "rejected":
+            await _problem(send, 422, receipt.reason, cors, delivery=str(receipt.delivery_id))
+            return
+        if source.settings.redirect and request.content_type in _BROWSER_FORMS:
+            await _answer(send, 303, b"", {"location": source.settings.redirect, **cors})
+            return
+        body = orjson.dumps({"delivery": str(receipt.delivery_id), "state": receipt.state})
+        await _answer(send, _STATUS[receipt.state], body, {"content-type": "application/json", **cors})
+
+    def _url(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        base = self._public_url or f"{scope.get('scheme', 'http')}://{headers.get('host', 'localhost')}"
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+        query = scope.get("query_string", b"").decode("latin-1")
+        return f"{base}{path}?{query}" if query else f"{base}{path}"
+
+
+async def _body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes | None:
+    declared = headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(chunks)
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            return None
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _cors(source: SourceBinding, headers: Mapping[str, str]) -> dict[str, str]:
+    origin = headers.get("origin", "")
+    if not origin or not ({origin, "*"} & set(source.settings.cors)):
+        return {}
+    return {
+        "access-control-allow-origin": origin,
+        "access-control-allow-methods": "POST",
+        "access-control-allow-headers": "content-type, idempotency-key",
+        "access-control-max-age": "600",
+        "vary": "origin",
+    }
+
+
+async def _problem(send: Send, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> None:
+    body = orjson.dumps({"status": status, "detail": detail, **more})
+    await _answer(send, status, body, {"content-type": "application/problem+json", **(headers or {})})
+
+
+async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    encoded.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})

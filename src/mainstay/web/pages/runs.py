@@ -1,0 +1,62 @@
+"""Runs: the list, and the story of one, with its verbs."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from mainstay.insight import RunFilter, advice, list_runs, run_detail, workflows_seen
+from mainstay.web.render import site_of
+
+router = APIRouter(prefix="/w/{slug}/runs")
+
+
+@router.get("")
+async def runs(
+    request: Request, slug: str, q: str = "", state: str = "", workflow: str = "", before: UUID | None = None
+) -> Response:
+    """List runs."""
+    async with site_of(request).page(request, slug) as page:
+        wanted = RunFilter(state=state, workflow=workflow, text=q[:200], region=page.workspace.region)
+        found = await list_runs(page.connection, page.workspace.id, wanted, before=before)
+        workflows = await workflows_seen(page.connection, page.workspace.id, page.now)
+        return page.html("runs.html", found=found, wanted=wanted, workflows=workflows, is_first=before is None)
+
+
+@router.get("/{run_id}")
+async def run(request: Request, slug: str, run_id: UUID) -> Response:
+    """Show what triggered a run, what it tried, and where it stopped."""
+    site = site_of(request)
+    async with site.page(request, slug) as page:
+        detail = await run_detail(page.connection, page.workspace.id, run_id)
+        if detail is None:
+            raise HTTPException(404, "There is no such run in this workspace.")
+        stopped = detail.stopped_at
+        return page.html(
+            "run.html",
+            detail=detail,
+            run=detail.run,
+            stopped=stopped,
+            advice=advice(detail.run.fate, stopped.connection if stopped else ""),
+            record_urls=site.backend.record_url,
+        )
+
+
+@router.post("/{run_id}/retry")
+async def retry(request: Request, slug: str, run_id: UUID) -> Response:
+    """Put a failed run back on the queue."""
+    site = site_of(request)
+    is_done = await site.backend.retry_run(site.workspace(slug).id, run_id)
+    return RedirectResponse(f"/w/{slug}/runs/{run_id}?done={'retried' if is_done else 'not_failed'}", 303)
+
+
+@router.post("/{run_id}/handled")
+async def handled(request: Request, slug: str, run_id: UUID) -> Response:
+    """Note that a person has dealt with a failed run."""
+    site = site_of(request)
+    is_done = await site.backend.mark_handled(site.workspace(slug).id, run_id)
+    return RedirectResponse(f"/w/{slug}/runs/{run_id}?done={'handled' if is_done else 'not_failed'}", 303)

@@ -1,0 +1,145 @@
+"""Templates, and the shell that every page stands in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from mainstay.db import acquire
+from mainstay.insight import Verdict, verdict
+from mainstay.model import short_id
+from mainstay.web import wording
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+    from mainstay.web.backend import Backend, WorkspaceCard
+
+STATIC = Path(__file__).parent / "static"
+_NOTICES = {
+    "retried": "The run is back on the queue. It goes on from the step that stopped.",
+    "handled": "Marked as handled.",
+    "replayed": "The delivery was read again and has a new run.",
+    "released": "The delivery left quarantine and is on its way.",
+    "resolved": "The incident is resolved.",
+    "not_failed": "Nothing was done: it is not a failed run any more.",
+    "not_open": "Nothing was done: the incident is not open any more.",
+}
+
+
+def _version() -> str:
+    """Return a mark of the static files' contents, so that a browser may keep them for ever."""
+    digest = blake2b(digest_size=6)
+    for file in sorted(STATIC.iterdir()):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def make_environment() -> Environment:
+    """Return the templates: everything shown is escaped, a name that is missing is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {
+        "short": short_id,
+        "relative": wording.relative,
+        "exact": wording.exact,
+        "hour": wording.hour,
+        "duration": wording.duration,
+        "span": wording.span,
+        "phone": wording.phone,
+        "pretty": wording.pretty,
+        "bytes": wording.size,
+        "web_link": wording.web_link,
+        "workflow": wording.workflow_title,
+        "initials": wording.initials,
+        "number": "{:,}".format,
+    }
+    environment.globals |= {
+        "run_look": wording.run_look,
+        "attempt_look": wording.attempt_look,
+        "delivery_look": wording.delivery_look,
+        "verdict_look": wording.verdict_look,
+        "incident_look": wording.incident_look,
+        "changed_fields": wording.changed_fields,
+        "version": _version(),
+    }
+    return environment
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page being made: its workspace, the verdict at its head, a connection to read with."""
+
+    site: Site
+    request: Request
+    workspace: WorkspaceCard
+    verdict: Verdict
+    connection: Connection
+    now: datetime
+
+    def html(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """Return the page."""
+        text = self.site.environment.get_template(template).render(
+            page=self,
+            workspace=self.workspace,
+            workspaces=self.site.backend.workspace_cards(),
+            verdict=self.verdict,
+            now=self.now,
+            root=f"/w/{self.workspace.slug}",
+            notice=_NOTICES.get(self.request.query_params.get("done", ""), ""),
+            here=self.request.url.path + (f"?{self.request.url.query}" if self.request.url.query else ""),
+            **context,
+        )
+        return HTMLResponse(text, status)
+
+
+class Site:
+    """The pages of one process."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.environment = make_environment()
+
+    def workspace(self, slug: str) -> WorkspaceCard:
+        """Return a workspace by its name in addresses.
+
+        Raises:
+            HTTPException: 404, there is none of that name.
+        """
+        for card in self.backend.workspace_cards():
+            if card.slug == slug:
+                return card
+        raise HTTPException(404, "There is no such workspace.")
+
+    @asynccontextmanager
+    async def page(self, request: Request, slug: str) -> AsyncIterator[Page]:
+        """Begin a page: find its workspace, borrow a connection, reach the verdict."""
+        workspace = self.workspace(slug)
+        async with acquire(self.backend.pool) as connection:
+            now = datetime.now(UTC)
+            yield Page(self, request, workspace, await verdict(connection, workspace.id, now), connection, now)
+
+    def plain(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """Return a page outside every workspace: signing in, errors."""
+        return HTMLResponse(self.environment.get_template(template).render(**context), status)
+
+
+def site_of(request: Request) -> Site:
+    """Return the site that a request belongs to."""
+    site: Site = request.app.state.site
+    return site

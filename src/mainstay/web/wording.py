@@ -1,0 +1,226 @@
+"""Stored values in the words, times and numbers of people. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
+
+import orjson
+import phonenumbers
+
+from mainstay.insight import DeliveryRow, RunRow
+from mainstay.model import AttemptState, Contact
+
+LONGEST_SHOWN = 60_000
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_OWN_WORKFLOWS = {
+    "inbound.v1": "Read a delivery",
+    "push.v1": "Bring a contact to its system",
+    "alert.v1": "Send an alert",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a state is shown: never by colour alone. ``tone`` names the colour, ``icon`` the sign, ``word`` says it."""
+
+    tone: str
+    icon: str
+    word: str
+
+
+_RUN_LOOKS = {
+    "queued": Look("waiting", "queued", "Queued"),
+    "running": Look("waiting", "running", "Running"),
+    "waiting": Look("waiting", "waiting", "Waiting"),
+    "done": Look("fine", "fine", "Done"),
+    "failed": Look("broken", "broken", "Failed"),
+    "cancelled": Look("quiet", "quiet", "Cancelled"),
+}
+_ATTEMPT_LOOKS = {
+    "ok": Look("fine", "fine", "Done"),
+    "retry": Look("healing", "healing", "Tried again"),
+    "failed": Look("broken", "broken", "Failed"),
+    "waiting": Look("waiting", "waiting", "Waiting"),
+}
+_DELIVERY_LOOKS = {
+    "accepted": Look("waiting", "queued", "Accepted"),
+    "processed": Look("fine", "fine", "Done"),
+    "ignored": Look("quiet", "quiet", "Ignored"),
+    "rejected": Look("broken", "broken", "Rejected"),
+    "failed": Look("broken", "broken", "Failed"),
+}
+_VERDICT_LOOKS = {
+    "fine": Look("fine", "fine", "Fine"),
+    "healing": Look("healing", "healing", "Healing"),
+    "broken": Look("broken", "broken", "Broken"),
+}
+_INCIDENT_LOOKS = {
+    "open": Look("broken", "broken", "Open"),
+    "resolved": Look("fine", "fine", "Resolved"),
+    "recovering": Look("healing", "healing", "Recovering"),
+}
+
+
+def run_look(run: RunRow) -> Look:
+    """Return how a run's state is shown."""
+    if run.state == "waiting" and run.waiting_for.startswith("retry of "):
+        return Look("healing", "healing", "Trying again")
+    if run.state == "failed" and run.handled_at is not None:
+        return Look("quiet", "quiet", "Failed, handled")
+    return _RUN_LOOKS[run.state]
+
+
+def attempt_look(state: AttemptState | str) -> Look:
+    """Return how an attempt's state is shown."""
+    return _ATTEMPT_LOOKS[str(state)]
+
+
+def delivery_look(delivery: DeliveryRow) -> Look:
+    """Return how a delivery's state is shown."""
+    return _DELIVERY_LOOKS[delivery.state]
+
+
+def verdict_look(state: str) -> Look:
+    """Return how the verdict is shown."""
+    return _VERDICT_LOOKS[state]
+
+
+def incident_look(state: str, *, is_recovering: bool) -> Look:
+    """Return how an incident's state is shown."""
+    return _INCIDENT_LOOKS["recovering" if is_recovering else state]
+
+
+def workflow_title(name: str) -> str:
+    """Return what a workflow of Mainstay's own does; a user's workflow keeps its name."""
+    return _OWN_WORKFLOWS.get(name, name)
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """Return "3 min ago", "in 2 h" and the like."""
+    seconds = round((now - moment).total_seconds())
+    size = abs(seconds)
+    if size < 5:
+        return "just now"
+    if size < _MINUTE:
+        amount = f"{size} s"
+    elif size < _HOUR:
+        amount = f"{size // _MINUTE} min"
+    elif size < _DAY:
+        amount = f"{size // _HOUR} h"
+    elif size < 2 * _DAY:
+        amount = "1 day"
+    else:
+        amount = f"{size // _DAY} days"
+    return f"in {amount}" if seconds < 0 else f"{amount} ago"
+
+
+def exact(moment: datetime, timezone: str) -> str:
+    """Return the whole time in a workspace's own time zone."""
+    return moment.astimezone(ZoneInfo(timezone)).strftime("%a %d %b %Y, %H:%M:%S %Z")
+
+
+def hour(moment: datetime, timezone: str) -> str:
+    """Return an hour of the day in a workspace's own time zone."""
+    return moment.astimezone(ZoneInfo(timezone)).strftime("%a %H:%M")
+
+
+def duration(milliseconds: float) -> str:
+    """Return "0.21 s", "4 min 10 s" and the like."""
+    seconds = milliseconds / 1000
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    return span(timedelta(seconds=seconds))
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time in its two largest units."""
+    seconds = int(length.total_seconds())
+    parts = []
+    for unit, size in (("days", _DAY), ("h", _HOUR), ("min", _MINUTE), ("s", 1)):
+        amount, seconds = divmod(seconds, size)
+        if amount:
+            parts.append(f"{amount} {'day' if (unit, amount) == ('days', 1) else unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def phone(number: str, region: str) -> str:
+    """Return a number of E.164 as people of ``region`` write it."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    is_local = bool(region) and phonenumbers.country_code_for_region(region) == parsed.country_code
+    form = phonenumbers.PhoneNumberFormat.NATIONAL if is_local else phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    return phonenumbers.format_number(parsed, form)
+
+
+def pretty(value: Any) -> str:
+    """Return a JSON-able value, laid out; what is too long to read is cut and says so."""
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str, option=_PRETTY).decode()
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}\n… ({len(text):,} characters)"
+
+
+_PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+
+
+def body_text(body: bytes, content_type: str) -> str:
+    """Return a request's body for reading: JSON laid out, a form one line per field, other text as it is."""
+    text = body.decode(errors="replace")
+    if text.lstrip()[:1] in {"{", "["}:
+        try:
+            return pretty(orjson.loads(body))
+        except orjson.JSONDecodeError:
+            return text
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        pairs = parse_qsl(text, keep_blank_values=True)
+        return "\n".join(f"{name}: {value}" for name, value in pairs) or text
+    return text
+
+
+def size(number: int) -> str:
+    """Return a number of bytes."""
+    return f"{number:,} bytes" if number < 10_000 else f"{number / 1000:,.0f} kB"
+
+
+def changed_fields(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return (field, before, after) of a contact's change, in words."""
+    return [
+        line
+        for name in after
+        for line in (
+            _changed_custom(before.get(name) or {}, after[name])
+            if isinstance(after[name], dict)
+            else [(name.replace("_", " "), _plain(before.get(name)), _plain(after[name]))]
+        )
+    ]
+
+
+def _changed_custom(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(key, _plain(before.get(key)), _plain(after[key])) for key in after if before.get(key) != after[key]]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def web_link(url: str) -> str:
+    """Return an address that may stand in a link: http or https, nothing else; empty when it may not."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return url if parts.scheme in {"http", "https"} and parts.netloc else ""
+
+
+def initials(contact: Contact) -> str:
+    """Return up to two letters that stand for a contact."""
+    letters = "".join(part[0] for part in (contact.first_name, contact.last_name) if part)
+    return (letters or (contact.email or "?")[0]).upper()[:2]

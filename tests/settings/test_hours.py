@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mainstay.settings.hours import check_weekly, read_hours
+
+CHICAGO = ZoneInfo("America/Chicago")
+
+
+@pytest.mark.parametrize(
+    ("text", "local", "is_open"),
+    [
+        ("Mon-Fri 08:00-18:00", "2025-06-02T08:00", True),  # a Monday
+        ("Mon-Fri 08:00-18:00", "2025-06-02T07:59", False),
+        ("Mon-Fri 08:00-18:00", "2025-06-06T17:59", True),
+        ("Mon-Fri 08:00-18:00", "2025-06-06T18:00", False),
+        ("Mon-Fri 08:00-18:00", "2025-06-07T12:00", False),
+        ("Mon - Fri 8:00 – 18:00, saturday 09:00-13:00", "2025-06-07T12:00", True),  # noqa: RUF001 as people type it
+        ("Tue 08:00-12:00 13:00-17:00", "2025-06-03T12:30", False),
+        ("Tue 08:00-12:00 13:00-17:00", "2025-06-03T13:30", True),
+        ("Fri 22:00-02:00", "2025-06-07T01:59", True),
+        ("Fri 22:00-02:00", "2025-06-07T02:00", False),
+        ("Fri 22:00-02:00", "2025-06-06T01:00", False),
+        ("Sun 22:00-02:00", "2025-06-02T01:00", True),
+        ("Sat-Mon 10:00-11:00", "2025-06-01T10:30", True),
+        ("Sat-Mon 10:00-11:00", "2025-06-03T10:30", False),
+        ("Mon-Sun 00:00-24:00", "2025-06-03T23:59", True),
+        ("Mon 00:00-24:00", "2025-06-03T00:00", False),
+    ],
+)
+def test_open_or_not(text: str, local: str, *, is_open: bool) -> None:
+    moment = datetime.fromisoformat(local).replace(tzinfo=CHICAGO)
+    assert read_hours(text, CHICAGO).is_open(moment) is is_open
+    assert read_hours(text, CHICAGO).is_open(moment.astimezone(UTC)) is is_open
+
+
+def test_the_clock_on_the_wall_counts_over_a_change_to_summer_time() -> None:
+    hours = read_hours("Sun 08:00-18:00", CHICAGO)
+    assert hours.is_open(datetime(2025, 3, 9, 13, 0, tzinfo=UTC))  # 08:00, from that day on UTC-5
+    assert not hours.is_open(datetime(2025, 3, 2, 13, 0, tzinfo=UTC))  # 07:00, the week before at UTC-6
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("always", '"always" is no day with times; write hours like "Mon-Fri 08:00-18:00, Sat 09:00-13:00"'),
+        ("Mon-Fri", '"Mon-Fri" is no day with times; write hours like "Mon-Fri 08:00-18:00, Sat 09:00-13:00"'),
+        ("Mon 08:00-18:00,", '"" is no day with times; write hours like "Mon-Fri 08:00-18:00, Sat 09:00-13:00"'),
+        ("Mo 08:00-18:00", '"Mo" is no weekday; write Mon, Tue, Wed, Thu, Fri, Sat or Sun'),
+        ("Mon 8-18", '"8-18" is no span of time; write it by the 24-hour clock, like 08:00-18:00'),
+        ("Mon 08:00-25:00", '"08:00-25:00" holds no time of day; write it by the 24-hour clock, from 00:00 to 24:00'),
+        ("Mon 08:60-09:00", '"08:60-09:00" holds no time of day; write it by the 24-hour clock, from 00:00 to 24:00'),
+        ("Mon 08:00-08:00", '"08:00-08:00" is an empty span; for the whole day write 00:00-24:00'),
+    ],
+)
+def test_what_cannot_be_read_is_named(text: str, message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        read_hours(text, CHICAGO)
+    assert str(caught.value) == message
+
+
+def test_a_weekly_time_is_a_day_and_a_time() -> None:
+    check_weekly("Mon 08:00")
+    with pytest.raises(ValueError, match='"08:00 Mon" is no weekly time; write a day and a time, like "Mon 08:00"'):
+        check_weekly("08:00 Mon")

@@ -1,0 +1,540 @@
+"""Stacks that are wrong: where, which key, what, and the mend."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from mainstay.errors import ConfigError, Problem
+from mainstay.settings import Environment, Stack
+from mainstay.settings.assembly import assemble
+from mainstay.settings.document import Document
+from tests.settings.conftest import VALUES, Load, Refuse
+from tests.settings.test_stack import WHOLE
+
+HUB = 'hub = { connector = "hubspot", token = "${HUBSPOT_TOKEN}" }\n'
+GHL = 'ghl = { connector = "gohighlevel", token = "${GHL_TOKEN}", location_id = "x" }\n'
+SLACK = 'slack = { connector = "slack", webhook_url = "${SLACK_WEBHOOK}" }\n'
+UNSET = "set {0} in .env or the environment, or {0}_FILE to the path of a file that holds it"
+
+
+def of_workspace(text: str) -> str:
+    kept = {"name": '"Acme"', "timezone": '"UTC"', "region": '"US"'}
+    key, _, value = text.partition(" = ")
+    return "[workspace]\n" + "\n".join(f"{name} = {each}" for name, each in {**kept, key: value}.items())
+
+
+# The texts stand below four lines of [workspace], so their first line is the fifth.
+@pytest.mark.parametrize(
+    ("text", "where", "key", "message", "hint"),
+    [
+        pytest.param(*case, id=f"{case[2]}: {case[3][:50]} {case[4][:20]}")
+        for case in [
+            # Connections
+            (
+                '[connections]\nx = { connector = "hubspt" }',
+                6,
+                "connections.x.connector",
+                'there is no connector "hubspt"',
+                'Did you mean "hubspot"?',
+            ),
+            (
+                "[connections]\nx = { token = 1 }",
+                6,
+                "connections.x.connector",
+                "connector is missing",
+                "Known here: builtin, gohighlevel, hubspot, postmark, slack, smtp.",
+            ),
+            (
+                '[connections]\nx = { connector = "typeform" }',
+                6,
+                "connections.x.connector",
+                "Typeform is a source, not a connection",
+                'write [sources.x] with kind = "typeform"',
+            ),
+            ("[connections]\nx = 3", 6, "connections.x", "should be a table", 'write { connector = "..." }'),
+            (
+                '[connections."My CRM"]\nconnector = "builtin"',
+                5,
+                'connections."My CRM"',
+                "a name here begins with a letter and is short and plain",
+                "lower-case letters, digits, hyphens and underscores, 40 at most; for example my-crm",
+            ),
+            (
+                '[connections]\nmainstay = { connector = "hubspot", token = "${HUBSPOT_TOKEN}" }',
+                6,
+                "connections.mainstay",
+                '"mainstay" is the name of Mainstay\'s own store',
+                'give this connection another name, or connector = "builtin"',
+            ),
+            (
+                '[connections.hub]\nconnector = "hubspot"\n',
+                5,
+                "connections.hub.token",
+                "token is missing",
+                "Access token of a private app.",
+            ),
+            (
+                '[connections.hub]\nconnector = "hubspot"\ntoken = "${HUBSPOT_TOKEN}"\nmatchphone = true\n',
+                8,
+                "connections.hub.matchphone",
+                'there is no key "matchphone" here',
+                'Did you mean "match_phone"?',
+            ),
+            (
+                '[connections.hub]\nconnector = "hubspot"\ntoken = "${HUBSPOT_TOKEN}"\nmatch_phone = "perhaps"\n',
+                8,
+                "connections.hub.match_phone",
+                "should be true or false",
+                "",
+            ),
+            (
+                '[connections.m]\nconnector = "smtp"\nhost = "h"\nfrom = "a@acme.example"\nsecurity = "ssl"\n',
+                9,
+                "connections.m.security",
+                'should be "starttls", "tls" or "none"',
+                "",
+            ),
+            # Secrets and references
+            (
+                '[connections]\nhub = { connector = "hubspot", token = "pat-na1-secret" }',
+                6,
+                "connections.hub.token",
+                "secrets don't belong in stack.toml",
+                'write token = "${HUB_TOKEN}" and put the value in .env',
+            ),
+            (
+                '[sources.web-site]\nkind = "form"\nsecret = ["${WEBSITE_SECRET}", "plain-secret"]',
+                7,
+                "sources.web-site.secret[1]",
+                "secrets don't belong in stack.toml",
+                'write secret = "${WEB_SITE_SECRET}" and put the value in .env',
+            ),
+            (
+                '[connections]\nhub = { connector = "hubspot", token = "${HUB_TOKEN}" }',
+                6,
+                "connections.hub.token",
+                "HUB_TOKEN is not set, or empty",
+                UNSET.format("HUB_TOKEN"),
+            ),
+            (
+                '[connections]\nhub = { connector = "hubspot", token = "${hub-token}" }',
+                6,
+                "connections.hub.token",
+                "${ begins a reference that is not one",
+                "write ${NAME}, or $${ for the characters ${",
+            ),
+            (
+                '[connections]\nx = { connector = "${GHL_TOKEN}" }',
+                6,
+                "connections.x.connector",
+                'there is no connector "${GHL_TOKEN}"',
+                "Known here: builtin, gohighlevel, hubspot, postmark, slack, smtp.",
+            ),
+            (
+                '[connections.m]\nconnector = "postmark"\ntoken = "${POSTMARK_TOKEN}"\nfrom = "${GHL_TOKEN}"',
+                8,
+                "connections.m.from",
+                "'${GHL_TOKEN}' is no sender; write hello@acme.example or Acme <hello@acme.example>, commas in quotes",
+                "",
+            ),
+            # Roles
+            (
+                f'[connections]\n{SLACK}[roles]\nchat = "slak"',
+                8,
+                "roles.chat",
+                'there is no connection "slak"',
+                'Did you mean "slack" (connector slack)?',
+            ),
+            (
+                f'[connections]\n{SLACK}[roles]\ncrm = "slack"',
+                8,
+                "roles.crm",
+                'connection "slack" (connector slack) offers chat, not crm',
+                "declare a connection that offers crm",
+            ),
+            (
+                f'[connections]\n{SLACK}{GHL}[roles]\ncrm = "slack"',
+                9,
+                "roles.crm",
+                'connection "slack" (connector slack) offers chat, not crm',
+                "crm is offered by: ghl",
+            ),
+            (
+                '[roles]\nemial = "mail"',
+                6,
+                "roles.emial",
+                'no connector offers a role "emial"',
+                'Did you mean "email"?',
+            ),
+            ("[roles]\nsms = 1", 6, "roles.sms", 'no connector offers a role "sms"', "Roles: chat, crm, email."),
+            ("[roles]\nchat = 1", 6, "roles.chat", "should be the name of a connection, in quotes", ""),
+            (
+                f"[connections]\n{HUB}{GHL}",
+                0,
+                "roles",
+                '2 connections offer crm: "hub", "ghl"',
+                'say which one workflows get:  [roles]  crm = "hub"',
+            ),
+            (
+                '[roles]\ncrm = "ghl"',
+                6,
+                "roles.crm",
+                'there is no connection "ghl"',
+                'declare it:  [connections]  ghl = { connector = "..." }',
+            ),
+            # Records
+            (
+                f'[connections]\n{GHL}[records.invoice]\nsystem_of_record = "gohighlevel"',
+                8,
+                "records.invoice.system_of_record",
+                'there is no connection "gohighlevel"',
+                'Did you mean "ghl" (connector gohighlevel)?',
+            ),
+            (
+                f'[connections]\n{SLACK}[records.contact]\nsystem_of_record = "slack"',
+                8,
+                "records.contact.system_of_record",
+                'connection "slack" (connector slack) offers chat, not crm',
+                "declare a connection that offers crm",
+            ),
+            (
+                '[records.contact]\nmirrors = ["sheet"]',
+                6,
+                "records.contact.mirrors",
+                "mirrors come with a later version",
+                "take the key out until then: records are written to their system of record alone",
+            ),
+            (
+                '[records.contact]\nidentity = { primary = "fax" }',
+                6,
+                "records.contact.identity.primary",
+                'should be "email" or "phone"',
+                "",
+            ),
+            (
+                "[records.contacts]\n",
+                5,
+                "records.contacts",
+                'there is no key "contacts" here',
+                'Did you mean "contact"?',
+            ),
+            # Sources
+            (
+                '[sources.a]\nkind = "fom"',
+                6,
+                "sources.a.kind",
+                'there is no kind "fom"',
+                'Did you mean "form"?',
+            ),
+            (
+                '[sources.a]\nkind = "form"\nmap = { emial = "x" }',
+                5,
+                "sources.a",
+                'map has no target "emial". Did you mean "email"? Targets: email, phone, name, first_name, last_name, '
+                "company, source, tags and custom.KEY.",
+                "",
+            ),
+            (
+                '[sources.a]\nkind = "form"\nmap = { email = 3 }',
+                7,
+                "sources.a.map.email",
+                "should be a text in quotes or a list in brackets",
+                "",
+            ),
+            (
+                '[sources.a]\nkind = "form"\nrecord = "contcat"',
+                7,
+                "sources.a.record",
+                "there is no such type of record",
+                'Did you mean "contact"?',
+            ),
+            (
+                '[sources.a]\nkind = "form"\nmax_bytes = 0',
+                7,
+                "sources.a.max_bytes",
+                "should be more than 0",
+                "",
+            ),
+            (
+                '[sources.a]\nkind = "form"\nrepeat_window = "soon"',
+                7,
+                "sources.a.repeat_window",
+                'should be a duration: seconds, or "HH:MM:SS"',
+                "",
+            ),
+            (
+                f'[connections]\n{GHL}[sources.h]\nkind = "hubspot"\nclient_secret = "${{HUBSPOT_SECRET}}"\nconnection = "ghl"',
+                10,
+                "sources.h.connection",
+                'connection "ghl" is GoHighLevel, and this source is HubSpot',
+                'name a connection with connector = "hubspot"',
+            ),
+            # Alerts
+            (
+                '[alerts]\ncritical = [\n  "slack",\n]',
+                7,
+                "alerts.critical[0]",
+                '"slack" begins with no connection and no role',
+                'Write a connection or role, and whom: "slack" or "email:ops@acme.example".',
+            ),
+            (
+                '[connections]\nm = { connector = "postmark", token = "${POSTMARK_TOKEN}", from = "a@acme.example" }\n'
+                '[alerts]\nother = ["email"]',
+                8,
+                "alerts.other[0]",
+                '"email" names no address',
+                'write whom to mail, like "email:ops@acme.example"',
+            ),
+            (
+                f'[connections]\n{GHL}[alerts]\nother = ["ghl"]',
+                8,
+                "alerts.other[0]",
+                'connection "ghl" (connector gohighlevel) cannot carry an alert',
+                "alerts go by chat or email",
+            ),
+            (
+                '[alerts]\nreview = "Mon"',
+                6,
+                "alerts.review",
+                '"Mon" is no weekly time; write a day and a time, like "Mon 08:00"',
+                "",
+            ),
+            ("[alerts]\nother = [3]", 6, "alerts.other[0]", "should be a text in quotes", ""),
+            # Elsewhere and the whole
+            (
+                '[[elsewhere]]\nname = "x"\nplatform = "make"\ntrigger = "created"',
+                8,
+                "elsewhere[0].trigger",
+                "an event type is noun.verb, for example deal.stage_changed",
+                "",
+            ),
+            (
+                '[elsewhere]\nname = "x"',
+                5,
+                "elsewhere",
+                "should be a list of tables",
+                "write [[elsewhere]], with two brackets",
+            ),
+            (
+                "[source.a]\n",
+                5,
+                "source",
+                'there is no section "source"',
+                'Did you mean "sources"?',
+            ),
+            # The workspace, which brings its own four lines
+            (
+                of_workspace('timezone = "America/Chigaco"'),
+                3,
+                "workspace.timezone",
+                'there is no such time zone. Did you mean "America/Chicago"?',
+                "",
+            ),
+            (
+                of_workspace('timezone = "../etc"'),
+                3,
+                "workspace.timezone",
+                'there is no such time zone. Write a name like "America/Chicago".',
+                "",
+            ),
+            (
+                of_workspace('region = "UK"'),
+                4,
+                "workspace.region",
+                'there is no such region of phone numbers. Did you mean "GB"?',
+                "",
+            ),
+            (
+                of_workspace('hours = "9 to 5"'),
+                5,
+                "workspace.hours",
+                '"9 to 5" is no day with times; write hours like "Mon-Fri 08:00-18:00, Sat 09:00-13:00"',
+                "",
+            ),
+            (
+                of_workspace('slug = "Acme Plumbing"'),
+                5,
+                "workspace.slug",
+                'a slug is lower-case letters, digits and hyphens, 48 at most; for example "acme-plumbing"',
+                "",
+            ),
+            (
+                of_workspace('name = "水道"'),
+                1,
+                "workspace",
+                'no slug can be made from the name: add one in plain letters, like slug = "acme"',
+                "",
+            ),
+            (of_workspace('name = ""'), 2, "workspace.name", "should not be empty", ""),
+            (
+                '[workspace]\nname = "Acme"\ntimezone = "UTC"',
+                1,
+                "workspace.region",
+                "region is missing",
+                'How local phone numbers are read, as two letters: region = "US"',
+            ),
+        ]
+    ],
+)
+def test_one_mistake_gives_one_problem(
+    refuse: Refuse, text: str, where: int, key: str, message: str, hint: str
+) -> None:
+    place = f"stack.toml:{where}" if where else "stack.toml"
+    assert refuse(text) == [Problem(place, key, message, hint)]
+
+
+def test_all_mistakes_come_at_once_in_the_order_of_the_file(refuse: Refuse) -> None:
+    text = WHOLE.replace('"us"', '"USA"').replace("${GHL_TOKEN}", "pit-secret").replace('crm = "ghl"', 'crm = "mail"')
+    text = text.replace("review ", "reviw ").replace('kind   = "form"', 'kind   = "froms"')
+    text = text.replace('system_of_record = "ghl"\nmirrors', 'system_of_record = "hgl"\nmirrors')
+    problems = refuse(text)
+    assert [(each.where, each.key) for each in problems] == [
+        ("stack.toml:5", "workspace.region"),
+        ("stack.toml:9", "connections.ghl.token"),
+        ("stack.toml:14", "roles.crm"),
+        ("stack.toml:19", "records.contact.system_of_record"),
+        ("stack.toml:26", "sources.website.kind"),
+        ("stack.toml:40", "alerts.reviw"),
+    ]
+    assert "pit-secret" not in "\n".join(map(str, problems))
+
+
+def test_it_reads_like_this(refuse: Refuse) -> None:
+    (problem,) = refuse(f'[connections]\n{GHL}[records.invoice]\nsystem_of_record = "gohighlevel"')
+    assert str(problem) == (
+        "stack.toml:8  records.invoice.system_of_record\n"
+        '    there is no connection "gohighlevel"\n'
+        '    Did you mean "ghl" (connector gohighlevel)?'
+    )
+
+
+def test_an_unset_name_close_to_one_in_dotenv_is_suggested(load: Load, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HUB_TOKN=x\n")
+    with pytest.raises(ConfigError) as caught:
+        load('[connections]\nhub = { connector = "hubspot", token = "${HUB_TOKEN}" }')
+    assert [each.hint for each in caught.value.problems] == [
+        f'Did you mean "HUB_TOKN"? Else {UNSET.format("HUB_TOKEN")}'
+    ]
+
+
+def test_a_secret_file_that_is_gone_is_told_at_the_key(load: Load, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HUB_TOKEN_FILE=gone\n")
+    with pytest.raises(ConfigError) as caught:
+        load('[connections]\nhub = { connector = "hubspot", token = "${HUB_TOKEN}" }')
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.key) == ("stack.toml:6", "connections.hub.token")
+    assert problem.message == 'HUB_TOKEN cannot be had: the file "gone" cannot be read: No such file or directory'
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "message"),
+    [
+        ("[workspace]\nname = Acme\n", "stack.toml:2", "this is not valid TOML: invalid value"),
+        ("a = 1\na = 2\n", "stack.toml:2", "this is not valid TOML: cannot overwrite a value"),
+        ('a = "s3cret\n', "stack.toml:1", "this is not valid TOML: illegal character '\\n'"),
+        ("a = [1,\n\n", "stack.toml:2", "this is not valid TOML: "),
+        ("a = " + "[" * 5000 + "]" * 5000, "stack.toml", "is nested too deep"),
+        ("a = " + "[" * 60 + "]" * 60, "stack.toml", "is nested more than 30 levels deep"),
+        (".".join("a" * 3000) + " = 1", "stack.toml", "is nested more than 30 levels deep"),
+        ("a = 1" + "0" * 5000, "stack.toml", "this is not valid TOML: "),
+    ],
+)
+def test_toml_that_cannot_be_read_is_told_with_its_line(
+    tmp_path: Path, text: str, where: str, message: str
+) -> None:
+    (tmp_path / "stack.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        Document(tmp_path / "stack.toml", Environment.load(tmp_path, {}))
+    (problem,) = caught.value.problems
+    assert problem.where == where
+    assert problem.message.startswith(message)
+    assert "s3cret" not in str(problem)
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "stack.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="the file is not UTF-8 text"):
+        Document(tmp_path / "stack.toml", Environment.load(tmp_path, {}))
+
+
+words = st.sampled_from(
+    "name slug timezone region hours connector token from kind secret map record connection crm email chat mainstay hub "
+    "system_of_record mirrors identity primary also critical other review trigger platform contact invoice host port "
+    "security username password webhook_url channel client_secret app_secret public_key repeat_window cors max_bytes "
+    "properties custom_fields gohighlevel hubspot postmark slack smtp typeform form json csv builtin base_url".split()
+)
+leaves = (
+    words
+    | st.sampled_from(["${GHL_TOKEN}", "${UNSET}", "$${", "${", "UTC", "US", "Acme", "Mon 08:00", "email:a@acme.example"])
+    | st.text(max_size=8)
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.dates()
+    | st.datetimes()
+    | st.times()
+)
+values = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.text(max_size=5), inner, max_size=5)
+)
+named = st.fixed_dictionaries({}, optional={name: st.dictionaries(words, values, max_size=5) for name in ("hub", "mail")})
+connection = st.fixed_dictionaries(
+    {"connector": st.sampled_from(["gohighlevel", "hubspot", "postmark", "slack", "smtp", "builtin"])},
+    optional={
+        key: values for key in ("token", "location_id", "from", "host", "port", "webhook_url", "base_url", "properties")
+    },
+)
+source = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["form", "hubspot", "gohighlevel", "facebook_lead_ads", "csv", "typeform", "jotform"])},
+    optional={
+        key: values for key in ("secret", "map", "connection", "client_secret", "record", "cors", "public_key", "max_age")
+    },
+)
+sections = st.fixed_dictionaries(
+    {},
+    optional={
+        "workspace": values
+        | st.fixed_dictionaries({key: values for key in ("name", "timezone", "region")}, optional={"hours": values})
+        | st.just({"name": "Acme", "timezone": "UTC", "region": "US"}),
+        "connections": values | named | st.dictionaries(words, connection, max_size=3),
+        "roles": values | st.dictionaries(words, words, max_size=3),
+        "records": values | named,
+        "sources": values | named | st.dictionaries(words, source, max_size=3),
+        "alerts": values | st.dictionaries(st.sampled_from(["critical", "other", "review"]), values),
+        "elsewhere": values | st.lists(st.dictionaries(words, values, max_size=5), max_size=2),
+    },
+)
+
+
+class Given(Document):
+    """A document that was never a file."""
+
+    def __init__(self, data: dict[str, Any], folder: Path) -> None:
+        self._given = data
+        super().__init__(folder / "stack.toml", Environment.load(folder, VALUES))
+
+    def read(self, path: Path) -> tuple[dict[str, Any], dict[Any, int]]:
+        return self._given, {}
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=sections | st.dictionaries(words | st.text(max_size=5), values, max_size=5))
+@example(data={"workspace": {"name": "Acme", "timezone": "UTC", "region": "US"}})
+@example(data={"workspace": {"name": date(2025, 1, 1), "timezone": "\0", "region": "ß"}, "roles": {"crm": "\ud800"}})
+def test_whatever_it_holds_gives_a_stack_or_a_config_error(data: dict[str, Any], tmp_path: Path) -> None:
+    try:
+        stack = assemble(Given(data, tmp_path), tmp_path)
+    except ConfigError as error:
+        assert error.problems
+        assert all(each.message for each in error.problems)
+        assert not [value for value in VALUES.values() if value in str(error)]
+    else:
+        assert isinstance(stack, Stack)
+        assert stack.system_of_record in stack.connections
+        assert set(stack.roles.values()) <= set(stack.connections)
