@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.connectors import all_source_kinds
 from mainstay.db import GroupCommit, Pool, acquire, open_pool
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 32
+IMPORTED = "csv"
+"""The source, and its kind, of files that people bring in by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,12 @@ class Workspace:
             name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
             for name, entry in bundle.stack.sources.items()
         }
+        # What `mainstay import` brings in needs no declaration; it has no address either, so it is not among `sources`.
+        imported = all_source_kinds()[IMPORTED]
+        by_hand = SourceBinding(
+            workspace_id, IMPORTED, imported, imported.settings(kind=IMPORTED), bundle.stack.region
+        )
+        self.all_sources = {IMPORTED: by_hand, **self.sources}
         self._http: dict[str, HttpSettings] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
 
@@ -160,7 +169,7 @@ class App:
 
     def source(self, workspace_id: UUID, name: str) -> SourceBinding:
         """See :class:`mainstay.inbound.Workspaces`."""
-        found = self.workspace(workspace_id).sources.get(name)
+        found = self.workspace(workspace_id).all_sources.get(name)
         if found is None:
             message = f'the source "{name}" is no longer in stack.toml; restore it, then retry'
             raise WorkflowError(message)
@@ -266,7 +275,7 @@ class App:
 
     async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""
-        return await self.intake.replay(self.workspace(workspace_id).sources, workspace_id, delivery_id)
+        return await self.intake.replay(self.workspace(workspace_id).all_sources, workspace_id, delivery_id)
 
     async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> None:
         """Take a request out of quarantine on a person's word; see :meth:`Intake.release`."""

@@ -10,7 +10,7 @@ from mainstay.settings import Environment, ProgramSettings
 
 
 def test_the_process_goes_before_the_file(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text('A=file\nB="two words" # comment\nexport C=\'$A ${A}\'\nEMPTY=\nBARE\n')
+    (tmp_path / ".env").write_text("A=file\nB=\"two words\" # comment\nexport C='$A ${A}'\nEMPTY=\nBARE\n")
     environment = Environment.load(tmp_path, {"A": "process"})
     found = [environment.get(name) for name in ("A", "B", "C", "EMPTY", "BARE", "ABSENT")]
     assert found == ["process", "two words", "$A ${A}", None, None, None]

@@ -108,7 +108,11 @@ values = st.recursive(
 def written(value: Any) -> str:
     match value:
         case dict():
-            return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)} = {written(each)}" for key, each in value.items()) + "}"
+            return (
+                "{"
+                + ", ".join(f"{json.dumps(key, ensure_ascii=False)} = {written(each)}" for key, each in value.items())
+                + "}"
+            )
         case list():
             return "[" + ",\n".join(map(written, value)) + "]"
         case _:

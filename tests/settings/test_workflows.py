@@ -52,7 +52,11 @@ def test_files_by_name_and_workflows_by_line(folder: Path) -> None:
     write(folder, b=HEAD + flow("b.v2", "two") + flow("a.v1", "one"), a=HEAD + flow("c.v1"), _c="raise ValueError")
     (folder / "workflows" / "notes.txt").write_text("not Python")
     assert names(folder) == ["c.v1", "b.v2", "a.v1"]
-    assert [(Path(each.file).name, each.line) for each in load_workflows(folder)] == [("a.py", 2), ("b.py", 2), ("b.py", 4)]
+    assert [(Path(each.file).name, each.line) for each in load_workflows(folder)] == [
+        ("a.py", 2),
+        ("b.py", 2),
+        ("b.py", 4),
+    ]
 
 
 def test_loading_writes_nothing_and_reads_edits(folder: Path) -> None:
@@ -77,7 +81,9 @@ def test_what_is_imported_counts_where_it_stands(folder: Path, importer: str, st
 
 
 def test_a_factory_may_declare_from_another_file(folder: Path) -> None:
-    factory = HEAD + "def make(name):\n    @workflow(name, on='contact.created')\n    async def run(ctx, contact): ...\n"
+    factory = (
+        HEAD + "def make(name):\n    @workflow(name, on='contact.created')\n    async def run(ctx, contact): ...\n"
+    )
     write(
         folder,
         _factory=factory + "    return run\n",

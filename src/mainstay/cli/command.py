@@ -27,6 +27,9 @@ WorkspaceOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")]
 
+META = "mainstay.options"
+"""Where the options of the command being run are kept, for whoever tells its errors."""
+
 _EXAMPLES = ("Example:", "Examples:")
 
 
@@ -81,7 +84,7 @@ class Command(TyperCommand):
     def invoke(self, ctx: Context) -> Any:
         """Take the shared options aside, then run."""
         given = {name: ctx.params.pop(name, None) for name in self.shared}
-        ctx.obj = (ctx.find_object(Options) or Options()).with_given(given)
+        ctx.obj = ctx.meta[META] = (ctx.find_object(Options) or Options()).with_given(given)
         return super().invoke(ctx)
 
     def format_help_text(self, ctx: Context, formatter: HelpFormatter) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -73,14 +74,12 @@ class Column:
     grows: bool = False
 
 
-def say(*parts: RenderableType) -> None:
-    """Print one line to stdout; text is folded at the terminal's width."""
-    to = console()
-    for part in parts:
-        to.print(part)
+def say(line: RenderableType = "", *, indent: int = 0) -> None:
+    """Print a line to stdout, folded at the terminal's width."""
+    console().print(Padding(line, (0, 0, 0, indent), expand=False) if indent else line)
 
 
-def text(*parts: str | tuple[str, str]) -> Text:
+def text(*parts: str | Text | tuple[str, str]) -> Text:
     """Make a line of parts, each plain or with a style."""
     return Text.assemble(*parts)
 
@@ -101,7 +100,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[RenderableType]]) -
         )
     for row in rows:
         made.add_row(*row)
-    console().print(made)
+    _print_trimmed(made)
 
 
 def facts(pairs: Iterable[tuple[str, RenderableType]], *, indent: int = 2) -> None:
@@ -111,7 +110,18 @@ def facts(pairs: Iterable[tuple[str, RenderableType]], *, indent: int = 2) -> No
     made.add_column(overflow="fold")
     for name, value in pairs:
         made.add_row(f"{'':{indent}}{name}", value)
-    console().print(made)
+    _print_trimmed(made)
+
+
+def _print_trimmed(made: Table) -> None:
+    """Print without the spaces that fill a table up to its right edge: what is copied or piped has none."""
+    to = console()
+    if to.is_terminal:
+        to.print(made)
+        return
+    with to.capture() as captured:
+        to.print(made)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def emit(value: Any) -> None:

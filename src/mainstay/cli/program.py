@@ -11,6 +11,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from mainstay.cli.command import (
+    META,
+    Command,
     DebugOption,
     JsonOption,
     LocalCommand,
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
     from typer._click.core import Parameter
 
 
+class Foreign(Command):
+    """A command that declares all its options itself."""
+
+    shared = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A command that is not yet imported: ``attribute`` of ``module`` is its function, or its group's Typer."""
@@ -35,16 +43,17 @@ class Entry:
     module: str
     attribute: str
     summary: str
+    command_class: type[TyperCommand] = Command
 
 
 COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Begin",
         (
-            Entry("init", "init", "init", "Make a folder with a stack that runs at once."),
-            Entry("demo", "demo", "demo", "See the main job run on simulated vendors."),
-            Entry("up", "up", "up", "Serve intake and pages, and drive runs."),
-            Entry("worker", "worker", "worker", "Drive runs, beside an `up` or on another machine."),
+            Entry("init", "init", "init", "Make a folder with a stack that runs at once.", LocalCommand),
+            Entry("demo", "demo", "demo", "See the main job run on simulated vendors.", Foreign),
+            Entry("up", "up", "up", "Serve intake and pages, and drive runs.", Foreign),
+            Entry("worker", "worker", "worker", "Drive runs, beside an `up` or on another machine.", Foreign),
             Entry("sign-in", "sign_in", "sign_in", "Make a one-time link to the pages."),
         ),
     ),
@@ -70,7 +79,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Run it", (Entry("db", "db", "db", "The database: migrate, url."),)),
 )
 _ENTRIES = {entry.name: entry for _, entries in COMMANDS for entry in entries}
-# They take --stack themselves: as a value of a click context it reaches them, wherever it was given.
+# They take --stack themselves: as a default it reaches them when it was given before their name.
 _TAKE_STACK = ("up", "worker")
 EXAMPLES = (
     "mainstay init acme && cd acme && mainstay up",
@@ -146,19 +155,16 @@ def _load(entry: Entry) -> ClickCommand:
         command = typer.main.get_command(found)
     else:
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        app.command(entry.name, cls=getattr(found, "command_class", TyperCommand))(found)
+        app.command(entry.name, cls=entry.command_class)(found)
         command = typer.main.get_command(app)
     command.name = entry.name
     return command
 
 
 def _asked(ctx: Context) -> Options:
-    """Return what the innermost command was asked for, also where its own parsing failed."""
-    last: Options = ctx.meta.get(_META, None) or ctx.find_object(Options) or Options()
+    """Return what the innermost command was asked for; where it did not come so far, the program."""
+    last: Options = ctx.meta.get(META) or ctx.find_object(Options) or Options()
     return last
-
-
-_META = "mainstay.options"
 
 
 def _show_version(is_asked: bool) -> None:
@@ -203,7 +209,7 @@ def program() -> TyperGroup:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         no_args_is_help=True,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_everything)
     made = typer.main.get_command(app)

@@ -16,7 +16,7 @@ import uvloop
 
 from mainstay.cli.logs import set_up_logging
 from mainstay.cli.session import Project, database, load_project, open_app
-from mainstay.web import create_asgi
+from mainstay.web.binding import Server
 from mainstay.web.sign_in import create_sign_in_link
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ async def _serve(
     async with open_app(project, dsn, public_url=public_url, pool_size=8) as app:
         server = uvicorn.Server(
             uvicorn.Config(
-                create_asgi(app, trust_url=bool(project.program.public_url)),
+                Server(app, trust_url=bool(project.program.public_url)),
                 loop="none",
                 http="httptools",
                 ws="none",

@@ -47,7 +47,7 @@ _QUERY = f"""
         SELECT count(*) FILTER (WHERE state = 'failed') AS stopped, count(*) FILTER (WHERE state <> 'failed') AS moving
         FROM (SELECT state FROM runs WHERE incident_id = incidents.id
               AND (state IN ('queued', 'running', 'waiting') OR state = 'failed' AND handled_at IS NULL)
-              LIMIT {COUNT_LIMIT + 1}) AS some
+              LIMIT {COUNT_LIMIT + 1}) AS capped
     ) AS affected
 """  # noqa: S608 - a number of ours
 

@@ -188,7 +188,7 @@ def _healed(attempts: Mapping[tuple[str, str], Tally], waiting: Mapping[str, int
 
 _COUNTS = " UNION ALL ".join(  # one literal per state, so that the partial index of open runs serves each
     f"SELECT '{state}' AS state, count(*) AS count FROM "  # noqa: S608 - parts from this file
-    f"(SELECT FROM runs WHERE workspace_id = $1 AND state = '{state}' LIMIT {COUNT_LIMIT + 1}) AS some"
+    f"(SELECT FROM runs WHERE workspace_id = $1 AND state = '{state}' LIMIT {COUNT_LIMIT + 1}) AS capped"
     for state in ("queued", "running", "waiting")
 )
 
@@ -255,7 +255,7 @@ async def _unreported(connection: Connection, workspace_id: UUID, since: datetim
 
 async def _quarantined(connection: Connection, workspace_id: UUID, since: datetime) -> Count:
     number = await connection.fetchval(
-        "SELECT count(*) FROM (SELECT FROM quarantine WHERE workspace_id = $1 AND id >= $2 LIMIT 1001) AS some",
+        "SELECT count(*) FROM (SELECT FROM quarantine WHERE workspace_id = $1 AND id >= $2 LIMIT 1001) AS capped",
         workspace_id,
         first_id_at(since),
     )

@@ -134,7 +134,7 @@ def _refuse_plain_secrets(document: Document, path: KeyPath, model: type[BaseMod
         at = (*path, key)
         if any(each is SecretStr for each in _types_in(info.annotation)):
             for leaf, text in _texts(at, value[key]):
-                if text and leaf not in document.referring:
+                if text and leaf not in document.referring | document.broken:
                     document.hide(text)
                     document.broken.add(leaf)
                     document.add(

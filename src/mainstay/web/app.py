@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from mainstay.web.backend import Backend
-
-Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
 class _Static(StaticFiles):
@@ -62,14 +59,12 @@ def create_pages(backend: Backend) -> FastAPI:
     return app
 
 
-def create_app(
-    backend: Backend, intake_routes: Sequence[BaseRoute] = (), *, lifespan: Lifespan | None = None
-) -> Starlette:
+def create_app(backend: Backend, intake_routes: Sequence[BaseRoute] = ()) -> Starlette:
     """Return the whole web application.
 
     ``intake_routes`` come first and pass no middleware of the pages: no sign-in, no headers, no cost.
     """
-    return Starlette(routes=[*intake_routes, Mount("/", app=create_pages(backend))], lifespan=lifespan)
+    return Starlette(routes=[*intake_routes, Mount("/", app=create_pages(backend))])
 
 
 async def _show_refusal(request: Request, error: Exception) -> Response:

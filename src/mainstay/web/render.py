@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,7 @@ def make_environment() -> Environment:
         "verdict_look": wording.verdict_look,
         "incident_look": wording.incident_look,
         "changed_fields": wording.changed_fields,
+        "one_hour": timedelta(hours=1),
         "version": _version(),
     }
     return environment

@@ -12,7 +12,7 @@ from mainstay.db import acquire
 if TYPE_CHECKING:
     from mainstay.db import Pool
 
-LINK_LIFE = timedelta(hours=1)
+LINK_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(days=30)
 _TOKEN_BYTES = 32
 _LONGEST_TOKEN = 200
@@ -23,7 +23,7 @@ def _hash(token: str) -> str:
 
 
 async def create_sign_in_link(pool: Pool, public_url: str) -> str:
-    """Return a new address that signs its first user in within an hour; ``public_url`` is where the pages are."""
+    """Return a new address that signs its first user in within a quarter of an hour; ``public_url`` is where the pages are."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     async with acquire(pool) as connection:
         await connection.execute("DELETE FROM sign_in_links WHERE expires_at < now() - interval '1 day'")
@@ -37,7 +37,8 @@ async def is_link_good(pool: Pool, token: str) -> bool:
     """Tell whether a link's token would open a session now; does not use it up."""
     async with acquire(pool) as connection:
         found: bool = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM sign_in_links WHERE token_hash = $1 AND used_at IS NULL AND expires_at > now())",
+            "SELECT EXISTS (SELECT FROM sign_in_links "
+            "WHERE token_hash = $1 AND used_at IS NULL AND expires_at > now())",
             _hash(token),
         )
     return found

@@ -1,0 +1,45 @@
+"""``mainstay sign-in``: a way into the pages."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from mainstay.cli.command import options_of
+from mainstay.cli.reading import database, program_settings, reaching
+
+
+def sign_in(ctx: typer.Context) -> None:
+    """Make a new one-time link to the pages; it opens one session and is good for an hour.
+
+    Example: mainstay sign-in
+    """
+    from mainstay.cli.session import ensure_schema
+    from mainstay.db import open_pool
+    from mainstay.web.sign_in import LINK_LIFE, create_sign_in_link
+
+    options = options_of(ctx)
+    program = program_settings(options)
+    host = "127.0.0.1" if program.host in {"0.0.0.0", "::"} else program.host  # noqa: S104 - compared, not bound
+    base = program.public_url or f"http://{f'[{host}]' if ':' in host else host}:{program.port}"
+
+    async def make(dsn: str) -> str:
+        with reaching(dsn):
+            await ensure_schema(dsn)
+            pool = await open_pool(dsn, size=1)
+        try:
+            return await create_sign_in_link(pool, base)
+        finally:
+            await pool.close()
+
+    with database(program) as dsn:
+        link = asyncio.run(make(dsn))
+    minutes = int(LINK_LIFE.total_seconds() // 60)
+    if options.as_json:
+        from mainstay.cli.output import emit
+
+        emit({"url": link, "minutes": minutes})
+        return
+    typer.echo(link)
+    typer.echo(f"Good for one session, within {minutes} minutes, while `mainstay up` runs.", err=True)

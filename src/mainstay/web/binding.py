@@ -1,0 +1,82 @@
+"""The pages and intake on a running app: what the server serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from mainstay.web.app import create_pages
+from mainstay.web.backend import ConnectionCard, SourceCard, WorkspaceCard
+from mainstay.web.intake import PREFIX, IntakeEndpoint, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from mainstay.app import App
+    from mainstay.db import Pool
+
+
+class AppBackend:
+    """An :class:`mainstay.app.App` as the pages see it."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.retry_run = app.retry_run
+        self.mark_handled = app.mark_handled
+        self.replay_delivery = app.replay_delivery
+        self.release_quarantined = app.release_quarantined
+        self.resolve_incident = app.resolve_incident
+        self.record_url = app.record_url
+
+    @property
+    def pool(self) -> Pool:
+        """The database."""
+        return self._app.pool
+
+    @property
+    def public_url(self) -> str:
+        """The address people reach the pages at."""
+        return self._app.public_url
+
+    def workspace_cards(self) -> Sequence[WorkspaceCard]:
+        """Return the workspaces that this process serves."""
+        return [
+            WorkspaceCard(entry.id, entry.slug, entry.stack.name, str(entry.stack.timezone), entry.stack.region)
+            for entry in self._app.workspaces.values()
+        ]
+
+    def source_cards(self, workspace_id: UUID) -> Sequence[SourceCard]:
+        """Return a workspace's declared sources."""
+        workspace = self._app.workspace(workspace_id)
+        return [
+            SourceCard(name, entry.kind.title, f"{self.public_url}{PREFIX}{workspace.slug}/{name}")
+            for name, entry in workspace.stack.sources.items()
+        ]
+
+    def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
+        """Return a workspace's declared connections."""
+        stack = self._app.workspace(workspace_id).stack
+        return [
+            ConnectionCard(
+                name,
+                entry.connector.title,
+                tuple(role for role, chosen in stack.roles.items() if chosen == name),
+                is_system_of_record=name == stack.system_of_record,
+            )
+            for name, entry in stack.connections.items()
+        ]
+
+
+class Server:
+    """The whole web side as one ASGI application. Intake goes first and bare: it passes no framework at all."""
+
+    def __init__(self, app: App, *, trust_url: bool) -> None:
+        """Bind to ``app``; with ``trust_url`` senders see this server at the app's public URL, else at their Host header."""
+        self._intake = IntakeEndpoint(app.intake, app.by_slug, public_url=app.public_url if trust_url else "")
+        self._pages = create_pages(AppBackend(app))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await self._intake(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)

@@ -1,0 +1,117 @@
+"""Every query of insight, as it is really sent, on a seeded database: none may read a big table from end to end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from mainstay import insight
+from mainstay.db import Connection, Pool
+from mainstay.insight import RunFilter
+from mainstay.insight.tallies import waiting_by_connection
+from tests.insight.seed import Seed
+
+BIG = {
+    "deliveries", "contacts", "identifiers", "changes", "events", "crosswalk", "runs", "attempts", "incidents", "tallies",
+}  # fmt: skip
+CONTACTS, RUNS = 12_000, 30_000
+
+
+class Recorder:
+    """A connection that keeps each statement it is given."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.sent: list[tuple[str, tuple[Any, ...]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._connection, name)
+
+        async def kept(query: str, *values: Any) -> Any:
+            self.sent.append((query, values))
+            return await method(query, *values)
+
+        return kept
+
+
+def scans(node: dict[str, Any]) -> list[str]:
+    found = [node["Relation Name"]] if node["Node Type"] in {"Seq Scan", "Parallel Seq Scan"} else []
+    return found + [table for child in node.get("Plans", ()) for table in scans(child)]
+
+
+async def _no_big_scan(connection: Connection, recorder: Recorder) -> None:
+    assert recorder.sent
+    for query, values in recorder.sent:
+        # Planned for any parameter too: PostgreSQL may do so after the fifth use of a statement.
+        for mode in ("force_custom_plan", "force_generic_plan"):
+            await connection.execute(f"SET plan_cache_mode = {mode}")
+            rows = await connection.fetch(f"EXPLAIN (FORMAT JSON) {query}", *values)
+            plan = json.loads(rows[0][0])[0]["Plan"]
+            bad = set(scans(plan)) & BIG
+            assert not bad, f"{mode}: reads all of {bad}\n{query}"
+
+
+CALLS: dict[str, Callable[[Any, Any, Any], Awaitable[Any]]] = {
+    "verdict": lambda c, w, _: insight.verdict(c, w, datetime.now(UTC)),
+    "runs": lambda c, w, _: insight.list_runs(c, w, RunFilter()),
+    "runs before": lambda c, w, i: insight.list_runs(c, w, RunFilter(), before=i["run"]),
+    "runs of a workflow": lambda c, w, _: insight.list_runs(c, w, RunFilter(workflow="push.v1")),
+    "runs of a contact": lambda c, w, i: insight.list_runs(c, w, RunFilter(contact_id=i["contact"])),
+    "runs of an incident": lambda c, w, i: insight.list_runs(c, w, RunFilter(incident_id=i["incident"])),
+    "runs by name": lambda c, w, _: insight.list_runs(c, w, RunFilter(text="johnson77", region="US")),
+    "runs by error": lambda c, w, _: insight.list_runs(c, w, RunFilter(text="out of credit", state="failed")),
+    **{
+        f"runs {state}": lambda c, w, _, state=state: insight.list_runs(c, w, RunFilter(state=state))  # type: ignore[misc]
+        for state in ("queued", "running", "waiting", "failed", "stopped", "done")
+    },
+    "run": lambda c, w, i: insight.run_detail(c, w, i["run"]),
+    "runs of a delivery": lambda c, w, i: insight.runs_of_delivery(c, w, i["delivery"]),
+    "workflows": lambda c, w, _: insight.workflows_seen(c, w, datetime.now(UTC)),
+    "contacts": lambda c, w, _: insight.list_contacts(c, w),
+    "contacts by name": lambda c, w, _: insight.search_contacts(c, w, "Sarah Johnson1"),
+    "contacts by e-mail": lambda c, w, _: insight.search_contacts(c, w, "person77@"),
+    "contacts by phone": lambda c, w, _: insight.search_contacts(c, w, "(312) 555-00", region="US"),
+    "contacts by id": lambda c, w, _: insight.search_contacts(c, w, "abc"),
+    "contact": lambda c, w, i: insight.contact_detail(c, w, i["contact"]),
+    "timeline": lambda c, w, i: insight.timeline(c, w, i["contact"]),
+    "deliveries": lambda c, w, _: insight.list_deliveries(c, w),
+    "deliveries of a source": lambda c, w, _: insight.list_deliveries(c, w, source="website"),
+    **{
+        f"deliveries {state}": lambda c, w, _, state=state: insight.list_deliveries(c, w, state=state)  # type: ignore[misc]
+        for state in ("accepted", "processed", "ignored", "rejected", "failed")
+    },
+    "delivery": lambda c, w, i: insight.delivery_detail(c, w, i["delivery"]),
+    "deliveries by id": lambda c, w, _: insight.find_deliveries(c, w, "abcd"),
+    "incidents": lambda c, w, _: insight.open_incidents(c, w),
+    "incidents resolved": lambda c, w, i: insight.resolved_incidents(c, w, before=i["incident"]),
+    "incident": lambda c, w, i: insight.incident_detail(c, w, i["incident"]),
+    "sources": lambda c, w, _: insight.source_overview(c, w, datetime.now(UTC), timezone="America/Chicago"),
+    "connections": lambda c, w, _: insight.connection_overview(c, w, datetime.now(UTC)),
+    "waiting": lambda c, w, _: waiting_by_connection(c, w),
+}
+
+
+@pytest.mark.timeout(240)
+async def test_no_query_reads_a_big_table_from_end_to_end(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        seed = await Seed.workspace(connection)
+        await seed.many(contacts=CONTACTS, runs=RUNS, incidents=3000)
+        ids = {
+            "run": await connection.fetchval("SELECT id FROM runs ORDER BY id DESC OFFSET 9000 LIMIT 1"),
+            "contact": await connection.fetchval("SELECT id FROM contacts ORDER BY id DESC OFFSET 900 LIMIT 1"),
+            "delivery": await connection.fetchval("SELECT id FROM deliveries ORDER BY id DESC OFFSET 900 LIMIT 1"),
+            "incident": await connection.fetchval("SELECT id FROM incidents ORDER BY id DESC OFFSET 100 LIMIT 1"),
+        }
+        failures = []
+        for name, call in CALLS.items():
+            recorder = Recorder(connection)
+            await call(recorder, seed.workspace_id, ids)
+            try:
+                await _no_big_scan(connection, recorder)
+            except AssertionError as error:
+                failures.append(f"{name}: {error}")
+        assert not failures, "\n\n".join(failures)

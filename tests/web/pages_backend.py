@@ -1,0 +1,85 @@
+"""The application behind the pages, as far as they need one: real tables, verbs that note what was asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from mainstay.db import Pool, acquire
+from mainstay.errors import MalformedError
+from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
+
+
+@dataclass
+class PagesBackend:
+    pool: Pool
+    public_url: str
+    cards: list[WorkspaceCard] = field(default_factory=list)
+    sources: list[SourceCard] = field(default_factory=list)
+    connections: list[ConnectionCard] = field(default_factory=list)
+    asked: list[tuple[str, UUID]] = field(default_factory=list)
+    record_link: str = "https://crm.example/contacts/"
+    refusal: str = ""
+
+    def workspace_cards(self) -> Sequence[WorkspaceCard]:
+        return self.cards
+
+    def source_cards(self, workspace_id: UUID) -> Sequence[SourceCard]:
+        return self.sources
+
+    def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
+        return self.connections
+
+    def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
+        return self.record_link + external_id
+
+    async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
+        self.asked.append(("retry", run_id))
+        return await self._one(
+            "UPDATE runs SET state = 'queued', retries = retries + 1, error = '', failed_step = NULL, finished_at = NULL "
+            "WHERE workspace_id = $1 AND id = $2 AND state = 'failed' RETURNING id",
+            workspace_id,
+            run_id,
+        )
+
+    async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
+        self.asked.append(("handled", run_id))
+        return await self._one(
+            "UPDATE runs SET handled_at = now() WHERE workspace_id = $1 AND id = $2 AND state = 'failed' RETURNING id",
+            workspace_id,
+            run_id,
+        )
+
+    async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
+        self.asked.append(("replay", delivery_id))
+        if self.refusal:
+            raise MalformedError(self.refusal)
+        async with acquire(self.pool) as connection:
+            found: UUID | None = await connection.fetchval(
+                "SELECT id FROM runs WHERE workspace_id = $1 AND delivery_id = $2", workspace_id, delivery_id
+            )
+        if found is None:
+            raise LookupError(f"there is no delivery {delivery_id}")
+        return found
+
+    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> None:
+        self.asked.append(("release", quarantine_id))
+        if self.refusal:
+            raise LookupError(self.refusal)
+        await self._one(
+            "DELETE FROM quarantine WHERE workspace_id = $1 AND id = $2 RETURNING id", workspace_id, quarantine_id
+        )
+
+    async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
+        self.asked.append(("resolve", incident_id))
+        return await self._one(
+            "UPDATE incidents SET state = 'resolved', resolved_at = now() "
+            "WHERE workspace_id = $1 AND id = $2 AND state = 'open' RETURNING id",
+            workspace_id,
+            incident_id,
+        )
+
+    async def _one(self, query: str, *values: UUID) -> bool:
+        async with acquire(self.pool) as connection:
+            return await connection.fetchval(query, *values) is not None
