@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import UUID
@@ -90,7 +90,7 @@ class Product:
     """The server and its worker, as ``mainstay up`` runs them."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.url = ""
 
     def start(self) -> float:
@@ -98,9 +98,9 @@ class Product:
         started = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mainstay", "up", "--port", "0"],
-            cwd=self._folder,
+            cwd=self.folder,
             stdout=subprocess.PIPE,
-            stderr=(self._folder / "server.log").open("a"),
+            stderr=(self.folder / "server.log").open("a"),
             text=True,
         )
         assert self.process.stdout is not None
@@ -128,12 +128,12 @@ class Product:
     def cpu(self) -> tuple[float, float]:
         """Return the CPU seconds so far of (web, worker)."""
         web = psutil.Process(self.process.pid)
-        (worker,) = web.children()
+        (worker,) = [child for child in web.children() if "worker" in child.cmdline()]
         return _cpu(web), _cpu(worker)
 
     def memory(self) -> tuple[float, float]:
         web = psutil.Process(self.process.pid)
-        (worker,) = web.children()
+        (worker,) = [child for child in web.children() if "worker" in child.cmdline()]
         return web.memory_full_info().pss / 1e6, worker.memory_full_info().pss / 1e6
 
 
@@ -142,15 +142,14 @@ def _cpu(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _database_cpu() -> float:
+def _database_cpu(folder: Path) -> float:
+    """Return the CPU seconds so far of this folder's PostgreSQL, all its processes."""
     total = 0.0
     for process in psutil.process_iter(["name"]):
-        if process.info["name"] == "postgres":
-            try:
+        with suppress(psutil.Error):
+            if process.info["name"] == "postgres" and process.cwd().startswith(str(folder)):
                 times = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            total += times.user + times.system + times.children_user + times.children_system
+                total += times.user + times.system + times.children_user + times.children_system
     return total
 
 
@@ -319,14 +318,14 @@ def _measure(
         await _until_done(pool, 101 + paced)
 
         web, worker = product.cpu()
-        base = _database_cpu()
+        base = _database_cpu(product.folder)
         started = time.perf_counter()
         await _post(url, "lead", range(leads), per_second=0, at_once=64)
         acknowledged = time.perf_counter() - started
         await _until_done(pool, 101 + paced + leads)
         seconds = time.perf_counter() - started
         web_after, worker_after = product.cpu()
-        base_after = _database_cpu()
+        base_after = _database_cpu(product.folder)
         total = 101 + paced + leads
         async with acquire(pool) as connection:
             contacts = await connection.fetchval("SELECT count(*) FROM contacts")

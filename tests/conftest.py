@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> object:
     """Where nothing may be missing, a skipped test is a failed one."""

@@ -71,9 +71,7 @@ class Workspace:
         }
         # What `mainstay import` brings in needs no declaration; it has no address either, so it is not among `sources`.
         imported = all_source_kinds()[IMPORTED]
-        by_hand = SourceBinding(
-            workspace_id, IMPORTED, imported, imported.settings(kind=IMPORTED), bundle.stack.region
-        )
+        by_hand = SourceBinding(workspace_id, IMPORTED, imported, imported.settings(kind=IMPORTED), bundle.stack.region)
         self.all_sources = {IMPORTED: by_hand, **self.sources}
         self._http: dict[str, HttpSettings] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
@@ -128,7 +126,13 @@ class App:
 
     @classmethod
     async def open(
-        cls, dsn: str, bundles: Sequence[Bundle], *, public_url: str = "", clock: Clock | None = None, pool_size: int = 8
+        cls,
+        dsn: str,
+        bundles: Sequence[Bundle],
+        *,
+        public_url: str = "",
+        clock: Clock | None = None,
+        pool_size: int = 8,
     ) -> App:
         """Connect, make the workspaces known, bind their stacks."""
         app = cls(await open_pool(dsn, size=pool_size), public_url=public_url, clock=clock)

@@ -113,7 +113,9 @@ class Journey:
         source = self._workspaces.source(run.workspace_id, run.input["source"])
         events = []
         for event in run.input["events"]:
-            events.append(event if event["person"] or not source.kind.fetch else await self._fetch(steps, source, event))
+            events.append(
+                event if event["person"] or not source.kind.fetch else await self._fetch(steps, source, event)
+            )
         routing = self._workspaces.routing(run.workspace_id)
         following = await self._commit(self._process, Inbound(run, steps, routing, source.name, events))
         steps.is_settled = True
@@ -145,7 +147,9 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         [Progress(item.run, item.steps.take_unwritten(), Settlement(RunState.DONE)) for item in items],
     )
     alive = [item for item, fence in zip(items, fences, strict=True) if fence is None]
-    people = [(item, event, person_from_json(event["person"])) for item in alive for event in item.events if event["person"]]
+    people = [
+        (item, event, person_from_json(event["person"])) for item in alive for event in item.events if event["person"]
+    ]
     resolutions = await resolve(
         connection,
         [
@@ -237,7 +241,7 @@ class _Starts:
                     "version": wanted.version,
                     "external_id": external_id,
                 }
-                self._start(item, PUSH, data, run_id, resolution.contact.id, None)
+                self._start(item, PUSH, data, run_id, resolution.contact, None)
                 return
 
     def events(self, item: Inbound, event: Mapping[str, Any], resolution: Resolution) -> None:
@@ -262,35 +266,46 @@ class _Starts:
         self._wakes.append((run.workspace_id, kind, contact_id, {"type": kind, **data}))
         if contact is not None:
             for workflow in item.routing.workflows.get(kind, ()):
-                self._start(item, workflow, {"contact": contact_to_json(contact)}, new_id(), contact.id, event_id)
+                self._start(item, workflow, {"contact": contact_to_json(contact)}, new_id(), contact, event_id)
 
     def _start(
-        self, item: Inbound, workflow: str, data: Mapping[str, Any], run_id: UUID, contact_id: UUID, event_id: UUID | None
+        self,
+        item: Inbound,
+        workflow: str,
+        data: Mapping[str, Any],
+        run_id: UUID,
+        contact: Contact,
+        event_id: UUID | None,
     ) -> None:
-        run = item.run
-        self._runs.append(
-            NewRun(run_id, run.workspace_id, workflow, data, run.execution_id, run.delivery_id, event_id, contact_id)
+        begins = replace(
+            item.run,
+            id=run_id,
+            workflow=workflow,
+            input=data,
+            event_id=event_id,
+            contact_id=contact.id,
+            created_at=self._now,
+            taken_over=False,
         )
-        self.following.setdefault(run.id, []).append(
-            Claimed(
-                Run(
-                    run_id,
-                    run.workspace_id,
-                    workflow,
-                    data,
-                    run.execution_id,
-                    run.claim,
-                    run.delivery_id,
-                    event_id,
-                    contact_id,
-                    self._now,
-                )
+        self._runs.append(
+            NewRun(
+                run_id,
+                begins.workspace_id,
+                workflow,
+                data,
+                begins.execution_id,
+                begins.delivery_id,
+                event_id,
+                contact.id,
             )
         )
+        self.following.setdefault(item.run.id, []).append(Claimed(begins, known=contact))
 
     async def store(self, connection: Connection) -> None:
         if self._runs:
-            await add_runs(connection, self._runs, claims={c.run.id: c.run.claim for f in self.following.values() for c in f})
+            await add_runs(
+                connection, self._runs, claims={c.run.id: c.run.claim for f in self.following.values() for c in f}
+            )
         if self._events:
             await connection.executemany(
                 """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -28,7 +27,6 @@ class Seed:
     connection: Connection
     workspace_id: UUID
     now: datetime = NOW
-    rng: random.Random = field(default_factory=lambda: random.Random(7))
 
     @classmethod
     async def workspace(cls, connection: Connection, slug: str = "acme", name: str = "Acme Plumbing") -> Seed:

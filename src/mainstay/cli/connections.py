@@ -46,17 +46,25 @@ def list_(ctx: typer.Context) -> None:
     table(
         [Column("connection"), Column("connector"), Column("roles", grows=True), Column("")],
         [
-            (each["name"], each["title"], ", ".join(each["roles"]) or text(("none", "dim")), "system of record" if each["is_system_of_record"] else "")
+            (
+                each["name"],
+                each["title"],
+                ", ".join(each["roles"]) or text(("none", "dim")),
+                "system of record" if each["is_system_of_record"] else "",
+            )
             for each in wired
         ],
     )
     if not sources:
-        say(text(("\nNo sources yet: add [sources.website] with kind = \"form\"", "dim")))
+        say(text(('\nNo sources yet: add [sources.website] with kind = "form"', "dim")))
         return
     say()
     table(
         [Column("source"), Column("kind"), Column("senders post to")],
-        [(each["name"], each["title"], each["url"] or text(("mainstay import contacts FILE", "cyan"))) for each in sources],
+        [
+            (each["name"], each["title"], each["url"] or text(("mainstay import contacts FILE", "cyan")))
+            for each in sources
+        ],
     )
 
 

@@ -56,7 +56,9 @@ def list_(
 @contacts.command("show", cls=Command)
 def show(
     ctx: typer.Context,
-    contact: Annotated[str, typer.Argument(metavar="CONTACT", help="A short or whole id, an e-mail or a phone number.")],
+    contact: Annotated[
+        str, typer.Argument(metavar="CONTACT", help="A short or whole id, an e-mail or a phone number.")
+    ],
     limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How much of the timeline, the newest first.")] = 25,
 ) -> None:
     """Show a contact: who, its ids in each system, and everything that happened to it.
@@ -142,7 +144,10 @@ def _show_detail(detail: ContactDetail) -> None:
         shown = phone(each.value) if each.kind == "phone" else each.value
         is_main = each.value in {contact.email, contact.phone}
         pairs.append(
-            ("e-mail" if each.kind == "email" else each.kind, text((shown, "bold" if is_main else ""), (f"  by {each.source}", "dim")))
+            (
+                "e-mail" if each.kind == "email" else each.kind,
+                text((shown, "bold" if is_main else ""), (f"  by {each.source}", "dim")),
+            )
         )
     if contact.company:
         pairs.append(("company", contact.company))

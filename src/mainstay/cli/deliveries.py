@@ -87,7 +87,9 @@ def show(
 @deliveries.command("replay", cls=Command)
 def replay(
     ctx: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Short or whole ids of deliveries.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Short or whole ids of deliveries.")
+    ] = None,
     rejected: Annotated[bool, typer.Option("--rejected", help="Every delivery that could not be read.")] = False,
     source: Annotated[str, typer.Option(help="With --rejected: from one source.")] = "",
 ) -> None:
@@ -155,7 +157,12 @@ def _tell(as_json: bool, done: list[dict[str, Any]]) -> None:
     table(
         [Column("delivery"), Column("state"), Column("run"), Column("", grows=True)],
         [
-            (identifier(each["delivery"]), state("rejected" if each["error"] else "queued"), identifier(each["run"]), each["error"])
+            (
+                identifier(each["delivery"]),
+                state("rejected" if each["error"] else "queued"),
+                identifier(each["run"]),
+                each["error"],
+            )
             for each in done
         ],
     )
@@ -199,7 +206,14 @@ def _show(row: DeliveryRow, raw: RawDelivery, runs: tuple[RunRow, ...]) -> None:
     from mainstay.cli.runs import show_runs
     from mainstay.model import short_id
 
-    say(text((row.source, "bold"), f" · {row.kind} · ", state(row.state), f" · {clock(row.received_at)} ({ago(row.received_at)})"))
+    say(
+        text(
+            (row.source, "bold"),
+            f" · {row.kind} · ",
+            state(row.state),
+            f" · {clock(row.received_at)} ({ago(row.received_at)})",
+        )
+    )
     pairs: list[tuple[str, Any]] = [("delivery", text((str(row.id), "cyan"))), ("sender", row.verified)]
     if row.reason:
         pairs.append(("reason", text((row.reason, "red"))))
@@ -222,6 +236,6 @@ def show_request(raw: RawDelivery) -> None:
     say(text((f"{raw.method} {raw.url}", "bold")), indent=2)
     facts([(name, value) for name, value in raw.headers.items()])
     say()
-    say(text(pretty(raw.body)), indent=2)
+    say(text(pretty(raw.body, raw.headers.get("content-type", ""))), indent=2)
     if raw.is_cut:
         say(text((f"The first {size(len(raw.body))} of {size(raw.size)}.", "dim")), indent=2)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 import traceback
-from contextlib import suppress
 
-from mainstay.errors import ConfigError, DatabaseUnavailableError, MainstayError, MalformedError, Problem
+from mainstay.errors import ConfigError, DatabaseUnavailableError, MainstayError, Problem
 
 FINE = 0
 BROKEN = 1
 USAGE = 2
 MISSING = 3
+
+# By name: the embedded server is not imported for an error that may be another's.
+_EMBEDDED = "EmbeddedServerError"
 
 EXIT_CODES = (
     (FINE, "fine"),
@@ -69,24 +71,18 @@ def tell(error: Exception, *, as_json: bool, debug: bool) -> int:
 
 
 def _judge(error: Exception) -> tuple[int, tuple[Problem, ...]]:
-    if isinstance(error, ConfigError):
-        return USAGE, error.problems or (Problem("", "", "the configuration cannot be used"),)
-    if isinstance(error, CommandError):
-        return error.code, (Problem("", "", str(error), error.hint),)
-    if isinstance(error, DatabaseUnavailableError):
-        hint = "Is the server up, and DATABASE_URL right? Without DATABASE_URL an embedded server is used."
-        return BROKEN, (Problem("", "", str(error), hint),)
-    if isinstance(error, MalformedError):
-        return BROKEN, (Problem("", "", str(error)),)
-    with suppress(ImportError):
-        from mainstay.db.embedded.errors import EmbeddedServerError
-
-        if isinstance(error, EmbeddedServerError):
-            return BROKEN, (Problem("", "", str(error)),)
-    if isinstance(error, MainstayError):
-        return BROKEN, (Problem("", "", str(error)),)
-    if isinstance(error, OSError) and error.filename:
-        return USAGE, (Problem("", "", f"{error.filename}: {error.strerror}"),)
-    name = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    hint = "This is a mistake in Mainstay. Run it again with --debug for the whole traceback, and report it."
-    return BROKEN, (Problem("", "", name, hint),)
+    """Return the exit code, and what to say."""
+    code, message, hint = BROKEN, str(error), ""
+    match error:
+        case ConfigError():
+            return USAGE, error.problems or (Problem("", "", "the configuration cannot be used"),)
+        case CommandError():
+            code, hint = error.code, error.hint
+        case DatabaseUnavailableError():
+            hint = "Is the server up, and DATABASE_URL right? Without DATABASE_URL an embedded server is used."
+        case OSError() if error.filename:
+            code, message = USAGE, f"{error.filename}: {error.strerror}"
+        case _ if not isinstance(error, MainstayError) and type(error).__name__ != _EMBEDDED:
+            message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            hint = "This is a mistake in Mainstay. Run it again with --debug for the whole traceback, and report it."
+    return code, (Problem("", "", message, hint),)

@@ -99,7 +99,7 @@ def _bring_in(options: Options, prepared: Any, fields: dict[str, str], tally: Ta
 
     async def work(app: Any, workspace: Any) -> str:
         source: SourceBinding = source_of(workspace, fields)
-        await bring_in(prepared, source, app.intake, tally)
+        await bring_in(prepared, source, app, tally)
         return source.name
 
     return act(options, work, pool_size=4)
@@ -108,7 +108,7 @@ def _bring_in(options: Options, prepared: Any, fields: dict[str, str], tally: Ta
 def _tell(
     options: Options, prepared: Any, tally: Tally, *, source: str, seconds: float, dry_run: bool, report: Path | None
 ) -> None:
-    from mainstay.cli.output import emit, facts, say, state, text
+    from mainstay.cli.output import emit, facts, number, say, text
 
     lines = tally.kept + tally.repeated + tally.refused
     rate = lines / seconds if seconds else 0.0
@@ -132,12 +132,19 @@ def _tell(
         return
     title = "checked, nothing was written" if dry_run else "brought in"
     say(text((prepared.path.name, "bold"), f" · {title} · {lines:,} lines in {seconds:.1f} s ({rate:,.0f} lines/s)"))
-    rows: list[tuple[str, Any]] = [("can be taken" if dry_run else "accepted", text(state("accepted"), f"  {tally.kept:,}"))]
-    if tally.repeated:
-        rows.append(("in already", text(state("repeated"), f"  {tally.repeated:,}")))
-    rows.append(("refused", text(state("refused") if tally.refused else "  none", f"  {tally.refused:,}" if tally.refused else "")))
+    rows: list[tuple[str, Any]] = [("can be taken" if dry_run else "accepted", f"{tally.kept:,}")]
+    if not dry_run:
+        rows.append(("in already", f"{tally.repeated:,}"))
+    rows.append(
+        ("refused", text((f"{tally.refused:,}{' ✗' if tally.refused else ''}", "red" if tally.refused else "")))
+    )
     if tally.remarks:
-        rows.append(("taken without", f"{tally.remarks:,} e-mail addresses or phone numbers that are none"))
+        rows.append(
+            (
+                "taken without",
+                f"{number(tally.remarks, 'value')} that cannot be an e-mail address or phone number",
+            )
+        )
     facts(rows)
     for line, reason in tally.first:
         say(text((f"line {line}: ", "bold"), (reason, "red")), indent=4)

@@ -21,16 +21,20 @@ from mainstay.connectors.csv_file.reader import Layout, Row, inspect, rows
 from mainstay.connectors.csv_file.webhook import IMPORT
 from mainstay.errors import MalformedError
 from mainstay.inbound import read
+from mainstay.intake import Intake
 from mainstay.kit import RawRequest
 from mainstay.kit.spelling import squash
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
 
-    from mainstay.app import Workspace
-    from mainstay.intake import Intake, SourceBinding
+    from mainstay.app import App, Workspace
+    from mainstay.db import Connection
+    from mainstay.intake import SourceBinding
+    from mainstay.intake.store import Suspect
 
 AT_ONCE = 128
+_KEY = "idempotency-key"
 _FIRST = 5
 _CHUNK = 1 << 20
 
@@ -136,7 +140,7 @@ def request_of(prepared: Prepared, row: Row, now: datetime) -> RawRequest:
     headers = {
         "content-type": "application/json",
         # The file's own bytes and the line: the same line of the same file, whenever it comes.
-        "idempotency-key": f"{prepared.digest}:{row.line}",
+        _KEY: f"{prepared.digest}:{row.line}",
     }
     body = orjson.dumps({"row": dict(row.values), "line": row.line})
     return RawRequest(IMPORT, f"file:{prepared.path.name}#line={row.line}", headers, body, now)
@@ -151,19 +155,25 @@ def check_lines(prepared: Prepared, source: SourceBinding, tally: Tally) -> None
             advance(row.line)
 
 
-async def bring_in(prepared: Prepared, source: SourceBinding, intake: Intake, tally: Tally) -> None:
+async def bring_in(prepared: Prepared, source: SourceBinding, app: App, tally: Tally) -> None:
     """Hand every line that can be read to intake, many at once, so that they share commits.
 
     A line that cannot be read is not kept: it is in the file and in the report, and comes again with the mended file.
     """
     lines = rows(prepared.path, prepared.layout)
+    found: dict[str, Mapping[str, Any]] = {}
+    # Every line is read before it is handed on; an intake of our own takes what was found, and reads it not again.
+    intake = Intake(
+        app.pool, app.commit, lambda _, request: found.pop(request.headers[_KEY]), on_quarantined=_cannot_be
+    )
     with _progress(prepared, tally) as advance:
 
         async def work() -> None:
             for row in lines:
-                request = _readable(prepared, source, row, tally)
-                if request is None:
+                readable = _readable(prepared, source, row, tally)
+                if readable is None:
                     continue
+                request, found[readable[0].headers[_KEY]] = readable
                 receipt = await intake.receive(source, request)
                 if receipt.state == "repeated":
                     tally.repeated += 1
@@ -181,7 +191,14 @@ async def bring_in(prepared: Prepared, source: SourceBinding, intake: Intake, ta
             raise failed.exceptions[0] from failed
 
 
-def _readable(prepared: Prepared, source: SourceBinding, row: Row, tally: Tally) -> RawRequest | None:
+async def _cannot_be(_connection: Connection, suspect: Suspect) -> None:
+    """Refuse to go on: the sender is the person at the terminal, there is nothing to prove."""
+    raise CommandError(f"a line of the file was taken for a forgery: {suspect.reason}")
+
+
+def _readable(
+    prepared: Prepared, source: SourceBinding, row: Row, tally: Tally
+) -> tuple[RawRequest, Mapping[str, Any]] | None:
     if row.problem:
         tally.refuse(row, row.problem)
         return None
@@ -192,12 +209,13 @@ def _readable(prepared: Prepared, source: SourceBinding, row: Row, tally: Tally)
         tally.refuse(row, _reason(row, str(error)))
         return None
     tally.remarks += sum(len((event["person"] or {}).get("notes", ())) for event in data["events"])
-    return request
+    return request, data
 
 
 def _reason(row: Row, message: str) -> str:
     """Cut what the report says anyway (which line), and advice that is about sources with an address."""
-    return message.removeprefix(f"line {row.line}: ").partition(". Mend the source's map")[0]
+    reason = message.removeprefix(f"line {row.line}: ").partition(". Mend the source's map")[0]
+    return reason.removeprefix("no one can be recognised by this: ")
 
 
 @contextmanager

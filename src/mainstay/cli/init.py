@@ -102,7 +102,12 @@ def _tell(folder: Path, business: str) -> None:
     )
     say()
     say("Next:")
-    commands = [where, "mainstay up", "mainstay send website --email you@example.com --name 'Your Name'", "mainstay status"]
+    commands = [
+        where,
+        "mainstay up",
+        "mainstay send website --email you@example.com --name 'Your Name'",
+        "mainstay status",
+    ]
     for command in commands:
         if command:
             beside = "     (in a second terminal)" if command.startswith("mainstay send") else ""

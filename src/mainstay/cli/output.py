@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _PIPE_COLUMNS = 240
+_LEAST = 8
+_GAP = 3
 _MINUTE, _HOUR, _DAY, _MONTH = 60, 3600, 86_400, 30 * 86_400
 
 # Each state has its sign: colour is never alone.
@@ -51,7 +54,6 @@ _STATES = {
 }
 
 
-@cache
 def console(*, stderr: bool = False) -> Console:
     """Return the console of stdout or stderr. Plain without a terminal, and with NO_COLOR."""
     stream = sys.stderr if stderr else sys.stdout
@@ -76,7 +78,7 @@ class Column:
 
 def say(line: RenderableType = "", *, indent: int = 0) -> None:
     """Print a line to stdout, folded at the terminal's width."""
-    console().print(Padding(line, (0, 0, 0, indent), expand=False) if indent else line)
+    _print_trimmed(Padding(line, (0, 0, 0, indent), expand=False) if indent else line)
 
 
 def text(*parts: str | Text | tuple[str, str]) -> Text:
@@ -84,23 +86,40 @@ def text(*parts: str | Text | tuple[str, str]) -> Text:
     return Text.assemble(*parts)
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[RenderableType]]) -> None:
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str | Text]]) -> None:
     """Print a table: a line of titles, no boxes. What does not fit is cut with an ellipsis, ids never."""
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim", show_edge=False)
-    for column in columns:
-        made.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=None,
-            min_width=12 if column.grows else None,
-            # Rich narrows the widest columns first where these may be narrowed.
-            max_width=60 if column.grows else None,
-        )
-    for row in rows:
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    natural = [
+        max([cell_len(column.title), *(row[place].cell_len for row in cells)]) for place, column in enumerate(columns)
+    ]
+    room = console().width - _GAP * (len(columns) - 1)
+    widths = _fit(natural, [column.grows for column in columns], room)
+    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim", show_edge=False)
+    for column, width in zip(columns, widths, strict=True):
+        side: Literal["left", "right"] = "right" if column.right else "left"
+        made.add_column(column.title, justify=side, no_wrap=True, overflow="ellipsis", width=width)
+    for row in cells:
         made.add_row(*row)
     _print_trimmed(made)
+
+
+def _fit(natural: Sequence[int], grows: Sequence[bool], room: int) -> list[int]:
+    """Narrow the widest of the columns that may be narrowed, until all fit."""
+    widths = list(natural)
+    while sum(widths) > room:
+        place = max(range(len(widths)), key=lambda place: (grows[place], widths[place]))
+        if not grows[place] or widths[place] <= _LEAST:
+            break
+        widths[place] -= 1
+    return widths
+
+
+def _cell(value: str | Text) -> Text:
+    """Return a cell that stays on its line."""
+    made = Text(value) if isinstance(value, str) else value
+    if "\n" not in made.plain:
+        return made
+    return Text(" ".join(made.plain.split()), style=made.style)
 
 
 def facts(pairs: Iterable[tuple[str, RenderableType]], *, indent: int = 2) -> None:
@@ -113,8 +132,8 @@ def facts(pairs: Iterable[tuple[str, RenderableType]], *, indent: int = 2) -> No
     _print_trimmed(made)
 
 
-def _print_trimmed(made: Table) -> None:
-    """Print without the spaces that fill a table up to its right edge: what is copied or piped has none."""
+def _print_trimmed(made: RenderableType) -> None:
+    """Print without the spaces that fill lines up to their right edge: what is piped has none."""
     to = console()
     if to.is_terminal:
         to.print(made)
@@ -197,9 +216,11 @@ def number(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def pretty(body: bytes) -> str:
-    """Return a payload as people read it: JSON indented, anything else as it is."""
+def pretty(body: bytes, content_type: str = "") -> str:
+    """Return a payload as people read it: JSON indented, a form's fields one a line, anything else as it is."""
     decoded = body.decode(errors="replace")
+    if content_type.startswith("application/x-www-form-urlencoded") and "=" in decoded:
+        return "\n".join(f"{key}: {value}" for key, value in parse_qsl(decoded, keep_blank_values=True))
     try:
         return json.dumps(json.loads(decoded), indent=2, ensure_ascii=False)
     except ValueError:

@@ -19,6 +19,8 @@ from mainstay.cli.command import (
     Options,
     StackOption,
     WorkspaceOption,
+    read_quickly,
+    stack_files,
     write_lines,
 )
 from mainstay.cli.errors import EXIT_CODES, tell
@@ -26,7 +28,6 @@ from mainstay.cli.errors import EXIT_CODES, tell
 if TYPE_CHECKING:
     from typer._click import Command as ClickCommand
     from typer._click import Context, HelpFormatter
-    from typer._click.core import Parameter
 
 
 class Foreign(Command):
@@ -91,7 +92,12 @@ EXAMPLES = (
 class Program(TyperGroup):
     """All commands. Listing them imports none."""
 
-    def list_commands(self, ctx: Context) -> list[str]:
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the options that stand before the command."""
+        read_quickly(self.get_params(ctx))
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the signature of the base
         """Return the names in the order of the help."""
         return list(_ENTRIES)
 
@@ -100,15 +106,14 @@ class Program(TyperGroup):
         entry = _ENTRIES.get(cmd_name)
         if entry is None:
             return None
-        if ctx.resilient_parsing and not ctx._protected_args:
+        if ctx.resilient_parsing and not ctx.args and not ctx._protected_args:  # noqa: SLF001 - Click has no other word for it
+            # Names are being completed: their summaries will do.
             return TyperCommand(entry.name, help=entry.summary)
         if cmd_name not in self.commands:
             self.commands[cmd_name] = _load(entry)
         return self.commands[cmd_name]
 
-    def resolve_command(
-        self, ctx: Context, args: list[str]
-    ) -> tuple[str | None, ClickCommand | None, list[str]]:
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, ClickCommand | None, list[str]]:
         """Find the command; for a mistyped name say which one is near."""
         if args[0] not in _ENTRIES and not args[0].startswith("-"):
             from difflib import get_close_matches
@@ -128,7 +133,7 @@ class Program(TyperGroup):
             asked = _asked(ctx)
             raise typer.Exit(tell(error, as_json=asked.as_json, debug=asked.debug)) from error
 
-    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002 - the signature of the base
         """Write the commands by what they are for."""
         widest = max(map(len, _ENTRIES))
         for title, entries in COMMANDS:
@@ -142,7 +147,7 @@ class Program(TyperGroup):
         with formatter.section("Options, before or behind any command"):
             formatter.write_dl(records)
 
-    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
+    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002 - the signature of the base
         """Write the exit codes and the first commands to try."""
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES])
@@ -188,7 +193,7 @@ def _everything(
     """No lead lost, no contact doubled, no failure unseen: the automation stack of a service business, as code."""
     if ctx.resilient_parsing:
         return
-    stacks = tuple(stack or _default_stacks())
+    stacks = stack_files(stack or _default_stacks())
     ctx.obj = Options(stacks, workspace, as_json, debug)
     ctx.default_map = {name: {"stack": [str(path) for path in stacks]} for name in _TAKE_STACK}
 

@@ -46,7 +46,13 @@ def list_(
         typer.echo("Nothing is in quarantine.")
         return
     table(
-        [Column("id"), Column("source"), Column("came", right=True), Column("size", right=True), Column("why", grows=True)],
+        [
+            Column("id"),
+            Column("source"),
+            Column("came", right=True),
+            Column("size", right=True),
+            Column("why", grows=True),
+        ],
         [(identifier(row.id), row.source, ago(row.received_at), size(row.size), row.reason) for row in page.items],
     )
 

@@ -93,7 +93,7 @@ def program_settings(options: Options) -> ProgramSettings:
     from mainstay.settings.environment import Environment
     from mainstay.settings.program import ProgramSettings
 
-    return ProgramSettings.read(Environment.load(_file(options.stacks[0]).resolve().parent))
+    return ProgramSettings.read(Environment.load(options.stacks[0].resolve().parent))
 
 
 @contextmanager
@@ -115,7 +115,9 @@ def choose(wanted: str, slugs: Sequence[str]) -> str:
             return wanted
         raise MissingError(f'no stack here has the workspace "{wanted}"', f"There is: {_listed(slugs)}.")
     if len(slugs) > 1:
-        raise CommandError("the stacks make several workspaces", f"Say which: --workspace {slugs[0]} ({_listed(slugs)})")
+        raise CommandError(
+            "the stacks make several workspaces", f"Say which: --workspace {slugs[0]} ({_listed(slugs)})"
+        )
     return slugs[0]
 
 
@@ -128,10 +130,6 @@ def _tell_wait(sentence: str) -> None:
     from mainstay.cli.output import console
 
     console(stderr=True).print(sentence, style="dim")
-
-
-def _file(path: Path) -> Path:
-    return path / "stack.toml" if path.is_dir() else path
 
 
 def _on_readings(options: Options, work: Callable[[Sequence[Reading]], Awaitable[Result]], *, several: bool) -> Result:
@@ -160,8 +158,7 @@ class _Mark:
     region: str
 
 
-def _mark(path: Path) -> _Mark:
-    file = _file(path)
+def _mark(file: Path) -> _Mark:
     try:
         table: Any = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("workspace", {})
     except (OSError, ValueError):
@@ -230,5 +227,5 @@ def reaching(dsn: str) -> Iterator[None]:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         parts = urlsplit(dsn)
         where = f"{parts.hostname or 'its socket'}{f':{parts.port}' if parts.port else ''}{parts.path}"
-        message = f"PostgreSQL at {where} does not let us in: {error or type(error).__name__}"
+        message = f"PostgreSQL at {where} does not let us in: {str(error) or type(error).__name__}"
         raise DatabaseUnavailableError(message) from error

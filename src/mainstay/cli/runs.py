@@ -23,13 +23,15 @@ _RETRY_PAGE = 200
 
 
 @runs.command("list", cls=Command)
-def list_(
+def list_(  # noqa: PLR0917 - one argument per option
     ctx: typer.Context,
     state: Annotated[str, typer.Option(help=f"One of {', '.join(STATES)}; stopped: failed, handled by nobody.")] = "",
     workflow: Annotated[str, typer.Option(help="Of one workflow, by its whole name.")] = "",
     incident: Annotated[str, typer.Option(metavar="ID", help="That one incident holds up.")] = "",
     contact: Annotated[str, typer.Option(metavar="ID", help="About one contact.")] = "",
-    search: Annotated[str, typer.Option(metavar="TEXT", help="An id, a name, e-mail or phone, or part of an error.")] = "",
+    search: Annotated[
+        str, typer.Option(metavar="TEXT", help="An id, a name, e-mail or phone, or part of an error.")
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How many, the newest first.")] = 25,
 ) -> None:
     """List runs, the newest first.
@@ -67,7 +69,9 @@ def list_(
 
 
 @runs.command("show", cls=Command)
-def show(ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="ID", help="A run's short or whole id.")]) -> None:
+def show(
+    ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="ID", help="A run's short or whole id.")]
+) -> None:
     """Tell the whole story of a run: its trigger, each step and attempt, and where it stopped.
 
     Example: mainstay runs show 7f3a91c2
@@ -94,7 +98,9 @@ def show(ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="ID", he
 @runs.command("retry", cls=Command)
 def retry(
     ctx: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Short or whole ids of failed runs.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Short or whole ids of failed runs.")
+    ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Every failed run that nobody has handled.")] = False,
     incident: Annotated[str, typer.Option(metavar="ID", help="With --failed: of one incident.")] = "",
     workflow: Annotated[str, typer.Option(help="With --failed: of one workflow.")] = "",
@@ -194,7 +200,14 @@ def show_runs(rows: Any) -> None:
         typer.echo("No runs match. Send a lead: mainstay send website --email you@example.com")
         return
     table(
-        [Column("run"), Column("state"), Column("workflow"), Column("about", grows=True), Column("began", right=True), Column("", grows=True)],
+        [
+            Column("run"),
+            Column("state"),
+            Column("workflow"),
+            Column("about", grows=True),
+            Column("began", right=True),
+            Column("", grows=True),
+        ],
         [
             (
                 identifier(row.id),
@@ -218,12 +231,26 @@ def _show_run(found: RunDetail) -> None:
     stopped = found.stopped_at
     at = f" at step {stopped.number} of {steps}" if stopped and run.state == "failed" else ""
     about = f" · {run.contact_name}" if run.contact_name else ""
-    say(text((run.workflow, "bold"), f"{about} · ", state(run.state), f"{at} · {clock(run.created_at)} ({ago(run.created_at)})"))
+    say(
+        text(
+            (run.workflow, "bold"),
+            f"{about} · ",
+            state(run.state),
+            f"{at} · {clock(run.created_at)} ({ago(run.created_at)})",
+        )
+    )
     pairs: list[tuple[str, Any]] = [("run", text((str(run.id), "cyan")))]
     if found.delivery is not None:
         delivery = found.delivery
         pairs.append(
-            ("trigger", text(f"{delivery.source} ({delivery.kind}), delivery ", identifier(delivery.id), f" ({delivery.verified})"))
+            (
+                "trigger",
+                text(
+                    f"{delivery.source} ({delivery.kind}), delivery ",
+                    identifier(delivery.id),
+                    f" ({delivery.verified})",
+                ),
+            )
         )
     if run.contact_id:
         pairs.append(("contact", text(f"{run.contact_name or 'unnamed'} ", identifier(run.contact_id))))
@@ -261,9 +288,25 @@ def _show_steps(steps: tuple[Step, ...]) -> None:
             said = f"may have reached {step.connection} before; {said}".strip("; ")
         style = "red" if last.state == "failed" else "dim"
         rows.append(
-            (text((f"  {step.number}", "dim")), step.name, step.connection, state(str(step.state)), lasted(step.duration_ms), tries, text((said, style)))
+            (
+                text((f"  {step.number}", "dim")),
+                step.name,
+                step.connection,
+                state(str(step.state)),
+                lasted(step.duration_ms),
+                tries,
+                text((said, style)),
+            )
         )
     table(
-        [Column(""), Column("step"), Column("at"), Column("state"), Column("took", right=True), Column(""), Column("", grows=True)],
+        [
+            Column(""),
+            Column("step"),
+            Column("at"),
+            Column("state"),
+            Column("took", right=True),
+            Column(""),
+            Column("", grows=True),
+        ],
         rows,
     )

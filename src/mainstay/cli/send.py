@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 from uuid import uuid4
 
 import typer
@@ -20,7 +20,7 @@ _TIMEOUT_SECONDS = 15
 _NAMES_ONLY = {"facebook_lead_ads": "Meta's Lead Ads Testing Tool", "hubspot": "a contact made in HubSpot"}
 
 
-def send(
+def send(  # noqa: PLR0917 - one argument per option
     ctx: typer.Context,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A source of stack.toml.")],
     email: Annotated[str, typer.Option(help="The lead's e-mail address, as a person types it.")] = "",
@@ -59,7 +59,12 @@ def send(
     if not person and file is None:
         raise CommandError("say who: --email, --phone or both", "For example --email sarah@example.com")
     request = _request(
-        _entry(stack, source), person, _pairs(field or []), file, key or uuid4().hex, (program.public_url or base) + path
+        _entry(stack, source),
+        person,
+        _pairs(field or []),
+        file,
+        key or uuid4().hex,
+        (program.public_url or base) + path,
     )
     target = f"{base}{path}" + (f"?{request.query}" if request.query else "")
     status, answer = _post(target, request)
@@ -99,7 +104,7 @@ def _request(
 
     kind, settings, now = entry.kind.name, entry.settings, datetime.now(UTC)
     if kind in {"form", "json"}:
-        return _open_shape(kind, settings, person, fields, file, key, now)
+        return _open_shape(entry, person, fields, file, key)
     if fields or file is not None:
         raise CommandError(f"--field and --file are for sources of kind form or json; this is {kind}")
     if kind in _NAMES_ONLY:
@@ -121,7 +126,7 @@ def _request(
 
 
 def _open_shape(
-    kind: str, settings: Any, person: dict[str, str], fields: dict[str, str], file: Path | None, key: str, now: datetime
+    entry: SourceEntry, person: dict[str, str], fields: dict[str, str], file: Path | None, key: str
 ) -> SignedRequest:
     """Build a JSON body, or a form's, with the fields that were asked for."""
     import json
@@ -130,6 +135,7 @@ def _open_shape(
 
     from mainstay.sandbox import senders
 
+    kind, settings = entry.kind.name, cast("Any", entry.settings)
     secret = _first(settings.secret)
     headers = {"Idempotency-Key": key}
     if secret:
@@ -173,7 +179,11 @@ def _gohighlevel(settings: Any, person: dict[str, str], key: str, now: datetime)
             'Add secret = "${GHL_WEBHOOK_SECRET}" to the source to try it by hand.',
         )
     made = senders.gohighlevel(
-        person, Ed25519PrivateKey.generate(), key=key, at=now, location_id=settings.location_id or "ve9EPM428h8vShlRW1KT"
+        person,
+        Ed25519PrivateKey.generate(),
+        key=key,
+        at=now,
+        location_id=settings.location_id or "ve9EPM428h8vShlRW1KT",
     )
     return replace(made, headers={"Content-Type": made.content_type, "X-Webhook-Secret": secret})
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +65,7 @@ async def _serve(
     local = f"http://{f'[{host}]' if ':' in host else host}:{port}".replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
     public_url = project.program.public_url or local
     async with open_app(project, dsn, public_url=public_url, pool_size=8) as app:
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 Server(app, trust_url=bool(project.program.public_url)),
                 loop="none",
@@ -75,6 +77,8 @@ async def _serve(
                 timeout_graceful_shutdown=5,
             )
         )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, server.leave)
         children = [asyncio.create_task(_keep_worker(stacks)) for _ in range(workers)]
         link = await create_sign_in_link(app.pool, public_url)
         typer.echo(f"Mainstay runs at {public_url}")
@@ -88,6 +92,19 @@ async def _serve(
             for child in children:
                 child.cancel()
             await asyncio.gather(*children, return_exceptions=True)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises a signal again once it has stopped, which would end this process before its workers have."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to ``up``."""
+        yield
+
+    def leave(self) -> None:
+        """Stop serving."""
+        self.should_exit = True
 
 
 async def _keep_worker(stacks: tuple[Path, ...]) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from mainstay.errors import PermanentError, WorkflowError
-from mainstay.model import Contact
 from mainstay.kit.roles import EmailMessage, Sent
+from mainstay.model import Contact
 
 if TYPE_CHECKING:
     from mainstay.engine.steps import StepRunner

@@ -46,6 +46,8 @@ def _config(dsn: str, executor_id: str, *, migrate: bool) -> DBOSConfig:
         "run_migrations": migrate,
         "log_level": "WARNING",
         "sys_db_pool_size": 4,
+        # A ping before each use would double the round trips; DBOS retries on a connection that has died.
+        "db_engine_kwargs": {"pool_pre_ping": False},
         "max_executor_threads": 4,
         "use_listen_notify": False,
     }

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from mainstay.db import GroupCommit, Write, acquire
@@ -31,7 +32,7 @@ class Driver:
     """Drives executions in this process.
 
     ``programs`` maps a workflow's name to what runs it; ``on_failed`` is called in the transaction that records a
-    run's failure. At most ``max_runs`` programs run at once.
+    run's failure. At most ``max_runs`` programs run at once, those that they start not counted.
     """
 
     def __init__(
@@ -54,7 +55,6 @@ class Driver:
         self._clock = clock
         self._slots = asyncio.Semaphore(max_runs)
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
-        self.active = 0
 
     async def drive(self, execution_id: str) -> None:
         """Drive every unfinished run of an execution until each has ended or waits. Safe to call again at any time."""
@@ -65,21 +65,16 @@ class Driver:
             for item in claimed:
                 group.create_task(self._follow(item, group))
 
-    async def _follow(self, claimed: Claimed, group: asyncio.TaskGroup) -> None:
-        async with self._slots:
-            self.active += 1
-            try:
-                following = await self._run(claimed)
-            finally:
-                self.active -= 1
+    async def _follow(self, claimed: Claimed, group: asyncio.TaskGroup, *, takes_slot: bool = True) -> None:
+        async with self._slots if takes_slot else nullcontext():
+            following = await self._run(claimed)
         for item in following:
-            group.create_task(self._follow(item, group))
+            # A few for each run, and some wait for each other: with slots of their own they could starve.
+            group.create_task(self._follow(item, group, takes_slot=False))
 
     async def _run(self, claimed: Claimed) -> Sequence[Claimed]:
         run = claimed.run
-        steps = StepRunner(
-            claimed, record=self._record, open_http=self._open_http, clock=self._clock, rng=self._rng
-        )
+        steps = StepRunner(claimed, record=self._record, open_http=self._open_http, clock=self._clock, rng=self._rng)
         following: Sequence[Claimed] = ()
         try:
             program = self._programs.get(run.workflow)
@@ -122,9 +117,7 @@ class Driver:
         if isinstance(error, DatabaseUnavailableError):
             raise error
         fate = error.fate if isinstance(error, VendorError) else "workflow"
-        return Settlement(
-            RunState.FAILED, failed_step=steps.failed_step, fate=fate, error=describe_failure(error)
-        )
+        return Settlement(RunState.FAILED, failed_step=steps.failed_step, fate=fate, error=describe_failure(error))
 
     async def _after_park(self, steps: StepRunner, settlement: Settlement) -> None:
         """What came between the last look and the wait's commit would be missed: look once more."""

@@ -55,6 +55,7 @@ class StepRunner:
 
     Attributes:
         run: the run.
+        known: see :class:`mainstay.runs.Claimed`.
         failed_step: number of the step whose failure was raised into the workflow.
         is_settled: set by a program that records its run's end itself, together with other writes.
         recheck: called right after a wait was recorded, to see what came in between.
@@ -71,6 +72,7 @@ class StepRunner:
         rng: random.Random,
     ) -> None:
         self.run: Run = claimed.run
+        self.known = claimed.known
         self._record = record
         self._open_http = open_http
         self._clock = clock
@@ -173,9 +175,7 @@ class StepRunner:
             raise
         else:
             self._unwritten.append(
-                replace(
-                    attempt, exchanges=tuple(http.exchanges), duration_ms=self._elapsed_ms(started), result=result
-                )
+                replace(attempt, exchanges=tuple(http.exchanges), duration_ms=self._elapsed_ms(started), result=result)
             )
         finally:
             self._in_flight -= 1
@@ -234,9 +234,7 @@ class StepRunner:
             deadline = now + timeout if timeout is not None else None
             wait = Wait(step, event_type, contact_id, deadline)
             waiting = replace(self._local(step, name, now), state=AttemptState.WAITING, next_at=deadline)
-            self._park(
-                Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type, wait=wait), waiting
-            )
+            self._park(Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type, wait=wait), waiting)
         event = self._waits.get(step)
         deadline = recorded[-1].next_at
         if event is None and (deadline is None or self._is_ahead(deadline)):
@@ -255,8 +253,10 @@ class StepRunner:
         if attempt is not None:
             self._unwritten.append(attempt)
         earlier = self._parked
-        if earlier is None or not earlier.waiting_for or (
-            settlement.wake_at is not None and (earlier.wake_at is None or settlement.wake_at < earlier.wake_at)
+        if (
+            earlier is None
+            or not earlier.waiting_for
+            or (settlement.wake_at is not None and (earlier.wake_at is None or settlement.wake_at < earlier.wake_at))
         ):
             self._parked = settlement
         raise Parked(settlement)

@@ -199,7 +199,9 @@ def merge(known: Contact, person: Person, now: datetime) -> tuple[Contact, dict[
         old, new = getattr(known, name), getattr(person, name)
         if not new or new == old:
             continue
-        if old and (name in {"email", "phone", "source"} or (name in {"first_name", "last_name"} and _shortens(old, new))):
+        if old and (
+            name in {"email", "phone", "source"} or (name in {"first_name", "last_name"} and _shortens(old, new))
+        ):
             continue
         changed[name] = new
     known_tags = {tag.casefold() for tag in known.tags}

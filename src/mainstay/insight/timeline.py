@@ -59,6 +59,8 @@ async def timeline(
 ) -> Page[Entry]:
     """Return what happened to a contact, the newest first.
 
+    The events ``contact.created`` and ``contact.updated`` are left out: the changes tell the same, with the fields.
+
     Every id begins with its time, so one key orders all four kinds. A delivery is listed with the page that holds
     its first change or run of this contact.
     """
@@ -96,6 +98,7 @@ _CHANGES = """
 """
 _EVENTS = """
     SELECT id, type, source, delivery_id, data, at FROM events
-    WHERE contact_id = $1 AND workspace_id = $2 AND id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+    WHERE contact_id = $1 AND workspace_id = $2 AND type NOT IN ('contact.created', 'contact.updated')
+      AND id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
     ORDER BY id DESC LIMIT $4
 """

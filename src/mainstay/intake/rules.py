@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
@@ -48,7 +47,7 @@ def delivery_key(source: SourceBinding, request: RawRequest) -> tuple[str, timed
     """Return the key that a repeat shares, and how long it counts (None: for ever). An empty key has no repeats."""
     key = source.kind.delivery_key(request, source.settings)
     if key:
-        return (key if len(key) <= 200 else f"sha256:{sha256(key.encode()).hexdigest()}"), None  # noqa: PLR2004
+        return (key if len(key) <= 200 else f"sha256:{sha256(key.encode()).hexdigest()}"), None
     if source.settings.repeat_window:
         return f"payload:{sha256(request.body).hexdigest()}", source.settings.repeat_window
     return "", None
@@ -68,5 +67,3 @@ def url_to_keep(source: SourceBinding, request: RawRequest) -> str:
     secret = {"secret", "token", *source.kind.secret_params}
     kept = [(name, MASK if name in secret else value) for name, value in parse_qsl(query, keep_blank_values=True)]
     return f"{path}?{urlencode(kept, safe=MASK)}"
-
-

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
 
 INBOUND = "inbound.v1"
-_RUNS_PER_EXECUTION = 16
+_RUNS_PER_EXECUTION = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 PUSHED = "contact.pushed"
 LoadContact = Callable[["Connection", UUID, UUID], Awaitable["Contact | None"]]
 _LOCAL_WAIT_SECONDS = 2.0
+_REMEMBERED = 1000
 
 
 class Systems(Protocol):
@@ -53,6 +55,7 @@ class Pusher:
         self._systems = systems
         self._succeed: Write[Success, bool] = Write("note pushes", 30, _succeed)
         self._under_way: dict[UUID, asyncio.Event] = {}
+        self._pushed: OrderedDict[tuple[UUID, str], str] = OrderedDict()
 
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Push until the system holds the newest version."""
@@ -75,12 +78,13 @@ class Pusher:
         steps.is_settled = True
         return ()
 
-    async def _push(
-        self, steps: StepRunner, contact_id: UUID, connection: str, external_id: str
-    ) -> tuple[bool, str]:
+    async def _push(self, steps: StepRunner, contact_id: UUID, connection: str, external_id: str) -> tuple[bool, str]:
         run = steps.run
-        async with acquire(self._pool) as session:
-            contact = await self._load_contact(session, run.workspace_id, contact_id)
+        contact: Contact | None
+        contact, steps.known = steps.known, None
+        if contact is None:
+            async with acquire(self._pool) as session:
+                contact = await self._load_contact(session, run.workspace_id, contact_id)
         if contact is None:
             message = f"the contact {contact_id} is gone"
             raise PermanentError(message)
@@ -92,23 +96,26 @@ class Pusher:
 
         result = await steps.step("crm.push_contact", call, connection=connection)
         want = Want(run.workspace_id, contact_id, result["version"], connection)
-        return await self._commit(self._succeed, Success(steps, want, result["external_id"])), result["external_id"]
+        is_behind = await self._commit(self._succeed, Success(steps, want, result["external_id"]))
+        self._pushed[contact_id, connection] = result["external_id"]
+        if len(self._pushed) > _REMEMBERED:
+            self._pushed.popitem(last=False)
+        return is_behind, result["external_id"]
 
     async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
         """Return the contact's id in a system; while its push is under way, wait for it, durably if it takes long."""
         run = steps.run
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _LOCAL_WAIT_SECONDS
-        while True:
-            async with acquire(self._pool) as session:
-                found = await external_id_of(session, run.workspace_id, contact_id, connection)
-            if found:
-                return found
-            local = self._under_way.get(contact_id)
-            if local is None or loop.time() >= deadline:
-                break
+        while (local := self._under_way.get(contact_id)) is not None and loop.time() < deadline:
             with suppress(TimeoutError):
                 await asyncio.wait_for(local.wait(), deadline - loop.time())
+        if recent := self._pushed.get((contact_id, connection)):
+            return recent
+        async with acquire(self._pool) as session:
+            found = await external_id_of(session, run.workspace_id, contact_id, connection)
+        if found:
+            return found
 
         async def recheck(session: Connection) -> None:
             found = await external_id_of(session, run.workspace_id, contact_id, connection)

@@ -99,9 +99,7 @@ async def start_push(
     return (False, "") if row is None else (True, row["external_id"] or "")
 
 
-async def pushed(
-    connection: Connection, item: Want, external_id: str
-) -> bool:
+async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
     """Note a push that succeeded; returns whether a newer version is wanted by now, so that the run must push again.
 
     Raises:
@@ -159,7 +157,10 @@ async def link(connection: Connection, links: Sequence[tuple[Want, str]]) -> Non
         ON CONFLICT (workspace_id, record_type, record_id, connection) DO UPDATE SET
             external_id = coalesce(known.external_id, excluded.external_id), updated_at = now()
         """,
-        [(item.workspace_id, item.record_id, item.connection, item.version, external_id) for item, external_id in links],
+        [
+            (item.workspace_id, item.record_id, item.connection, item.version, external_id)
+            for item, external_id in links
+        ],
     )
 
 

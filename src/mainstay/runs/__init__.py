@@ -1,6 +1,18 @@
 """The ledger: what every run, step and attempt did. It is story and checkpoint in one."""
 
-from mainstay.runs.store import Claimed, NewRun, Progress, Settlement, Wait, add_runs, claim_execution, recheck_wait, requeue, settle, wake
+from mainstay.runs.store import (
+    Claimed,
+    NewRun,
+    Progress,
+    Settlement,
+    Wait,
+    add_runs,
+    claim_execution,
+    recheck_wait,
+    requeue,
+    settle,
+    wake,
+)
 
 __all__ = [
     "Claimed",

@@ -36,11 +36,15 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A run that this worker may drive now, with what is recorded of it so far, in order."""
+    """A run that this worker may drive now, with what is recorded of it so far, in order.
+
+    ``known`` is what this process knows already and would otherwise read; never more than a saving.
+    """
 
     run: Run
     attempts: tuple[Attempt, ...] = ()
     waits: Mapping[int, Any] = field(default_factory=dict)
+    known: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ async def claim_execution(pool: Pool, execution_id: str, *, only: Collection[UUI
     ]
 
 
-async def settle(connection: Connection, news: Sequence[Progress]) -> list[None | Exception]:
+async def settle(connection: Connection, news: Sequence[Progress]) -> list[Exception | None]:
     """Record progress; for a run that another worker owns by now the result is a FencedError, and nothing is kept."""
     held = await connection.fetch(
         """
@@ -265,7 +269,13 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
         rows,
     )
     await add_tallies(
-        connection, Counter((item.run.workspace_id, f"attempt {a.connection}", a.state) for item in news for a in item.attempts if a.connection)
+        connection,
+        Counter(
+            (item.run.workspace_id, f"attempt {a.connection}", a.state)
+            for item in news
+            for a in item.attempts
+            if a.connection
+        ),
     )
 
 
@@ -284,7 +294,9 @@ async def requeue(connection: Connection, workspace_id: UUID, run_id: UUID) -> b
     )
     if found is None:
         return False
-    await connection.execute("UPDATE attempts SET state = 'retry', next_at = now() WHERE run_id = $1 AND state = 'failed'", run_id)
+    await connection.execute(
+        "UPDATE attempts SET state = 'retry', next_at = now() WHERE run_id = $1 AND state = 'failed'", run_id
+    )
     await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
     return True
 
@@ -310,32 +322,39 @@ async def recheck_wait(connection: Connection, run: Run, wait: Wait) -> None:
 
 
 async def wake(
-    connection: Connection, happened: Sequence[tuple[UUID, str, UUID | None, Mapping[str, Any]]], *, only: UUID | None = None
+    connection: Connection,
+    happened: Sequence[tuple[UUID, str, UUID | None, Mapping[str, Any]]],
+    *,
+    only: UUID | None = None,
 ) -> None:
     """Wake the runs that wait for these events: (workspace, event type, contact, the event as they will see it)."""
+    first: dict[tuple[UUID, str, UUID | None], Mapping[str, Any]] = {}
     for workspace_id, event_type, contact_id, event in happened:
-        woken = await connection.fetch(
-            """
-            UPDATE waits SET event = $4
-            WHERE workspace_id = $1 AND event_type = $2 AND (contact_id = $3 OR contact_id IS NULL) AND event IS NULL
-              AND ($5::uuid IS NULL OR run_id = $5)
-            RETURNING run_id
-            """,
-            workspace_id,
-            event_type,
-            contact_id,
-            event,
-            only,
+        first.setdefault((workspace_id, event_type, contact_id), event)
+    if not first:
+        return
+    woken = await connection.fetch(
+        """
+        UPDATE waits SET event = happened.event
+        FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::jsonb[]) AS happened (workspace_id, type, contact_id, event)
+        WHERE waits.workspace_id = happened.workspace_id AND waits.event_type = happened.type AND waits.event IS NULL
+          AND (waits.contact_id = happened.contact_id OR waits.contact_id IS NULL)
+          AND ($5::uuid IS NULL OR waits.run_id = $5)
+        RETURNING waits.run_id
+        """,
+        [key[0] for key in first],
+        [key[1] for key in first],
+        [key[2] for key in first],
+        list(first.values()),
+        only,
+    )
+    for run_id in sorted({row["run_id"] for row in woken}, key=str):
+        execution_id = str(new_id())
+        moved = await connection.fetchval(
+            "UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' RETURNING id", run_id, execution_id
         )
-        for row in woken:
-            execution_id = str(new_id())
-            moved = await connection.fetchval(
-                "UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' RETURNING id",
-                row["run_id"],
-                execution_id,
-            )
-            if moved is not None:
-                await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+        if moved is not None:
+            await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
 
 
 def _run(row: Mapping[str, Any], *, taken_over: bool) -> Run:

@@ -76,5 +76,3 @@ def with_database(dsn: str, name: str) -> str:
     # urlunsplit drops an empty host, and with it the slashes; psycopg and asyncpg need them.
     rebuilt = urlunsplit(("", parts.netloc, f"/{name}", parts.query, ""))
     return f"{parts.scheme}:{rebuilt if rebuilt.startswith('//') else '//' + rebuilt}"
-
-

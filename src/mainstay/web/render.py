@@ -67,6 +67,7 @@ def make_environment() -> Environment:
         "web_link": wording.web_link,
         "workflow": wording.workflow_title,
         "initials": wording.initials,
+        "display_name": wording.display_name,
         "number": "{:,}".format,
     }
     environment.globals |= {

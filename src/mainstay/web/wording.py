@@ -160,6 +160,12 @@ def phone(number: str, region: str) -> str:
     return phonenumbers.format_number(parsed, form)
 
 
+def display_name(contact: Contact, region: str) -> str:
+    """Return what a contact is called, be it only by an address or a number."""
+    name = contact.name
+    return phone(name, region) if name and name == contact.phone else name or "No name"
+
+
 def pretty(value: Any) -> str:
     """Return a JSON-able value, laid out; what is too long to read is cut and says so."""
     text = value if isinstance(value, str) else orjson.dumps(value, default=str, option=_PRETTY).decode()
@@ -192,13 +198,20 @@ def changed_fields(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[
     """Return (field, before, after) of a contact's change, in words."""
     return [
         line
-        for name in after
+        for name in sorted(after, key=_place)
         for line in (
             _changed_custom(before.get(name) or {}, after[name])
             if isinstance(after[name], dict)
             else [(name.replace("_", " "), _plain(before.get(name)), _plain(after[name]))]
         )
     ]
+
+
+_FIELDS = ("first_name", "last_name", "email", "phone", "company", "source", "tags", "custom")
+
+
+def _place(name: str) -> tuple[int, str]:
+    return (_FIELDS.index(name) if name in _FIELDS else len(_FIELDS)), name
 
 
 def _changed_custom(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -35,11 +35,9 @@ async def overview(request: Request, slug: str) -> Response:
         }
         health = {item.name: item for item in await connection_overview(page.connection, workspace.id, page.now)}
         sources = [(card, known.get(card.name)) for card in site.backend.source_cards(workspace.id)]
-        highest = max((day.accepted for source in known.values() for day in source.days), default=0)
         return page.html(
             "overview.html",
             sources=sources,
-            highest=max(highest, 1),
             connections=[(card, health.get(card.name)) for card in site.backend.connection_cards(workspace.id)],
             day_counts={count.source: count for count in page.verdict.sources},
         )

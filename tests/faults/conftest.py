@@ -1,0 +1,27 @@
+"""Fixtures of the fault tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from mainstay.sandbox.process import SandboxProcess
+from tests.faults.fleet import Books, Fleet
+
+
+@pytest.fixture(scope="session")
+def fleet(sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Processes to kill."""
+    opened = Fleet(tmp_path_factory.mktemp("fleet"), sandbox_process.base_url)
+    yield opened
+    opened.close()
+
+
+@pytest_asyncio.fixture
+async def books(dsn: str) -> AsyncIterator[Books]:
+    """The test's database, as its tables show it."""
+    opened = await Books.open(dsn)
+    yield opened
+    await opened.close()

@@ -1,0 +1,260 @@
+"""Processes to kill, databases to look into, and what must hold after every fault."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+
+from mainstay.sandbox.client import Sandbox
+from tests.faults.victim import READY, STRUCK, Orders
+
+STACK = Path(__file__).parent / "stack"
+POST = "answer: POST /slack/api/chat.postMessage"
+MAIL = "answer: POST /postmark/email"
+NOTE = "answer: POST /gohighlevel/contacts/ID/notes"
+PUSH = "answer: POST /gohighlevel/contacts/upsert"
+# Steps whose vendor takes no key and keeps no state: the answer that a kill may swallow, and the step's name.
+UNKEYED = {POST: "chat.post", MAIL: "email.send", NOTE: "crm.add_note"}
+WHOLE_JOURNEY = {1: "chat.post", 2: "crm.add_tag", 3: "email.send", 4: "wait_for message.received", 5: "crm.add_note"}
+
+
+async def until(is_met: Callable[[], Any], what: str, *, seconds: float = 20.0, pause: float = 0.02) -> Any:
+    """Ask until the answer is true, and return it; awaitables are awaited. AssertionError past the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = is_met()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        await asyncio.sleep(pause)
+
+
+class Process:
+    """One process of the fleet."""
+
+    def __init__(self, pid: int, orders: Orders) -> None:
+        self.pid = pid
+        self.orders = orders
+        self.code: int | None = None
+
+    @property
+    def passed(self) -> list[str]:
+        """The boundaries it passed, and what else it noted."""
+        path = Path(self.orders.passed)
+        return path.read_text("utf-8").splitlines() if path.exists() else []
+
+    @property
+    def log(self) -> str:
+        """What it wrote."""
+        path = Path(f"{self.orders.passed}.log")
+        return path.read_text("utf-8") if path.exists() else ""
+
+    @property
+    def is_struck(self) -> bool:
+        """Whether it came to where it was to be struck."""
+        return STRUCK in self.passed
+
+    async def ready(self) -> str:
+        """Wait until it works; returns a worker's id, or a server's port."""
+
+        def said() -> str:
+            assert self.code is None or self.is_struck, f"it ended with {self.code}:\n{self.log}"
+            return next((line.partition(" ")[2] for line in self.passed if line.startswith(READY)), "")
+
+        found: str = await until(said, f"ready\n{self.log}")
+        return found
+
+    async def struck(self) -> None:
+        """Wait until it came to where it was to be struck."""
+        await until(lambda: self.is_struck, f"{self.orders.strike} is passed; so far {self.passed}\n{self.log}")
+
+    async def ended(self) -> int:
+        """Wait until it is gone; returns its code, negative for a signal."""
+        await until(lambda: self.code is not None, "the process is gone")
+        assert self.code is not None
+        return self.code
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
+    async def kill(self) -> None:
+        """End it by SIGKILL, whatever it does, and wait until it is gone."""
+        if self.code is None:
+            self.send(signal.SIGKILL)
+            await self.ended()
+
+
+class Fleet:
+    """The mother of all processes under test."""
+
+    def __init__(self, folder: Path, sandbox_url: str) -> None:
+        self._folder = folder
+        self._sandbox_url = sandbox_url
+        self._count = 0
+        self._processes: dict[int, Process] = {}
+        self._ended: dict[int, int] = {}
+        self._started: list[int] = []
+        self._heard = threading.Condition()
+        self._mother = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.victim"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        )
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def start(self, dsn: str, **orders: Any) -> Process:
+        """Start a process; see :class:`Orders`."""
+        self._count += 1
+        given = Orders(
+            dsn=dsn,
+            sandbox=self._sandbox_url,
+            stack=str(orders.pop("stack", STACK)),
+            passed=str(self._folder / f"{self._count}"),
+            **orders,
+        )
+        with self._heard:
+            assert self._mother.stdin is not None
+            self._mother.stdin.write(given.line())
+            self._mother.stdin.flush()
+            assert self._heard.wait_for(lambda: self._started, timeout=20), "the mother process does not answer"
+            process = Process(self._started.pop(), given)
+            process.code = self._ended.pop(process.pid, None)
+            self._processes[process.pid] = process
+        return process
+
+    def close(self) -> None:
+        """End every process."""
+        assert self._mother.stdin is not None
+        assert self._mother.stdout is not None
+        self._mother.stdin.close()
+        self._mother.wait(timeout=20)
+        self._listener.join(timeout=5)
+        self._mother.stdout.close()
+
+    def _listen(self) -> None:
+        assert self._mother.stdout is not None
+        for line in self._mother.stdout:
+            news = json.loads(line)
+            with self._heard:
+                if "started" in news:
+                    self._started.append(news["started"])
+                elif news["ended"] in self._processes:
+                    self._processes.pop(news["ended"]).code = news["code"]
+                else:
+                    self._ended[news["ended"]] = news["code"]
+                self._heard.notify_all()
+
+
+class Books:
+    """One database under test, read afresh at every question."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, dsn: str) -> Books:
+        """Connect."""
+        connection = await asyncpg.connect(dsn)
+        await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=orjson.loads, schema="pg_catalog")
+        return cls(connection)
+
+    async def close(self) -> None:
+        """Leave."""
+        await self._connection.close()
+
+    async def rows(self, query: str, *arguments: Any) -> list[dict[str, Any]]:
+        """Return what a query finds."""
+        return [dict(row) for row in await self._connection.fetch(query, *arguments)]
+
+    async def value(self, query: str, *arguments: Any) -> Any:
+        """Return the first column of the first row."""
+        return await self._connection.fetchval(query, *arguments)
+
+    async def all_done(self, *, seconds: float = 20.0, deliveries: int = 1) -> None:
+        """Wait until as many deliveries are kept and no run is open."""
+
+        async def is_done() -> bool:
+            kept, open_runs = await self._connection.fetchrow(
+                """
+                SELECT (SELECT count(*) FROM deliveries),
+                       (SELECT count(*) FROM runs WHERE state IN ('queued', 'running', 'waiting'))
+                """
+            )
+            return bool(kept >= deliveries and open_runs == 0)
+
+        try:
+            await until(is_done, "no run is open", seconds=seconds, pause=0.05)
+        except AssertionError:
+            runs = await self.rows("SELECT workflow, state, waiting_for, wake_at, error, execution_id FROM runs ORDER BY id")
+            queue = await self.rows("SELECT workflow_uuid, status, executor_id FROM dbos.workflow_status")
+            waits = await self.rows("SELECT event_type, event FROM waits")
+            raise AssertionError(f"still open: {runs}\nqueue: {queue}\nwaits: {waits}") from None
+
+    async def problems(self) -> list[str]:
+        """Return what is wrong in the books of a database where all should be done."""
+        found = [
+            f"{row['workflow']} is {row['state']}: {row['error']}"
+            for row in await self.rows("SELECT workflow, state, error FROM runs WHERE state <> 'done'")
+        ]
+        found += [
+            f"a delivery is {row['state']}: {row['reason']}"
+            for row in await self.rows("SELECT state, reason FROM deliveries WHERE state <> 'processed'")
+        ]
+        steps: dict[Any, dict[int, list[tuple[int, str, str]]]] = defaultdict(lambda: defaultdict(list))
+        workflows = {row["id"]: row["workflow"] for row in await self.rows("SELECT id, workflow FROM runs")}
+        for row in await self.rows("SELECT * FROM attempts ORDER BY run_id, step, number"):
+            steps[row["run_id"]][row["step"]].append((row["number"], row["state"], row["name"]))
+        for run_id, workflow in workflows.items():
+            taken = steps[run_id]
+            if workflow == "journey.v1" and {n: chain[0][2] for n, chain in taken.items()} != WHOLE_JOURNEY:
+                found.append(f"the steps of {workflow} are {dict(taken)}")
+            if workflow == "push.v1" and (not taken or list(taken) != list(range(1, len(taken) + 1))):
+                found.append(f"the steps of {workflow} are {dict(taken)}")
+            found += [
+                f"the attempts of {workflow}, step {number}, are {chain}"
+                for number, chain in taken.items()
+                if [entry[0] for entry in chain] != list(range(1, len(chain) + 1))
+                or chain[-1][1] != "ok"
+                or any(state == "ok" for _, state, _ in chain[:-1])
+            ]
+        behind = await self.rows("SELECT * FROM crosswalk WHERE pushed_version < wanted_version OR push_run_id IS NOT NULL")
+        return found + [f"the crosswalk is behind: {row}" for row in behind]
+
+    async def marked(self) -> list[str]:
+        """Return the steps whose attempts say that they may be repeats."""
+        return [row["name"] for row in await self.rows("SELECT name FROM attempts WHERE repeated ORDER BY name")]
+
+
+def vendor_copies(sandbox: Sandbox, email: str) -> dict[str, int]:
+    """Count what the vendors hold of one lead: contacts, tags, notes, posts and mails."""
+    crm = sandbox.state("gohighlevel")
+    contacts = [contact for contact in crm["contacts"] if contact.get("email") == email]
+    return {
+        "contacts": len(contacts),
+        "tags": sum(contact["tags"].count("speed-to-lead") for contact in contacts),
+        "crm.add_note": sum(email in str(note) for note in crm["notes"]),
+        "chat.post": sum(str(message.get("text", "")).endswith(email) for message in sandbox.messages("slack")),
+        "email.send": sum(message["To"] == email for message in sandbox.messages("postmark")),
+    }
+
+
+ONCE: Mapping[str, int] = {"contacts": 1, "tags": 1, "crm.add_note": 1, "chat.post": 1, "email.send": 1}

@@ -1,0 +1,267 @@
+"""Real worker and web processes that die, stop or hold at a chosen boundary; the product's code is untouched.
+
+``python -m tests.faults.victim`` imports everything once, then forks a process for each line of JSON on its standard
+input (see :class:`Orders`): a start costs a fraction of a second. Each process writes the boundaries it passes, a line
+each, to its own file; how it ended is told on standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import uvicorn
+import uvloop
+
+from mainstay.app import App, Bundle
+from mainstay.cli.logs import set_up_logging
+from mainstay.db import GroupCommit
+from mainstay.engine import dbos_engine, driver
+from mainstay.engine.retry import RetryPolicy
+from mainstay.engine.steps import StepRunner
+from mainstay.kit import Http
+from mainstay.records import push
+from mainstay.sandbox.client import Sandbox
+from mainstay.settings.stack import load_stack
+from mainstay.settings.workflows import load_workflows
+from mainstay.testing.stack import _SampleEnvironment, point_at_sandbox
+from mainstay.web.binding import Server
+
+_CONTACT_ID = re.compile(r"(?<=/contacts/)[^/]+(?=/)")
+READY = "ready"
+STRUCK = "struck"
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a process is, and what befalls it.
+
+    ``strike`` names a boundary and ``nth`` which passing of it; ``action`` is what then happens: ``kill`` (SIGKILL),
+    ``stop`` (SIGSTOP) or ``hold`` (the task waits for ever, the process lives on). Times are in seconds.
+    """
+
+    dsn: str
+    sandbox: str
+    stack: str
+    passed: str
+    kind: str = "worker"
+    strike: str = ""
+    nth: int = 1
+    action: str = "kill"
+    heartbeat: float = 0.3
+    dead_after: float = 12.0
+    first_retry: float = 0.2
+    local_wait: float = 2.0
+    takes_over: bool = True
+
+    def line(self) -> bytes:
+        """Return the orders as the mother process reads them."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+class Instrument:
+    """Counts boundaries, and strikes at one."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._file = os.open(orders.passed, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._seen: Counter[str] = Counter()
+
+    def note(self, line: str) -> None:
+        """Write a line that outlives the process."""
+        os.write(self._file, line.encode() + b"\n")
+
+    async def boundary(self, name: str) -> None:
+        """Pass a boundary, or do not."""
+        self.note(name)
+        self._seen[name] += 1
+        if (name, self._seen[name]) != (self._orders.strike, self._orders.nth):
+            return
+        self.note(STRUCK)
+        if self._orders.action == "hold":
+            await asyncio.Event().wait()
+        os.kill(os.getpid(), signal.SIGKILL if self._orders.action == "kill" else signal.SIGSTOP)
+
+    def install(self) -> None:
+        """Wrap what commits and what hears from vendors."""
+        under_way: ContextVar[tuple[str, ...]] = ContextVar("under_way", default=())
+        transaction, claim = GroupCommit._transaction, driver.claim_execution
+        leave, exchange = asyncpg.transaction.Transaction.__aexit__, Http._exchange
+
+        async def grouped(own: GroupCommit, batch: list[tuple[Any, Any, Any]]) -> list[Any]:
+            token = under_way.set(tuple(sorted({write.name for write, _, _ in batch})))
+            try:
+                return await transaction(own, batch)
+            except Exception as error:
+                self.note(f"failed: {error!r}")
+                raise
+            finally:
+                under_way.reset(token)
+
+        async def claimed(*arguments: Any, **options: Any) -> Any:
+            token = under_way.set(("claim an execution",))
+            try:
+                return await claim(*arguments, **options)
+            finally:
+                under_way.reset(token)
+
+        async def committed(own: Any, kind: type[BaseException] | None, *rest: Any) -> Any:
+            names = under_way.get() if kind is None else ()
+            for name in names:
+                await self.boundary(f"before commit: {name}")
+            result = await leave(own, kind, *rest)
+            for name in names:
+                await self.boundary(f"after commit: {name}")
+            return result
+
+        async def heard(own: Http, entry: dict[str, Any], method: str, url: str, **options: Any) -> Any:
+            response = await exchange(own, entry, method, url, **options)
+            await self.boundary(f"answer: {method} {_CONTACT_ID.sub('ID', urlsplit(url).path)}")
+            return response
+
+        GroupCommit._transaction = grouped  # type: ignore[method-assign]
+        driver.claim_execution = claimed
+        asyncpg.transaction.Transaction.__aexit__ = committed
+        Http._exchange = heard  # type: ignore[method-assign]
+
+
+def _hurry(orders: Orders) -> None:
+    """Shorten the product's waits; nothing but waits."""
+    dbos_engine.HEARTBEAT_SECONDS = orders.heartbeat
+    dbos_engine.DEAD_AFTER_SECONDS = orders.dead_after
+    push._LOCAL_WAIT_SECONDS = orders.local_wait
+    policy = RetryPolicy(first=timedelta(seconds=orders.first_retry), longest=timedelta(seconds=1))
+    defaults = StepRunner.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["policy"] = policy
+    if not orders.takes_over:
+        dbos_engine.Worker._take_over = _leave_alone  # type: ignore[method-assign]
+
+
+async def _leave_alone(_worker: dbos_engine.Worker, _dead: list[str]) -> None:
+    pass
+
+
+async def open_app(orders: Orders) -> App:
+    """Open the stack's app, its vendors simulated."""
+    folder = Path(orders.stack)
+    stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), Sandbox(orders.sandbox))
+    return await App.open(orders.dsn, [Bundle(stack, tuple(load_workflows(folder)))], pool_size=5)
+
+
+async def _work(orders: Orders, instrument: Instrument) -> None:
+    app = await open_app(orders)
+    worker = dbos_engine.Worker(orders.dsn, app.pool, app.driver, on_beat=app.watch_once)
+    await worker.start()
+    instrument.note(f"{READY} {worker.id}")
+    await _terminated()
+    await worker.stop()
+    await app.close()
+
+
+async def _serve(orders: Orders, instrument: Instrument) -> None:
+    app = await open_app(orders)
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        Server(app, trust_url=False), loop="none", http="httptools", ws="none", lifespan="off", log_config=None
+    )
+    instrument.note(f"{READY} {listener.getsockname()[1]}")
+    await uvicorn.Server(config).serve(sockets=[listener])
+    await app.close()
+
+
+async def _terminated() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await stop.wait()
+
+
+def _live(orders: Orders) -> None:
+    """Be the process that the orders describe."""
+    log = os.open(f"{orders.passed}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    silence = os.open(os.devnull, os.O_RDONLY)
+    for old, new in ((silence, 0), (log, 1), (log, 2)):
+        os.dup2(old, new)
+    set_up_logging("text")
+    logging.captureWarnings(capture=True)
+    _hurry(orders)
+    instrument = Instrument(orders)
+    instrument.install()
+    kinds: dict[str, Callable[[Orders, Instrument], Awaitable[None]]] = {"worker": _work, "web": _serve}
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(kinds[orders.kind](orders, instrument))  # type: ignore[arg-type]
+
+
+def _say(**news: int) -> None:
+    os.write(1, json.dumps(news).encode() + b"\n")
+
+
+def main() -> None:
+    """Fork a process for each order, tell how each ended; when nobody listens any more, end all and go."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    children: set[int] = set()
+    unread = b""
+    while True:
+        readable, _, _ = select.select([0, woken], [], [])
+        if woken in readable:
+            os.read(woken, 4096)
+            children -= _reap(children)
+        if 0 not in readable:
+            continue
+        chunk = os.read(0, 65536)
+        if not chunk:
+            break
+        *lines, unread = (unread + chunk).split(b"\n")
+        for line in lines:
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                code = 1
+                try:
+                    _live(Orders(**json.loads(line)))
+                    code = 0
+                except BaseException:  # noqa: BLE001 - it must not fall into the mother's loop
+                    traceback.print_exc()
+                finally:
+                    sys.stderr.flush()
+                    os._exit(code)
+            children.add(pid)
+            _say(started=pid)
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _reap(children: set[int]) -> set[int]:
+    gone = set()
+    for pid in children:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            gone.add(pid)
+            _say(ended=pid, code=os.waitstatus_to_exitcode(status))
+    return gone
+
+
+if __name__ == "__main__":
+    main()
