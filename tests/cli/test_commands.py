@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -172,13 +171,14 @@ def wait_for_tag(folder: Path) -> dict[str, str]:
 
 class TestTrouble:
     @pytest.fixture
-    def failed(self, acme: Path, run: Run) -> Iterator[str]:
+    def failed(self, acme: Path, run: Run) -> str:
         """A run that failed; its short id."""
         (acme / "workflows" / "speed_to_lead.py").write_text(FAILING)
         assert bring(run, acme, "sarah@example.com,Sarah Johnson,(312) 555-0147").json["accepted"] == 1
         found = run("runs", "list", "--state", "stopped", "--json").json["runs"]
         assert [each["workflow"] for each in found] == ["speed_to_lead.v1"]
-        return found[0]["id"][-8:]
+        short: str = found[0]["id"][-8:]
+        return short
 
     def test_status_says_what_is_broken_and_ends_with_1(self, failed: str, run: Run) -> None:
         result = run("status")

@@ -26,8 +26,8 @@ POST = "answer: POST /slack/api/chat.postMessage"
 MAIL = "answer: POST /postmark/email"
 NOTE = "answer: POST /gohighlevel/contacts/ID/notes"
 PUSH = "answer: POST /gohighlevel/contacts/upsert"
-# Steps whose vendor takes no key and keeps no state: the answer that a kill may swallow, and the step's name.
-UNKEYED = {POST: "chat.post", MAIL: "email.send", NOTE: "crm.add_note"}
+# Steps whose vendor takes no key and keeps no state: a repeat is a second effect.
+UNKEYED = frozenset({"chat.post", "email.send", "crm.add_note"})
 WHOLE_JOURNEY = {1: "chat.post", 2: "crm.add_tag", 3: "email.send", 4: "wait_for message.received", 5: "crm.add_note"}
 
 

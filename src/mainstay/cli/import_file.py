@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,15 +51,13 @@ def contacts(
     fields = _fields(mapping or [])
     check_columns(prepared.layout, fields)
     tally = Tally(report, prepared.layout)
-    began = time.monotonic()
     try:
         with tally:
             name = _dry(options, prepared, fields, tally) if dry_run else _bring_in(options, prepared, fields, tally)
     except KeyboardInterrupt:
         typer.echo(f"\nStopped: {tally.kept:,} lines are in. Run the same again, and it goes on from there.", err=True)
         raise typer.Exit(130) from None
-    seconds = time.monotonic() - began
-    _tell(options, prepared, tally, source=name, seconds=seconds, dry_run=dry_run, report=report)
+    _tell(options, prepared, tally, source=name, dry_run=dry_run, report=report)
     if tally.refused:
         raise typer.Exit(BROKEN)
 
@@ -105,12 +102,11 @@ def _bring_in(options: Options, prepared: Any, fields: dict[str, str], tally: Ta
     return act(options, work, pool_size=4)
 
 
-def _tell(
-    options: Options, prepared: Any, tally: Tally, *, source: str, seconds: float, dry_run: bool, report: Path | None
-) -> None:
+def _tell(options: Options, prepared: Any, tally: Tally, *, source: str, dry_run: bool, report: Path | None) -> None:
     from mainstay.cli.output import emit, facts, number, say, text
 
     lines = tally.kept + tally.repeated + tally.refused
+    seconds = tally.seconds
     rate = lines / seconds if seconds else 0.0
     if options.as_json:
         emit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -54,6 +55,7 @@ class Tally:
 
     def __init__(self, report: Path | None, layout: Layout) -> None:
         self.kept = self.repeated = self.refused = self.remarks = 0
+        self.seconds = 0.0
         self.first: list[tuple[int, str]] = []
         self._report = report
         self._header = layout.header
@@ -224,8 +226,10 @@ def _progress(prepared: Prepared, tally: Tally) -> Iterator[Any]:
     from mainstay.cli.output import console
 
     to = console(stderr=True)
+    began = time.monotonic()
     if not to.is_terminal:
         yield lambda _line: None
+        tally.seconds = time.monotonic() - began
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -238,13 +242,13 @@ def _progress(prepared: Prepared, tally: Tally) -> Iterator[Any]:
     )
     with Progress(*columns, console=to, transient=True) as shown:
         task = shown.add_task(prepared.path.name, total=max(prepared.line_ends, 1), said="")
-        began = datetime.now(UTC)
 
         def advance(line: int) -> None:
             done = tally.kept + tally.repeated + tally.refused
             if done % 50 == 0:
-                seconds = max((datetime.now(UTC) - began).total_seconds(), 0.001)
+                seconds = max(time.monotonic() - began, 0.001)
                 said = f"{done / seconds:,.0f} lines/s" + (f", {tally.refused:,} refused" if tally.refused else "")
                 shown.update(task, completed=line, said=said)
 
         yield advance
+        tally.seconds = time.monotonic() - began

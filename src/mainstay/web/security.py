@@ -66,7 +66,10 @@ class Gate:
 
         refusal: Response | None = None
         try:
-            if scope["method"] not in _SAFE_METHODS and not self.is_same_origin(request):
+            if b"%00" in scope["query_string"]:
+                # PostgreSQL keeps no such character, so nothing can be meant by it.
+                refusal = PlainTextResponse("This address holds a character that cannot be searched for.", 400)
+            elif scope["method"] not in _SAFE_METHODS and not self.is_same_origin(request):
                 refusal = PlainTextResponse("This request came from another site and was not carried out.", 403)
             elif not is_open and not await is_session_good(self._pool, request.cookies.get(SESSION_COOKIE, "")):
                 refusal = self._to_sign_in(request, scope["method"])
