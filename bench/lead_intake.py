@@ -28,7 +28,8 @@ import asyncpg
 import psutil
 import uvloop
 
-from mainstay.cli.session import database, load_project
+from mainstay.cli.reading import database
+from mainstay.cli.session import load_project
 from mainstay.db import Pool, acquire, open_pool
 from mainstay.kit.http import open_session
 from mainstay.model import new_id
@@ -41,8 +42,12 @@ slug     = "bench"
 timezone = "UTC"
 region   = "US"
 [connections]
-ghl   = {{ connector = "gohighlevel", token = "${{GHL_TOKEN}}", location_id = "ve9EPM428h8vShlRW1KT", base_url = "{ghl}" }}
 slack = {{ connector = "slack", token = "${{SLACK_TOKEN}}", base_url = "{slack}" }}
+[connections.ghl]
+connector = "gohighlevel"
+token = "${{GHL_TOKEN}}"
+location_id = "ve9EPM428h8vShlRW1KT"
+base_url = "{ghl}"
 [records.contact]
 system_of_record = "ghl"
 [sources.website]
@@ -103,8 +108,7 @@ class Product:
             stderr=(self.folder / "server.log").open("a"),
             text=True,
         )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             if line.startswith("Mainstay runs at "):
                 self.url = line.split()[-1]
                 break
@@ -172,7 +176,7 @@ async def _post(url: str, run: str, numbers: Sequence[int], *, per_second: float
             body = json.dumps(_lead(run, number)).encode()
             async with slots, session.post(url, data=body, headers={"content-type": "application/json"}) as answer:
                 await answer.read()
-                if answer.status != 202:  # noqa: PLR2004
+                if answer.status != 202:
                     raise RuntimeError(f"{answer.status}: {await answer.text()}")
             # From the moment it was due, so that a stall is not hidden by the load waiting with it.
             times.append((time.perf_counter() - due) * 1000)
@@ -224,11 +228,12 @@ async def _bare(dsn: str, size: int, leads: int) -> float:
 
 
 async def _write_rows(connection: asyncpg.Connection, workspace: UUID, count: int) -> None:
-    """Write what ``count`` leads leave behind: delivery, contact, two identifiers, change, event, crosswalk, 3 runs, 3 attempts."""
+    """Write what ``count`` leads leave behind, delivery to attempts, in one row each as the product does."""
     ids = [new_id() for _ in range(count)]
     await connection.executemany(
         """
-        INSERT INTO deliveries (id, workspace_id, source, kind, state, verified, method, url, headers, body, received_at)
+        INSERT INTO deliveries
+            (id, workspace_id, source, kind, state, verified, method, url, headers, body, received_at)
         VALUES ($1, $2, 'website', 'json', 'processed', 'unsigned', 'POST', '/', $3, $4, now())
         """,
         [(id_, workspace, {"content-type": "application/json"}, json.dumps(_lead("bare", 1)).encode()) for id_ in ids],
@@ -241,7 +246,10 @@ async def _write_rows(connection: asyncpg.Connection, workspace: UUID, count: in
         [(id_, workspace, f"{id_}@example.com") for id_ in ids],
     )
     await connection.executemany(
-        "INSERT INTO identifiers (workspace_id, kind, value, contact_id, source, created_at) VALUES ($1, $2, $3, $4, '', now())",
+        """
+        INSERT INTO identifiers (workspace_id, kind, value, contact_id, source, created_at)
+        VALUES ($1, $2, $3, $4, '', now())
+        """,
         [(workspace, kind, f"{kind}{id_}", id_) for id_ in ids for kind in ("email", "phone")],
     )
     await connection.executemany(
@@ -252,12 +260,16 @@ async def _write_rows(connection: asyncpg.Connection, workspace: UUID, count: in
         [(id_, workspace, {"first_name": "Bare"}) for id_ in ids],
     )
     await connection.executemany(
-        "INSERT INTO events (id, workspace_id, type, source, data, at) VALUES ($1, $2, 'contact.created', '', $3, now())",
+        """
+        INSERT INTO events (id, workspace_id, type, source, data, at)
+        VALUES ($1, $2, 'contact.created', '', $3, now())
+        """,
         [(id_, workspace, {"rule": "new"}) for id_ in ids],
     )
     await connection.executemany(
         """
-        INSERT INTO crosswalk (workspace_id, record_type, record_id, connection, external_id, wanted_version, updated_at)
+        INSERT INTO crosswalk
+            (workspace_id, record_type, record_id, connection, external_id, wanted_version, updated_at)
         VALUES ($1, 'contact', $2, 'ghl', $2::uuid::text, 1, now())
         """,
         [(workspace, id_) for id_ in ids],
@@ -270,7 +282,9 @@ async def _write_rows(connection: asyncpg.Connection, workspace: UUID, count: in
         """,
         [(id_, workspace, _lead("bare", 1)) for id_ in runs],
     )
-    exchange = [{"method": "POST", "url": "http://127.0.0.1", "request": _lead("bare", 1), "response": _lead("bare", 1)}]
+    exchange = [
+        {"method": "POST", "url": "http://127.0.0.1", "request": _lead("bare", 1), "response": _lead("bare", 1)}
+    ]
     await connection.executemany(
         """
         INSERT INTO attempts (workspace_id, run_id, step, number, name, state, exchanges, started_at)
@@ -298,14 +312,14 @@ def measure(leads: int, paced: int) -> Figures:
         product.stop()
         again = product.start()
         try:
-            with database(load_project((folder / "stack.toml",))) as dsn:
-                return _measure(product, vendors, dsn, leads, paced, first, again)
+            with database(load_project((folder / "stack.toml",)).program) as dsn:
+                return _measure(product, vendors, dsn, leads, paced, (first, again))
         finally:
             product.stop()
 
 
 def _measure(
-    product: Product, vendors: SandboxProcess, dsn: str, leads: int, paced: int, first: float, again: float
+    product: Product, vendors: SandboxProcess, dsn: str, leads: int, paced: int, starts: tuple[float, float]
 ) -> Figures:
     url = f"{product.url}/in/bench/website"
     rate = 200.0
@@ -331,8 +345,10 @@ def _measure(
             contacts = await connection.fetchval("SELECT count(*) FROM contacts")
             latency = await connection.fetchval(
                 """
-                SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM run.finished_at - delivery.received_at))
-                FROM runs run JOIN deliveries delivery ON delivery.id = run.delivery_id WHERE run.workflow = 'speed_to_lead.v1'
+                SELECT percentile_cont(0.5) WITHIN GROUP (
+                    ORDER BY extract(epoch FROM run.finished_at - delivery.received_at))
+                FROM runs run JOIN deliveries delivery ON delivery.id = run.delivery_id
+                WHERE run.workflow = 'speed_to_lead.v1'
                   AND delivery.id > (SELECT id FROM deliveries ORDER BY id OFFSET 101 LIMIT 1)
                   AND delivery.id < (SELECT id FROM deliveries ORDER BY id OFFSET $1 LIMIT 1)
                 """,
@@ -344,8 +360,8 @@ def _measure(
         bare = {size: round(await _bare(dsn, size, max(200, min(leads, size * 60)))) for size in (1, 8, 32, 128)}
         return Figures(
             machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
-            cold_start_first_s=round(first, 2),
-            cold_start_s=round(again, 2),
+            cold_start_first_s=round(starts[0], 2),
+            cold_start_s=round(starts[1], 2),
             ack_per_second=round(leads / acknowledged),
             paced_per_second=rate,
             paced_ack_p50_ms=round(_percentile(paced_times, 0.5), 1),
@@ -376,10 +392,10 @@ def main() -> None:
     arguments = parser.parse_args()
     figures = asdict(measure(arguments.leads, arguments.paced))
     if arguments.json:
-        print(json.dumps(figures, indent=2))  # noqa: T201
+        print(json.dumps(figures, indent=2))
         return
     for name, value in figures.items():
-        print(f"{name.replace('_', ' '):<28} {value}")  # noqa: T201
+        print(f"{name.replace('_', ' '):<28} {value}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
     from mainstay import Contact, Context, workflow
 
+
     @workflow("speed_to_lead.v1", on="contact.created")
     async def speed_to_lead(ctx: Context, contact: Contact) -> None:
         await ctx.chat.post("#leads", f"New lead: {contact.name}")

@@ -20,7 +20,7 @@ from mainstay.inbound import Journey, Routing, contact_from_json, read
 from mainstay.intake import INBOUND, Intake, SourceBinding
 from mainstay.intake.store import Suspect
 from mainstay.kit import CRM, Connector, Http, HttpSettings
-from mainstay.kit.http import open_session
+from mainstay.kit.http import Session, open_session
 from mainstay.model import Run, new_id
 from mainstay.records import push_failed
 from mainstay.records.push import Pusher
@@ -30,8 +30,6 @@ from mainstay.watch import ALERT, Alerter, resolve_healed, trouble_of_quarantine
 from mainstay.watch.alert import Route
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
-
     from mainstay.db import Connection
     from mainstay.engine.steps import Clock
     from mainstay.settings.stack import Stack
@@ -71,7 +69,8 @@ class Workspace:
         }
         # What `mainstay import` brings in needs no declaration; it has no address either, so it is not among `sources`.
         imported = all_source_kinds()[IMPORTED]
-        by_hand = SourceBinding(workspace_id, IMPORTED, imported, imported.settings(kind=IMPORTED), bundle.stack.region)
+        settings = imported.settings.model_validate({"kind": IMPORTED})
+        by_hand = SourceBinding(workspace_id, IMPORTED, imported, settings, bundle.stack.region)
         self.all_sources = {IMPORTED: by_hand, **self.sources}
         self._http: dict[str, HttpSettings] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
@@ -113,15 +112,15 @@ class App:
         self.commit = GroupCommit(pool)
         self.workspaces: dict[UUID, Workspace] = {}
         self.by_slug: dict[str, Workspace] = {}
-        self._clock = clock or (lambda: datetime.now(UTC))
-        self._session: ClientSession | None = None
+        self.clock = clock or (lambda: datetime.now(UTC))
+        self._session: Session | None = None
         self._no_http = HttpSettings("")
         self.alerter = Alerter(self)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.journey = Journey(self.commit, self)
         self.driver = Driver(
-            pool, self.commit, _Programs(self), open_http=self.open_http, on_failed=self._failed, clock=self._clock
+            pool, self.commit, _Programs(self), open_http=self.open_http, on_failed=self._failed, clock=self.clock
         )
 
     @classmethod
@@ -289,7 +288,9 @@ class App:
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
         async with acquire(self.pool) as connection, connection.transaction():
             found = await connection.fetchval(
-                "UPDATE runs SET handled_at = now() WHERE id = $1 AND workspace_id = $2 AND state = 'failed' RETURNING id",
+                """
+                UPDATE runs SET handled_at = now() WHERE id = $1 AND workspace_id = $2 AND state = 'failed' RETURNING id
+                """,
                 run_id,
                 workspace_id,
             )
@@ -342,7 +343,7 @@ class _Programs(Mapping[str, Any]):
         if declared is None:
             message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
             raise WorkflowError(message)
-        await declared.function(Context(steps, self._app, self._app._clock), contact_from_json(run.input["contact"]))
+        await declared.function(Context(steps, self._app, self._app.clock), contact_from_json(run.input["contact"]))
         return ()
 
 

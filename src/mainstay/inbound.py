@@ -64,10 +64,8 @@ def read(source: SourceBinding, request: RawRequest) -> Mapping[str, Any]:
     Raises:
         MalformedError: the source cannot read it, or no person can be recognised in it.
     """
-    events = []
-    for event in source.kind.parse(request, source.settings):
-        events.append(event_to_json(source, event))
-    return {"source": source.name, "events": events}
+    events = source.kind.parse(request, source.settings)
+    return {"source": source.name, "events": [event_to_json(source, event) for event in events]}
 
 
 def event_to_json(source: SourceBinding, event: Event) -> dict[str, Any]:
@@ -118,6 +116,7 @@ class Journey:
             )
         routing = self._workspaces.routing(run.workspace_id)
         following = await self._commit(self._process, Inbound(run, steps, routing, source.name, events))
+        steps.take_unwritten()
         steps.is_settled = True
         return following
 
@@ -144,7 +143,7 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
     """Process deliveries in one transaction; each result is the runs that begin with that delivery, or why not."""
     fences = await settle(
         connection,
-        [Progress(item.run, item.steps.take_unwritten(), Settlement(RunState.DONE)) for item in items],
+        [Progress(item.run, item.steps.unwritten, Settlement(RunState.DONE)) for item in items],
     )
     alive = [item for item, fence in zip(items, fences, strict=True) if fence is None]
     people = [
@@ -169,16 +168,18 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
             if event["person"] is None and event["type"] != "unsupported":
                 starts.happened(item, event["type"], None, event["data"])
     await starts.store(connection)
-    await mark_deliveries(connection, [_outcome(item) for item in alive if item.run.delivery_id])
-    return [fence or starts.following.get(item.run.id, ()) for item, fence in zip(items, fences, strict=True)]
+    await mark_deliveries(connection, [_outcome(item, item.run.delivery_id) for item in alive if item.run.delivery_id])
+    return [
+        starts.following.get(item.run.id, ()) if fence is None else fence
+        for item, fence in zip(items, fences, strict=True)
+    ]
 
 
-def _outcome(item: Inbound) -> tuple[UUID, str, str]:
-    assert item.run.delivery_id is not None
+def _outcome(item: Inbound, delivery_id: UUID) -> tuple[UUID, str, str]:
     ignored = [event["reason"] for event in item.events if event["type"] == "unsupported"]
     if ignored and len(ignored) == len(item.events):
-        return item.run.delivery_id, "ignored", "; ".join(filter(None, ignored))[:500]
-    return item.run.delivery_id, "processed", ""
+        return delivery_id, "ignored", "; ".join(filter(None, ignored))[:500]
+    return delivery_id, "processed", ""
 
 
 async def _tell_systems_of_record(

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from mainstay import insight
-from mainstay.db import Pool
+from mainstay.db import Pool, acquire
 from mainstay.insight import ContactChange, ContactEvent, Count, DeliveryRow, RunFilter, RunRow
 from mainstay.model import AttemptState, short_id
 from tests.insight.seed import Seed
@@ -14,7 +14,7 @@ from tests.insight.seed import Seed
 
 @pytest.fixture
 async def seed(pool: Pool) -> AsyncIterator[Seed]:
-    async with pool.acquire() as connection:
+    async with acquire(pool) as connection:
         yield await Seed.workspace(connection)
 
 

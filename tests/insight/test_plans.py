@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from mainstay import insight
-from mainstay.db import Connection, Pool
+from mainstay.db import Connection, Pool, acquire
 from mainstay.insight import RunFilter
 from mainstay.insight.tallies import waiting_by_connection
 from tests.insight.seed import Seed
 
 BIG = {
-    "deliveries", "contacts", "identifiers", "changes", "events", "crosswalk", "runs", "attempts", "incidents", "tallies",
+    "deliveries", "contacts", "identifiers", "changes", "events", "crosswalk", "runs", "attempts", "incidents",
+    "tallies",
 }  # fmt: skip
 CONTACTS, RUNS = 12_000, 30_000
 
@@ -97,7 +98,7 @@ CALLS: dict[str, Callable[[Any, Any, Any], Awaitable[Any]]] = {
 
 @pytest.mark.timeout(240)
 async def test_no_query_reads_a_big_table_from_end_to_end(pool: Pool) -> None:
-    async with pool.acquire() as connection:
+    async with acquire(pool) as connection:
         seed = await Seed.workspace(connection)
         await seed.many(contacts=CONTACTS, runs=RUNS, incidents=3000)
         ids = {

@@ -7,14 +7,14 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from mainstay.db import Pool
+from mainstay.db import Pool, acquire
 from mainstay.insight import BROKEN, FINE, HEALING, Count, Verdict, verdict
 from tests.insight.seed import Seed
 
 
 @pytest.fixture
 async def seed(pool: Pool) -> AsyncIterator[Seed]:
-    async with pool.acquire() as connection:
+    async with acquire(pool) as connection:
         made = await Seed.workspace(connection)
         await made.worker()
         yield made

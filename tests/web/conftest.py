@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from mainstay.db import Pool
+from mainstay.db import Pool, acquire
 from mainstay.web import create_app, create_sign_in_link
 from mainstay.web.app import create_pages
 from tests.web.pages_backend import PagesBackend
@@ -36,8 +36,8 @@ class Browser:
 
     async def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
         own = {"Origin": self.url, "Sec-Fetch-Site": "same-origin"} if method == "POST" else {}
-        cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
-        sent = own | cookie | dict(headers or {})
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        sent = own | ({"Cookie": cookies} if cookies else {}) | dict(headers or {})
         async with self.session.request(
             method, self.url + path, headers=sent, allow_redirects=False, **options
         ) as response:
@@ -74,7 +74,7 @@ class Site:
 @pytest.fixture
 async def site(pool: Pool) -> AsyncIterator[Site]:
     listener, url = listen()
-    async with pool.acquire() as connection:
+    async with acquire(pool) as connection, connection.transaction():
         story = await tell(connection)
         other = await tell(connection, "bell", "Bell Roofing")
     backend = PagesBackend(pool, url, [story.card, other.card], list(SOURCES), list(CONNECTIONS))

@@ -37,8 +37,8 @@ class PagesBackend:
     async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
         self.asked.append(("retry", run_id))
         return await self._one(
-            "UPDATE runs SET state = 'queued', retries = retries + 1, error = '', failed_step = NULL, finished_at = NULL "
-            "WHERE workspace_id = $1 AND id = $2 AND state = 'failed' RETURNING id",
+            "UPDATE runs SET state = 'queued', retries = retries + 1, error = '', failed_step = NULL, "
+            "finished_at = NULL WHERE workspace_id = $1 AND id = $2 AND state = 'failed' RETURNING id",
             workspace_id,
             run_id,
         )

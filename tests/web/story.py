@@ -69,7 +69,11 @@ def exchange(status: int | None, **values: object) -> dict[str, object]:
         "url": "https://api.voice.example/2026-01/calls?idempotency=01a20ac3",
         "status": status,
         "ms": 412,
-        "request": {"to": "+13•••47", "assistant": "qualifier", "metadata": {"tags": ["lead", "überraschend", "日本語"]}},
+        "request": {
+            "to": "+13•••47",
+            "assistant": "qualifier",
+            "metadata": {"tags": ["lead", "überraschend", "日本語"]},
+        },
         "response": {"error": {"code": "out_of_credit", "message": "Account out of credit"}},
     } | values
 
@@ -84,20 +88,26 @@ async def tell(connection: Connection, slug: str = "acme", name: str = "Acme Plu
         phone="+13125550147",
         company="Johnson & Daughters",
         tags=["speed-to-lead", "vip"],
-        custom={"How did you hear of us?": "A friend", "Budget": "$5,000–$10,000"},
+        custom={"How did you hear of us?": "A friend", "Budget": "$5,000 to $10,000"},
         version=2,
     )
     await seed.contact(
-        at=seed.ago(days=2), first_name="Žofie-Anežka", last_name=LONG_NAME, email=f"{'long.' * 20}@example.com", phone=""
+        at=seed.ago(days=2),
+        first_name="Žofie-Anežka",
+        last_name=LONG_NAME,
+        email=f"{'long.' * 20}@example.com",
+        phone="",
     )
-    await seed.contact(at=seed.ago(days=3), first_name="田中", last_name="さくら", email="sakura@example.com", phone="+81312345678")
+    await seed.contact(
+        at=seed.ago(days=3), first_name="田中", last_name="さくら", email="sakura@example.com", phone="+81312345678"
+    )
     await seed.contact(at=seed.ago(days=9), first_name="", last_name="", email="", phone="+442071838750")
     await seed.counterpart(sarah, "ghl")
     await seed.counterpart(sarah, "sheet", external_id=None, wanted_version=2, pushed_version=0)
 
     delivery = await seed.delivery(
         at=seed.ago(hours=5),
-        body=b'{"Email Address": "Sarah.Johnson@Example.com ", "Phone": "(312) 555-0147", "Full name": "Sarah Johnson"}',
+        body=b'{"Email Address": "Sarah.Johnson@Example.com ", "Phone": "(312) 555-0147", "Name": "Sarah Johnson"}',
         headers={"content-type": "application/json", "authorization": "•••", "user-agent": "Mozilla/5.0"},
     )
     incident = await seed.incident(
@@ -109,14 +119,20 @@ async def tell(connection: Connection, slug: str = "acme", name: str = "Acme Plu
         at=seed.ago(hours=4, minutes=48),
     )
     await seed.incident(
-        at=seed.ago(days=3), state="resolved", title="push.v1 fails at ghl", resolved_at=seed.ago(days=2), occurrences=14
+        at=seed.ago(days=3),
+        state="resolved",
+        title="push.v1 fails at ghl",
+        resolved_at=seed.ago(days=2),
+        occurrences=14,
     )
     inbound = await seed.run(at=seed.ago(hours=5), workflow="inbound.v1", delivery_id=delivery)
     push = await seed.run(at=seed.ago(hours=4, minutes=59), workflow="push.v1", delivery_id=delivery, contact_id=sarah)
-    await seed.attempt(push, 1, name="crm.push_contact", connection="ghl", exchanges=[exchange(200, response={"id": "oc"})])
+    await seed.attempt(
+        push, 1, name="crm.push_contact", connection="ghl", exchanges=[exchange(200, response={"id": "oc"})]
+    )
     await seed.change(
         sarah, at=seed.ago(hours=5), delivery_id=delivery, run_id=inbound,
-        after={"email": "sarah.johnson@example.com", "phone": "+13125550147", "first_name": "Sarah", "last_name": "Johnson"},
+        after={"email": "sarah.johnson@example.com", "phone": "+13125550147", "first_name": "Sarah"},
     )  # fmt: skip
     await seed.change(
         sarah, at=seed.ago(hours=1), version=2, rule="email", source="facebook", before={"company": "Johnson"},
@@ -160,8 +176,12 @@ async def tell(connection: Connection, slug: str = "acme", name: str = "Acme Plu
         "Mend the source's map, or the form, then replay",
         headers={"content-type": "application/x-www-form-urlencoded"},
     )  # fmt: skip
-    await seed.delivery(at=seed.ago(minutes=55), state="ignored", source="calendly", kind="calendly", reason="invitee.canceled")
-    await seed.delivery(at=seed.ago(days=1), source="facebook", kind="facebook_lead_ads", body=b"\xff\xfe\x00binary" * 9000)
+    await seed.delivery(
+        at=seed.ago(minutes=55), state="ignored", source="calendly", kind="calendly", reason="invitee.canceled"
+    )
+    await seed.delivery(
+        at=seed.ago(days=1), source="facebook", kind="facebook_lead_ads", body=b"\xff\xfe\x00binary" * 9000
+    )
     quarantined = await seed.quarantined(at=seed.ago(minutes=20))
     for day in range(21):
         for source, most in (("website", 31), ("facebook", 17), ("calendly", 5)):

@@ -13,7 +13,7 @@ OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/healthz"), ("GET", 
 
 
 def routes(site: Site) -> list[tuple[str, str]]:
-    found = []
+    found: list[tuple[str, str]] = []
 
     def walk(entries: Any) -> None:
         for route in entries:
@@ -50,7 +50,10 @@ async def test_what_is_open_tells_nothing(site: Site) -> None:
     assert "Acme" not in (await site.stranger.get("/sign-in")).text
 
 
-@pytest.mark.parametrize("path", ["/static/../render.py", "/static/%2e%2e/render.py", "/static/..%2frender.py", "/static//etc/passwd"])
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../render.py", "/static/%2e%2e/render.py", "/static/..%2frender.py", "/static//etc/passwd"],
+)
 async def test_static_files_are_those_alone(site: Site, path: str) -> None:
     answer = await site.stranger.get(path)
 
@@ -95,7 +98,8 @@ async def test_an_older_browsers_origin_must_be_ours(site: Site, operator: Brows
 
 
 async def test_every_answer_carries_the_headers_that_hold_a_browser_back(site: Site, operator: Browser) -> None:
-    for browser, path in ((site.stranger, "/sign-in"), (site.stranger, "/w/acme"), (operator, "/w/acme"), (operator, "/x")):
+    stranger = site.stranger
+    for browser, path in ((stranger, "/sign-in"), (stranger, "/w/acme"), (operator, "/w/acme"), (operator, "/x")):
         headers = (await browser.get(path)).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy

@@ -3,12 +3,13 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
 
 import mainstay.web
-from mainstay.db import Connection
+from mainstay.db import Connection, acquire
 from mainstay.web import WorkspaceCard
 from tests.insight.seed import Seed
 from tests.web.conftest import Browser, Site
@@ -124,8 +125,9 @@ async def test_what_is_not_there_is_said_kindly(operator: Browser, path: str) ->
 
 
 async def test_lists_take_any_text_without_harm(operator: Browser) -> None:
-    for text in ("%27%3B--", "%F0%9F%92%A3", "x" * 3000, "%25", "%5C", ATTACK.replace("&", "%26").replace("#", "%23")):
-        for place in ("runs?q=", "contacts?q=", "deliveries?q=", "deliveries?source=", "runs?workflow=", "runs?state="):
+    fields = ("runs?q=", "contacts?q=", "deliveries?q=", "deliveries?source=", "runs?workflow=", "runs?state=")
+    for text in ("%27%3B--", "%F0%9F%92%A3", "x" * 3000, "%25", "%5C", quote(ATTACK)):
+        for place in fields:
             page = await operator.get(f"/w/acme/{place}{text}")
             assert page.status == 200, (place, text)
             assert "<script>alert" not in page.text
@@ -136,7 +138,7 @@ async def test_a_character_that_the_database_cannot_hold_is_refused(operator: Br
 
 
 async def test_an_empty_workspace_says_the_next_command(site: Site, operator: Browser) -> None:
-    async with site.backend.pool.acquire() as connection:
+    async with acquire(site.backend.pool) as connection:
         empty = await Seed.workspace(connection, "empty", "Empty Ltd")
     site.backend.cards.append(WorkspaceCard(empty.workspace_id, "empty", "Empty Ltd"))
     site.backend.sources.clear()
@@ -155,8 +157,8 @@ async def hostile(connection: Connection) -> Seed:
     """Write a workspace in which every text is an attack."""
     seed = await Seed.workspace(connection, "evil", ATTACK)
     contact = await seed.contact(
-        first_name=ATTACK, last_name=ATTACK, company=ATTACK, source=ATTACK, email=f"a{ATTACK}@example.com", phone=ATTACK,
-        tags=[ATTACK], custom={ATTACK: ATTACK},
+        first_name=ATTACK, last_name=ATTACK, company=ATTACK, source=ATTACK, email=f"a{ATTACK}@example.com",
+        phone=ATTACK, tags=[ATTACK], custom={ATTACK: ATTACK},
     )  # fmt: skip
     delivery = await seed.delivery(
         source=ATTACK, kind=ATTACK, verified=ATTACK, reason=ATTACK, state="rejected", method="<b>", url=ATTACK,
@@ -183,10 +185,13 @@ async def hostile(connection: Connection) -> Seed:
 
 
 async def test_no_text_from_outside_becomes_markup(site: Site, operator: Browser) -> None:
-    async with site.backend.pool.acquire() as connection:
+    async with acquire(site.backend.pool) as connection:
         seed = await hostile(connection)
         shown = {
-            table: await connection.fetchval(f"SELECT id FROM {table} WHERE workspace_id = $1 LIMIT 1", seed.workspace_id)
+            table: await connection.fetchval(
+                f"SELECT id FROM {table} WHERE workspace_id = $1 LIMIT 1",  # noqa: S608 - five fixed names
+                seed.workspace_id,
+            )
             for table in ("runs", "contacts", "deliveries", "quarantine", "incidents")
         }
         failed = await connection.fetchval(
@@ -197,7 +202,8 @@ async def test_no_text_from_outside_becomes_markup(site: Site, operator: Browser
     site.backend.sources[0] = type(site.backend.sources[0])(ATTACK, ATTACK, ATTACK)
     site.backend.connections[0] = type(site.backend.connections[0])(ATTACK, ATTACK, (ATTACK,))
 
-    pages = ["", "/runs", f"/runs/{failed}", *(f"/{table}" for table in shown), *(f"/{table}/{id_}" for table, id_ in shown.items())]
+    pages = ["", f"/runs/{failed}", *(f"/{table}" for table in shown)]
+    pages += [f"/{table}/{id_}" for table, id_ in shown.items()]
     for path in pages:
         page = await operator.get(f"/w/evil{path}")
         assert page.status == 200, path

@@ -105,7 +105,8 @@ async def test_after_signing_in_people_arrive_where_they_wanted_to_go(site: Site
 
 
 @pytest.mark.parametrize(
-    "path", ["//evil.example", "/\\evil.example", "https://evil.example", "evil.example", "/a\r\nSet-Cookie: x=1", "", "\\"]
+    "path",
+    ["//evil.example", "/\\evil.example", "https://evil.example", "evil.example", "/a\r\nSet-Cookie: x=1", "", "\\"],
 )
 async def test_nobody_is_led_to_another_site(site: Site, path: str) -> None:
     assert not is_local_path(path)

@@ -1,15 +1,15 @@
-"""What every command begins with: settings, the database (started if it is the embedded one), the app."""
+"""A whole project: settings, stacks, workflows, and the app on a migrated database."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mainstay.app import App, Bundle
-from mainstay.db.embedded import EmbeddedServer
+from mainstay.cli.command import stack_files
 from mainstay.db.migrate import is_current, migrate
 from mainstay.settings.environment import Environment
 from mainstay.settings.program import ProgramSettings
@@ -19,10 +19,8 @@ from mainstay.settings.workflows import load_workflows
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A folder with a stack, read but not yet running. ``database_url`` is empty for the embedded server."""
+    """A folder with a stack, read but not yet running."""
 
-    folder: Path
-    environment: Environment
     program: ProgramSettings
     bundles: tuple[Bundle, ...]
 
@@ -33,24 +31,12 @@ def load_project(stacks: tuple[Path, ...]) -> Project:
     Raises:
         ConfigError: with every problem found.
     """
-    folder = stacks[0].resolve().parent
-    environment = Environment.load(folder)
-    program = ProgramSettings.read(environment)
-    bundles = []
-    for path in stacks:
-        own = Environment.load(path.resolve().parent)
-        bundles.append(Bundle(load_stack(path, own), tuple(load_workflows(path.resolve().parent))))
-    return Project(folder, environment, program, tuple(bundles))
-
-
-@contextmanager
-def database(project: Project) -> Iterator[str]:
-    """Give the database's address; the embedded server runs at least as long as the block."""
-    if project.program.database_url:
-        yield project.program.database_url
-        return
-    with EmbeddedServer(project.program.home) as server:
-        yield server.start()
+    files = [path.resolve() for path in stack_files(stacks)]
+    program = ProgramSettings.read(Environment.load(files[0].parent))
+    bundles = [
+        Bundle(load_stack(path, Environment.load(path.parent)), tuple(load_workflows(path.parent))) for path in files
+    ]
+    return Project(program, tuple(bundles))
 
 
 async def ensure_schema(dsn: str) -> bool:

@@ -16,8 +16,10 @@ import typer
 import uvicorn
 import uvloop
 
+from mainstay.cli.command import StackOption
 from mainstay.cli.logs import set_up_logging
-from mainstay.cli.session import Project, database, load_project, open_app
+from mainstay.cli.reading import database
+from mainstay.cli.session import Project, load_project, open_app
 from mainstay.web.binding import Server
 from mainstay.web.sign_in import create_sign_in_link
 
@@ -28,7 +30,7 @@ _DRAIN_SECONDS = 25.0
 
 
 def up(
-    stack: Annotated[list[Path] | None, typer.Option("--stack", "-s", help="A stack.toml; may be repeated.")] = None,
+    stack: StackOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on; MAINSTAY_HOST.")] = "",
     port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for any; MAINSTAY_PORT.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes to keep running.")] = 1,
@@ -41,7 +43,7 @@ def up(
     project = load_project(stacks)
     set_up_logging(project.program.log_format)
     listener = listen(host or project.program.host, project.program.port if port is None else port)
-    with database(project) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with database(project.program) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(project, dsn, stacks, listener, workers))
 
 
@@ -52,15 +54,16 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(1024)
     except OSError as error:
-        typer.echo(f"cannot listen on {host}:{port}: {error.strerror}. Choose another: mainstay up --port 8081", err=True)
+        typer.echo(
+            f"cannot listen on {host}:{port}: {error.strerror}. Choose another: mainstay up --port 8081", err=True
+        )
         raise typer.Exit(2) from error
     return listener
 
 
-async def _serve(
-    project: Project, dsn: str, stacks: tuple[Path, ...], listener: socket.socket, workers: int
-) -> None:
+async def _serve(project: Project, dsn: str, stacks: tuple[Path, ...], listener: socket.socket, workers: int) -> None:
     host, port = listener.getsockname()[:2]
     local = f"http://{f'[{host}]' if ':' in host else host}:{port}".replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
     public_url = project.program.public_url or local
@@ -82,7 +85,7 @@ async def _serve(
         children = [asyncio.create_task(_keep_worker(stacks)) for _ in range(workers)]
         link = await create_sign_in_link(app.pool, public_url)
         typer.echo(f"Mainstay runs at {public_url}")
-        typer.echo(f"Sign in (once, within 15 minutes): {link}")
+        typer.echo(f"Sign in, once, within 15 minutes: {link}")
         for workspace in app.workspaces.values():
             for source in workspace.sources:
                 typer.echo(f"  leads to {public_url}/in/{workspace.slug}/{source}")
@@ -112,7 +115,13 @@ async def _keep_worker(stacks: tuple[Path, ...]) -> None:
     arguments = [text for path in stacks for text in ("--stack", str(path))]
     while True:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "mainstay", "worker", "--until-stdin-closes", *arguments, stdin=asyncio.subprocess.PIPE
+            sys.executable,
+            "-m",
+            "mainstay",
+            "worker",
+            "--until-stdin-closes",
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
         )
         try:
             code = await process.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,14 +12,14 @@ from typing import Annotated
 import typer
 import uvloop
 
+from mainstay.cli.command import StackOption
 from mainstay.cli.logs import set_up_logging
-from mainstay.cli.session import Project, database, load_project, open_app
-
-_READ_ONE = 1
+from mainstay.cli.reading import database
+from mainstay.cli.session import Project, load_project, open_app
 
 
 def worker(
-    stack: Annotated[list[Path] | None, typer.Option("--stack", "-s", help="A stack.toml; may be repeated.")] = None,
+    stack: StackOption = None,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Drive runs until stopped. On SIGTERM or Ctrl-C it takes no more, finishes what is under way, and leaves.
@@ -27,7 +28,7 @@ def worker(
     """
     project = load_project(tuple(stack or [Path("stack.toml")]))
     set_up_logging(project.program.log_format)
-    with database(project) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with database(project.program) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_work(project, dsn, watch_stdin=until_stdin_closes))
 
 
@@ -51,6 +52,6 @@ async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
 
 def _on_stdin(stop: asyncio.Event) -> None:
     """End with the process that started this one, even if that was killed."""
-    if not sys.stdin.buffer.raw.read(_READ_ONE):  # type: ignore[attr-defined]
+    if not os.read(sys.stdin.fileno(), 1):
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
         stop.set()

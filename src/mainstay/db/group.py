@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import asyncpg
+
 from mainstay.db.pool import Connection, Pool, acquire
 from mainstay.errors import DatabaseUnavailableError
 
@@ -30,17 +32,23 @@ class Write(Generic[Item, Result]):
     apply: Callable[[Connection, Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 
 
+_Entry = tuple[Write[Any, Any], Any, "asyncio.Future[Any]"]
+_TRIES = 5
+
+
 class GroupCommit:
     """Collects writes while one transaction is under way and commits them together in the next.
 
     No write waits for a timer: an idle database commits a lone write at once, a busy one commits what has gathered.
-    A transaction that fails as a whole is done again item by item, so that one bad item harms no other.
+    A transaction that fails as a whole is done again item by item, so that one bad item harms no other; one that
+    PostgreSQL broke off in favour of another (a deadlock) is done again as it was. So ``apply`` may be called more
+    than once for an item, and must not use it up.
     """
 
     def __init__(self, pool: Pool, *, max_items: int = 128) -> None:
         self._pool = pool
         self._max_items = max_items
-        self._waiting: list[tuple[Write[Any, Any], Any, asyncio.Future[Any]]] = []
+        self._waiting: list[_Entry] = []
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -66,27 +74,21 @@ class GroupCommit:
         finally:
             self._task = None
 
-    async def _commit(self, batch: list[tuple[Write[Any, Any], Any, asyncio.Future[Any]]]) -> None:
+    async def _commit(self, batch: list[_Entry], *, tries: int = _TRIES) -> None:
         try:
             results = await self._transaction(batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, each caller must hear of its own item
-            if len(batch) == 1 or isinstance(error, DatabaseUnavailableError):
-                for _, _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                return
-            for entry in batch:
-                await self._commit([entry])
-            return
-        for (_, _, future), result in zip(batch, results, strict=True):
-            if future.done():
-                continue
-            if isinstance(result, Exception):
-                future.set_exception(result)
+            if isinstance(error, asyncpg.exceptions.TransactionRollbackError) and tries > 1:
+                await self._commit(batch, tries=tries - 1)
+            elif len(batch) == 1 or isinstance(error, DatabaseUnavailableError):
+                _tell(batch, [error] * len(batch))
             else:
-                future.set_result(result)
+                for entry in batch:
+                    await self._commit([entry])
+        else:
+            _tell(batch, results)
 
-    async def _transaction(self, batch: list[tuple[Write[Any, Any], Any, asyncio.Future[Any]]]) -> list[Any]:
+    async def _transaction(self, batch: list[_Entry]) -> list[Any]:
         kinds = sorted({write for write, _, _ in batch}, key=lambda write: write.rank)
         results: dict[int, Any] = {}
         async with acquire(self._pool) as connection, connection.transaction():
@@ -95,3 +97,14 @@ class GroupCommit:
                 outcome = await kind.apply(connection, [batch[place][1] for place in places])
                 results.update(zip(places, outcome, strict=True))
         return [results[place] for place in range(len(batch))]
+
+
+def _tell(batch: Sequence[_Entry], results: Sequence[Any]) -> None:
+    """Give each caller that still waits its own result."""
+    for (_, _, future), result in zip(batch, results, strict=True):
+        if future.done():
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

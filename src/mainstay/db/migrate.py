@@ -16,15 +16,15 @@ async def is_current(connection: asyncpg.Connection) -> bool:
     """Tell whether the schema is at this program's version."""
     if await connection.fetchval("SELECT to_regclass('public.alembic_version')") is None:
         return False
-    return await connection.fetchval("SELECT version_num FROM public.alembic_version") == HEAD
+    return bool(await connection.fetchval("SELECT version_num FROM public.alembic_version") == HEAD)
 
 
 def migrate(dsn: str) -> None:
     """Bring the schema to this program's version. Safe to call from several processes at once."""
     # Imported here: a start that finds a current schema is spared a third of a second.
-    from alembic import command
-    from alembic.config import Config
-    from sqlalchemy import create_engine, pool, text
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from sqlalchemy import create_engine, pool, text  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import orjson
+from asyncpg.pool import PoolConnectionProxy
 
 from mainstay.errors import DatabaseUnavailableError
 
@@ -14,15 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 Pool = asyncpg.Pool
-Connection = asyncpg.Connection
+# A pool lends its connections in a wrapper, which asyncpg's types do not count as a connection.
+Connection = asyncpg.Connection | PoolConnectionProxy
+Row = asyncpg.Record | Mapping[str, Any]
+
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def _encode(value: Any) -> str:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode().replace("\\u0000", "")
+    text = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    # PostgreSQL keeps no NUL. A backslash that stands before "u0000" as text is escaped itself, and stays.
+    return _NUL.sub(r"\1", text) if "\\u0000" in text else text
 
 
-async def _prepare(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec("jsonb", encoder=_encode, decoder=orjson.loads, schema="pg_catalog")
+def storable(text: str) -> str:
+    """Return a foreign text as a text column can keep it: without NUL."""
+    return text.replace("\0", "")
 
 
 async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable[None]] | None = None) -> Pool:
@@ -31,15 +41,15 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
     ``jsonb`` columns take and give Python values. ``init`` is called with each new connection.
     """
 
-    async def prepare(connection: asyncpg.Connection) -> None:
-        await _prepare(connection)
+    async def prepare(connection: Connection) -> None:
+        await connection.set_type_codec("jsonb", encoder=_encode, decoder=orjson.loads, schema="pg_catalog")
         if init is not None:
             await init(connection)
 
     async def keep_as_it_is(_connection: Any) -> None:
         """Session state is never changed here, so there is nothing to reset: a round trip saved each time."""
 
-    pool = await asyncpg.create_pool(
+    return await asyncpg.create_pool(
         dsn,
         reset=keep_as_it_is,
         min_size=1,
@@ -47,16 +57,20 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
         init=prepare,
         server_settings={"application_name": "mainstay", "timezone": "UTC"},
     )
-    assert pool is not None
-    return pool
 
 
 @asynccontextmanager
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
     """Borrow a connection; whatever shows that the server is away becomes a DatabaseUnavailableError."""
+    own_fault: Exception | None = None
     try:
         async with pool.acquire() as connection:
-            yield connection
+            try:
+                yield connection
+            except asyncpg.InterfaceError as error:
+                # asyncpg has one class for a connection that is gone and for a value that it cannot encode.
+                own_fault = None if connection.is_closed() else error
+                raise
     except (
         OSError,
         asyncpg.InterfaceError,
@@ -64,5 +78,7 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
         asyncpg.OperatorInterventionError,
         asyncpg.TooManyConnectionsError,
     ) as error:
-        message = f"PostgreSQL does not answer: {error or type(error).__name__}"
+        if error is own_fault:
+            raise
+        message = f"PostgreSQL does not answer: {str(error) or type(error).__name__}"
         raise DatabaseUnavailableError(message) from error

@@ -15,9 +15,10 @@ SHARDS = 64
 
 
 async def add_tallies(connection: Connection, counts: Mapping[tuple[UUID, str, str], int]) -> None:
-    """Add to this hour's counters: (workspace, name, label) to how many. Sorted, so that two processes can't deadlock."""
+    """Add to this hour's counters: (workspace, name, label) to how many."""
     if not counts:
         return
+    # Sorted, so that two processes cannot deadlock.
     rows = sorted(counts.items(), key=lambda item: (str(item[0][0]), item[0][1], item[0][2]))
     await connection.execute(
         """

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
-from mainstay.engine.steps import Clock, OpenHttp, Parked, StepRunner, describe_failure, utc_now
+from mainstay.engine.steps import WORKFLOW, Clock, OpenHttp, Parked, StepRunner, describe_failure, utc_now
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
 from mainstay.model import RunState
 from mainstay.runs import Claimed, Progress, Settlement, claim_execution, recheck_wait, settle
@@ -61,16 +62,40 @@ class Driver:
         claimed = await claim_execution(self._pool, execution_id)
         if not claimed:
             return
+        drive = _Drive({item.run.id for item in claimed})
         async with asyncio.TaskGroup() as group:
             for item in claimed:
-                group.create_task(self._follow(item, group))
+                group.create_task(self._follow(item, group, drive))
 
-    async def _follow(self, claimed: Claimed, group: asyncio.TaskGroup, *, takes_slot: bool = True) -> None:
-        async with self._slots if takes_slot else nullcontext():
-            following = await self._run(claimed)
+    async def _follow(
+        self, claimed: Claimed, group: asyncio.TaskGroup, drive: _Drive, *, takes_slot: bool = True
+    ) -> None:
+        try:
+            async with self._slots if takes_slot else nullcontext():
+                following = await self._run(claimed)
+        except DatabaseUnavailableError:
+            # This run alone is begun again: those beside it may be talking to vendors, and must not be broken off.
+            drive.under_way.discard(claimed.run.id)
+            following = await self._claim_again(claimed.run.execution_id, drive)
+        drive.under_way.discard(claimed.run.id)
         for item in following:
+            drive.under_way.add(item.run.id)
             # A few for each run, and some wait for each other: with slots of their own they could starve.
-            group.create_task(self._follow(item, group, takes_slot=False))
+            group.create_task(self._follow(item, group, drive, takes_slot=False))
+
+    async def _claim_again(self, execution_id: str, drive: _Drive) -> Sequence[Claimed]:
+        """Once the database is back, take what nobody drives of an execution: it is not known what was kept."""
+        pauses = _pauses(self._rng)
+        while True:
+            log.warning("PostgreSQL is away; execution %s goes on when it is back", execution_id)
+            await asyncio.sleep(next(pauses))
+            async with drive.claiming:
+                try:
+                    found = await claim_execution(self._pool, execution_id, besides=drive.under_way)
+                except DatabaseUnavailableError:
+                    continue
+                drive.under_way.update(item.run.id for item in found)
+                return found
 
     async def _run(self, claimed: Claimed) -> Sequence[Claimed]:
         run = claimed.run
@@ -82,6 +107,8 @@ class Driver:
                 message = f"no workflow {run.workflow!r} is loaded; restore it, then retry this run"
                 raise WorkflowError(message)
             following = await program(steps) or ()
+            if steps.stopped is not None:
+                raise steps.stopped
             settlement = None if steps.is_settled else Settlement(RunState.DONE)
         except Parked as parked:
             settlement = await steps.close() or parked.settlement
@@ -94,6 +121,8 @@ class Driver:
             settlement = await self._settle_group(steps, grouped)
         except Exception as error:  # noqa: BLE001 - whatever a workflow raises becomes its run's story
             settlement = await self._failure(steps, error)
+        if isinstance(steps.stopped, DatabaseUnavailableError):
+            raise steps.stopped
         if settlement is None:
             return following
         try:
@@ -116,20 +145,49 @@ class Driver:
         await steps.close()
         if isinstance(error, DatabaseUnavailableError):
             raise error
-        fate = error.fate if isinstance(error, VendorError) else "workflow"
-        return Settlement(RunState.FAILED, failed_step=steps.failed_step, fate=fate, error=describe_failure(error))
+        fate = error.fate if isinstance(error, VendorError) else WORKFLOW
+        return Settlement(RunState.FAILED, failed_step=steps.step_of(error), fate=fate, error=describe_failure(error))
 
     async def _after_park(self, steps: StepRunner, settlement: Settlement) -> None:
         """What came between the last look and the wait's commit would be missed: look once more."""
-        if settlement.wait is None:
+        if settlement.state is not RunState.WAITING or not settlement.waits:
             return
         async with acquire(self._pool) as connection, connection.transaction():
-            await recheck_wait(connection, steps.run, settlement.wait)
-            if steps.recheck is not None:
-                await steps.recheck(connection)
+            for wait in settlement.waits:
+                await recheck_wait(connection, steps.run, wait)
+            for recheck in steps.rechecks:
+                await recheck(connection)
 
     async def _record(self, progress: Progress) -> None:
-        await self._commit(SETTLE, progress)
+        """Record progress, however long the database is away: what a vendor has done must not be forgotten.
+
+        Where the first try was kept although no answer came, the second keeps nothing more.
+        """
+        pauses = _pauses(self._rng)
+        while True:
+            try:
+                await self._commit(SETTLE, progress)
+            except DatabaseUnavailableError:
+                log.warning("PostgreSQL is away; what run %s did is recorded when it is back", progress.run.id)
+                await asyncio.sleep(next(pauses))
+            else:
+                return
+
+
+class _Drive:
+    """One drive of an execution: the runs that it has in hand."""
+
+    def __init__(self, under_way: set[UUID]) -> None:
+        self.under_way = under_way
+        self.claiming = asyncio.Lock()
+
+
+def _pauses(rng: random.Random) -> Iterator[float]:
+    """Yield how long to wait for the database, in seconds, ever longer."""
+    pause = 0.2
+    while True:
+        yield pause * rng.uniform(0.5, 1.5)
+        pause = min(pause * 2, 5.0)
 
 
 def _flatten(grouped: BaseExceptionGroup[Any]) -> list[BaseException]:

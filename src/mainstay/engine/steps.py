@@ -8,11 +8,12 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
 
 from mainstay.engine.retry import DEFAULT_POLICY, RetryPolicy, next_delay
 from mainstay.errors import (
+    DatabaseUnavailableError,
     FencedError,
     NeedsHumanError,
     PermanentError,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.kit import Http
 
+FIRST_LOOK = timedelta(seconds=10)
+
 Clock = Callable[[], datetime]
 Record = Callable[[Progress], Awaitable[None]]
 Call = Callable[["Http"], Awaitable[Any]]
@@ -37,6 +40,10 @@ _ERRORS: dict[str, type[VendorError]] = {
     "permanent": PermanentError,
     "human": NeedsHumanError,
 }
+
+
+Raised = TypeVar("Raised", bound=Exception)
+WORKFLOW = "workflow"
 
 
 class Parked(BaseException):
@@ -56,9 +63,10 @@ class StepRunner:
     Attributes:
         run: the run.
         known: see :class:`mainstay.runs.Claimed`.
-        failed_step: number of the step whose failure was raised into the workflow.
         is_settled: set by a program that records its run's end itself, together with other writes.
-        recheck: called right after a wait was recorded, to see what came in between.
+        rechecks: called right after a wait was recorded, to see what came in between.
+        stopped: why this worker may not go on (it lost the run, or the database is away); nothing of the run may be
+            recorded any more, even if the workflow's own code caught the error.
     """
 
     def __init__(
@@ -87,19 +95,45 @@ class StepRunner:
         self._idle = asyncio.Event()
         self._parked: Settlement | None = None
         self._unwritten: list[Attempt] = []
-        self.failed_step: int | None = None
+        self._has_advanced = False
+        self._raised: list[tuple[Exception, int]] = []
         self.is_settled = False
-        self.recheck: Callable[[Connection], Awaitable[None]] | None = None
+        self.rechecks: list[Callable[[Connection], Awaitable[None]]] = []
+        self.stopped: FencedError | DatabaseUnavailableError | None = None
 
     @property
     def is_resumed(self) -> bool:
         """True when something of this run was recorded before."""
         return bool(self._recorded or self._waits or self.run.taken_over)
 
+    @property
+    def unwritten(self) -> tuple[Attempt, ...]:
+        """The attempts that are not yet written, left in place: the transaction that writes them may be repeated."""
+        return tuple(self._unwritten)
+
+    def retract(self, error: VendorError) -> VendorError:
+        """Turn the last step's success, not yet written, into a failure: what followed has shown that it was none."""
+        if self._unwritten:
+            last = self._unwritten.pop()
+            self._unwritten.append(self._failed(replace(last, fate=error.fate, error=str(error))))
+            self._note(error, last.step)
+        return error
+
     def take_unwritten(self) -> tuple[Attempt, ...]:
         """Return the attempts that are not yet written; the caller writes them."""
         unwritten, self._unwritten = tuple(self._unwritten), []
         return unwritten
+
+    def step_of(self, error: BaseException | None) -> int | None:
+        """Return the number of the step whose failure ended the run: ``error`` itself, or what led to it."""
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            for raised, step in self._raised:
+                if raised is error:
+                    return step
+            error = error.__cause__ or error.__context__
+        return None
 
     async def close(self) -> Settlement | None:
         """Wait for steps still in flight (a workflow may run several at once); return the earliest wait, if any."""
@@ -132,14 +166,20 @@ class StepRunner:
         if last is not None and last.state is AttemptState.OK:
             return last.result
         if last is not None and last.state is AttemptState.FAILED:
-            self.failed_step = number
-            raise _ERRORS.get(last.fate, PermanentError)(last.error, status=last.status)
+            raise self._note(self._again(last), number)
         if last is not None and last.next_at is not None and self._is_ahead(last.next_at):
             self._park(Settlement(RunState.WAITING, wake_at=last.next_at, waiting_for=f"retry of {name}"))
         if prepare is not None:
-            await prepare(number)
+            try:
+                await prepare(number)
+            except DatabaseUnavailableError as error:
+                self.stopped = error
+                raise
         if self._unwritten:
-            await self._record(Progress(self.run, self.take_unwritten()))
+            await self._write()
+        if self._parked is not None:
+            # A step beside this one has parked the run meanwhile: what is not under way yet must not begin.
+            raise Parked(self._parked)
         return await self._attempt(number, name, call, connection, recorded, repeatable=repeatable)
 
     async def _attempt(
@@ -147,51 +187,72 @@ class StepRunner:
     ) -> Any:
         http = self._open_http(self.run.workspace_id, connection, f"{self.run.id}-{step}")
         started = self._clock()
-        first_of_taken_over = self.run.taken_over and not recorded and step > max(self._recorded, default=0)
-        unsure_before = bool(recorded) and recorded[-1].fate == "unsure"
+        # What had ended before was on disk when the next began, so only what comes first now can have been under way.
+        cut_off = self.run.taken_over and not self._has_advanced
+        unsure_before = any(earlier.fate == "unsure" for earlier in recorded)
         attempt = Attempt(
             run_id=self.run.id,
             step=step,
             name=name,
-            number=len(recorded) + 1,
+            number=self._tries(step) + 1,
             state=AttemptState.OK,
             started_at=started,
             connection=connection,
-            repeated=not repeatable and (first_of_taken_over or unsure_before),
+            repeated=not repeatable and (cut_off or unsure_before),
         )
         self._in_flight += 1
         try:
             result = await call(http)
-        except VendorError as error:
-            attempt = replace(
-                attempt,
-                exchanges=tuple(http.exchanges),
-                duration_ms=self._elapsed_ms(started),
-                fate="unsure" if isinstance(error, TransientError) and error.unsure else error.fate,
-                error=str(error),
-                status=error.status,
-            )
-            await self._meet(attempt, error, recorded)
+        except (FencedError, DatabaseUnavailableError):
             raise
+        except asyncio.CancelledError:
+            # The workflow's own time-out or task group broke it off: it may have reached the vendor all the same.
+            broken_off = replace(attempt, state=AttemptState.RETRY, fate="unsure", error="broken off under way")
+            self._unwritten.append(
+                replace(broken_off, exchanges=tuple(http.exchanges), duration_ms=self._elapsed_ms(started))
+            )
+            raise
+        except Exception as error:
+            attempt = replace(attempt, exchanges=tuple(http.exchanges), duration_ms=self._elapsed_ms(started))
+            if isinstance(error, VendorError):
+                await self._meet(attempt, error, recorded)
+                raise
+            failed = replace(attempt, fate=WORKFLOW, error=describe_failure(error))
+            await self._write(self._failed(failed))
+            if isinstance(error, WorkflowError):
+                self._note(error, step)
+                raise
+            # The same class as when the record of it is met again, so that the workflow can only act alike.
+            raise self._note(WorkflowError(failed.error), step) from error
         else:
             self._unwritten.append(
                 replace(attempt, exchanges=tuple(http.exchanges), duration_ms=self._elapsed_ms(started), result=result)
             )
         finally:
+            self._has_advanced = True
             self._in_flight -= 1
             self._idle.set()
         if self._in_flight:
-            await self._record(Progress(self.run, self.take_unwritten()))
+            await self._write()
         return result
 
     async def _meet(self, attempt: Attempt, error: VendorError, recorded: list[Attempt]) -> None:
         """Park the run for the next try, or record that there is none."""
+        attempt = replace(
+            attempt,
+            fate="unsure" if isinstance(error, TransientError) and error.unsure else error.fate,
+            error=str(error),
+            status=error.status,
+        )
         if isinstance(error, TransientError):
-            first = recorded[0].started_at if recorded else attempt.started_at
+            # A retry by hand, which sets no time of its own, begins the count anew.
+            by_hand = max((place for place, one in enumerate(recorded, 1) if one.next_at is None), default=0)
+            recent = recorded[by_hand:]
+            first = recent[0].started_at if recent else attempt.started_at
             now = self._clock()
             delay = next_delay(
                 self._policy,
-                number=attempt.number,
+                number=len(recent) + 1,
                 elapsed=now - first,
                 retry_after=error.retry_after,
                 rng=self._rng,
@@ -201,9 +262,31 @@ class StepRunner:
                     Settlement(RunState.WAITING, wake_at=now + delay, waiting_for=f"retry of {attempt.name}"),
                     replace(attempt, state=AttemptState.RETRY, next_at=now + delay),
                 )
-        failed = replace(attempt, state=AttemptState.FAILED)
-        self.failed_step = attempt.step
-        await self._record(Progress(self.run, (*self.take_unwritten(), failed)))
+        self._note(error, attempt.step)
+        await self._write(self._failed(attempt))
+
+    def _failed(self, attempt: Attempt) -> Attempt:
+        return replace(attempt, state=AttemptState.FAILED, asked=self._asked)
+
+    async def _write(self, *further: Attempt) -> None:
+        """Record what is not yet written, and ``further`` attempts."""
+        try:
+            await self._record(Progress(self.run, (*self.take_unwritten(), *further)))
+        except (FencedError, DatabaseUnavailableError) as error:
+            self.stopped = error
+            raise
+
+    def _note(self, error: Raised, step: int) -> Raised:
+        """Remember which step an error comes from."""
+        self._raised.append((error, step))
+        return error
+
+    @staticmethod
+    def _again(failed: Attempt) -> VendorError | WorkflowError:
+        """Return the error that a recorded failure raised."""
+        if failed.fate == WORKFLOW:
+            return WorkflowError(failed.error)
+        return _ERRORS.get(failed.fate, PermanentError)(failed.error, status=failed.status)
 
     async def sleep(self, until: Callable[[datetime], datetime]) -> None:
         """Sleep durably until ``until(now)``, reckoned once, when the step is first reached."""
@@ -221,7 +304,7 @@ class StepRunner:
         wake_at = recorded[-1].next_at or now
         if self._is_ahead(wake_at):
             self._park(Settlement(RunState.WAITING, wake_at=wake_at, waiting_for="its sleep to end"))
-        self._unwritten.append(replace(self._local(step, "sleep", now), number=len(recorded) + 1))
+        self._unwritten.append(self._local(step, "sleep", now))
 
     async def wait_for(self, event_type: str, *, contact_id: UUID | None, timeout: timedelta | None) -> Any:
         """Wait durably for an event; returns it as recorded, or None when ``timeout`` passed first."""
@@ -234,20 +317,33 @@ class StepRunner:
             deadline = now + timeout if timeout is not None else None
             wait = Wait(step, event_type, contact_id, deadline)
             waiting = replace(self._local(step, name, now), state=AttemptState.WAITING, next_at=deadline)
-            self._park(Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type, wait=wait), waiting)
+            self._park(Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type, waits=(wait,)), waiting)
         event = self._waits.get(step)
         deadline = recorded[-1].next_at
         if event is None and (deadline is None or self._is_ahead(deadline)):
-            self._park(Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type))
-        self._unwritten.append(replace(self._local(step, name, now), number=len(recorded) + 1, result=event))
+            # A failure beside it may have ended the run before the wait itself was kept.
+            waits = () if step in self._waits else (Wait(step, event_type, contact_id, deadline),)
+            self._park(Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type, waits=waits))
+        self._unwritten.append(replace(self._local(step, name, now), result=event))
         return event
 
     def park(self, step: int, name: str, event_type: str, contact_id: UUID) -> NoReturn:
-        """Park the run before a step's attempt, until an event comes."""
-        number = len(self._recorded.get(step, [])) + 1
-        waiting = replace(self._local(step, name, self._clock()), number=number, state=AttemptState.WAITING)
+        """Park the run before a step's attempt, until an event comes.
+
+        It also looks again by itself, ever more seldom: the event may have come while the wait was being recorded, and
+        whoever should have looked then may have died.
+        """
+        now = self._clock()
+        last = self._recorded[step][-1] if step in self._recorded else None
+        if last is not None and last.state is AttemptState.WAITING:
+            waiting, since = None, last.started_at
+        else:
+            waiting, since = replace(self._local(step, name, now), state=AttemptState.WAITING), now
+        look_again = now + max(FIRST_LOOK, now - since)
         wait = Wait(step, event_type, contact_id, None)
-        self._park(Settlement(RunState.WAITING, waiting_for=event_type, wait=wait), waiting)
+        self._park(
+            Settlement(RunState.WAITING, wake_at=look_again, waiting_for=event_type, waits=(wait,)), waiting
+        )
 
     def _park(self, settlement: Settlement, attempt: Attempt | None = None) -> NoReturn:
         if attempt is not None:
@@ -258,7 +354,9 @@ class StepRunner:
             or not earlier.waiting_for
             or (settlement.wake_at is not None and (earlier.wake_at is None or settlement.wake_at < earlier.wake_at))
         ):
-            self._parked = settlement
+            self._parked = replace(settlement, waits=(*(earlier.waits if earlier else ()), *settlement.waits))
+        else:
+            self._parked = replace(earlier, waits=(*earlier.waits, *settlement.waits))
         raise Parked(settlement)
 
     def _is_ahead(self, moment: datetime) -> bool:
@@ -266,20 +364,26 @@ class StepRunner:
         return self._clock() < moment - timedelta(milliseconds=50)
 
     def _next(self, name: str) -> tuple[int, list[Attempt]]:
+        if self.stopped is not None:
+            raise self.stopped
         if self._parked is not None:
             raise Parked(self._parked)
         self._asked += 1
-        recorded = self._recorded.get(self._asked, [])
+        recorded = [attempt for attempt in self._recorded.get(self._asked, []) if not attempt.is_set_aside]
         if recorded and recorded[0].name != name:
             message = (
-                f"step {self._asked} is {name!r} now, but this run recorded {recorded[0].name!r}: the workflow was edited "
-                "under a run that had begun. Give the edited workflow a new version, and restore the old one to finish its runs"
+                f"step {self._asked} is {name!r} now, but this run recorded {recorded[0].name!r}: the workflow was "
+                "edited under a run that had begun. Give the edited workflow a new version, and restore the old one "
+                "to finish its runs"
             )
             raise WorkflowError(message)
         return self._asked, recorded
 
     def _local(self, step: int, name: str, now: datetime) -> Attempt:
-        return Attempt(self.run.id, step, name, 1, AttemptState.OK, now)
+        return Attempt(self.run.id, step, name, self._tries(step) + 1, AttemptState.OK, now)
+
+    def _tries(self, step: int) -> int:
+        return len(self._recorded.get(step, ()))
 
     def _elapsed_ms(self, started: datetime) -> int:
         return max(0, round((self._clock() - started).total_seconds() * 1000))
@@ -291,8 +395,7 @@ def describe_failure(error: Exception) -> str:
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "/mainstay/" not in frame.filename]
-    frame = (own or frames or [None])[-1]
-    place = f" at {frame.filename.rpartition('/')[2]}:{frame.lineno}" if frame else ""
+    place = "".join(f" at {frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in (own or frames)[-1:])
     return f"{type(error).__name__}: {error}{place}"
 
 

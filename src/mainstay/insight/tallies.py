@@ -93,7 +93,8 @@ async def source_overview(
         SELECT found.* FROM generate_series($2::timestamptz, $3::timestamptz, interval '1 hour') AS h (hour)
         CROSS JOIN LATERAL (
             SELECT name, label, hour, sum(count)::bigint AS count FROM tallies
-            WHERE workspace_id = $1 AND tallies.hour = h.hour AND starts_with(name, 'source ') GROUP BY name, label, hour
+            WHERE workspace_id = $1 AND tallies.hour = h.hour AND starts_with(name, 'source ')
+            GROUP BY name, label, hour
         ) AS found
         """,
         workspace_id,

@@ -53,4 +53,4 @@ class Connector:
     sources: tuple[SourceKind, ...] = ()
 
 
-__all__ = ["Connector", "ConnectionSettings", "Contact", "RoleFactory"]
+__all__ = ["ConnectionSettings", "Connector", "Contact", "RoleFactory"]

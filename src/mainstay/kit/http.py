@@ -28,7 +28,10 @@ _TRANSIENT = frozenset({408, 423, 425, 429})
 _UNSURE = frozenset({500, 502, 504})
 
 
-def open_session(limit: int = 100) -> aiohttp.ClientSession:
+Session = aiohttp.ClientSession
+
+
+def open_session(limit: int = 100) -> Session:
     """Open the connection pool that every :class:`Http` of a process shares; at most ``limit`` connections at once.
 
     Vendors' cookies are dropped: the pool serves many workspaces, and one's cookie must not travel with another's call.

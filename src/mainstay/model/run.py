@@ -58,7 +58,8 @@ class Attempt:
 
     ``exchanges`` are the HTTP requests and responses, redacted; ``result`` is small and JSON-able; ``started_at``
     and ``next_at`` are aware (UTC), ``duration_ms`` whole milliseconds. ``repeated`` says that the step may have
-    reached the vendor before, unrecorded.
+    reached the vendor before, unrecorded. ``asked``, of a failure, is how many steps the workflow had asked for by
+    then: later ones are what it did about the failure.
     """
 
     run_id: UUID
@@ -76,3 +77,9 @@ class Attempt:
     status: int | None = None
     next_at: datetime | None = None
     repeated: bool = False
+    asked: int = 0
+
+    @property
+    def is_set_aside(self) -> bool:
+        """True for what a workflow did about a failure that has been retried since: story, but no checkpoint."""
+        return self.state is AttemptState.RETRY and not self.fate

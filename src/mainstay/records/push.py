@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
-from mainstay.errors import PermanentError
+from mainstay.errors import FencedError, PermanentError
 from mainstay.model import RunState
 from mainstay.records.store import Want, external_id_of, pushed, start_push
-from mainstay.runs import Claimed, Progress, Settlement, settle, wake
+from mainstay.runs import Claimed, Progress, Settlement, hold, settle, wake
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PUSHED = "contact.pushed"
 LoadContact = Callable[["Connection", UUID, UUID], Awaitable["Contact | None"]]
-_LOCAL_WAIT_SECONDS = 2.0
+_LOCAL_WAIT_SECONDS = 10.0
 _REMEMBERED = 1000
 
 
@@ -96,7 +96,11 @@ class Pusher:
 
         result = await steps.step("crm.push_contact", call, connection=connection)
         want = Want(run.workspace_id, contact_id, result["version"], connection)
-        is_behind = await self._commit(self._succeed, Success(steps, want, result["external_id"]))
+        try:
+            is_behind = await self._commit(self._succeed, Success(steps, want, result["external_id"]))
+        except PermanentError as error:
+            raise steps.retract(error) from None
+        steps.take_unwritten()
         self._pushed[contact_id, connection] = result["external_id"]
         if len(self._pushed) > _REMEMBERED:
             self._pushed.popitem(last=False)
@@ -122,40 +126,33 @@ class Pusher:
             if found:
                 await wake(session, [(run.workspace_id, PUSHED, contact_id, {"external_id": found})], only=run.id)
 
-        steps.recheck = recheck
+        steps.rechecks.append(recheck)
         steps.park(step, name, PUSHED, contact_id)
 
 
 async def _succeed(connection: Connection, items: Sequence[Success]) -> list[bool | Exception]:
     """Note successes; a run that is not behind ends in the same transaction."""
     results: list[bool | Exception] = []
-    ending: list[tuple[int, Success]] = []
-    for place, item in enumerate(items):
+    news: list[Progress] = []
+    ended: list[Success] = []
+    held = await hold(connection, [item.steps.run for item in items])
+    for item in items:
+        run = item.steps.run
+        if run.id not in held:
+            results.append(FencedError(f"run {run.id} is driven by another worker now"))
+            continue
         try:
             is_behind = await pushed(connection, item.want, item.external_id)
         except PermanentError as error:
             results.append(error)
             continue
         results.append(is_behind)
+        news.append(Progress(run, item.steps.unwritten, None if is_behind else Settlement(RunState.DONE)))
         if not is_behind:
-            ending.append((place, item))
-    fences = await settle(
-        connection,
-        [
-            Progress(item.steps.run, item.steps.take_unwritten(), Settlement(RunState.DONE) if not behind else None)
-            for item, behind in ((item, results[place]) for place, item in enumerate(items))
-            if not isinstance(behind, Exception)
-        ],
-    )
-    places = [place for place, result in enumerate(results) if not isinstance(result, Exception)]
-    for place, fence in zip(places, fences, strict=True):
-        if fence is not None:
-            results[place] = fence
+            ended.append(item)
+    await settle(connection, news, held=held)
     await wake(
         connection,
-        [
-            (item.want.workspace_id, PUSHED, item.want.record_id, {"external_id": item.external_id})
-            for _, item in ending
-        ],
+        [(item.want.workspace_id, PUSHED, item.want.record_id, {"external_id": item.external_id}) for item in ended],
     )
     return results

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.db import acquire
+from mainstay.db import acquire, storable
 from mainstay.db.tallies import add_tallies
 from mainstay.errors import FencedError
 from mainstay.model import Attempt, AttemptState, Run, RunState, new_id
 
 if TYPE_CHECKING:
-    from mainstay.db import Connection, Pool
+    from mainstay.db import Connection, Pool, Row
 
 _ENDED = {RunState.DONE, RunState.FAILED, RunState.CANCELLED}
 
@@ -59,7 +59,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What becomes of a run: an end, or a wait until ``wake_at`` (None: until something wakes it)."""
+    """What becomes of a run: an end, or a wait until ``wake_at`` (None: until something wakes it).
+
+    ``waits`` are the waits for events that begin with it.
+    """
 
     state: RunState
     wake_at: datetime | None = None
@@ -67,7 +70,7 @@ class Settlement:
     failed_step: int | None = None
     fate: str = ""
     error: str = ""
-    wait: Wait | None = None
+    waits: tuple[Wait, ...] = ()
 
 
 Hook = Callable[["Connection", Run, Settlement], Awaitable[None]]
@@ -162,18 +165,28 @@ async def claim_execution(pool: Pool, execution_id: str, *, only: Collection[UUI
     ]
 
 
-async def settle(connection: Connection, news: Sequence[Progress]) -> list[Exception | None]:
-    """Record progress; for a run that another worker owns by now the result is a FencedError, and nothing is kept."""
+async def hold(connection: Connection, runs: Sequence[Run]) -> set[UUID]:
+    """Lock those of these runs that this worker still owns until the transaction's end; returns their ids."""
     held = await connection.fetch(
         """
         SELECT runs.id FROM runs JOIN unnest($1::uuid[], $2::uuid[]) AS mine (id, claim)
           ON runs.id = mine.id AND runs.claim = mine.claim
         ORDER BY runs.id FOR NO KEY UPDATE OF runs
         """,
-        [item.run.id for item in news],
-        [item.run.claim for item in news],
+        [run.id for run in runs],
+        [run.claim for run in runs],
     )
-    alive = {row["id"] for row in held}
+    return {row["id"] for row in held}
+
+
+async def settle(
+    connection: Connection, news: Sequence[Progress], *, held: Collection[UUID] | None = None
+) -> list[Exception | None]:
+    """Record progress; for a run that another worker owns by now the result is a FencedError, and nothing is kept.
+
+    ``held`` is what :func:`hold` gave in this transaction, where the caller has asked already.
+    """
+    alive = held if held is not None else await hold(connection, [item.run for item in news])
     kept = [item for item in news if item.run.id in alive]
     await _add_attempts(connection, kept)
     settled = [(item.run, item.settlement, item) for item in kept if item.settlement is not None]
@@ -203,7 +216,7 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
                 new.waiting_for,
                 new.failed_step,
                 new.fate,
-                new.error[:2000],
+                storable(new.error[:2000]),
                 sum(attempt.state is AttemptState.RETRY for attempt in item.attempts),
                 now if new.state in _ENDED else None,
                 next_execution.get(run.id),
@@ -211,7 +224,7 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
             for run, new, item in settled
         ],
     )
-    waits = [(run, new.wait) for run, new, _ in settled if new.wait is not None]
+    waits = [(run, wait) for run, new, _ in settled if new.state is RunState.WAITING for wait in new.waits]
     if waits:
         await connection.executemany(
             """
@@ -248,12 +261,13 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
             list(a.exchanges),
             a.result,
             a.fate,
-            a.error[:2000],
+            storable(a.error[:2000]),
             a.status,
             a.started_at,
             a.duration_ms,
             a.next_at,
             a.repeated,
+            a.asked,
         )
         for item in news
         for a in item.attempts
@@ -263,8 +277,8 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
     await connection.executemany(
         """
         INSERT INTO attempts (workspace_id, run_id, step, number, name, connection, state, exchanges, result, fate, error,
-                              status, started_at, duration_ms, next_at, repeated)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                              status, started_at, duration_ms, next_at, repeated, asked)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
         """,
         rows,
     )
@@ -280,13 +294,19 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
 
 
 async def requeue(connection: Connection, workspace_id: UUID, run_id: UUID) -> bool:
-    """Put a failed run back on the queue, from the step that failed; False when it is not a failed run."""
+    """Put a failed run back on the queue, from the step that failed; False when it is not a failed run.
+
+    A failure that the workflow caught, and went on from, stands. What it did about the failure that ended it is set
+    aside: the step that failed may do better now, and then none of that follows.
+    """
     execution_id = str(new_id())
-    found = await connection.fetchval(
+    found = await connection.fetchrow(
         """
-        UPDATE runs SET state = 'queued', execution_id = $3, retries = retries + 1, error = '', failed_step = NULL,
+        UPDATE runs SET state = 'queued', execution_id = $3, retries = runs.retries + 1, error = '', failed_step = NULL,
                finished_at = NULL, handled_at = NULL
-        WHERE id = $2 AND workspace_id = $1 AND state = 'failed' RETURNING id
+        FROM (SELECT id, failed_step FROM runs WHERE id = $2 AND workspace_id = $1 AND state = 'failed'
+              FOR UPDATE) AS before
+        WHERE runs.id = before.id RETURNING before.failed_step
         """,
         workspace_id,
         run_id,
@@ -294,9 +314,21 @@ async def requeue(connection: Connection, workspace_id: UUID, run_id: UUID) -> b
     )
     if found is None:
         return False
-    await connection.execute(
-        "UPDATE attempts SET state = 'retry', next_at = now() WHERE run_id = $1 AND state = 'failed'", run_id
-    )
+    step = found["failed_step"]
+    if step is not None:
+        asked = await connection.fetchval(
+            "SELECT max(asked) FROM attempts WHERE run_id = $1 AND step = $2 AND state = 'failed'", run_id, step
+        )
+        await connection.execute(
+            """
+            UPDATE attempts SET state = 'retry', next_at = NULL, fate = CASE WHEN step > $3 THEN '' ELSE fate END
+            WHERE run_id = $1 AND step >= $2 AND (state = 'failed' OR step > $3)
+            """,
+            run_id,
+            step,
+            max(asked or 0, step),
+        )
+        await connection.execute("DELETE FROM waits WHERE run_id = $1 AND step > $2", run_id, max(asked or 0, step))
     await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
     return True
 
@@ -348,7 +380,11 @@ async def wake(
         list(first.values()),
         only,
     )
-    for run_id in sorted({row["run_id"] for row in woken}, key=str):
+    ids = sorted({row["run_id"] for row in woken}, key=str)
+    if ids:
+        # Also one that is running: it is held until the event stands, so that it cannot park without seeing it.
+        await connection.execute("SELECT FROM runs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", ids)
+    for run_id in ids:
         execution_id = str(new_id())
         moved = await connection.fetchval(
             "UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' RETURNING id", run_id, execution_id
@@ -357,7 +393,7 @@ async def wake(
             await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
 
 
-def _run(row: Mapping[str, Any], *, taken_over: bool) -> Run:
+def _run(row: Row, *, taken_over: bool) -> Run:
     return Run(
         id=row["id"],
         workspace_id=row["workspace_id"],
@@ -373,7 +409,7 @@ def _run(row: Mapping[str, Any], *, taken_over: bool) -> Run:
     )
 
 
-def _attempt(row: Mapping[str, Any]) -> Attempt:
+def _attempt(row: Row) -> Attempt:
     return Attempt(
         run_id=row["run_id"],
         step=row["step"],
@@ -390,4 +426,5 @@ def _attempt(row: Mapping[str, Any]) -> Attempt:
         status=row["status"],
         next_at=row["next_at"],
         repeated=row["repeated"],
+        asked=row["asked"],
     )

@@ -96,7 +96,10 @@ class StackUnderTest:
             if row is None:
                 # Nothing changed by it: the contact is whoever holds the identifier.
                 row = await connection.fetchrow(
-                    "SELECT contacts.* FROM contacts JOIN runs ON runs.contact_id = contacts.id WHERE runs.delivery_id = $1",
+                    """
+                    SELECT contacts.* FROM contacts JOIN runs ON runs.contact_id = contacts.id
+                    WHERE runs.delivery_id = $1 LIMIT 1
+                    """,
                     receipt.delivery_id,
                 )
         if row is None:

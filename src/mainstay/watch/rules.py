@@ -32,7 +32,7 @@ class Trouble:
 
 def trouble_of_run(workflow: str, connection: str, fate: str, error: str) -> Trouble:
     """Describe a failed run. Runs that fail alike, but for ids, numbers and quoted values, share a fingerprint."""
-    alike = _VARIABLE.sub("#", error)[:_LONGEST]
+    alike = _alike(error)
     where = f" at {connection}" if connection else ""
     return Trouble(
         fingerprint=f"run|{workflow}|{connection}|{fate}|{alike}",
@@ -47,9 +47,15 @@ def trouble_of_run(workflow: str, connection: str, fate: str, error: str) -> Tro
 def trouble_of_quarantine(source: str, reason: str) -> Trouble:
     """Describe deliveries whose sender could not be proven."""
     return Trouble(
-        fingerprint=f"quarantine|{source}|{_VARIABLE.sub('#', reason)[:_LONGEST]}",
+        fingerprint=f"quarantine|{source}|{_alike(reason)}",
         title=f'Deliveries to "{source}" are not authentic',
         cause=reason,
-        mend="If they are real, mend the source's secret in stack.toml and release them from quarantine; if not, ignore them.",
+        mend="If they are real, mend the source's secret in stack.toml, then release them from quarantine; if not, "
+        "ignore them.",
         source=source,
     )
+
+
+def _alike(text: str) -> str:
+    # Cut twice: the pattern takes the square of the length, and what it leaves is shorter.
+    return _VARIABLE.sub("#", text[: 5 * _LONGEST])[:_LONGEST]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from mainstay.db import storable
 from mainstay.model import new_id
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ class Reported:
 
 async def report(connection: Connection, workspace_id: UUID, trouble: Trouble) -> Reported:
     """Add a trouble to the open incident of its cause, or open one."""
-    row = await connection.fetchrow(
+    (row,) = await connection.fetch(
         """
-        INSERT INTO incidents AS known (id, workspace_id, fingerprint, state, title, cause, mend, workflow, connection, source,
-                                        first_seen, last_seen)
+        INSERT INTO incidents AS known (id, workspace_id, fingerprint, state, title, cause, mend, workflow, connection,
+                                        source, first_seen, last_seen)
         VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8, $9, now(), now())
         ON CONFLICT (workspace_id, fingerprint) WHERE state = 'open'
         DO UPDATE SET occurrences = known.occurrences + 1, last_seen = now(), cause = excluded.cause
@@ -34,9 +35,9 @@ async def report(connection: Connection, workspace_id: UUID, trouble: Trouble) -
         """,
         new_id(),
         workspace_id,
-        trouble.fingerprint,
+        storable(trouble.fingerprint),
         trouble.title,
-        trouble.cause,
+        storable(trouble.cause),
         trouble.mend,
         trouble.workflow,
         trouble.connection,

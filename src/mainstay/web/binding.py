@@ -70,7 +70,7 @@ class Server:
     """The whole web side as one ASGI application. Intake goes first and bare: it passes no framework at all."""
 
     def __init__(self, app: App, *, trust_url: bool) -> None:
-        """Bind to ``app``; with ``trust_url`` senders see this server at the app's public URL, else at their Host header."""
+        """Bind to ``app``; with ``trust_url`` senders see this server at its public URL, else at their Host header."""
         self._intake = IntakeEndpoint(app.intake, app.by_slug, public_url=app.public_url if trust_url else "")
         self._pages = create_pages(AppBackend(app))
 

@@ -1,4 +1,4 @@
-"""``/in/{workspace}/{source}``: the one address that needs no login. Bare ASGI, because its speed is what senders feel."""
+"""``/in/{workspace}/{source}``: the one address without a login. Bare ASGI, because its speed is what senders feel."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def _hash(token: str) -> str:
 
 
 async def create_sign_in_link(pool: Pool, public_url: str) -> str:
-    """Return a new address that signs its first user in within a quarter of an hour; ``public_url`` is where the pages are."""
+    """Return an address that signs its first user in, for 15 minutes; ``public_url`` is where the pages are."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     async with acquire(pool) as connection:
         await connection.execute("DELETE FROM sign_in_links WHERE expires_at < now() - interval '1 day'")

@@ -20,7 +20,9 @@ def demo(
     leads: Annotated[int, typer.Option(min=20, max=5000, help="How many leads are sent.")] = 300,
     per_second: Annotated[float, typer.Option(min=1, help="How many are sent a second.")] = 60,
     port: Annotated[int, typer.Option(help="Port of the dashboard, 0 for any.")] = 0,
-    exit_: Annotated[bool, typer.Option("--exit", help="End at once; code 0 only if nothing was lost or doubled.")] = False,
+    exit_: Annotated[
+        bool, typer.Option("--exit", help="End at once; code 0 only if nothing was lost or doubled.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """See it work: 300 leads from six sources, a CRM outage, a worker killed; then look around in the dashboard.

@@ -1,4 +1,4 @@
-"""The demo's leads: people with ground truth, written as people and forms write them. Pure, and the same for each seed."""
+"""The demo's leads: people with ground truth, written as people and forms write them. The same for each seed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from dataclasses import dataclass
 SOURCES = ("website", "partner", "typeform", "facebook", "calendly", "jotform")
 
 _FIRST = (
-    "Ada Amir Ana Ben Bianca Carlos Chen Chloé Dana Diego Elif Emma Fatima Felix Grace Hana Hugo Ines Ivan Jamal Jonas Kaito "
-    "Lara Leo Lucía Maria Mateo Mia Nadia Noah Nora Olga Omar Paula Priya Rosa Sam Sarah Sofia Tariq Tom Uma Vera Yusuf Zoë"
-).split()
+    *("Ada", "Amir", "Ana", "Ben", "Bianca", "Carlos", "Chen", "Chloé", "Dana", "Diego", "Elif", "Emma", "Fatima"),
+    *("Felix", "Grace", "Hana", "Hugo", "Ines", "Ivan", "Jamal", "Jonas", "Kaito", "Lara", "Leo", "Lucía", "Maria"),
+    *("Mateo", "Mia", "Nadia", "Noah", "Nora", "Olga", "Omar", "Paula", "Priya", "Rosa", "Sam", "Sarah", "Sofia"),
+    *("Tariq", "Tom", "Uma", "Vera", "Yusuf", "Zoë"),
+)
 _LAST = (
-    "Adams Becker Brown Chen Costa Davis Diaz Evans Fischer Garcia Gupta Hughes Ito Jensen Johnson Kaya Kim Kowalski Lee Lopez "
-    "Martin Meyer Müller Nguyen Novak O'Brien Okafor Park Patel Perez Quinn Rossi Sato Schmidt Silva Smith Torres Walker Wang Yilmaz"
-).split()
+    *("Adams", "Becker", "Brown", "Chen", "Costa", "Davis", "Diaz", "Evans", "Fischer", "Garcia", "Gupta", "Hughes"),
+    *("Ito", "Jensen", "Johnson", "Kaya", "Kim", "Kowalski", "Lee", "Lopez", "Martin", "Meyer", "Müller", "Nguyen"),
+    *("Novak", "O'Brien", "Okafor", "Park", "Patel", "Perez", "Quinn", "Rossi", "Sato", "Schmidt", "Silva", "Smith"),
+    *("Torres", "Walker", "Wang", "Yilmaz"),
+)
 _COMPANIES = ("", "", "", "Northside Dental", "Lakeview Lofts", "Blue Door Bakery", "Oak & Sons", "Riverside School")
 
 Person = Mapping[str, str]
@@ -45,8 +49,7 @@ def make_leads(count: int = 300, people: int = 200, *, seed: int = 7) -> list[Le
     persons = [_person(number, rng) for number in range(people)]
     leads = [Lead(rng.choice(SOURCES), person, who, f"first-{who}") for who, person in enumerate(persons)]
     again = rng.sample(range(people), k=min(people, max(0, count - people - count // 12)))
-    for who in again:
-        leads.append(Lead(rng.choice(SOURCES), _retyped(persons[who], rng), who, f"again-{who}"))
+    leads += [Lead(rng.choice(SOURCES), _retyped(persons[who], rng), who, f"again-{who}") for who in again]
     rng.shuffle(leads)
     for lead in rng.sample(leads, k=count - len(leads)):
         place = rng.randrange(leads.index(lead) + 1, len(leads) + 1)

@@ -16,8 +16,13 @@ timezone = "America/Chicago"
 region   = "US"
 
 [connections]
-ghl   = {{ connector = "gohighlevel", token = "${{GHL_TOKEN}}", location_id = "ve9EPM428h8vShlRW1KT", base_url = "{gohighlevel}" }}
 slack = {{ connector = "slack", token = "${{SLACK_TOKEN}}", base_url = "{slack}" }}
+
+[connections.ghl]
+connector   = "gohighlevel"
+token       = "${{GHL_TOKEN}}"
+location_id = "ve9EPM428h8vShlRW1KT"
+base_url    = "{gohighlevel}"
 
 [roles]
 crm  = "ghl"

@@ -21,7 +21,12 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
         ("contacts", verdict.contacts, f"for {verdict.people} people; {verdict.contacts_in_crm} in the CRM", ""),
         ("duplicates", verdict.duplicates, "here or in the CRM", good if verdict.duplicates == 0 else bad),
         ("retried", verdict.retried, f"calls, through {verdict.outage_seconds:g} s of CRM outage", ""),
-        ("lost", verdict.lost, f"{verdict.workers_killed} worker killed on the way", good if verdict.lost == 0 else bad),
+        (
+            "lost",
+            verdict.lost,
+            f"{verdict.workers_killed} worker killed on the way",
+            good if verdict.lost == 0 else bad,
+        ),
         ("alerts", verdict.alerts, "what heals by itself wakes nobody", ""),
         ("leads/s", f"{verdict.leads_per_second:g}", f"end to end, {verdict.seconds:g} s in all, outage included", ""),
         ("acknowledged", f"{verdict.ack_p99_ms:g} ms", f"p99; p50 {verdict.ack_p50_ms:g} ms", ""),

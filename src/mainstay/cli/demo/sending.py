@@ -7,15 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from mainstay.cli.demo.leads import Lead
-from mainstay.kit.http import open_session
+from mainstay.kit.http import Session, open_session
 from mainstay.sandbox import senders
 from mainstay.sandbox.senders import SignedRequest
-
-if TYPE_CHECKING:
-    from aiohttp import ClientSession
 
 _TRIES = 20
 
@@ -77,16 +73,14 @@ async def send_leads(
     return tally
 
 
-async def _send(
-    session: ClientSession, base_url: str, lead: Lead, secrets: Mapping[str, str], tally: Tally
-) -> None:
+async def _send(session: Session, base_url: str, lead: Lead, secrets: Mapping[str, str], tally: Tally) -> None:
     for _ in range(_TRIES):
         request = sign(lead, secrets)
         url = f"{base_url}/in/acme/{lead.source}" + (f"?{request.query}" if request.query else "")
         started = time.perf_counter()
         async with session.post(url, data=request.body, headers=dict(request.headers)) as answer:
             await answer.read()
-            if answer.status == 429:  # noqa: PLR2004
+            if answer.status == 429:
                 await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
                 continue
         tally.milliseconds.append((time.perf_counter() - started) * 1000)

@@ -80,7 +80,9 @@ async def judge(
     ours = Counter(row["email"] for row in contacts)
     theirs = Counter(str(record.get("email", "")).lower() for record in crm)
     greeted = len([text for text in messages if text.startswith("New lead:")])
-    missing = sum(email not in ours for email in people.values()) + sum(email not in theirs for email in people.values())
+    missing = sum(email not in ours for email in people.values()) + sum(
+        email not in theirs for email in people.values()
+    )
     return Verdict(
         sent=len(leads),
         accepted=tally.accepted,

@@ -186,6 +186,7 @@ CREATE TABLE attempts (
     duration_ms   integer NOT NULL DEFAULT 0,
     next_at       timestamptz,
     repeated      boolean NOT NULL DEFAULT false,
+    asked         integer NOT NULL DEFAULT 0,
     PRIMARY KEY (run_id, step, number)
 );
 
