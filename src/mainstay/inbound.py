@@ -109,11 +109,10 @@ class Journey:
         """Drive one inbound run to its end; returns the runs that begin with it."""
         run = steps.run
         source = self._workspaces.source(run.workspace_id, run.input["source"])
-        events = []
-        for event in run.input["events"]:
-            events.append(
-                event if event["person"] or not source.kind.fetch else await self._fetch(steps, source, event)
-            )
+        events = [
+            event if event["person"] or not source.kind.fetch else await self._fetch(steps, source, event)
+            for event in run.input["events"]
+        ]
         routing = self._workspaces.routing(run.workspace_id)
         following = await self._commit(self._process, Inbound(run, steps, routing, source.name, events))
         steps.take_unwritten()

@@ -107,7 +107,7 @@ async def test_a_phone_shows_where_a_run_stopped_and_the_way_on_at_once(phone: P
 
 async def test_text_has_enough_contrast_in_both_schemes(desk: Page, served: Served) -> None:
     for scheme in ("light", "dark"):
-        await desk.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        await desk.emulate_media(color_scheme=scheme)
         for path in (served.story.paths()["overview"], served.story.paths()["run failed"]):
             await desk.goto(path)
             assert await desk.evaluate(CONTRAST) == [], (scheme, path)

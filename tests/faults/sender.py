@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode
+
+import aiohttp
 
 from mainstay.app import App
 from mainstay.intake import Receipt
@@ -30,3 +36,42 @@ async def submit(dsn: str, sandbox: Sandbox, **fields: str) -> Receipt:
         return await app.intake.receive(workspace.sources["website"], request)
     finally:
         await app.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a sender hears."""
+
+    status: int
+    delivery: str
+    retry_after: str
+
+
+async def post(
+    session: aiohttp.ClientSession, port: str, source: str, fields: Mapping[str, str], *, key: str = ""
+) -> Answer:
+    """Post one form; ``key`` is the delivery's id."""
+    headers = {"idempotency-key": key} if key else {}
+    async with session.post(f"http://127.0.0.1:{port}/in/acme/{source}", data=fields, headers=headers) as response:
+        said = await response.json(content_type=None)
+        return Answer(response.status, said.get("delivery", ""), response.headers.get("retry-after", ""))
+
+
+async def insist(
+    session: aiohttp.ClientSession, port: str, fields: Mapping[str, str], *, key: str, seconds: float = 60.0
+) -> list[int]:
+    """Post until it is taken, as a sender does that re-sends; returns every status on the way, 0 for no answer."""
+    statuses: list[int] = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            answer = await post(session, port, "website", fields, key=key)
+        except (aiohttp.ClientError, TimeoutError):
+            statuses.append(0)
+        else:
+            statuses.append(answer.status)
+            if answer.status in {200, 202}:
+                return statuses
+        # A sender's own pause, much shorter than a real one's.
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"never taken: {statuses}")

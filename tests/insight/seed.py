@@ -226,13 +226,15 @@ _MANY_RUNS = f"""
     SELECT {_ID.format(salt="r")}, $1, (ARRAY['inbound.v1', 'push.v1', 'speed_to_lead.v1', 'nurture.v1'])[1 + n % 4],
            CASE WHEN n % 100 = 0 THEN 'failed' WHEN n % 150 = 1 THEN 'waiting' WHEN n % 3000 = 2 THEN 'queued'
                 ELSE 'done' END,
-           '{{}}', 'e' || n, (SELECT id FROM deliveries WHERE workspace_id = $1 LIMIT 1), c.id,
+           '{{}}', 'e' || n, d.id, c.id,
            CASE WHEN n % 100 = 0 THEN '402: Account out of credit ' || n ELSE '' END,
            CASE WHEN n % 300 = 1 THEN 'retry of chat.post' WHEN n % 150 = 1 THEN 'message.received' ELSE '' END,
            {_AT}, {_AT}, {_AT}
     FROM generate_series(1, $2::int) AS n
     LEFT JOIN (SELECT id, row_number() OVER () AS place FROM contacts WHERE workspace_id = $1) AS c
       ON c.place = 1 + n % $3::int
+    LEFT JOIN (SELECT id, row_number() OVER () AS place FROM deliveries WHERE workspace_id = $1) AS d
+      ON d.place = 1 + n / 3
 """  # noqa: S608 - parts from this file
 _MANY_INCIDENTS = f"""
     INSERT INTO incidents (id, workspace_id, fingerprint, state, title, cause, first_seen, last_seen, resolved_at)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncpg
+    from mainstay.db.pool import Connection
 
 HEAD = "0001"
 _LOCK = 0x6D61696E73746179  # "mainstay": two processes that start together migrate one after the other
 
 
-async def is_current(connection: asyncpg.Connection) -> bool:
+async def is_current(connection: Connection) -> bool:
     """Tell whether the schema is at this program's version."""
     if await connection.fetchval("SELECT to_regclass('public.alembic_version')") is None:
         return False

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -24,8 +26,18 @@ Row = asyncpg.Record | Mapping[str, Any]
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    # asyncpg's UUID is a subclass, which orjson does not take as it is.
+    if isinstance(value, UUID | Decimal):
+        return str(value)
+    message = f"{type(value).__name__} cannot be stored as JSON"
+    raise TypeError(message)
+
+
 def _encode(value: Any) -> str:
-    text = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    text = orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
     # PostgreSQL keeps no NUL. A backslash that stands before "u0000" as text is escaped itself, and stays.
     return _NUL.sub(r"\1", text) if "\\u0000" in text else text
 

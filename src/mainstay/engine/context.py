@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -51,6 +52,9 @@ class RoleBinding:
         return self.idempotency.get(f"{self.role}.{operation}", "none") != "none"
 
 
+RoleCall = Callable[[str, str, Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
+
+
 class Surroundings(Protocol):
     """What the composition root gives a Context."""
 
@@ -74,9 +78,9 @@ class Context:
         self._steps = steps
         self._surroundings = surroundings
         self._now = now
-        self.crm = CRMCalls(self)
-        self.chat = ChatCalls(self)
-        self.email = EmailCalls(self)
+        self.crm = CRMCalls(self._call_about)
+        self.chat = ChatCalls(self._call)
+        self.email = EmailCalls(self._call)
 
     @property
     def run_id(self) -> UUID:
@@ -98,7 +102,11 @@ class Context:
         return event
 
     async def step(self, name: str, function: Callable[[], Awaitable[Any]]) -> Any:
-        """Run a piece of your own work once: its JSON-able result is kept and given again when the run goes on."""
+        """Run a piece of your own work once: its JSON-able result is kept and given again when the run goes on.
+
+        Raises:
+            WorkflowError: ``function`` raised; the message names what and where. The failure is kept like a result.
+        """
 
         async def call(_http: Http) -> Any:
             return await function()
@@ -149,33 +157,33 @@ class Context:
 class CRMCalls:
     """``ctx.crm``."""
 
-    _context: Context
+    _call_about: Callable[[Contact, str, Callable[[Any, str], Awaitable[Any]]], Awaitable[None]]
 
     async def add_tag(self, contact: Contact, tag: str) -> None:
         """Tag the contact in the CRM, keeping its other tags."""
-        await self._context._call_about(contact, "add_tag", lambda crm, external_id: crm.add_tag(external_id, tag))
+        await self._call_about(contact, "add_tag", lambda crm, external_id: crm.add_tag(external_id, tag))
 
     async def add_note(self, contact: Contact, text: str) -> None:
         """Add a note to the contact's timeline in the CRM."""
-        await self._context._call_about(contact, "add_note", lambda crm, external_id: crm.add_note(external_id, text))
+        await self._call_about(contact, "add_note", lambda crm, external_id: crm.add_note(external_id, text))
 
 
 @dataclass(frozen=True, slots=True)
 class ChatCalls:
     """``ctx.chat``."""
 
-    _context: Context
+    _call: RoleCall
 
     async def post(self, channel: str, text: str) -> Sent:
         """Post to a channel, for example ``"#leads"``."""
-        return Sent(**await self._context._call("chat", "post", lambda chat: chat.post(channel, text)))
+        return Sent(**await self._call("chat", "post", lambda chat: chat.post(channel, text)))
 
 
 @dataclass(frozen=True, slots=True)
 class EmailCalls:
     """``ctx.email``."""
 
-    _context: Context
+    _call: RoleCall
 
     async def send(self, to: Contact | str, subject: str, text: str, *, html: str = "") -> Sent:
         """Send one e-mail to a contact or an address. ``{first_name}`` and the like are filled in for a contact."""
@@ -183,17 +191,21 @@ class EmailCalls:
             if not to.email:
                 message = f"{to.name} has no e-mail address"
                 raise PermanentError(message)
-            subject, text, html = (fill(part, to) for part in (subject, text, html))
+            subject, text = fill(subject, to), fill(text, to)
+            html = fill(html, to, escape=escape)
             to = to.email
-        message = EmailMessage(to=to, subject=subject, text=text, html=html)
-        return Sent(**await self._context._call("email", "send", lambda email: email.send(message)))
+        mail = EmailMessage(to=to, subject=subject, text=text, html=html)
+        return Sent(**await self._call("email", "send", lambda email: email.send(mail)))
 
 
 _PLACEHOLDER = re.compile(r"\{(first_name|last_name|name|email|phone|company)\}")
 
 
-def fill(text: str, contact: Contact) -> str:
-    """Fill ``{first_name}`` and the like; an unknown first name becomes "there", other unknowns become empty."""
+def fill(text: str, contact: Contact, *, escape: Callable[[str], str] = str) -> str:
+    """Fill ``{first_name}`` and the like; an unknown first name becomes "there", other unknowns become empty.
+
+    Each value goes through ``escape`` first: what a stranger typed into a form must not become mark-up.
+    """
     return _PLACEHOLDER.sub(
-        lambda match: str(getattr(contact, match[1])) or ("there" if match[1] == "first_name" else ""), text
+        lambda match: escape(str(getattr(contact, match[1]))) or ("there" if match[1] == "first_name" else ""), text
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import random
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ from mainstay.errors import DatabaseUnavailableError
 from mainstay.model import new_id
 
 if TYPE_CHECKING:
-    from mainstay.db import Pool
+    from mainstay.db import Connection, Pool
     from mainstay.engine.driver import Driver
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ APP_VERSION = "1"
 POLL_SECONDS = 0.05
 HEARTBEAT_SECONDS = 2.0
 DEAD_AFTER_SECONDS = 12.0
+_TAKE_OVER_LOCK = 0x74616B65
 
 
 def _config(dsn: str, executor_id: str, *, migrate: bool) -> DBOSConfig:
@@ -79,13 +82,15 @@ class Worker:
         self._pool = pool
         self._driver = driver
         self._tasks: list[asyncio.Task[None]] = []
+        self._cut_off_at = -math.inf
         self.id = str(new_id())
 
     async def start(self) -> None:
         """Register, and begin to take executions from the queue."""
         loop = asyncio.get_running_loop()
         _quiet()
-        await self._register()
+        async with acquire(self._pool) as connection:
+            await self._show_alive(connection)
         DBOS(config=_config(self._dsn, self.id, migrate=False))
 
         @DBOS.workflow(name=EXECUTION)
@@ -123,16 +128,18 @@ class Worker:
         except DatabaseUnavailableError:
             log.warning("PostgreSQL is away; this worker's row will be removed by another")
 
-    async def _register(self) -> None:
-        process = psutil.Process()
-        async with acquire(self._pool) as connection:
-            await connection.execute(
-                "INSERT INTO workers (id, host, pid, process_start) VALUES ($1, $2, $3, $4)",
-                self.id,
-                socket.gethostname(),
-                os.getpid(),
-                process.create_time(),
-            )
+    async def _show_alive(self, connection: Connection) -> None:
+        """Be on the list of workers, also after the others took this one for dead: off it, nobody would miss it."""
+        await connection.execute(
+            """
+            INSERT INTO workers (id, host, pid, process_start) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()
+            """,
+            self.id,
+            socket.gethostname(),
+            os.getpid(),
+            psutil.Process().create_time(),
+        )
 
     async def _beat(self) -> None:
         while True:
@@ -141,6 +148,7 @@ class Worker:
                 if self._on_beat is not None:
                     await self._on_beat()
             except DatabaseUnavailableError:
+                self._cut_off_at = time.monotonic()
                 log.warning("PostgreSQL is away; the heartbeat goes on when it is back")
             except Exception:
                 # The watcher must outlive any one bad row: without it nobody's runs are ever taken over.
@@ -150,28 +158,44 @@ class Worker:
     async def _beat_once(self) -> list[str]:
         """Show that we live; return the ids of workers that don't."""
         async with acquire(self._pool) as connection:
-            await connection.execute("UPDATE workers SET heartbeat_at = now() WHERE id = $1", self.id)
+            await self._show_alive(connection)
             others = await connection.fetch(
                 """
-                SELECT id, host, pid, process_start, heartbeat_at < now() - make_interval(secs => $2) AS is_silent
+                SELECT id, host, pid, process_start,
+                       greatest(heartbeat_at, pg_postmaster_start_time()) < now() - make_interval(secs => $2) AS is_silent
                 FROM workers WHERE id <> $1
                 """,
                 self.id,
                 DEAD_AFTER_SECONDS,
             )
+            unlisted = await connection.fetch(
+                """
+                SELECT DISTINCT executor_id AS id FROM dbos.workflow_status
+                WHERE status = 'PENDING' AND name = $1 AND executor_id NOT IN (SELECT id FROM workers)
+                  AND started_at_epoch_ms < (extract(epoch FROM now()) - $2) * 1000
+                """,
+                EXECUTION,
+                DEAD_AFTER_SECONDS,
+            )
         host = socket.gethostname()
+        # Whoever was cut off from the database itself cannot tell who else was silent of their own accord.
+        can_judge = time.monotonic() - self._cut_off_at > DEAD_AFTER_SECONDS
         return [
             row["id"]
             for row in others
-            if row["is_silent"] or (row["host"] == host and not _is_alive(row["pid"], row["process_start"]))
-        ]
+            if (row["is_silent"] and can_judge)
+            or (row["host"] == host and not _is_alive(row["pid"], row["process_start"]))
+        ] + [row["id"] for row in unlisted]
 
     async def _take_over(self, dead: list[str]) -> None:
-        for worker_id in dead:
-            resumed = await asyncio.to_thread(_resume, worker_id)
-            async with acquire(self._pool) as connection:
-                await connection.execute("DELETE FROM workers WHERE id = $1", worker_id)
-            log.warning("worker %s is dead; took over %d executions", worker_id[-8:], resumed)
+        if dead:
+            async with acquire(self._pool) as connection, connection.transaction():
+                # One at a time: between two survivors, the second would take runs back from whoever has them by then.
+                if await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _TAKE_OVER_LOCK):
+                    for worker_id in dead:
+                        resumed = await asyncio.to_thread(_resume, worker_id)
+                        await connection.execute("DELETE FROM workers WHERE id = $1", worker_id)
+                        log.warning("worker %s is dead; took over %d executions", worker_id[-8:], resumed)
         await self._adopt_orphans()
 
     async def _adopt_orphans(self) -> None:
@@ -205,6 +229,8 @@ def _resume(worker_id: str) -> int:
 
 def _is_alive(pid: int, process_start: float) -> bool:
     try:
-        return abs(psutil.Process(pid).create_time() - process_start) < 1.0
+        process = psutil.Process(pid)
+        # A zombie is dead: whoever started it has not looked yet.
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - process_start) < 1.0
     except psutil.NoSuchProcess:
         return False

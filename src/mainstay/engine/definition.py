@@ -69,7 +69,7 @@ def _problems(name: str, on: str, function: Any, where: str) -> list[Problem]:
                 where,
                 f'@workflow("{name}")',
                 "a workflow's name is lower case with a version at its end",
-                f'for example "{re.sub(r"[^a-z0-9_]+", "_", name.lower().removesuffix(".")).strip("_") or "my_workflow"}.v1"',
+                f'for example "{re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_") or "my_workflow"}.v1"',
             )
         )
     elif name.partition(".")[0] in _OWN_NAMES:

@@ -52,9 +52,8 @@ class InlineEngine:
                 """
                 SELECT execution_id FROM runs
                 WHERE state IN ('queued', 'running') OR state = 'waiting' AND (
-                    wake_at <= $1 OR EXISTS (SELECT FROM waits WHERE waits.run_id = runs.id AND waits.event IS NOT NULL
-                        AND NOT EXISTS (SELECT FROM attempts WHERE attempts.run_id = runs.id
-                                        AND attempts.step = waits.step AND attempts.state <> 'waiting')))
+                    wake_at <= $1 OR EXISTS (
+                        SELECT FROM waits WHERE waits.run_id = runs.id AND waits.event IS NOT NULL AND NOT waits.seen))
                 GROUP BY execution_id ORDER BY min(id::text)
                 """,
                 self._clock.now,

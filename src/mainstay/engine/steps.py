@@ -21,7 +21,7 @@ from mainstay.errors import (
     VendorError,
     WorkflowError,
 )
-from mainstay.model import Attempt, AttemptState, Run, RunState
+from mainstay.model import Attempt, AttemptState, Run, RunState, new_id
 from mainstay.runs import Claimed, Progress, Settlement, Wait
 
 if TYPE_CHECKING:
@@ -315,14 +315,14 @@ class StepRunner:
             return recorded[-1].result
         if not recorded:
             deadline = now + timeout if timeout is not None else None
-            wait = Wait(step, event_type, contact_id, deadline)
+            wait = Wait(step, event_type, contact_id, deadline, new_id())
             waiting = replace(self._local(step, name, now), state=AttemptState.WAITING, next_at=deadline)
             self._park(Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type, waits=(wait,)), waiting)
         event = self._waits.get(step)
         deadline = recorded[-1].next_at
         if event is None and (deadline is None or self._is_ahead(deadline)):
             # A failure beside it may have ended the run before the wait itself was kept.
-            waits = () if step in self._waits else (Wait(step, event_type, contact_id, deadline),)
+            waits = () if step in self._waits else (Wait(step, event_type, contact_id, deadline, new_id()),)
             self._park(Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type, waits=waits))
         self._unwritten.append(replace(self._local(step, name, now), result=event))
         return event
@@ -340,7 +340,7 @@ class StepRunner:
         else:
             waiting, since = replace(self._local(step, name, now), state=AttemptState.WAITING), now
         look_again = now + max(FIRST_LOOK, now - since)
-        wait = Wait(step, event_type, contact_id, None)
+        wait = Wait(step, event_type, contact_id, None, new_id())
         self._park(
             Settlement(RunState.WAITING, wake_at=look_again, waiting_for=event_type, waits=(wait,)), waiting
         )

@@ -1,9 +1,9 @@
 """Who is who, and which value stands: pure rules.
 
-The first cut of the policy. Keys are canonical e-mail and phone. An e-mail that is known names its contact. A phone that
-is known names its contact only when the first names agree or one is missing: families and offices share phones. When
-e-mail and phone name two contacts, the write goes to the e-mail's, the phone stays where it is, and the change says so.
-A wrong merge costs more than a missed one.
+The first cut of the policy. Keys are canonical e-mail and phone. An e-mail that is known names its contact. A phone
+that is known names its contact only when the first names agree or one is missing: families and offices share phones.
+When e-mail and phone name two contacts, the write goes to the e-mail's, the phone stays where it is, and the change
+says so. A wrong merge costs more than a missed one.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from mainstay.identity.rules import Match, Person, match, merge
 from mainstay.model import Contact, new_id
 
 if TYPE_CHECKING:
-    from mainstay.db import Connection
+    from mainstay.db import Connection, Row
 
 Key = tuple[UUID, str, str]
 
@@ -89,8 +89,8 @@ class _Batch:
         if self.new:
             await connection.executemany(
                 """
-                INSERT INTO contacts (id, workspace_id, email, phone, first_name, last_name, company, source, tags, custom,
-                                      version, created_at, updated_at)
+                INSERT INTO contacts (id, workspace_id, email, phone, first_name, last_name, company, source, tags,
+                                      custom, version, created_at, updated_at)
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
                 """,
                 [_row(contacts[contact_id]) for contact_id in self.new],
@@ -109,14 +109,17 @@ class _Batch:
             )
         if self.identifiers:
             await connection.executemany(
-                "INSERT INTO identifiers (workspace_id, kind, value, contact_id, source, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+                """
+                INSERT INTO identifiers (workspace_id, kind, value, contact_id, source, created_at)
+                VALUES ($1, $2, $3, $4, $5, $6)
+                """,
                 self.identifiers,
             )
         if self.changes:
             await connection.executemany(
                 """
-                INSERT INTO changes (id, workspace_id, contact_id, version, rule, source, delivery_id, run_id, before, after,
-                                     note, at)
+                INSERT INTO changes (id, workspace_id, contact_id, version, rule, source, delivery_id, run_id, before,
+                                     after, note, at)
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
                 """,
                 self.changes,
@@ -269,7 +272,7 @@ async def load_contact(connection: Connection, workspace_id: UUID, contact_id: U
     return contact_of(row) if row is not None else None
 
 
-def contact_of(row: Mapping[str, Any]) -> Contact:
+def contact_of(row: Row) -> Contact:
     """Read a row of ``contacts``."""
     values = {name: row[name] for name in Contact.__dataclass_fields__}
     return Contact(**{**values, "tags": tuple(values["tags"])})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,6 +17,7 @@ from mainstay.intake.store import (
     KEEP,
     Arrival,
     Suspect,
+    keep,
     load_delivery,
     mark_deliveries,
     put_in_quarantine,
@@ -26,6 +28,8 @@ from mainstay.model import new_id
 if TYPE_CHECKING:
     from mainstay.db import Connection, GroupCommit, Pool
     from mainstay.kit import RawRequest
+
+log = logging.getLogger(__name__)
 
 __all__ = ["INBOUND", "Intake", "Receipt", "SourceBinding", "mark_deliveries"]
 
@@ -71,16 +75,21 @@ class Intake:
         except NotAuthenticError as error:
             await self._suspect(source, request, str(error))
             raise
-        return await self._keep(source, request, verified)
+        return await self._commit(KEEP, self._arrival(source, request, verified))
 
-    async def _keep(self, source: SourceBinding, request: RawRequest, verified: str) -> Receipt:
+    def _arrival(self, source: SourceBinding, request: RawRequest, verified: str) -> Arrival:
         key, window, data, reason = "", None, None, ""
         try:
-            data = self._read(source, request)
+            read = self._read(source, request)
             key, window = delivery_key(source, request)
+            data = read
         except MalformedError as error:
             reason = str(error)
-        return await self._commit(KEEP, Arrival(new_id(), source, request, verified, data, reason, key, window))
+        except Exception as error:
+            # A fault of ours, and no reason to lose a lead: many senders drop for ever what is answered with a 5xx.
+            log.exception("a delivery to %s could not be read", source.name)
+            reason = f"Mainstay failed to read it ({type(error).__name__}). It is kept: replay it after an update"
+        return Arrival(new_id(), source, request, verified, data, reason, key, window)
 
     async def _suspect(self, source: SourceBinding, request: RawRequest, reason: str) -> None:
         second = int(time.monotonic())
@@ -111,8 +120,10 @@ class Intake:
                 message = f"there is no delivery {delivery_id}"
                 raise LookupError(message)
             name, verified, request = found
-            data = self._read(_source(sources, name), request)
-            return await requeue_delivery(connection, workspace_id, delivery_id, data, verified)
+            source = _source(sources, name)
+            data = self._read(source, request)
+            key, _ = delivery_key(source, request)
+            return await requeue_delivery(connection, source, delivery_id, data, verified, key)
 
     async def release(self, sources: Mapping[str, SourceBinding], workspace_id: UUID, quarantine_id: UUID) -> Receipt:
         """Take a request out of quarantine on a person's word.
@@ -120,14 +131,14 @@ class Intake:
         Raises:
             LookupError: there is no such request, or its source is no longer declared.
         """
-        async with acquire(self._pool) as connection:
+        async with acquire(self._pool) as connection, connection.transaction():
             found = await load_delivery(connection, "quarantine", workspace_id, quarantine_id)
-        if found is None:
-            message = f"there is nothing {quarantine_id} in quarantine"
-            raise LookupError(message)
-        name, _, request = found
-        receipt = await self._keep(_source(sources, name), request, "released from quarantine by hand")
-        async with acquire(self._pool) as connection:
+            if found is None:
+                message = f"there is nothing {quarantine_id} in quarantine"
+                raise LookupError(message)
+            name, _, request = found
+            arrival = self._arrival(_source(sources, name), request, "released from quarantine by hand")
+            (receipt,) = await keep(connection, [arrival])
             await connection.execute("DELETE FROM quarantine WHERE id = $1", quarantine_id)
         return receipt
 

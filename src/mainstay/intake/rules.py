@@ -45,7 +45,7 @@ class Receipt:
 
 def delivery_key(source: SourceBinding, request: RawRequest) -> tuple[str, timedelta | None]:
     """Return the key that a repeat shares, and how long it counts (None: for ever). An empty key has no repeats."""
-    key = source.kind.delivery_key(request, source.settings)
+    key = source.kind.delivery_key(request, source.settings).replace("\0", "")
     if key:
         return (key if len(key) <= 200 else f"sha256:{sha256(key.encode()).hexdigest()}"), None
     if source.settings.repeat_window:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.db import Write
+from mainstay.db import Write, storable
 from mainstay.db.tallies import add_tallies
 from mainstay.intake.rules import (
     QUARANTINE_AGE,
@@ -48,10 +48,10 @@ class Arrival:
     window: timedelta | None = None
 
 
-async def keep(connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
+async def keep(connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
     """Keep deliveries and enqueue their runs."""
     first = await _claim_keys(connection, arrivals)
-    receipts: list[Receipt | Exception] = []
+    receipts: list[Receipt] = []
     kept: list[Arrival] = []
     runs: list[NewRun] = []
     execution_id = ""
@@ -87,7 +87,7 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival]) -> list[Rece
                     a.source.kind.name,
                     "rejected" if a.input is None else "accepted",
                     a.verified,
-                    a.reason,
+                    storable(a.reason),
                     a.request.method,
                     url_to_keep(a.source, a.request),
                     headers_to_keep(a.source, a.request),
@@ -109,7 +109,6 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival]) -> list[Rece
         Counter(
             (arrival.source.workspace_id, f"source {arrival.source.name}", receipt.state)
             for arrival, receipt in zip(arrivals, receipts, strict=True)
-            if isinstance(receipt, Receipt)
         ),
     )
     return receipts
@@ -150,7 +149,10 @@ async def _claim_keys(connection: Connection, arrivals: Sequence[Arrival]) -> di
         arrival = unique[key]
         if arrival.window is not None and row["delivery_id"] != arrival.id and now - row["seen_at"] > arrival.window:
             await connection.execute(
-                "UPDATE delivery_keys SET delivery_id = $4, seen_at = now() WHERE workspace_id = $1 AND source = $2 AND key = $3",
+                """
+                UPDATE delivery_keys SET delivery_id = $4, seen_at = now()
+                WHERE workspace_id = $1 AND source = $2 AND key = $3
+                """,
                 *key,
                 arrival.id,
             )
@@ -180,7 +182,7 @@ async def put_in_quarantine(connection: Connection, suspects: Sequence[Suspect])
                 id_,
                 s.source.workspace_id,
                 s.source.name,
-                s.reason,
+                storable(s.reason),
                 s.request.method,
                 url_to_keep(s.source, s.request),
                 headers_to_keep(s.source, s.request),
@@ -197,7 +199,8 @@ async def put_in_quarantine(connection: Connection, suspects: Sequence[Suspect])
                 SELECT id, row_number() OVER newest AS place, sum(length(body)) OVER newest AS bytes, received_at
                 FROM quarantine WHERE workspace_id = $1 AND source = $2 WINDOW newest AS (ORDER BY id DESC)
             ) AS old
-            WHERE quarantine.id = old.id AND (old.place > $3 OR old.bytes > $4 OR old.received_at < now() - $5::interval)
+            WHERE quarantine.id = old.id
+              AND (old.place > $3 OR old.bytes > $4 OR old.received_at < now() - $5::interval)
             """,
             workspace_id,
             source,
@@ -213,9 +216,10 @@ async def load_delivery(
 ) -> tuple[str, str, RawRequest] | None:
     """Return a kept request as (source, verified, request); ``table`` is ``deliveries`` or ``quarantine``."""
     verified = "verified" if table == "deliveries" else "''"
+    # Held: two people may press the button at once.
     row = await connection.fetchrow(
         f"SELECT source, {verified} AS verified, method, url, headers, body, received_at FROM {table} "  # noqa: S608 - two fixed names
-        "WHERE id = $1 AND workspace_id = $2",
+        "WHERE id = $1 AND workspace_id = $2 FOR UPDATE",
         delivery_id,
         workspace_id,
     )
@@ -236,12 +240,26 @@ async def mark_deliveries(connection: Connection, states: Sequence[tuple[UUID, s
 
 
 async def requeue_delivery(
-    connection: Connection, workspace_id: UUID, delivery_id: UUID, data: Mapping[str, Any], verified: str
+    connection: Connection, source: SourceBinding, delivery_id: UUID, data: Mapping[str, Any], verified: str, key: str
 ) -> UUID:
-    """Give a kept delivery a new run on what the source reads from it today."""
-    execution_id, run_id = str(new_id()), new_id()
+    """Give a kept delivery a new run on what the source reads from it today; from now on it owns its ``key``."""
+    workspace_id, execution_id, run_id = source.workspace_id, str(new_id()), new_id()
+    if key:
+        await connection.execute(
+            """
+            INSERT INTO delivery_keys (workspace_id, source, key, delivery_id, seen_at) VALUES ($1, $2, $3, $4, now())
+            ON CONFLICT DO NOTHING
+            """,
+            workspace_id,
+            source.name,
+            key,
+            delivery_id,
+        )
     await connection.execute(
-        "UPDATE deliveries SET state = 'accepted', reason = '', verified = $3, run_id = $4 WHERE id = $1 AND workspace_id = $2",
+        """
+        UPDATE deliveries SET state = 'accepted', reason = '', verified = $3, run_id = $4
+        WHERE id = $1 AND workspace_id = $2
+        """,
         delivery_id,
         workspace_id,
         verified,

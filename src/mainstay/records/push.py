@@ -12,15 +12,15 @@ from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.errors import FencedError, PermanentError
-from mainstay.model import RunState
-from mainstay.records.store import Want, external_id_of, pushed, start_push
-from mainstay.runs import Claimed, Progress, Settlement, hold, settle, wake
+from mainstay.model import RunState, new_id
+from mainstay.records.store import PUSH, Want, external_id_of, is_wanted, pushed, start_push, want
+from mainstay.runs import Claimed, NewRun, Progress, Settlement, add_runs, hold, settle, wake
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
     from mainstay.engine import StepRunner
     from mainstay.kit import CRM, Http
-    from mainstay.model import Contact
+    from mainstay.model import Contact, Run
 
 PUSHED = "contact.pushed"
 LoadContact = Callable[["Connection", UUID, UUID], Awaitable["Contact | None"]]
@@ -95,9 +95,9 @@ class Pusher:
             return {**asdict(await crm.push_contact(contact, external_id)), "version": version}
 
         result = await steps.step("crm.push_contact", call, connection=connection)
-        want = Want(run.workspace_id, contact_id, result["version"], connection)
+        wanted = Want(run.workspace_id, contact_id, result["version"], connection)
         try:
-            is_behind = await self._commit(self._succeed, Success(steps, want, result["external_id"]))
+            is_behind = await self._commit(self._succeed, Success(steps, wanted, result["external_id"]))
         except PermanentError as error:
             raise steps.retract(error) from None
         steps.take_unwritten()
@@ -125,9 +125,30 @@ class Pusher:
             found = await external_id_of(session, run.workspace_id, contact_id, connection)
             if found:
                 await wake(session, [(run.workspace_id, PUSHED, contact_id, {"external_id": found})], only=run.id)
+            elif not await is_wanted(session, run.workspace_id, contact_id, connection):
+                await self._begin(session, run, contact_id, connection)
 
         steps.rechecks.append(recheck)
-        steps.park(step, name, PUSHED, contact_id)
+        return steps.park(step, name, PUSHED, contact_id)
+
+    async def _begin(self, session: Connection, run: Run, contact_id: UUID, connection: str) -> None:
+        """Begin the push that nothing has asked for: of a contact older than the stack's choice of this system, say."""
+        contact = await self._load_contact(session, run.workspace_id, contact_id)
+        if contact is None:
+            return
+        (pushing,) = await want(session, [Want(run.workspace_id, contact_id, contact.version, connection)])
+        if pushing.run_id is None:
+            return
+        execution_id = str(new_id())
+        data = {
+            "contact_id": str(contact_id),
+            "connection": connection,
+            "version": contact.version,
+            "external_id": pushing.external_id,
+        }
+        push = NewRun(pushing.run_id, run.workspace_id, PUSH, data, execution_id, contact_id=contact_id)
+        await add_runs(session, [push])
+        await session.execute("SELECT enqueue_execution($1, NULL)", execution_id)
 
 
 async def _succeed(connection: Connection, items: Sequence[Success]) -> list[bool | Exception]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from mainstay.db import storable
 from mainstay.errors import PermanentError
 from mainstay.model import new_id
 
@@ -50,7 +51,8 @@ async def want(connection: Connection, wants: Sequence[Want]) -> list[Pushing]:
     proposed = [new_id() for _ in ordered]
     rows = await connection.fetch(
         """
-        INSERT INTO crosswalk AS known (workspace_id, record_type, record_id, connection, wanted_version, push_run_id, updated_at)
+        INSERT INTO crosswalk AS known (workspace_id, record_type, record_id, connection, wanted_version, push_run_id,
+                                        updated_at)
         SELECT w, 'contact', r, c, v, p, now()
         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[], $5::uuid[]) AS t (w, r, c, v, p)
         ON CONFLICT (workspace_id, record_type, record_id, connection) DO UPDATE SET
@@ -123,8 +125,8 @@ async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
         raise PermanentError(message)
     is_behind: bool = await connection.fetchval(
         """
-        UPDATE crosswalk SET external_id = $5, pushed_version = greatest(pushed_version, $4), error = '', updated_at = now(),
-               push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
+        UPDATE crosswalk SET external_id = $5, pushed_version = greatest(pushed_version, $4), error = '',
+               updated_at = now(), push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
         WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
         RETURNING wanted_version > $4
         """,
@@ -140,10 +142,13 @@ async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
 async def push_failed(connection: Connection, run_id: UUID, record_id: UUID, reason: str) -> None:
     """Note that a push has stopped: the record is kept here, is not there, and says so."""
     await connection.execute(
-        "UPDATE crosswalk SET push_run_id = NULL, error = $3, updated_at = now() WHERE record_id = $2 AND push_run_id = $1",
+        """
+        UPDATE crosswalk SET push_run_id = NULL, error = $3, updated_at = now()
+        WHERE record_id = $2 AND push_run_id = $1
+        """,
         run_id,
         record_id,
-        reason,
+        storable(reason),
     )
 
 
@@ -176,3 +181,18 @@ async def external_id_of(connection: Connection, workspace_id: UUID, record_id: 
         system,
     )
     return found or ""
+
+
+async def is_wanted(connection: Connection, workspace_id: UUID, record_id: UUID, system: str) -> bool:
+    """Tell whether a contact is, or was ever, to be pushed to a system."""
+    return bool(
+        await connection.fetchval(
+            """
+            SELECT TRUE FROM crosswalk
+            WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
+            """,
+            workspace_id,
+            record_id,
+            system,
+        )
+    )

@@ -5,15 +5,13 @@ from mainstay.runs.store import (
     NewRun,
     Progress,
     Settlement,
-    Wait,
     add_runs,
     claim_execution,
     hold,
-    recheck_wait,
     requeue,
     settle,
-    wake,
 )
+from mainstay.runs.waits import Wait, recheck_wait, wake
 
 __all__ = [
     "Claimed",

@@ -13,6 +13,7 @@ from mainstay.db import acquire, storable
 from mainstay.db.tallies import add_tallies
 from mainstay.errors import FencedError
 from mainstay.model import Attempt, AttemptState, Run, RunState, new_id
+from mainstay.runs.waits import Wait, add_waits, awake_already, take_waits
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool, Row
@@ -45,16 +46,6 @@ class Claimed:
     attempts: tuple[Attempt, ...] = ()
     waits: Mapping[int, Any] = field(default_factory=dict)
     known: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A wait for an event, kept until it comes or ``deadline`` passes. ``contact_id`` None matches any contact."""
-
-    step: int
-    event_type: str
-    contact_id: UUID | None
-    deadline: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +114,8 @@ async def add_runs(
     )
 
 
-async def claim_execution(pool: Pool, execution_id: str, *, only: Collection[UUID] | None = None) -> list[Claimed]:
-    """Take every unfinished run of an execution, fencing off whoever held it before.
-
-    With ``only``, just those of its runs.
-    """
+async def claim_execution(pool: Pool, execution_id: str, *, besides: Collection[UUID] = ()) -> list[Claimed]:
+    """Take every unfinished run of an execution, fencing off whoever held it before; ``besides`` are left alone."""
     claim = new_id()
     async with acquire(pool) as connection, connection.transaction():
         rows = await connection.fetch(
@@ -136,25 +124,24 @@ async def claim_execution(pool: Pool, execution_id: str, *, only: Collection[UUI
                             wake_at = NULL, waiting_for = ''
             FROM (SELECT id, state FROM runs
                   WHERE execution_id = $1 AND state IN ('queued', 'running', 'waiting')
-                    AND ($3::uuid[] IS NULL OR id = ANY($3))
+                    AND id <> ALL($3::uuid[])
                   ORDER BY id FOR UPDATE) AS before
             WHERE runs.id = before.id
             RETURNING runs.*, before.state AS state_before
             """,
             execution_id,
             claim,
-            list(only) if only is not None else None,
+            list(besides),
         )
         known = [row["id"] for row in rows if row["state_before"] != RunState.QUEUED or row["retries"] or row["fate"]]
         attempts: dict[UUID, list[Attempt]] = {}
-        waits: dict[UUID, dict[int, Any]] = {}
+        waits: Mapping[UUID, Mapping[int, Any]] = {}
         if known:
             for row in await connection.fetch(
                 "SELECT * FROM attempts WHERE run_id = ANY($1) ORDER BY run_id, step, number", known
             ):
                 attempts.setdefault(row["run_id"], []).append(_attempt(row))
-            for row in await connection.fetch("SELECT run_id, step, event FROM waits WHERE run_id = ANY($1)", known):
-                waits.setdefault(row["run_id"], {})[row["step"]] = row["event"]
+            waits = await take_waits(connection, known)
     return [
         Claimed(
             _run(row, taken_over=row["state_before"] == RunState.RUNNING),
@@ -224,21 +211,17 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
             for run, new, item in settled
         ],
     )
-    waits = [(run, wait) for run, new, _ in settled if new.state is RunState.WAITING for wait in new.waits]
-    if waits:
-        await connection.executemany(
-            """
-            INSERT INTO waits (workspace_id, run_id, step, event_type, contact_id, deadline)
-            VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (run_id, step) DO UPDATE SET event = NULL, event_type = excluded.event_type
-            """,
-            [(r.workspace_id, r.id, w.step, w.event_type, w.contact_id, w.deadline) for r, w in waits],
-        )
     if parked:
+        await add_waits(connection, [(run, wait) for run, new, _ in parked for wait in new.waits])
+        awake = await awake_already(connection, [run.id for run, _, _ in parked])
         # A wait without an end is not enqueued: what wakes it will do that.
         await connection.executemany(
             "SELECT enqueue_execution($1, $2)",
-            [(execution_id, new.wake_at) for _, new, execution_id in parked if new.wake_at is not None],
+            [
+                (execution_id, None if run.id in awake else new.wake_at)
+                for run, new, execution_id in parked
+                if new.wake_at is not None or run.id in awake
+            ],
         )
     for run, new, item in settled:
         if new.state is RunState.FAILED and item.hook is not None:
@@ -276,9 +259,10 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
         return
     await connection.executemany(
         """
-        INSERT INTO attempts (workspace_id, run_id, step, number, name, connection, state, exchanges, result, fate, error,
-                              status, started_at, duration_ms, next_at, repeated, asked)
+        INSERT INTO attempts (workspace_id, run_id, step, number, name, connection, state, exchanges, result, fate,
+                              error, status, started_at, duration_ms, next_at, repeated, asked)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        ON CONFLICT DO NOTHING  -- kept by a commit whose answer was lost: only the run's owner comes this far
         """,
         rows,
     )
@@ -331,66 +315,6 @@ async def requeue(connection: Connection, workspace_id: UUID, run_id: UUID) -> b
         await connection.execute("DELETE FROM waits WHERE run_id = $1 AND step > $2", run_id, max(asked or 0, step))
     await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
     return True
-
-
-async def recheck_wait(connection: Connection, run: Run, wait: Wait) -> None:
-    """Wake a run whose event came while its wait was being recorded."""
-    found = await connection.fetchrow(
-        """
-        SELECT events.type, events.contact_id, events.data FROM events
-        JOIN attempts ON attempts.run_id = $1 AND attempts.step = $2 AND attempts.number = 1
-        WHERE events.workspace_id = $3 AND events.type = $4 AND ($5::uuid IS NULL OR events.contact_id = $5)
-          AND events.at >= attempts.started_at
-        ORDER BY events.id LIMIT 1
-        """,
-        run.id,
-        wait.step,
-        run.workspace_id,
-        wait.event_type,
-        wait.contact_id,
-    )
-    if found is not None:
-        await wake(connection, [(run.workspace_id, wait.event_type, wait.contact_id, found["data"])], only=run.id)
-
-
-async def wake(
-    connection: Connection,
-    happened: Sequence[tuple[UUID, str, UUID | None, Mapping[str, Any]]],
-    *,
-    only: UUID | None = None,
-) -> None:
-    """Wake the runs that wait for these events: (workspace, event type, contact, the event as they will see it)."""
-    first: dict[tuple[UUID, str, UUID | None], Mapping[str, Any]] = {}
-    for workspace_id, event_type, contact_id, event in happened:
-        first.setdefault((workspace_id, event_type, contact_id), event)
-    if not first:
-        return
-    woken = await connection.fetch(
-        """
-        UPDATE waits SET event = happened.event
-        FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::jsonb[]) AS happened (workspace_id, type, contact_id, event)
-        WHERE waits.workspace_id = happened.workspace_id AND waits.event_type = happened.type AND waits.event IS NULL
-          AND (waits.contact_id = happened.contact_id OR waits.contact_id IS NULL)
-          AND ($5::uuid IS NULL OR waits.run_id = $5)
-        RETURNING waits.run_id
-        """,
-        [key[0] for key in first],
-        [key[1] for key in first],
-        [key[2] for key in first],
-        list(first.values()),
-        only,
-    )
-    ids = sorted({row["run_id"] for row in woken}, key=str)
-    if ids:
-        # Also one that is running: it is held until the event stands, so that it cannot park without seeing it.
-        await connection.execute("SELECT FROM runs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", ids)
-    for run_id in ids:
-        execution_id = str(new_id())
-        moved = await connection.fetchval(
-            "UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' RETURNING id", run_id, execution_id
-        )
-        if moved is not None:
-            await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
 
 
 def _run(row: Row, *, taken_over: bool) -> Run:

@@ -62,7 +62,10 @@ class IntakeEndpoint:
         if scope["method"] == "OPTIONS":
             await _answer(send, 204, b"", cors)
             return
-        body = await _body(receive, headers, source.settings.max_bytes)
+        try:
+            body = await _body(receive, headers, source.settings.max_bytes)
+        except ConnectionAbortedError:
+            return  # half a delivery is none; who sent it knows, and comes back
         if body is None:
             await _problem(send, 413, f"the body is larger than {source.settings.max_bytes} bytes", cors)
             return
@@ -120,7 +123,7 @@ async def _body(receive: Receive, headers: Mapping[str, str], limit: int) -> byt
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b"".join(chunks)
+            raise ConnectionAbortedError
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:

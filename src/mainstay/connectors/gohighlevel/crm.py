@@ -136,10 +136,10 @@ class GoHighLevelCRM:
 
     async def add_note(self, external_id: str, text: str) -> None:
         """Add a note to the contact. The vendor takes no idempotency key: a repeat is a second note."""
-        await self._http.request("POST", _path(external_id, "/notes"), json={"body": text})
+        _require_json(await self._http.request("POST", _path(external_id, "/notes"), json={"body": text}))
 
     async def _add_tags(self, external_id: str, tags: list[str]) -> None:
-        await self._http.request("POST", _path(external_id, "/tags"), json={"tags": tags})
+        _require_json(await self._http.request("POST", _path(external_id, "/tags"), json={"tags": tags}))
 
     def _fields(self, contact: Contact) -> dict[str, Any]:
         fields: dict[str, Any] = {
@@ -202,8 +202,7 @@ class GoHighLevelCRM:
         response = await self._http.request(
             "GET", "/contacts/search/duplicate", params={"locationId": self._settings.location_id, "email": email}
         )
-        if not isinstance(response.data, dict):
-            raise TransientError(f"{response.status}: the answer is not JSON", status=response.status, unsure=True)
+        _require_json(response)
         record = response.data.get("contact")
         found = record.get("id") if isinstance(record, dict) else None
         return found if isinstance(found, str) else ""
@@ -213,6 +212,12 @@ def _path(external_id: str, below: str = "") -> str:
     if not _ID.fullmatch(external_id):
         raise PermanentError(f"{external_id[:80]!r} is not the id of a GoHighLevel contact")
     return f"/contacts/{quote(external_id, safe='')}{below}"
+
+
+def _require_json(response: Response) -> None:
+    """Refuse a success without the vendor's own answer: a proxy's page with status 200 has done nothing."""
+    if not isinstance(response.data, dict):
+        raise TransientError(f"{response.status}: the answer is not JSON", status=response.status, unsure=True)
 
 
 def _contact(response: Response) -> Mapping[str, Any]:

@@ -149,13 +149,15 @@ class HubSpotCRM:
         if changed is None:
             raise PermanentError(f"there is no contact {external_id} in HubSpot (any more)", status=404)
         if changed:
-            self._refuse(await self._patch(external_id, changed), changed)
+            response = await self._patch(external_id, changed)
+            self._refuse(response, changed)
+            _require_json(response)
 
     async def add_note(self, external_id: str, text: str) -> None:
         """Add a note to the contact's timeline. The vendor takes no idempotency key: a repeat is a second note."""
         path(external_id)
         body = html.escape(text, quote=False).replace("\n", "<br>")
-        await self._http.request(
+        response = await self._http.request(
             "POST",
             "/crm/v3/objects/notes",
             json={
@@ -171,6 +173,7 @@ class HubSpotCRM:
                 ],
             },
         )
+        _require_json(response)
 
     def _properties(self, contact: Contact) -> dict[str, str]:
         properties = {
@@ -302,6 +305,12 @@ def _existing_id(response: Response) -> str:
     message = response.data.get("message") if isinstance(response.data, dict) else None
     found = _EXISTING_ID.search(message) if isinstance(message, str) else None
     return found[1] if found else ""
+
+
+def _require_json(response: Response) -> None:
+    """Refuse a success without the vendor's own answer: a proxy's page with status 200 has done nothing."""
+    if not isinstance(response.data, dict):
+        raise TransientError(f"{response.status}: the answer is not JSON", status=response.status, unsure=True)
 
 
 def _tag(tag: str) -> str:

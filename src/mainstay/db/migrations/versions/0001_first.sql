@@ -115,6 +115,7 @@ CREATE TABLE events (
     at            timestamptz NOT NULL
 );
 CREATE INDEX events_by_contact ON events (contact_id, id DESC);
+CREATE INDEX events_by_type ON events (workspace_id, type, id);
 
 -- Records -----------------------------------------------------------------------------------------------------
 
@@ -190,7 +191,7 @@ CREATE TABLE attempts (
     PRIMARY KEY (run_id, step, number)
 );
 
--- Runs that wait for an event; the row goes with the wait.
+-- Runs that wait for an event; seen says that the run has been driven since it came.
 CREATE TABLE waits (
     workspace_id  uuid NOT NULL,
     run_id        uuid NOT NULL,
@@ -199,6 +200,7 @@ CREATE TABLE waits (
     contact_id    uuid,
     deadline      timestamptz,
     event         jsonb,
+    seen          boolean NOT NULL DEFAULT false,
     PRIMARY KEY (run_id, step)
 );
 CREATE INDEX waits_by_event ON waits (workspace_id, event_type, contact_id) WHERE event IS NULL;

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from mainstay import ConfigError, Contact, Context, workflow
+from mainstay.engine.definition import declared_in
+
+
+async def function(ctx: Context, contact: Contact) -> None: ...
+
+
+def plain(ctx: Context, contact: Contact) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("name", "on", "declared", "says"),
+    [
+        ("Speed To Lead", "contact.created", function, 'for example "speed_to_lead.v1"'),
+        ("!", "contact.created", function, 'for example "my_workflow.v1"'),
+        ("welcome.v0", "contact.created", function, "a version at its end"),
+        ("welcome.v1\n", "contact.created", function, "a version at its end"),
+        ("push.v2", "contact.created", function, "choose another name"),
+        ("welcome.v1", "created", function, "an event type is noun.verb"),
+        ("welcome.v1", "contact.created", plain, "write: async def"),
+    ],
+)
+def test_what_cannot_be_told_apart_later_is_refused(name: str, on: str, declared: object, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        workflow(name, on=on)(declared)  # type: ignore[arg-type]
+
+    assert says in str(caught.value)
+    assert __file__ in caught.value.problems[0].where
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        workflow("Welcome", on="created")(plain)  # type: ignore[arg-type]
+    assert len(caught.value.problems) == 3
+
+
+def test_a_module_gives_its_workflows_once_in_order() -> None:
+    @workflow("second_in_name.v1", on="contact.created", critical=True)
+    async def one(ctx: Context, contact: Contact) -> None: ...
+
+    @workflow("first_in_name.v2", on="contact.updated")
+    async def two(ctx: Context, contact: Contact) -> None: ...
+
+    found = declared_in(SimpleNamespace(b=two, a=one, again=one, other=3))
+
+    assert [(each.name, each.on, each.critical) for each in found] == [
+        ("second_in_name.v1", "contact.created", True),
+        ("first_in_name.v2", "contact.updated", False),
+    ]

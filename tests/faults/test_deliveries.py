@@ -1,0 +1,72 @@
+"""Deliveries doubled, reordered, replayed, and far too many at once: each is kept once, or refused so that it comes again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import aiohttp
+import pytest
+
+from mainstay.sandbox.client import Sandbox
+from tests.faults.fleet import ONCE, Books, Fleet, vendor_copies
+from tests.faults.sender import insist, post
+
+BURST = 500
+PEOPLE = 12
+
+
+async def test_doubled_reordered_replayed(fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books) -> None:
+    web, worker = fleet.start(dsn, kind="web"), fleet.start(dsn)
+    port = await web.ready()
+    # Each person's two deliveries, each sent three times, in no order and all at once.
+    sent = [(person, part) for person in range(PEOPLE) for part in range(2)] * 3
+    random.Random(20).shuffle(sent)
+    async with aiohttp.ClientSession() as session:
+        answers = await asyncio.gather(*(_deliver(session, port, person, part) for person, part in sent))
+        await books.all_done(deliveries=PEOPLE * 2)
+        # A day later the sender replays everything.
+        replayed = await asyncio.gather(*(_deliver(session, port, person, part) for person, part in set(sent)))
+    await books.all_done(deliveries=PEOPLE * 2)
+    for process in (web, worker):
+        await process.kill()
+
+    assert sorted(answers) == [200] * (PEOPLE * 4) + [202] * (PEOPLE * 2)
+    assert set(replayed) == {200}
+    assert not await books.problems()
+    assert await books.value("SELECT count(*) FROM deliveries") == PEOPLE * 2
+    assert await books.value("SELECT count(*) FROM runs WHERE workflow = 'inbound.v1'") == PEOPLE * 2
+    contacts = await books.rows("SELECT email, company FROM contacts")
+    assert sorted(contact["email"] for contact in contacts) == sorted(f"p{n}@example.com" for n in range(PEOPLE))
+    assert {contact["company"] for contact in contacts} == {"Acme"}
+    for person in range(PEOPLE):
+        assert vendor_copies(sandbox, f"p{person}@example.com") == ONCE
+
+
+@pytest.mark.timeout(180)
+async def test_a_burst_is_taken_or_told_to_come_again(fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books) -> None:
+    web, worker = fleet.start(dsn, kind="web"), fleet.start(dsn)
+    port = await web.ready()
+    leads = [{"email": f"burst{number}@example.com", "name": f"Lead Number{number}"} for number in range(BURST)]
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        statuses = await asyncio.gather(*(insist(session, port, lead, key=lead["email"]) for lead in leads))
+    await books.all_done(deliveries=BURST, seconds=90)
+    for process in (web, worker):
+        await process.kill()
+
+    assert {status for tried in statuses for status in tried} <= {202, 429}
+    assert not await books.problems()
+    assert await books.value("SELECT count(*) FROM deliveries WHERE state = 'processed'") == BURST
+    emails = await books.rows("SELECT email FROM contacts")
+    assert sorted(row["email"] for row in emails) == sorted(lead["email"] for lead in leads)
+    assert sorted(contact["email"] for contact in sandbox.state("gohighlevel")["contacts"]) == sorted(
+        lead["email"] for lead in leads
+    )
+    assert (len(sandbox.messages("slack")), len(sandbox.messages("postmark"))) == (BURST, BURST)
+
+
+async def _deliver(session: aiohttp.ClientSession, port: str, person: int, part: int) -> int:
+    fields = {"email": f"p{person}@example.com", "name": f"Person Number{person}"}
+    if part:
+        fields["company"] = "Acme"
+    return (await post(session, port, "website", fields, key=f"{person}-{part}")).status

@@ -1,0 +1,42 @@
+"""Whatever the CRM does wrong is healed, and leaves no duplicate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mainstay.testing import StackUnderTest
+from tests.faults.fleet import ONCE, vendor_copies
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "time-out after success": {"kind": "timeout_after", "hold_ms": 100},
+    "time-out before": {"kind": "timeout_before", "hold_ms": 100},
+    "connection dropped after success": {"kind": "drop_after"},
+    "connection dropped before": {"kind": "drop_before"},
+    "connection reset": {"kind": "reset"},
+    "JSON cut off": {"kind": "truncated"},
+    "a proxy's HTML page": {"kind": "html"},
+    "429 with Retry-After": {"kind": "status", "status": 429, "retry_after": 7},
+    "429 without Retry-After": {"kind": "status", "status": 429},
+    "500": {"kind": "status", "status": 500},
+    "502": {"kind": "status", "status": 502},
+    "503 with Retry-After": {"kind": "status", "status": 503, "retry_after": 3},
+    "504": {"kind": "status", "status": 504},
+}
+
+
+@pytest.mark.stack("tests/faults/stack")
+@pytest.mark.parametrize("path", ["/contacts/upsert", "/contacts/*/tags"])
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_it_heals(fault: str, path: str, stack: StackUnderTest) -> None:
+    number = stack.sandbox.set_fault("gohighlevel", path=path, count=2, **FAULTS[fault])
+
+    await stack.submit("website", email="sarah@example.com", phone="(312) 555-0147", name="Sarah Johnson")
+    await stack.advance("5m")
+
+    (met,) = [entry for entry in stack.sandbox.faults() if entry["id"] == number]
+    assert met["hits"] == 2
+    assert {state for _, _, state in await stack.runs()} == {"done"}
+    assert vendor_copies(stack.sandbox, "sarah@example.com") == ONCE
+    assert len([effect for effect in stack.sandbox.effects("gohighlevel") if effect["kind"] == "contact.created"]) == 1

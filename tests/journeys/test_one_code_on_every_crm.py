@@ -1,0 +1,97 @@
+"""The same workflow code runs on each CRM: stack.toml alone chooses."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainstay.db import acquire
+from mainstay.sandbox.client import Sandbox
+from mainstay.testing import Lead, StackUnderTest
+from tests.conftest import MakeStack
+
+WORKFLOW = """
+    @workflow("welcome.v1", on="contact.created")
+    async def welcome(ctx: Context, contact: Contact) -> None:
+        await ctx.crm.add_tag(contact, "speed-to-lead")
+        await ctx.crm.add_note(contact, f"Asked for a call: {contact.source}")
+        await ctx.crm.add_tag(contact, "noted")
+"""
+SOURCE = """
+    [sources.website]
+    kind = "form"
+"""
+STACKS = {
+    "builtin": SOURCE,
+    "gohighlevel": """
+    [connections]
+    crm = { connector = "gohighlevel", token = "${TOKEN}", location_id = "ve9EPM428h8vShlRW1KT" }
+    """
+    + SOURCE,
+    "hubspot": """
+    [connections]
+    crm = { connector = "hubspot", token = "${TOKEN}" }
+    """
+    + SOURCE,
+}
+
+
+async def shown_by_builtin(stack: StackUnderTest, lead: Lead) -> dict[str, object]:
+    async with acquire(stack.app.pool) as connection:
+        contact = await connection.fetchrow("SELECT * FROM contacts WHERE id = $1", lead.contact.id)
+        notes = await connection.fetch("SELECT note FROM changes WHERE contact_id = $1 AND note <> ''", lead.contact.id)
+    assert contact is not None
+    return {"email": contact["email"], "tags": set(contact["tags"]), "notes": [row["note"] for row in notes]}
+
+
+def shown_by_gohighlevel(sandbox: Sandbox) -> dict[str, object]:
+    state = sandbox.state("gohighlevel")
+    (contact,) = state["contacts"]
+    return {"email": contact["email"], "tags": set(contact["tags"]), "notes": [note["body"] for note in state["notes"]]}
+
+
+def shown_by_hubspot(sandbox: Sandbox) -> dict[str, object]:
+    state = sandbox.state("hubspot")
+    (contact,) = state["contacts"]
+    properties = contact["properties"]
+    notes = [note["properties"]["hs_note_body"] for note in state["notes"]]
+    tags = {tag for tag in properties["mainstay_tags"].split(";") if tag}
+    return {"email": properties["email"], "tags": tags, "notes": notes}
+
+
+@pytest.mark.parametrize("connector", STACKS)
+async def test_the_same_workflow_does_the_same(connector: str, make_stack: MakeStack, sandbox: Sandbox) -> None:
+    sandbox.configure("hubspot", properties=["mainstay_tags"])
+    stack = await make_stack(STACKS[connector], WORKFLOW)
+
+    lead = await stack.submit("website", email="Sarah@Example.com", phone="(312) 555-0147", name="Sarah Johnson")
+
+    if connector == "builtin":
+        shown = await shown_by_builtin(stack, lead)
+    else:
+        shown = shown_by_gohighlevel(sandbox) if connector == "gohighlevel" else shown_by_hubspot(sandbox)
+    assert shown == {
+        "email": "sarah@example.com",
+        "tags": {"speed-to-lead", "noted"},
+        "notes": ["Asked for a call: website"],
+    }
+    assert {state for _, _, state in await stack.runs()} == {"done"}
+
+
+@pytest.mark.parametrize("connector", STACKS)
+async def test_a_second_submission_changes_the_same_record(
+    connector: str, make_stack: MakeStack, sandbox: Sandbox
+) -> None:
+    sandbox.configure("hubspot", properties=["mainstay_tags"])
+    stack = await make_stack(STACKS[connector], WORKFLOW)
+    first = await stack.submit("website", email="sarah@example.com", name="Sarah Johnson")
+
+    second = await stack.submit("website", email=" SARAH@example.com", name="Sarah Johnson", company="Birch & Co")
+
+    assert second.contact.id == first.contact.id
+    assert len(await stack.runs("welcome.v1")) == 1
+    if connector == "gohighlevel":
+        (contact,) = sandbox.state("gohighlevel")["contacts"]
+        assert contact["companyName"] == "Birch & Co"
+    if connector == "hubspot":
+        (contact,) = sandbox.state("hubspot")["contacts"]
+        assert contact["properties"]["company"] == "Birch & Co"
