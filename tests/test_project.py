@@ -159,6 +159,8 @@ class TestLock:
 
     def test_every_package_that_the_product_imports_is_a_dependency_of_its_own(self) -> None:
         declared = {canonicalize_name(requirement.name) for requirement in self.wanted(project=True)}
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        declared |= {canonicalize_name(Requirement(text).name) for texts in extras.values() for text in texts}
         sources = packages_distributions()
         undeclared = {}
         for path in project_files():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -222,9 +222,7 @@ class TestSideBySide:
             await released.wait()
             return "done"
 
-        both = asyncio.gather(
-            steps.step("chat.post", fails(TransientError("503"))), steps.step("email.send", slow)
-        )
+        both = asyncio.gather(steps.step("email.send", slow), steps.step("chat.post", fails(TransientError("503"))))
         with pytest.raises(Parked):
             await both
         closing = asyncio.ensure_future(steps.close())
@@ -236,8 +234,11 @@ class TestSideBySide:
 
         assert settlement is not None
         assert settlement.waiting_for == "retry of chat.post"
-        assert ledger.story() == [(1, 1, "chat.post", "retry"), (2, 1, "email.send", "ok")]
-        assert await_results(ledger, gives("posted"), never) == ["posted", "done"]
+        assert ledger.story() == [(1, 1, "email.send", "ok"), (2, 1, "chat.post", "retry")]
+        ledger.now += timedelta(hours=1)
+        again = ledger.runner()
+        assert await again.step("email.send", never) == "done"
+        assert await again.step("chat.post", gives("posted")) == "posted"
 
     async def test_what_has_not_begun_does_not_begin_once_the_run_is_parked(self, ledger: Ledger) -> None:
         steps = ledger.runner()
@@ -259,16 +260,25 @@ class TestSideBySide:
 
     async def test_of_two_waits_the_earlier_counts_and_both_are_kept(self, ledger: Ledger) -> None:
         steps = ledger.runner()
+        released = asyncio.Event()
+
+        async def locked(_http: Any) -> None:
+            await released.wait()
+            raise TransientError("423")
+
+        both = asyncio.gather(
+            steps.step("crm.add_tag", locked),
+            steps.wait_for("message.received", contact_id=None, timeout=timedelta(hours=2)),
+        )
         with pytest.raises(Parked):
-            await steps.wait_for("message.received", contact_id=None, timeout=timedelta(hours=2))
-        steps._parked, first = None, steps._parked
-        steps._parked = first
-        with pytest.raises(Parked):
-            steps._park(replace_wake(first, NOW + timedelta(minutes=1)))
+            await both
+        released.set()
         settlement = await steps.close()
 
         assert settlement is not None
-        assert settlement.wake_at == NOW + timedelta(minutes=1)
+        assert settlement.waiting_for == "retry of crm.add_tag"
+        assert settlement.wake_at is not None
+        assert settlement.wake_at < NOW + timedelta(hours=2)
         assert [wait.event_type for wait in settlement.waits] == ["message.received"]
 
     async def test_a_step_that_is_broken_off_may_have_reached_its_vendor(self, ledger: Ledger) -> None:
@@ -289,26 +299,6 @@ class TestSideBySide:
             ("retry", "unsure", False),
             ("ok", "", True),
         ]
-
-
-def replace_wake(settlement: Any, wake_at: datetime) -> Any:
-    return replace(settlement, wake_at=wake_at, waits=())
-
-
-def await_results(ledger: Ledger, *calls: Callable[[Any], Any]) -> Sequence[Any]:
-    ledger.now += timedelta(hours=1)
-    steps = ledger.runner()
-
-    async def both() -> list[Any]:
-        return [await steps.step(name, call) for name, call in zip(("chat.post", "email.send"), calls, strict=True)]
-
-    coroutine = both()
-    try:
-        coroutine.send(None)
-    except StopIteration as stopped:
-        found: list[Any] = stopped.value
-        return found
-    pytest.fail("a step waited for something")
 
 
 class TestRepeats:

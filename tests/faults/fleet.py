@@ -193,18 +193,20 @@ class Books:
         """Wait until as many deliveries are kept and no run is open."""
 
         async def is_done() -> bool:
-            kept, open_runs = await self._connection.fetchrow(
-                """
-                SELECT (SELECT count(*) FROM deliveries),
-                       (SELECT count(*) FROM runs WHERE state IN ('queued', 'running', 'waiting'))
-                """
+            return bool(
+                await self.value(
+                    """
+                    SELECT (SELECT count(*) FROM deliveries) >= $1
+                       AND NOT EXISTS (SELECT FROM runs WHERE state IN ('queued', 'running', 'waiting'))
+                    """,
+                    deliveries,
+                )
             )
-            return bool(kept >= deliveries and open_runs == 0)
 
         try:
             await until(is_done, "no run is open", seconds=seconds, pause=0.05)
         except AssertionError:
-            runs = await self.rows("SELECT workflow, state, waiting_for, wake_at, error, execution_id FROM runs ORDER BY id")
+            runs = await self.rows("SELECT workflow, state, waiting_for, wake_at, error, execution_id FROM runs")
             queue = await self.rows("SELECT workflow_uuid, status, executor_id FROM dbos.workflow_status")
             waits = await self.rows("SELECT event_type, event FROM waits")
             raise AssertionError(f"still open: {runs}\nqueue: {queue}\nwaits: {waits}") from None
@@ -236,7 +238,9 @@ class Books:
                 or chain[-1][1] != "ok"
                 or any(state == "ok" for _, state, _ in chain[:-1])
             ]
-        behind = await self.rows("SELECT * FROM crosswalk WHERE pushed_version < wanted_version OR push_run_id IS NOT NULL")
+        behind = await self.rows(
+            "SELECT * FROM crosswalk WHERE pushed_version < wanted_version OR push_run_id IS NOT NULL"
+        )
         return found + [f"the crosswalk is behind: {row}" for row in behind]
 
     async def marked(self) -> list[str]:

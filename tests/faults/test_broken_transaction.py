@@ -47,9 +47,7 @@ async def test_a_deadlock_loses_no_attempt(
 
 
 @pytest.mark.stack("tests/faults/stack")
-async def test_a_lost_wake_only_delays(
-    stack: StackUnderTest, books: Books, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lost_wake_only_delays(stack: StackUnderTest, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     async def lost(*_arguments: Any, **_options: Any) -> None:
         pass
 

@@ -1,4 +1,4 @@
-"""Deliveries doubled, reordered, replayed, and far too many at once: each is kept once, or refused so that it comes again."""
+"""Deliveries doubled, reordered, replayed, far too many at once: each is kept once, or refused to come again."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from mainstay.sandbox.client import Sandbox
 from mainstay.testing.database import fresh_database
 from tests.faults.fleet import ONCE, POST, UNKEYED, Books, Fleet, until, vendor_copies
 from tests.faults.sender import submit
+from tests.faults.victim import READY, STRUCK
 
 AT_ONCE = 3
 # A push that outlasts the workflow's short wait for it makes the workflow park until the contact is there; what is new
@@ -42,13 +43,11 @@ async def test_killed_at_every_boundary(
     boundaries = [(name, nth + 1) for name, count in Counter(passed).items() for nth in range(count)]
     assert len(boundaries) >= 20, passed
     boundaries = [(name, nth) for name, nth in boundaries if name.startswith(kind)]
-    outcomes = await asyncio.gather(
-        *(journey(number, name, nth) for number, (name, nth) in enumerate(boundaries, 1))
-    )
+    outcomes = await asyncio.gather(*(journey(number, name, nth) for number, (name, nth) in enumerate(boundaries, 1)))
 
     assert not (found := [problem for problems, _ in outcomes for problem in problems]), "\n".join(found)
     # Where two writes happened to share a commit this time, a boundary was not met; of each kind most must have been.
-    struck = Counter(name for (name, _), (_, passed) in zip(boundaries, outcomes, strict=True) if "struck" in passed)
+    struck = Counter(name for (name, _), (_, passed) in zip(boundaries, outcomes, strict=True) if STRUCK in passed)
     assert set(struck) == {name for name, _ in boundaries}, struck
     assert struck.total() >= 0.9 * len(boundaries), struck
 
@@ -87,7 +86,8 @@ async def _killed_once(
         for process in filter(None, (victim, survivor)):
             await process.kill()
         await books.close()
-    return [f"{at}: {problem}" for problem in problems], [line for line in victim.passed if not line.startswith("ready")]
+    passed = [line for line in victim.passed if not line.startswith(READY)]
+    return [f"{at}: {problem}" for problem in problems], passed
 
 
 async def _swallowed(sandbox: Sandbox, books: Books, email: str) -> set[str]:
@@ -116,7 +116,7 @@ async def test_a_dead_worker_of_this_host_is_noticed_at_the_next_heartbeat(
     killed = time.monotonic()
 
     async def is_gone() -> bool:
-        return await books.value("SELECT count(*) FROM workers WHERE id = $1", victim_id) == 0
+        return not await books.rows("SELECT FROM workers WHERE id = $1", victim_id)
 
     await until(is_gone, "the dead worker's runs are taken over", seconds=10)
     took = time.monotonic() - killed

@@ -65,4 +65,5 @@ async def _submit(app: App, repetition: int, number: int) -> Receipt:
     sent = SENDERS[source](person, f"{repetition}-{number}", now)
     headers = {name.lower(): value for name, value in sent.headers.items()}
     url = f"http://test/in/acme/{source}" + (f"?{sent.query}" if sent.query else "")
-    return await app.intake.receive(app.by_slug["acme"].sources[source], RawRequest("POST", url, headers, sent.body, now))
+    request = RawRequest("POST", url, headers, sent.body, now)
+    return await app.intake.receive(app.by_slug["acme"].sources[source], request)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from mainstay.sandbox.client import Sandbox
 from tests.faults.fleet import MAIL, ONCE, POST, PUSH, Books, Fleet, until, vendor_copies
 from tests.faults.sender import submit
@@ -51,6 +53,37 @@ async def test_a_paused_worker_records_nothing_of_what_was_taken_over(
     await victim.kill()
     assert not await books.problems()
     assert vendor_copies(sandbox, "omar@example.com") == ONCE
+
+
+@pytest.mark.parametrize("write", ["process deliveries", "note pushes", "record a run's progress"])
+async def test_a_worker_paused_in_a_transaction_holds_nobody_up(
+    write: str, fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books
+) -> None:
+    email = "sarah@example.com"
+    paused = fleet.start(dsn, strike=f"before commit: {write}", action="stop", **SHORT)
+    await paused.ready()
+    await submit(dsn, sandbox, email=email, phone="", name="Sarah Johnson")
+    await paused.struck()
+    survivor = fleet.start(dsn, **SHORT)
+    await books.all_done()
+    story = await books.rows("SELECT * FROM attempts ORDER BY run_id, step, number")
+
+    paused.send(signal.SIGCONT)
+    worker_id = await paused.ready()
+    await until(lambda: _is_listed(books, worker_id), "it is on the list of workers again")
+    # What it does next is done well: nothing of its broken transaction is left in it.
+    await survivor.kill()
+    await submit(dsn, sandbox, email="omar@example.com", phone="", name="Omar Khan")
+    await books.all_done(deliveries=2)
+    await paused.kill()
+
+    assert not await books.problems()
+    own = await books.rows("SELECT * FROM attempts ORDER BY run_id, step, number")
+    assert own[: len(story)] == story
+    assert vendor_copies(sandbox, "omar@example.com") == ONCE
+    copies = vendor_copies(sandbox, email)
+    assert (copies["contacts"], copies["tags"]) == (1, 1)
+    assert sum(copies.values()) - sum(ONCE.values()) == len(await books.marked())
 
 
 async def test_runs_of_a_worker_that_is_on_no_list_are_taken_over(

@@ -46,8 +46,7 @@ async def test_all_goes_on_by_itself(
         accepted = await asyncio.gather(*(post(session, port, "website", lead, key=lead["email"]) for lead in first))
         assert {answer.status for answer in accepted} == {202}
 
-        pid = int(next(tmp_path.rglob("postmaster.pid")).read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
+        os.kill(_postmaster(tmp_path), signal.SIGKILL)
         away = await until(lambda: _refused(session, port), "a delivery is refused")
         second = [_lead(number) for number in range(LEADS // 2, LEADS)]
         insisting = [asyncio.create_task(insist(session, port, lead, key=lead["email"])) for lead in second]
@@ -84,6 +83,10 @@ async def test_all_goes_on_by_itself(
     # The workers lived on, so what their vendors had done was not forgotten.
     doubled = sum(len(group) > 1 for vendor in ("slack", "postmark") for group in sandbox.repeated(vendor))
     assert doubled <= len(repeated)
+
+
+def _postmaster(home: Path) -> int:
+    return int(next(home.rglob("postmaster.pid")).read_text("utf-8").split()[0])
 
 
 def _lead(number: int) -> dict[str, str]:

@@ -27,17 +27,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
+import pytest
 import uvicorn
 import uvloop
 
 from mainstay.app import App, Bundle
 from mainstay.cli.logs import set_up_logging
-from mainstay.db import GroupCommit
+from mainstay.db import GroupCommit, pool
 from mainstay.engine import dbos_engine, driver
 from mainstay.engine.retry import RetryPolicy
 from mainstay.engine.steps import StepRunner
 from mainstay.kit import Http
 from mainstay.records import push
+from mainstay.runs import claim_execution
 from mainstay.sandbox.client import Sandbox
 from mainstay.settings.stack import load_stack
 from mainstay.settings.workflows import load_workflows
@@ -69,7 +71,6 @@ class Orders:
     dead_after: float = 12.0
     first_retry: float = 0.2
     local_wait: float = 2.0
-    takes_over: bool = True
 
     def line(self) -> bytes:
         """Return the orders as the mother process reads them."""
@@ -102,7 +103,7 @@ class Instrument:
     def install(self) -> None:
         """Wrap what commits and what hears from vendors."""
         under_way: ContextVar[tuple[str, ...]] = ContextVar("under_way", default=())
-        transaction, claim = GroupCommit._transaction, driver.claim_execution
+        transaction, claim = GroupCommit._transaction, claim_execution
         leave, exchange = asyncpg.transaction.Transaction.__aexit__, Http._exchange
 
         async def grouped(own: GroupCommit, batch: list[tuple[Any, Any, Any]]) -> list[Any]:
@@ -122,24 +123,24 @@ class Instrument:
             finally:
                 under_way.reset(token)
 
-        async def committed(own: Any, kind: type[BaseException] | None, *rest: Any) -> Any:
+        async def committed(own: Any, kind: type[BaseException] | None, *rest: Any) -> None:
             names = under_way.get() if kind is None else ()
             for name in names:
                 await self.boundary(f"before commit: {name}")
-            result = await leave(own, kind, *rest)
+            await leave(own, kind, *rest)
             for name in names:
                 await self.boundary(f"after commit: {name}")
-            return result
 
         async def heard(own: Http, entry: dict[str, Any], method: str, url: str, **options: Any) -> Any:
             response = await exchange(own, entry, method, url, **options)
             await self.boundary(f"answer: {method} {_CONTACT_ID.sub('ID', urlsplit(url).path)}")
             return response
 
-        GroupCommit._transaction = grouped  # type: ignore[method-assign]
-        driver.claim_execution = claimed
-        asyncpg.transaction.Transaction.__aexit__ = committed
-        Http._exchange = heard  # type: ignore[method-assign]
+        patch = pytest.MonkeyPatch()
+        patch.setattr(GroupCommit, "_transaction", grouped)
+        patch.setattr(driver, "claim_execution", claimed)
+        patch.setattr(asyncpg.transaction.Transaction, "__aexit__", committed)
+        patch.setattr(Http, "_exchange", heard)
 
 
 def _hurry(orders: Orders) -> None:
@@ -147,16 +148,11 @@ def _hurry(orders: Orders) -> None:
     dbos_engine.HEARTBEAT_SECONDS = orders.heartbeat
     dbos_engine.DEAD_AFTER_SECONDS = orders.dead_after
     push._LOCAL_WAIT_SECONDS = orders.local_wait
+    pool.IDLE_IN_TRANSACTION_SECONDS = min(pool.IDLE_IN_TRANSACTION_SECONDS, orders.dead_after)
     policy = RetryPolicy(first=timedelta(seconds=orders.first_retry), longest=timedelta(seconds=1))
     defaults = StepRunner.__init__.__kwdefaults__
     assert defaults is not None
     defaults["policy"] = policy
-    if not orders.takes_over:
-        dbos_engine.Worker._take_over = _leave_alone  # type: ignore[method-assign]
-
-
-async def _leave_alone(_worker: dbos_engine.Worker, _dead: list[str]) -> None:
-    pass
 
 
 async def open_app(orders: Orders) -> App:

@@ -242,9 +242,7 @@ async def test_a_contact_older_than_the_choice_of_its_system_is_pushed_when_a_st
     assert (contact["email"], contact["tags"]) == ("sarah@example.com", ["again"])
 
 
-async def test_a_workflow_edited_under_its_runs_stops_them_and_says_so(
-    make_stack: MakeStack, sandbox: Sandbox
-) -> None:
+async def test_a_workflow_edited_under_its_runs_stops_them_and_says_so(make_stack: MakeStack, sandbox: Sandbox) -> None:
     code = """
     @workflow("later.v1", on="contact.created")
     async def later(ctx: Context, contact: Contact) -> None:

@@ -85,13 +85,13 @@ async def test_a_second_submission_changes_the_same_record(
     stack = await make_stack(STACKS[connector], WORKFLOW)
     first = await stack.submit("website", email="sarah@example.com", name="Sarah Johnson")
 
-    second = await stack.submit("website", email=" SARAH@example.com", name="Sarah Johnson", company="Birch & Co")
+    second = await stack.submit("website", email=" SARAH@example.com", name="Sarah Johnson-Birch")
 
     assert second.contact.id == first.contact.id
     assert len(await stack.runs("welcome.v1")) == 1
     if connector == "gohighlevel":
         (contact,) = sandbox.state("gohighlevel")["contacts"]
-        assert contact["companyName"] == "Birch & Co"
+        assert contact["lastName"] == "Johnson-Birch"
     if connector == "hubspot":
         (contact,) = sandbox.state("hubspot")["contacts"]
-        assert contact["properties"]["company"] == "Birch & Co"
+        assert contact["properties"]["lastname"] == "Johnson-Birch"

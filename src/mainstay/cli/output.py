@@ -197,8 +197,10 @@ def clock(moment: datetime) -> str:
 
 
 def lasted(milliseconds: float) -> str:
-    """Return a duration: ``0.21 s``, ``12 min``."""
+    """Return a duration: ``21 ms``, ``1.21 s``, ``12 min``."""
     seconds = milliseconds / 1000
+    if seconds < 1:
+        return f"{milliseconds:.0f} ms"
     if seconds < _MINUTE:
         return f"{seconds:.2f} s"
     return f"{seconds / _MINUTE:.0f} min" if seconds < _HOUR else f"{seconds / _HOUR:.1f} h"

@@ -18,6 +18,7 @@ import uvloop
 
 from mainstay.cli.command import StackOption
 from mainstay.cli.logs import set_up_logging
+from mainstay.cli.parent import leave_with_parent
 from mainstay.cli.reading import database
 from mainstay.cli.session import Project, load_project, open_app
 from mainstay.web.binding import Server
@@ -34,6 +35,7 @@ def up(
     host: Annotated[str, typer.Option(help="Address to listen on; MAINSTAY_HOST.")] = "",
     port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for any; MAINSTAY_PORT.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes to keep running.")] = 1,
+    until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Serve intake and pages, and drive runs, until stopped.
 
@@ -44,7 +46,7 @@ def up(
     set_up_logging(project.program.log_format)
     listener = listen(host or project.program.host, project.program.port if port is None else port)
     with database(project.program) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(project, dsn, stacks, listener, workers))
+        runner.run(_serve(project, dsn, stacks, listener, workers, watch_stdin=until_stdin_closes))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -63,7 +65,9 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _serve(project: Project, dsn: str, stacks: tuple[Path, ...], listener: socket.socket, workers: int) -> None:
+async def _serve(
+    project: Project, dsn: str, stacks: tuple[Path, ...], listener: socket.socket, workers: int, *, watch_stdin: bool
+) -> None:
     host, port = listener.getsockname()[:2]
     local = f"http://{f'[{host}]' if ':' in host else host}:{port}".replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
     public_url = project.program.public_url or local
@@ -82,6 +86,8 @@ async def _serve(project: Project, dsn: str, stacks: tuple[Path, ...], listener:
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.leave)
+        if watch_stdin:
+            leave_with_parent(server.leave)
         children = [asyncio.create_task(_keep_worker(stacks)) for _ in range(workers)]
         link = await create_sign_in_link(app.pool, public_url)
         typer.echo(f"Mainstay runs at {public_url}")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +12,7 @@ import uvloop
 
 from mainstay.cli.command import StackOption
 from mainstay.cli.logs import set_up_logging
+from mainstay.cli.parent import leave_with_parent
 from mainstay.cli.reading import database
 from mainstay.cli.session import Project, load_project, open_app
 
@@ -41,17 +40,10 @@ async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if watch_stdin:
-        loop.add_reader(sys.stdin.fileno(), _on_stdin, stop)
+        leave_with_parent(stop.set)
     async with open_app(project, dsn, pool_size=10) as app:
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once)
         await own.start()
         typer.echo(f"worker {own.id[-8:]} is ready")
         await stop.wait()
         await own.stop()
-
-
-def _on_stdin(stop: asyncio.Event) -> None:
-    """End with the process that started this one, even if that was killed."""
-    if not os.read(sys.stdin.fileno(), 1):
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        stop.set()

@@ -18,6 +18,10 @@ from mainstay.errors import DatabaseUnavailableError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+IDLE_IN_TRANSACTION_SECONDS = 10.0
+"""After this the server breaks off a transaction whose process is silent: one that is paused would hold its locks, and
+with them whoever has taken over its runs."""
+
 Pool = asyncpg.Pool
 # A pool lends its connections in a wrapper, which asyncpg's types do not count as a connection.
 Connection = asyncpg.Connection | PoolConnectionProxy
@@ -67,7 +71,11 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
         min_size=1,
         max_size=size,
         init=prepare,
-        server_settings={"application_name": "mainstay", "timezone": "UTC"},
+        server_settings={
+            "application_name": "mainstay",
+            "timezone": "UTC",
+            "idle_in_transaction_session_timeout": f"{round(IDLE_IN_TRANSACTION_SECONDS * 1000)}",
+        },
     )
 
 
@@ -88,6 +96,7 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
         asyncpg.InterfaceError,
         asyncpg.PostgresConnectionError,
         asyncpg.OperatorInterventionError,
+        asyncpg.IdleInTransactionSessionTimeoutError,
         asyncpg.TooManyConnectionsError,
     ) as error:
         if error is own_fault:

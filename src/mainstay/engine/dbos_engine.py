@@ -162,7 +162,8 @@ class Worker:
             others = await connection.fetch(
                 """
                 SELECT id, host, pid, process_start,
-                       greatest(heartbeat_at, pg_postmaster_start_time()) < now() - make_interval(secs => $2) AS is_silent
+                       greatest(heartbeat_at, pg_postmaster_start_time()) < now() - make_interval(secs => $2)
+                           AS is_silent
                 FROM workers WHERE id <> $1
                 """,
                 self.id,

@@ -341,9 +341,7 @@ class StepRunner:
             waiting, since = replace(self._local(step, name, now), state=AttemptState.WAITING), now
         look_again = now + max(FIRST_LOOK, now - since)
         wait = Wait(step, event_type, contact_id, None, new_id())
-        self._park(
-            Settlement(RunState.WAITING, wake_at=look_again, waiting_for=event_type, waits=(wait,)), waiting
-        )
+        self._park(Settlement(RunState.WAITING, wake_at=look_again, waiting_for=event_type, waits=(wait,)), waiting)
 
     def _park(self, settlement: Settlement, attempt: Attempt | None = None) -> NoReturn:
         if attempt is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote_plus
 from uuid import UUID
 
 from mainstay.kit import RawRequest, SourceKind, SourceSettings
@@ -65,5 +65,6 @@ def url_to_keep(source: SourceBinding, request: RawRequest) -> str:
     if not mark:
         return path
     secret = {"secret", "token", *source.kind.secret_params}
-    kept = [(name, MASK if name in secret else value) for name, value in parse_qsl(query, keep_blank_values=True)]
-    return f"{path}?{urlencode(kept, safe=MASK)}"
+    given = parse_qsl(query, keep_blank_values=True)
+    kept = (f"{quote_plus(name)}={MASK if name in secret else quote_plus(value)}" for name, value in given)
+    return f"{path}?{'&'.join(kept)}"

@@ -296,7 +296,7 @@ class HubSpot:
     # ----------------------------------------------------------------------------------------- associations
 
     def _associate(self, request: Request, one: tuple[str, str], other: tuple[str, str]) -> Reply:
-        one, other = (_plural(one[0]), one[1]), (_plural(other[0]), other[1])
+        one, other = ((f"{kind.removesuffix('s')}s", record_id) for kind, record_id in (one, other))
         if (one[0], other[0]) not in _ASSOCIATION_TYPES:
             raise Refused(self._invalid(f"The sandbox associates notes and contacts, not {one[0]} and {other[0]}"))
         for kind, record_id in (one, other):
@@ -397,7 +397,3 @@ class HubSpot:
 def _index_keys(record: Mapping[str, Json]) -> list[tuple[str, str]]:
     held = record["properties"]
     return [(name, held[name].lower()) for name in _INDEXED if held.get(name)]
-
-
-def _plural(kind: str) -> str:
-    return kind if kind.endswith("s") else f"{kind}s"

@@ -129,8 +129,10 @@ def hour(moment: datetime, timezone: str) -> str:
 
 
 def duration(milliseconds: float) -> str:
-    """Return "0.21 s", "4 min 10 s" and the like."""
+    """Return "21 ms", "1.21 s", "4 min 10 s" and the like."""
     seconds = milliseconds / 1000
+    if seconds < 1:
+        return f"{milliseconds:.0f} ms"
     if seconds < 10:
         return f"{seconds:.2f} s"
     if seconds < _MINUTE:

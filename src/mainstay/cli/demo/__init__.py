@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,8 @@ def demo(
 
     Example: mainstay demo --exit
     """
+    # Stopped from outside, it still has processes to end: leave the way Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(".mainstay").resolve() / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -66,8 +66,19 @@ class Stage:
         log = self._folder / "server.log"
         with log.open("w", encoding="utf-8") as errors:
             server = subprocess.Popen(
-                [sys.executable, "-m", "mainstay", "up", "--port", str(self._port), "--workers", "2"],
+                [
+                    sys.executable,
+                    "-m",
+                    "mainstay",
+                    "up",
+                    "--port",
+                    str(self._port),
+                    "--workers",
+                    "2",
+                    "--until-stdin-closes",
+                ],
                 cwd=self._folder,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

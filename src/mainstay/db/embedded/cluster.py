@@ -60,6 +60,8 @@ class Cluster:
                     if self._adopt():
                         return
                     continue
+                if self._child is not None:
+                    self._child.wait()  # it died, or the lock would be its own; a zombie of it would stay
                 child = self._launch(account, lock)
             finally:
                 lock.close()

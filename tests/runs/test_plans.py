@@ -1,0 +1,128 @@
+"""The hot statements, as they are really sent, on a seeded database: none may read a big table from end to end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import md5
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from mainstay.db import Pool, acquire
+from mainstay.identity import ContactWrite, Person, resolve
+from mainstay.intake.store import keep, load_delivery
+from mainstay.model import Run, new_id
+from mainstay.records.store import external_id_of
+from mainstay.runs import Wait, claim_execution, recheck_wait, requeue, wake
+from mainstay.watch import resolve_healed
+from tests.intake.arrivals import arrival
+
+ROWS = 20_000
+BIG = {"runs", "attempts", "waits", "events", "contacts", "identifiers", "crosswalk", "delivery_keys", "deliveries"}
+
+_SEED = """
+INSERT INTO contacts (id, workspace_id, email, created_at, updated_at)
+SELECT md5('c' || n)::uuid, $1, 'p' || n || '@example.com', now(), now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO identifiers (workspace_id, kind, value, contact_id, source, created_at)
+SELECT $1, 'email', 'p' || n || '@example.com', md5('c' || n)::uuid, 'website', now() FROM generate_series(1, $2) AS n;
+INSERT INTO crosswalk (workspace_id, record_type, record_id, connection, external_id, wanted_version, updated_at)
+SELECT $1, 'contact', md5('c' || n)::uuid, 'ghl', 'x' || n, 1, now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, contact_id, created_at)
+SELECT md5('r' || n)::uuid, $1, 'welcome.v1', (ARRAY['done', 'done', 'done', 'waiting', 'failed'])[n % 5 + 1], '{}',
+       'e' || n, md5('c' || n)::uuid, now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO attempts (workspace_id, run_id, step, number, name, state, started_at)
+SELECT $1, md5('r' || n)::uuid, 1, 1, 'chat.post', 'ok', now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO waits (workspace_id, run_id, step, event_type, contact_id)
+SELECT $1, md5('r' || n)::uuid, 2, 'message.received', md5('c' || n)::uuid FROM generate_series(1, $2::integer) AS n;
+INSERT INTO events (id, workspace_id, type, contact_id, source, data, at)
+SELECT md5('e' || n)::uuid, $1, 'contact.updated', md5('c' || n)::uuid, 'website', '{}', now()
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO delivery_keys (workspace_id, source, key, delivery_id, seen_at)
+SELECT $1, 'website', 'k' || n, md5('d' || n)::uuid, now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO deliveries (id, workspace_id, source, kind, state, verified, method, url, headers, body, received_at)
+SELECT md5('d' || n)::uuid, $1, 'website', 'form', 'processed', '', 'POST', '', '{}', '', now()
+FROM generate_series(1, $2::integer) AS n;
+"""
+
+
+class Recorder:
+    """A connection that keeps each statement it is given, with its values."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.sent: list[tuple[str, tuple[Any, ...]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._connection, name)
+        if name not in {"fetch", "fetchrow", "fetchval", "execute", "executemany"}:
+            return method
+
+        async def kept(query: str, *values: Any) -> Any:
+            if values:
+                self.sent.append((query, tuple(values[0][0]) if name == "executemany" else values))
+            return await method(query, *values)
+
+        return kept
+
+
+class RecordingPool:
+    """A pool of one recording connection."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Recorder]:
+        yield self._recorder
+
+
+def scans(node: dict[str, Any]) -> list[str]:
+    found = [node["Relation Name"]] if "Seq Scan" in node["Node Type"] else []
+    return found + [table for child in node.get("Plans", ()) for table in scans(child)]
+
+
+@pytest.fixture
+async def seeded(pool: Pool) -> UUID:
+    workspace_id = new_id()
+    async with acquire(pool) as connection:
+        await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, 'acme', 'Acme')", workspace_id)
+        for statement in filter(str.strip, _SEED.split(";\n")):
+            await connection.execute(statement, workspace_id, ROWS)
+        await connection.execute("ANALYZE")
+    return workspace_id
+
+
+def an_id(kind: str, number: int) -> UUID:
+    return UUID(md5(f"{kind}{number}".encode(), usedforsecurity=False).hexdigest())
+
+
+async def test_no_hot_statement_reads_a_big_table(pool: Pool, seeded: UUID) -> None:
+    async with acquire(pool) as connection, connection.transaction():
+        recorder: Any = Recorder(connection)
+        await claim_execution(RecordingPool(recorder), "e3")  # type: ignore[arg-type]
+        await wake(recorder, [(seeded, "message.received", an_id("c", 3), {}), (seeded, "message.received", None, {})])
+        run = Run(an_id("r", 3), seeded, "welcome.v1", {}, "e3")
+        for contact in (an_id("c", 3), None):
+            await recheck_wait(recorder, run, Wait(2, "message.received", contact, None, new_id()))
+        await requeue(recorder, seeded, an_id("r", 4))
+        person = Person(email="p7@example.com", phone="+13125550147", connection="ghl", external_id="x7")
+        await resolve(recorder, [ContactWrite(seeded, person, "website")])
+        await keep(recorder, [arrival(seeded, key="k9"), arrival(seeded, key="new")])
+        await load_delivery(recorder, "deliveries", seeded, an_id("d", 3))
+        await external_id_of(recorder, seeded, an_id("c", 3), "ghl")
+        await resolve_healed(connection)
+        assert len(recorder.sent) > 15
+
+        bad = {}
+        for query, values in recorder.sent:
+            # Planned for any parameter too: PostgreSQL may do so after the fifth use of a statement.
+            for mode in ("force_custom_plan", "force_generic_plan"):
+                await connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
+                found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {query}", *values)
+                plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+                if tables := set(scans(plan)) & BIG:
+                    bad[mode, query] = tables
+    assert bad == {}
