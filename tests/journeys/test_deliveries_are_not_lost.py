@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from mainstay.connectors.facebook_lead_ads import webhook as facebook
 from mainstay.db import acquire
 from mainstay.errors import MalformedError, NotAuthenticError
 from mainstay.intake import rules
@@ -165,7 +164,6 @@ class TestFacebook:
         headers = {"content-type": "application/json", "x-hub-signature-256": signature}
         request = RawRequest("POST", "http://test/in/acme/facebook", headers, body, stack.clock())
         binding = stack.app.workspaces[workspace(stack)].sources["facebook"]
-        assert facebook.verify(request, binding.settings) == "signature ok"
         assert (await stack.app.intake.receive(binding, request)).state == "accepted"
         await stack.settle()
 

@@ -53,7 +53,7 @@ async def speed_to_lead(ctx: Context, contact: Contact) -> None:
 def not_async(ctx: Context, contact: Contact) -> None: ...
 
 
-@workflow("positional.v1", "contact.created")  # type: ignore[call-arg, misc]
+@workflow("positional.v1", "contact.created")  # type: ignore[call-arg]
 async def event_must_be_named(ctx: Context, contact: Contact) -> None: ...
 
 

@@ -192,7 +192,9 @@ def _told(entry: Entry) -> Any:
         changed = ", ".join(f"{key}: {_value(value)}" for key, value in item.after.items())
         # A workflow's change has no rule of its own: the contact was named by its id.
         by = item.source if item.rule == "id" else item.rule
-        return text((f"{by}: ", "dim"), " · ".join(part for part in (changed, item.note) if part))
+        return text(
+            (f"{by}: ", "dim"), " · ".join(part for part in (changed, item.note) if part) or "seen again, nothing new"
+        )
     if isinstance(item, ContactEvent):
         return text(item.type, (f" from {item.source}" if item.source else "", "dim"))
     if isinstance(item, DeliveryRow):

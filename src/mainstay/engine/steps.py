@@ -91,6 +91,7 @@ class StepRunner:
             self._recorded.setdefault(attempt.step, []).append(attempt)
         self._waits = claimed.waits
         self._asked = 0
+        self._home = asyncio.current_task()
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._parked: Settlement | None = None
@@ -180,7 +181,19 @@ class StepRunner:
         if self._parked is not None:
             # A step beside this one has parked the run meanwhile: what is not under way yet must not begin.
             raise Parked(self._parked)
-        return await self._attempt(number, name, call, connection, recorded, repeatable=repeatable)
+        self._in_flight += 1
+        attempt = self._count_out(self._attempt(number, name, call, connection, recorded, repeatable=repeatable))
+        if asyncio.current_task() is self._home:
+            return await attempt
+        # A task group breaks off what runs beside a step that parks; what is with a vendor must come to its end.
+        return await asyncio.shield(asyncio.ensure_future(attempt))
+
+    async def _count_out(self, attempt: Awaitable[Any]) -> Any:
+        try:
+            return await attempt
+        finally:
+            self._in_flight -= 1
+            self._idle.set()
 
     async def _attempt(
         self, step: int, name: str, call: Call, connection: str, recorded: list[Attempt], *, repeatable: bool
@@ -200,7 +213,6 @@ class StepRunner:
             connection=connection,
             repeated=not repeatable and (cut_off or unsure_before),
         )
-        self._in_flight += 1
         try:
             result = await call(http)
         except (FencedError, DatabaseUnavailableError):
@@ -230,9 +242,7 @@ class StepRunner:
             )
         finally:
             self._has_advanced = True
-            self._in_flight -= 1
-            self._idle.set()
-        if self._in_flight:
+        if self._in_flight > 1:
             await self._write()
         return result
 

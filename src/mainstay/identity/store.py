@@ -153,23 +153,23 @@ def _apply(
     note = "; ".join(filter(None, (found.note, *person.notes)))
     if after:
         batch.updated.add(contact.id)
-    if after or found.contact_id is None or note:
-        batch.changes.append(
-            (
-                new_id(),
-                write.workspace_id,
-                contact.id,
-                contact.version,
-                found.rule,
-                write.source,
-                write.delivery_id,
-                write.run_id,
-                before,
-                after,
-                note,
-                now,
-            )
+    # Also where nothing changed: that a person wrote again is part of their story.
+    batch.changes.append(
+        (
+            new_id(),
+            write.workspace_id,
+            contact.id,
+            contact.version,
+            found.rule,
+            write.source,
+            write.delivery_id,
+            write.run_id,
+            before,
+            after,
+            note,
+            now,
         )
+    )
     return Resolution(contact, found.rule, found.contact_id is None, tuple(after), note)
 
 

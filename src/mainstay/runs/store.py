@@ -306,7 +306,7 @@ async def requeue(connection: Connection, workspace_id: UUID, run_id: UUID) -> b
         await connection.execute(
             """
             UPDATE attempts SET state = 'retry', next_at = NULL, fate = CASE WHEN step > $3 THEN '' ELSE fate END
-            WHERE run_id = $1 AND step >= $2 AND (state = 'failed' OR step > $3)
+            WHERE run_id = $1 AND (step > $3 OR state = 'failed' AND (step >= $2 OR asked >= $2))
             """,
             run_id,
             step,

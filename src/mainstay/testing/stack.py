@@ -93,15 +93,6 @@ class StackUnderTest:
                 """,
                 receipt.delivery_id,
             )
-            if row is None:
-                # Nothing changed by it: the contact is whoever holds the identifier.
-                row = await connection.fetchrow(
-                    """
-                    SELECT contacts.* FROM contacts JOIN runs ON runs.contact_id = contacts.id
-                    WHERE runs.delivery_id = $1 LIMIT 1
-                    """,
-                    receipt.delivery_id,
-                )
         if row is None:
             message = f"no contact came of it: {receipt.state} {receipt.reason}".strip()
             raise AssertionError(message)
