@@ -173,3 +173,27 @@ async def test_a_workflow_that_is_gone_says_so_and_goes_on_when_it_is_back(
     assert await restored.app.retry_run(run["workspace_id"], run["id"])
     await restored.advance("1m")
     assert (await run_of(restored))["state"] == "done"
+
+
+async def test_branches_of_several_steps_are_refused_because_no_replay_could_order_them(
+    make_stack: MakeStack, sandbox: Sandbox
+) -> None:
+    stack = await make_stack(
+        STACK,
+        """
+    import asyncio
+
+    @workflow("welcome.v1", on="contact.created")
+    async def welcome(ctx: Context, contact: Contact) -> None:
+        async def branch(name: str) -> None:
+            await ctx.chat.post("#a", name + "1")
+            await ctx.chat.post("#a", name + "2")
+        await asyncio.gather(branch("a"), branch("b"))
+    """,
+    )
+    await stack.submit("website", email="sarah@example.com")
+
+    run = await run_of(stack)
+    assert run["state"] == "failed"
+    assert "may hold one step each" in run["error"]
+    assert posts(sandbox) == ["a1", "b1"]

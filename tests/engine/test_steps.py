@@ -13,7 +13,8 @@ from uuid import UUID
 
 import pytest
 
-from mainstay.engine.steps import Parked, StepRunner, describe_failure
+from mainstay.engine.failure import describe_failure
+from mainstay.engine.steps import Parked, StepRunner
 from mainstay.errors import (
     DatabaseUnavailableError,
     FencedError,

@@ -101,7 +101,8 @@ async def test_a_shared_phone_stays_with_its_owner_and_the_change_says_so(pool: 
     (bob,) = await write(pool, workspace, Person(email="bob@example.com", phone=SARAH.phone, first_name="Bob"))
 
     assert bob.is_new
-    assert bob.note == "the phone number is shared with a contact of another name"
+    assert bob.note == "the phone number is shared with a contact of another name: +13125550147"
+    assert (bob.contact.phone, sarah.contact.phone) == ("", SARAH.phone)
     async with acquire(pool) as connection:
         owner = await connection.fetchval("SELECT contact_id FROM identifiers WHERE value = $1", SARAH.phone)
         note = await connection.fetchval("SELECT note FROM changes WHERE contact_id = $1", bob.contact.id)

@@ -95,3 +95,16 @@ async def test_a_second_submission_changes_the_same_record(
     if connector == "hubspot":
         (contact,) = sandbox.state("hubspot")["contacts"]
         assert contact["properties"]["lastname"] == "Johnson-Birch"
+
+
+@pytest.mark.parametrize("connector", ["gohighlevel", "hubspot"])
+async def test_two_people_who_share_a_phone_keep_their_records(
+    connector: str, make_stack: MakeStack, sandbox: Sandbox
+) -> None:
+    stack = await make_stack(STACKS[connector])
+    await stack.submit("website", email="sarah@example.com", phone="(312) 555-0147", name="Sarah Johnson")
+    await stack.submit("website", email="bob@example.com", phone="(312) 555-0147", name="Bob Johnson")
+
+    records = [record.get("properties", record) for record in sandbox.state(connector)["contacts"]]
+    assert sorted(record["email"] for record in records) == ["bob@example.com", "sarah@example.com"]
+    assert {state for _, _, state in await stack.runs()} == {"done"}

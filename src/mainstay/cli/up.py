@@ -18,6 +18,7 @@ import uvloop
 
 from mainstay.cli.command import StackOption
 from mainstay.cli.logs import set_up_logging
+from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
 from mainstay.cli.reading import database
 from mainstay.cli.session import Project, load_project, open_app
@@ -89,6 +90,7 @@ async def _serve(
         if watch_stdin:
             leave_with_parent(server.leave)
         children = [asyncio.create_task(_keep_worker(stacks)) for _ in range(workers)]
+        settle_memory()
         link = await create_sign_in_link(app.pool, public_url)
         typer.echo(f"Mainstay runs at {public_url}")
         typer.echo(f"Sign in, once, within 15 minutes: {link}")

@@ -12,6 +12,7 @@ import uvloop
 
 from mainstay.cli.command import StackOption
 from mainstay.cli.logs import set_up_logging
+from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
 from mainstay.cli.reading import database
 from mainstay.cli.session import Project, load_project, open_app
@@ -44,6 +45,7 @@ async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
     async with open_app(project, dsn, pool_size=10) as app:
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once)
         await own.start()
+        settle_memory()
         typer.echo(f"worker {own.id[-8:]} is ready")
         await stop.wait()
         await own.stop()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
-from mainstay.engine.steps import WORKFLOW, Clock, OpenHttp, Parked, StepRunner, describe_failure, utc_now
+from mainstay.engine.failure import WORKFLOW, describe_failure
+from mainstay.engine.steps import Clock, OpenHttp, Parked, StepRunner, utc_now
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
 from mainstay.model import RunState
 from mainstay.runs import Claimed, Progress, Settlement, claim_execution, recheck_wait, settle

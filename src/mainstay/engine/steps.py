@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
 
+from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
 from mainstay.engine.retry import DEFAULT_POLICY, RetryPolicy, next_delay
 from mainstay.errors import (
     DatabaseUnavailableError,
     FencedError,
-    NeedsHumanError,
-    PermanentError,
     TransientError,
     VendorError,
     WorkflowError,
@@ -35,15 +33,7 @@ Record = Callable[[Progress], Awaitable[None]]
 Call = Callable[["Http"], Awaitable[Any]]
 OpenHttp = Callable[[UUID, str, str], "Http"]
 
-_ERRORS: dict[str, type[VendorError]] = {
-    "transient": TransientError,
-    "permanent": PermanentError,
-    "human": NeedsHumanError,
-}
-
-
 Raised = TypeVar("Raised", bound=Exception)
-WORKFLOW = "workflow"
 
 
 class Parked(BaseException):
@@ -92,6 +82,7 @@ class StepRunner:
         self._waits = claimed.waits
         self._asked = 0
         self._home = asyncio.current_task()
+        self._branches: set[asyncio.Task[Any]] = set()
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._parked: Settlement | None = None
@@ -167,7 +158,7 @@ class StepRunner:
         if last is not None and last.state is AttemptState.OK:
             return last.result
         if last is not None and last.state is AttemptState.FAILED:
-            raise self._note(self._again(last), number)
+            raise self._note(failure_again(last), number)
         if last is not None and last.next_at is not None and self._is_ahead(last.next_at):
             self._park(Settlement(RunState.WAITING, wake_at=last.next_at, waiting_for=f"retry of {name}"))
         if prepare is not None:
@@ -291,13 +282,6 @@ class StepRunner:
         self._raised.append((error, step))
         return error
 
-    @staticmethod
-    def _again(failed: Attempt) -> VendorError | WorkflowError:
-        """Return the error that a recorded failure raised."""
-        if failed.fate == WORKFLOW:
-            return WorkflowError(failed.error)
-        return _ERRORS.get(failed.fate, PermanentError)(failed.error, status=failed.status)
-
     async def sleep(self, until: Callable[[datetime], datetime]) -> None:
         """Sleep durably until ``until(now)``, reckoned once, when the step is first reached."""
         step, recorded = self._next("sleep")
@@ -376,6 +360,7 @@ class StepRunner:
             raise self.stopped
         if self._parked is not None:
             raise Parked(self._parked)
+        self._require_order(asyncio.current_task())
         self._asked += 1
         recorded = [attempt for attempt in self._recorded.get(self._asked, []) if not attempt.is_set_aside]
         if recorded and recorded[0].name != name:
@@ -387,6 +372,18 @@ class StepRunner:
             raise WorkflowError(message)
         return self._asked, recorded
 
+    def _require_order(self, task: asyncio.Task[Any] | None) -> None:
+        """Refuse a second step in a task beside the workflow's own: a replay would number such steps otherwise."""
+        if task is self._home or task is None:
+            return
+        if task in self._branches:
+            message = (
+                "what runs side by side (asyncio.gather, a task group) may hold one step each, as the order of several "
+                "could not be repeated after a restart. Put the steps one after the other, or gather single steps"
+            )
+            raise WorkflowError(message)
+        self._branches.add(task)
+
     def _local(self, step: int, name: str, now: datetime) -> Attempt:
         return Attempt(self.run.id, step, name, self._tries(step) + 1, AttemptState.OK, now)
 
@@ -395,16 +392,6 @@ class StepRunner:
 
     def _elapsed_ms(self, started: datetime) -> int:
         return max(0, round((self._clock() - started).total_seconds() * 1000))
-
-
-def describe_failure(error: Exception) -> str:
-    """Say in one line what a workflow's own code raised, and at which of its lines."""
-    if isinstance(error, (VendorError, WorkflowError, FencedError)):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/mainstay/" not in frame.filename]
-    place = "".join(f" at {frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in (own or frames)[-1:])
-    return f"{type(error).__name__}: {error}{place}"
 
 
 def utc_now() -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -134,7 +134,11 @@ def _apply(
     batch: _Batch,
     now: datetime,
 ) -> Resolution:
-    person = write.person
+    person, note = write.person, found.note
+    owner = owners.get((write.workspace_id, "phone", person.phone))
+    if person.phone and person.email and owner is not None and owner != found.contact_id:
+        # With it, a system that tells people apart by phone would write this person over the number's owner.
+        person, note = replace(person, phone=""), f"{note}: {person.phone}"
     if found.contact_id is None:
         known = Contact(id=new_id(), workspace_id=write.workspace_id, version=0, created_at=now, updated_at=now)
         batch.new.add(known.id)
@@ -150,7 +154,7 @@ def _apply(
             batch.identifiers.append((write.workspace_id, kind, value, contact.id, write.source, now))
     if person.external_id:
         owners.setdefault((write.workspace_id, f"id:{person.connection}", person.external_id), contact.id)
-    note = "; ".join(filter(None, (found.note, *person.notes)))
+    note = "; ".join(filter(None, (note, *person.notes)))
     if after:
         batch.updated.add(contact.id)
     # Also where nothing changed: that a person wrote again is part of their story.
