@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.connectors import all_source_kinds
-from mainstay.db import GroupCommit, Pool, acquire, open_pool
+from mainstay.consequences import Routing, contact_from_json
+from mainstay.contacts import Contacts
+from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.errors import WorkflowError
-from mainstay.identity import Person, annotate, load_contact
-from mainstay.inbound import Journey, Routing, contact_from_json, read
+from mainstay.identity import Person, Policy, annotate, load_contact
+from mainstay.inbound import FILE, Journey, read
 from mainstay.intake import INBOUND, Intake, SourceBinding
 from mainstay.intake.store import Suspect
 from mainstay.kit import CRM, Connector, Http, HttpSettings
@@ -32,12 +34,13 @@ from mainstay.watch.alert import Route
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.engine.steps import Clock
+    from mainstay.settings.schema import IdentityTable
     from mainstay.settings.stack import Stack
 
 log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 32
-IMPORTED = "csv"
+IMPORTED = FILE
 """The source, and its kind, of files that people bring in by hand."""
 
 
@@ -62,7 +65,8 @@ class Workspace:
             by_event.setdefault(declared.on, []).append(declared.name)
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
-        self.routing = Routing("" if is_builtin else record_system, by_event, bundle.stack.region)
+        policy = policy_of(bundle.stack.identity)
+        self.routing = Routing("" if is_builtin else record_system, by_event, bundle.stack.region, policy)
         self.sources = {
             name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
             for name, entry in bundle.stack.sources.items()
@@ -103,6 +107,19 @@ class Workspace:
         return self._slots.setdefault(connection, asyncio.Semaphore(CALLS_AT_ONCE))
 
 
+def policy_of(identity: IdentityTable) -> Policy:
+    """Return the rules of identity as a stack sets them."""
+    return Policy(
+        order=tuple(dict.fromkeys((identity.primary, *identity.also))),
+        bridges=identity.bridges,
+        shared_phones=identity.shared_phones,
+        max_emails=identity.max_emails,
+        max_phones=identity.max_phones,
+        blocked=frozenset(identity.blocked),
+        auto_merge=2.0 if identity.auto_merge is None else identity.auto_merge,
+    )
+
+
 class App:
     """Everything of one process: the same object behind the web, the worker, the commands and the tests."""
 
@@ -119,6 +136,7 @@ class App:
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.journey = Journey(self.commit, self)
+        self.contacts = Contacts(pool, self.commit, self)
         self.driver = Driver(
             pool, self.commit, _Programs(self), open_http=self.open_http, on_failed=self._failed, clock=self.clock
         )
@@ -356,12 +374,14 @@ class BuiltinStore:
 
     async def add_tag(self, contact_id: UUID, tag: str) -> None:
         """Add one tag, keeping the others; a tag that is there already changes nothing."""
-        async with acquire(self._pool) as connection, connection.transaction():
-            await annotate(connection, self._workspace_id, contact_id, Person(tags=(tag,)), source="workflow")
+        await self._annotate(contact_id, Person(tags=(tag,)))
 
     async def add_note(self, contact_id: UUID, text: str, *, key: str = "") -> None:
         """Add a note to the contact's timeline; of a repeated ``key`` only the first is kept."""
-        async with acquire(self._pool) as connection, connection.transaction():
-            await annotate(
-                connection, self._workspace_id, contact_id, Person(notes=(text,)), source="workflow", key=key
-            )
+        await self._annotate(contact_id, Person(notes=(text,)), key=key)
+
+    async def _annotate(self, contact_id: UUID, person: Person, *, key: str = "") -> None:
+        await transact(
+            self._pool,
+            lambda connection: annotate(connection, self._workspace_id, contact_id, person, source="workflow", key=key),
+        )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -26,6 +26,8 @@ Pool = asyncpg.Pool
 # A pool lends its connections in a wrapper, which asyncpg's types do not count as a connection.
 Connection = asyncpg.Connection | PoolConnectionProxy
 Row = asyncpg.Record | Mapping[str, Any]
+
+Result = TypeVar("Result")
 
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
@@ -77,6 +79,18 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
             "idle_in_transaction_session_timeout": f"{round(IDLE_IN_TRANSACTION_SECONDS * 1000)}",
         },
     )
+
+
+async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 5) -> Result:
+    """Do ``work`` in a transaction of its own; done again when PostgreSQL, or the work, broke it off for another's sake."""
+    while True:
+        try:
+            async with acquire(pool) as connection, connection.transaction():
+                return await work(connection)
+        except asyncpg.exceptions.TransactionRollbackError:
+            tries -= 1
+            if not tries:
+                raise
 
 
 @asynccontextmanager

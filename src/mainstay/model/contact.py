@@ -17,7 +17,8 @@ class Submission:
 
     ``name`` is the full name where the sender gives only that. ``custom`` holds every further field, by the
     sender's own key. ``connection`` and ``external_id`` are set when the sender is a system that has its own id
-    for the person (a CRM's webhook).
+    for the person (a CRM's webhook). ``do_not_contact`` is an opt-out; ``consent`` the evidence of an explicit consent,
+    which alone lifts an earlier one.
     """
 
     email: str = ""
@@ -32,12 +33,15 @@ class Submission:
     occurred_at: datetime | None = None
     connection: str = ""
     external_id: str = ""
+    do_not_contact: bool = False
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
     """One person in one workspace. ``email`` and ``phone`` are canonical (lower case; E.164).
 
+    ``flags`` are words for what a person should know of it ("shared phone"); ``do_not_contact`` forbids to write or call.
     ``version`` grows by one with every change; a push to another system says which version it sent.
     """
 
@@ -51,6 +55,8 @@ class Contact:
     source: str = ""
     tags: tuple[str, ...] = ()
     custom: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    flags: tuple[str, ...] = ()
+    do_not_contact: bool = False
     version: int = 1
     created_at: datetime | None = None
     updated_at: datetime | None = None

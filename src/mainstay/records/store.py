@@ -153,12 +153,14 @@ async def push_failed(connection: Connection, run_id: UUID, record_id: UUID, rea
 
 
 async def link(connection: Connection, links: Sequence[tuple[Want, str]]) -> None:
-    """Note that a system told us of its own record: (the version it holds, its id there)."""
+    """Note that a system told us of its own record: (the version it holds, its id there). A known id stays where it is."""
     await connection.executemany(
         """
         INSERT INTO crosswalk AS known (workspace_id, record_type, record_id, connection, external_id, wanted_version,
                                         pushed_version, updated_at)
-        VALUES ($1, 'contact', $2, $3, $5, $4, $4, now())
+        SELECT $1, 'contact', $2, $3, $5, $4::integer, $4::integer, now()
+        WHERE NOT EXISTS (SELECT FROM crosswalk WHERE workspace_id = $1 AND connection = $3 AND record_type = 'contact'
+                          AND external_id = $5)
         ON CONFLICT (workspace_id, record_type, record_id, connection) DO UPDATE SET
             external_id = coalesce(known.external_id, excluded.external_id), updated_at = now()
         """,
@@ -169,12 +171,63 @@ async def link(connection: Connection, links: Sequence[tuple[Want, str]]) -> Non
     )
 
 
+async def follow_merge(connection: Connection, workspace_id: UUID, survivor_id: UUID, merged_id: UUID) -> None:
+    """Give the survivor of a merge the ids it lacks; where both are known to a system, both stay, and lead to it."""
+    await connection.execute(
+        """
+        DELETE FROM crosswalk
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND external_id IS NULL
+          AND connection IN (SELECT connection FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact'
+                             AND record_id = $3 AND external_id IS NOT NULL)
+        """,
+        workspace_id,
+        survivor_id,
+        merged_id,
+    )
+    await connection.execute(
+        """
+        UPDATE crosswalk SET record_id = $2, home_id = coalesce(home_id, record_id), wanted_version = 0,
+               pushed_version = 0, updated_at = now()
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $3 AND external_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM crosswalk AS theirs WHERE theirs.workspace_id = $1
+                          AND theirs.record_type = 'contact' AND theirs.record_id = $2
+                          AND theirs.connection = crosswalk.connection)
+        """,
+        workspace_id,
+        survivor_id,
+        merged_id,
+    )
+
+
+async def follow_unmerge(connection: Connection, workspace_id: UUID, stayed_id: UUID, restored: Sequence[UUID]) -> None:
+    """Take back what :func:`follow_merge` moved: the ids of the restored contacts."""
+    await connection.execute(
+        """
+        UPDATE crosswalk SET record_id = home_id, home_id = NULL, wanted_version = 0, pushed_version = 0,
+               push_run_id = NULL, updated_at = now()
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND home_id = ANY($3)
+        """,
+        workspace_id,
+        stayed_id,
+        restored,
+    )
+
+
+async def forget(connection: Connection, workspace_id: UUID, record_ids: Sequence[UUID]) -> None:
+    """Drop the ids of deleted contacts."""
+    await connection.execute(
+        "DELETE FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2)",
+        workspace_id,
+        record_ids,
+    )
+
+
 async def external_id_of(connection: Connection, workspace_id: UUID, record_id: UUID, system: str) -> str:
-    """Return a contact's id in a system; empty when it has none there yet."""
+    """Return a contact's id in a system, or of what it was merged into; empty when it has none there yet."""
     found = await connection.fetchval(
         """
         SELECT external_id FROM crosswalk
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = surviving($2) AND connection = $3
         """,
         workspace_id,
         record_id,
@@ -189,7 +242,7 @@ async def is_wanted(connection: Connection, workspace_id: UUID, record_id: UUID,
         await connection.fetchval(
             """
             SELECT TRUE FROM crosswalk
-            WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
+            WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = surviving($2) AND connection = $3
             """,
             workspace_id,
             record_id,

@@ -11,7 +11,7 @@ from mainstay.runs.store import (
     requeue,
     settle,
 )
-from mainstay.runs.waits import Wait, recheck_wait, wake
+from mainstay.runs.waits import Wait, move_waits, recheck_wait, wake
 
 __all__ = [
     "Claimed",
@@ -22,6 +22,7 @@ __all__ = [
     "add_runs",
     "claim_execution",
     "hold",
+    "move_waits",
     "recheck_wait",
     "requeue",
     "settle",

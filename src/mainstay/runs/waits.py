@@ -116,3 +116,8 @@ async def wake(
         )
         if moved is not None:
             await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+
+
+async def move_waits(connection: Connection, from_id: UUID, to_id: UUID) -> None:
+    """Let runs that wait for events of a contact wait for those of the one that it was merged into."""
+    await connection.execute("UPDATE waits SET contact_id = $2 WHERE contact_id = $1 AND event IS NULL", from_id, to_id)
