@@ -6,7 +6,7 @@ from mainstay.identity.rules import Policy
 from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
 from mainstay.identity.store.reading import contact_of, load_contact
-from mainstay.identity.store.suggesting import decide, open_suggestion, reject
+from mainstay.identity.store.suggesting import answer_of, ask_again, decide, open_suggestion, reject
 from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, annotate, resolve
 
 __all__ = [
@@ -20,6 +20,8 @@ __all__ = [
     "Policy",
     "Resolution",
     "annotate",
+    "answer_of",
+    "ask_again",
     "contact_of",
     "decide",
     "erase",
