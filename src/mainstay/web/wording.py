@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import phonenumbers
 
-from mainstay.insight import DeliveryRow, RunRow, Saying
+from mainstay.insight import ContactChange, DeliveryRow, RunRow, Saying
 from mainstay.model import AttemptState, Contact
 
 LONGEST_SHOWN = 60_000
@@ -265,10 +266,34 @@ def said_by(saying: Saying) -> str:
     return f"from {saying.source}" if saying.source else "from an unnamed source"
 
 
-def merge_reason(rule: str, by: str) -> str:
+def recognised(change: ContactChange) -> str:
+    """Return who said a change, and by what the contact was recognised."""
+    by = _RECOGNISED.get(change.rule, f"recognised by {change.rule}")
+    return ", ".join(part for part in (f"from {change.source}" if change.source else "", by) if part)
+
+
+_RECOGNISED = {
+    "new": "",
+    # Whoever wrote it knew the contact by our own id.
+    "id": "",
+    "email": "recognised by e-mail",
+    "external id": "recognised by its id there",
+    "shared phone": "recognised by phone and name",
+}
+
+
+def prose(text: str, region: str) -> str:
+    """Return a sentence with its phone numbers as people write them."""
+    return _E164.sub(lambda found: phone(found[0], region), text)
+
+
+_E164 = re.compile(r"\+[1-9]\d{6,14}\b")
+
+
+def merge_reason(rule: str, by: str, note: str = "") -> str:
     """Return by which rule, or on whose word, two contacts became one."""
     if rule == "bridge":
-        return "one write named both"
+        return note or "one write named both"
     who = "" if by in {"", "by hand"} else f" by {by}"
     if rule == "suggestion accepted":
         return f"review accepted{who}"
@@ -289,7 +314,7 @@ def changed_fields(before: dict[str, Any], after: dict[str, Any], region: str = 
     """Return (field, before, after) of a contact's change, in words."""
     return [
         line
-        for name in sorted(after, key=_place)
+        for name in sorted(after, key=place)
         for line in (
             _changed_custom(before.get(name) or {}, after[name])
             if isinstance(after[name], dict)
@@ -301,7 +326,8 @@ def changed_fields(before: dict[str, Any], after: dict[str, Any], region: str = 
 _FIELDS = ("first_name", "last_name", "email", "phone", "company", "source", "tags", "custom")
 
 
-def _place(name: str) -> tuple[int, str]:
+def place(name: str) -> tuple[int, str]:
+    """Return where a contact's field stands among the others, as a key to sort by."""
     return (_FIELDS.index(name) if name in _FIELDS else len(_FIELDS)), name
 
 

@@ -16,7 +16,7 @@ from mainstay.insight import Page, contact_detail, list_contacts, search_contact
 from mainstay.insight.lineage import CUSTOM
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
-from mainstay.web.wording import display_name
+from mainstay.web.wording import display_name, place
 
 router = APIRouter(prefix="/w/{slug}/contacts")
 
@@ -74,7 +74,7 @@ async def contact_page(
             merged=merged if merged in detail.group and merged != detail.contact.id else None,
             refusal=refusal,
             typed=typed,
-            editable=(*BY_HAND, *(f"{CUSTOM}{key}" for key in sorted(detail.contact.custom))),
+            editable=(*sorted(BY_HAND, key=place), *(f"{CUSTOM}{key}" for key in sorted(detail.contact.custom))),
             record_urls=site.backend.record_url,
         )
 
