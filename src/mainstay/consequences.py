@@ -1,4 +1,4 @@
-"""What follows from a write about a contact, whoever made it: told to the system of record, to waiting runs, to workflows.
+"""What follows from a write about a contact, whoever made it: for the system of record, waiting runs and workflows.
 
 In the transaction of the write, so that neither is there without the other.
 """

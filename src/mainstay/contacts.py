@@ -257,7 +257,15 @@ def _by_hand(values: Mapping[str, str], region: str) -> Person:
             f"{unknown[0]!r} is not a field that can be edited; fields: {', '.join(BY_HAND)}, custom.*"
         )
     fields = {name: values[name] for name in BY_HAND if values.get(name)}
-    given = replace(Submission(custom=custom, external_id="by hand"), **fields)
+    given = Submission(
+        email=fields.get("email", ""),
+        phone=fields.get("phone", ""),
+        first_name=fields.get("first_name", ""),
+        last_name=fields.get("last_name", ""),
+        company=fields.get("company", ""),
+        custom=custom,
+        external_id="by hand",
+    )
     person = normalise(given, region)
     for name in ("email", "phone"):
         if fields.get(name) and not getattr(person, name):
@@ -268,12 +276,9 @@ def _by_hand(values: Mapping[str, str], region: str) -> Person:
 def _outcome(resolution: Resolution | Dropped) -> Outcome:
     if isinstance(resolution, Dropped):
         return Outcome("dropped", None, note=resolution.reason)
-    if resolution.is_new:
-        outcome = "created"
-    else:
-        outcome = "updated" if resolution.changed or resolution.merged else "unchanged"
+    is_changed = resolution.changed or resolution.merged
     return Outcome(
-        outcome,
+        "created" if resolution.is_new else "updated" if is_changed else "unchanged",
         resolution.contact.id,
         resolution.rule,
         resolution.changed,

@@ -82,7 +82,7 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
 
 
 async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 5) -> Result:
-    """Do ``work`` in a transaction of its own; done again when PostgreSQL, or the work, broke it off for another's sake."""
+    """Do ``work`` in a transaction of its own; done again when it was broken off in favour of another."""
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from mainstay.identity.normalisation import are_compatible
 from mainstay.identity.person import Person
+from mainstay.model.contact import SHARED_PHONE as SHARED
 
 EXTERNAL_ID = "external id"
 EMAIL, PHONE = "email", "phone"
@@ -18,7 +19,7 @@ SHARED_PHONE = "shared phone"
 NEW = "new"
 BRIDGE = "bridge"
 
-FLAG_SHARED = "shared phone"
+FLAG_SHARED = SHARED
 FLAG_BRIDGE = "phone of another contact"
 FLAG_FULL = "more than {limit} {kind}s"
 

@@ -153,7 +153,7 @@ async def push_failed(connection: Connection, run_id: UUID, record_id: UUID, rea
 
 
 async def link(connection: Connection, links: Sequence[tuple[Want, str]]) -> None:
-    """Note that a system told us of its own record: (the version it holds, its id there). A known id stays where it is."""
+    """Note that a system told us of its own record: (the version it holds, its id there). A known id stays."""
     await connection.executemany(
         """
         INSERT INTO crosswalk AS known (workspace_id, record_type, record_id, connection, external_id, wanted_version,

@@ -119,11 +119,12 @@ class HubSpotCRM:
         properties = self._properties(contact)
         if external_id and await self._update(external_id, contact, properties):
             return Pushed(external_id)
-        if not contact.email and not contact.phone:
+        if not contact.email and not contact.own_phone:
             raise PermanentError(
-                "the contact has neither e-mail nor phone, so HubSpot could not find it again and would double it"
+                f"the contact has no e-mail{' and shares its phone with another' if contact.phone else ' and no phone'}"
+                ", so HubSpot could not find it again and would double it: add an e-mail, or merge the two"
             )
-        if contact.phone and (self._settings.match_phone or not contact.email):
+        if contact.own_phone and (self._settings.match_phone or not contact.email):
             found = await self._find_by_phone(contact)
             if found and await self._update(found, contact, properties):
                 return Pushed(found)

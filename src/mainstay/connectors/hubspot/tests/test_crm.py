@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -76,6 +77,8 @@ def _tag_property(bench: Bench) -> None:
 
 
 class TestConformance(CRMConformance):
+    by_phone = MappingProxyType({"match_phone": True})
+
     pass
 
 
