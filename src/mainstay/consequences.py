@@ -14,6 +14,7 @@ from uuid import UUID
 from mainstay.identity import DEFAULT_POLICY, Merged, Parted, Person, Policy, Resolution
 from mainstay.model import Contact, Run, new_id
 from mainstay.records import Pushing, Want, follow_merge, follow_unmerge, link, want
+from mainstay.records.merging import MERGE_ELSEWHERE
 from mainstay.records.store import PUSH
 from mainstay.runs import Claimed, NewRun, add_runs, move_waits, wake
 
@@ -33,12 +34,16 @@ class Routing:
 
     ``system_of_record`` is the connection to push to, empty when Mainstay's own store is the system of record;
     ``workflows`` maps an event type to the names of the workflows it starts; ``policy`` is how people are told apart.
+    ``merge_elsewhere`` says which merges are carried to the connections that can merge, ``merging_systems``: ``never``,
+    those ``by hand``, or ``always``.
     """
 
     system_of_record: str
     workflows: Mapping[str, Sequence[str]]
     region: str
     policy: Policy = DEFAULT_POLICY
+    merge_elsewhere: str = "by hand"
+    merging_systems: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,12 @@ class Consequences:
 
     async def of_merge(self, connection: Connection, cause: Cause, merged: Merged) -> None:
         """Let what leads to the merged contact lead to the survivor."""
-        await follow_merge(connection, cause.workspace_id, merged.survivor_id, merged.merged_id)
+        both = await follow_merge(connection, cause.workspace_id, merged.survivor_id, merged.merged_id)
+        if cause.routing.merge_elsewhere == "always" or (cause.routing.merge_elsewhere == "by hand" and merged.by):
+            for system, (survivor, other) in both.items():
+                if system in cause.routing.merging_systems:
+                    ids = {"connection": system, "survivor": survivor, "merged": other}
+                    self._start(cause, MERGE_ELSEWHERE, ids, new_id(), merged.contact, None)
         await move_waits(connection, merged.merged_id, merged.survivor_id)
         data = {"merge_id": str(merged.merge_id), "merged_id": str(merged.merged_id), "changed": list(merged.changed)}
         self.happened(cause, MERGED, merged.contact, data)

@@ -13,7 +13,7 @@ from mainstay.errors import (
 )
 from mainstay.kit.connector import ConnectionSettings, Connector, RoleFactory
 from mainstay.kit.http import Http, HttpSettings, Response, classify
-from mainstay.kit.roles import CRM, Chat, Email, EmailMessage, Pushed, RecordStore, Sent
+from mainstay.kit.roles import CRM, Chat, Email, EmailMessage, MergingCRM, Pushed, RecordStore, Sent
 from mainstay.kit.source import Reply, SourceKind, SourceSettings
 from mainstay.model import Contact, Event, RawRequest, Submission
 
@@ -29,6 +29,7 @@ __all__ = [
     "Http",
     "HttpSettings",
     "MalformedError",
+    "MergingCRM",
     "NeedsHumanError",
     "NotAuthenticError",
     "PermanentError",

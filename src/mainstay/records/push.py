@@ -43,6 +43,7 @@ class Success:
     steps: StepRunner
     want: Want
     external_id: str
+    is_new: bool
 
 
 class Pusher:
@@ -104,7 +105,9 @@ class Pusher:
         result = await steps.step("crm.push_contact", call, connection=connection)
         wanted = Want(run.workspace_id, contact_id, result["version"], connection)
         try:
-            is_behind = await self._commit(self._succeed, Success(steps, wanted, result["external_id"]))
+            is_behind = await self._commit(
+                self._succeed, Success(steps, wanted, result["external_id"], result["created"])
+            )
         except PermanentError as error:
             raise steps.retract(error) from None
         steps.take_unwritten()
@@ -170,7 +173,7 @@ async def _succeed(connection: Connection, items: Sequence[Success]) -> list[boo
             results.append(FencedError(f"run {run.id} is driven by another worker now"))
             continue
         try:
-            is_behind = await pushed(connection, item.want, item.external_id)
+            is_behind = await pushed(connection, item.want, item.external_id, is_new=item.is_new)
         except PermanentError as error:
             results.append(error)
             continue

@@ -101,8 +101,8 @@ async def start_push(
     return (False, "") if row is None else (True, row["external_id"] or "")
 
 
-async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
-    """Note a push that succeeded; returns whether a newer version is wanted by now, so that the run must push again.
+async def pushed(connection: Connection, item: Want, external_id: str, *, is_new: bool) -> bool:
+    """Note a push that succeeded (``is_new``: by making a record there); returns whether a newer version is wanted by now, so that the run must push again.
 
     Raises:
         PermanentError: that system says this is the record it also has for another contact of ours.
@@ -126,7 +126,8 @@ async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
     is_behind: bool = await connection.fetchval(
         """
         UPDATE crosswalk SET external_id = $5, pushed_version = greatest(pushed_version, $4), error = '',
-               updated_at = now(), push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
+               updated_at = now(), is_ours = CASE WHEN external_id = $5 THEN is_ours ELSE $6 END,
+               push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
         WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
         RETURNING wanted_version > $4
         """,
@@ -135,6 +136,7 @@ async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
         item.connection,
         item.version,
         external_id,
+        is_new,
     )
     return is_behind
 
@@ -171,8 +173,13 @@ async def link(connection: Connection, links: Sequence[tuple[Want, str]]) -> Non
     )
 
 
-async def follow_merge(connection: Connection, workspace_id: UUID, survivor_id: UUID, merged_id: UUID) -> None:
-    """Give the survivor of a merge the ids it lacks; where both are known to a system, both stay, and lead to it."""
+async def follow_merge(
+    connection: Connection, workspace_id: UUID, survivor_id: UUID, merged_id: UUID
+) -> dict[str, tuple[str, str]]:
+    """Give the survivor of a merge the ids it lacks; where both are known to a system, both stay, and lead to it.
+
+    Returns these: connection to (the survivor's id, the merged one's).
+    """
     await connection.execute(
         """
         DELETE FROM crosswalk
@@ -197,6 +204,25 @@ async def follow_merge(connection: Connection, workspace_id: UUID, survivor_id: 
         survivor_id,
         merged_id,
     )
+    return await ids_of_both(connection, workspace_id, survivor_id, merged_id)
+
+
+async def ids_of_both(
+    connection: Connection, workspace_id: UUID, survivor_id: UUID, merged_id: UUID
+) -> dict[str, tuple[str, str]]:
+    """Return the systems that know both contacts: connection to (the one's id, the other's)."""
+    rows = await connection.fetch(
+        """
+        SELECT one.connection, one.external_id AS survivor, other.external_id AS merged
+        FROM crosswalk AS one JOIN crosswalk AS other USING (workspace_id, record_type, connection)
+        WHERE one.workspace_id = $1 AND one.record_type = 'contact' AND one.record_id = $2 AND other.record_id = $3
+          AND one.external_id IS NOT NULL AND other.external_id IS NOT NULL
+        """,
+        workspace_id,
+        survivor_id,
+        merged_id,
+    )
+    return {row["connection"]: (row["survivor"], row["merged"]) for row in rows}
 
 
 async def follow_unmerge(connection: Connection, workspace_id: UUID, stayed_id: UUID, restored: Sequence[UUID]) -> None:

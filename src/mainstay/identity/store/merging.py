@@ -1,5 +1,6 @@
 """SQL of merge and un-merge. A merge moves keys and redirects an id; what was said stays where it was said, so that the
-contacts, which follow from it, can be parted again without loss."""
+contacts, which follow from it, can be parted again without loss.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Two contacts that are one now: ``view`` is what became of the survivor."""
+    """Two contacts that are one now: ``view`` is what became of the survivor, ``by`` who said so (empty: a rule)."""
 
     merge_id: UUID
     survivor_id: UUID
     merged_id: UUID
     view: View
     changed: tuple[str, ...]
+    by: str = ""
 
     @property
     def contact(self) -> Contact:
@@ -125,7 +127,7 @@ async def absorb(
     await follow_merge(connection, survivor_id, absorbed_id, by=by or rule)
     story = _Story(workspace_id, survivor_id, "merge", by or rule, note, merge_id, now, words or Person())
     view, changed = await _retell(connection, before, story)
-    return Merged(merge_id, survivor_id, absorbed_id, view, changed)
+    return Merged(merge_id, survivor_id, absorbed_id, view, changed, by)
 
 
 async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *, by: str) -> Parted:

@@ -150,11 +150,11 @@ async def is_opted_out(connection: Connection, contact_id: UUID) -> bool:
 
 
 async def external_ids(connection: Connection, contact_id: UUID) -> dict[str, frozenset[str]]:
-    """Return the ids of a contact and of what is merged into it, by connection."""
+    """Return the ids that systems gave a contact and what is merged into it, by connection; not those of our pushes."""
     rows = await connection.fetch(
         """
         SELECT connection, array_agg(external_id) AS ids FROM crosswalk
-        WHERE record_type = 'contact' AND record_id IN (SELECT contact_group($1)) AND external_id IS NOT NULL
+        WHERE record_type = 'contact' AND record_id IN (SELECT contact_group($1)) AND external_id IS NOT NULL AND NOT is_ours
           AND workspace_id = (SELECT workspace_id FROM contacts WHERE id = $1)
         GROUP BY connection
         """,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
@@ -44,7 +44,7 @@ from mainstay.identity.store.reading import (
     read_keys,
 )
 from mainstay.identity.store.suggesting import is_rejected, open_suggestion
-from mainstay.identity.survivorship import Said, View, differences, fold
+from mainstay.identity.survivorship import Said, differences, fold
 from mainstay.model import Contact, new_id
 
 if TYPE_CHECKING:

@@ -258,6 +258,8 @@ CREATE TABLE crosswalk (
     home_id         uuid,
     connection      text NOT NULL,
     external_id     text,
+    -- Whether our own push made the record there: then its being another says nothing of who is who.
+    is_ours         boolean NOT NULL DEFAULT false,
     wanted_version  integer NOT NULL,
     pushed_version  integer NOT NULL DEFAULT 0,
     push_run_id     uuid,
