@@ -17,6 +17,7 @@ from mainstay.consequences import Cause, Consequences, Routing, Written
 from mainstay.db import GroupCommit, Write, transact
 from mainstay.errors import ConflictError, PermanentError
 from mainstay.identity import (
+    IDENTITY,
     ContactWrite,
     Dropped,
     Erased,
@@ -95,7 +96,7 @@ class Contacts:
         self._pool = pool
         self._commit = commit
         self._workspaces = workspaces
-        self._write: Write[_Request, Outcome] = Write("write contacts", 21, self._write_all)
+        self._write: Write[_Request, Outcome] = Write("write contacts", 21, self._write_all, locks=IDENTITY)
 
     async def write(
         self, workspace_id: UUID, submission: Submission, *, source: str = "api", kind: str = "form", key: str = ""

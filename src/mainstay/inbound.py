@@ -21,6 +21,7 @@ from mainstay.consequences import Cause, Consequences, Routing, Written
 from mainstay.db import GroupCommit, Write
 from mainstay.errors import MalformedError, WorkflowError
 from mainstay.identity import (
+    IDENTITY,
     ContactWrite,
     Dropped,
     Person,
@@ -112,7 +113,9 @@ class Journey:
     def __init__(self, commit: GroupCommit, workspaces: Workspaces) -> None:
         self._commit = commit
         self._workspaces = workspaces
-        self._process: Write[Inbound, Sequence[Claimed]] = Write("process deliveries", 20, process)
+        self._process: Write[Inbound, Sequence[Claimed]] = Write(
+            "process deliveries", 20, process, locks=IDENTITY
+        )
 
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Drive one inbound run to its end; returns the runs that begin with it."""

@@ -4,6 +4,7 @@ from mainstay.identity.person import Person, normalise, person_from_json, person
 from mainstay.identity.rules import DEFAULT as DEFAULT_POLICY
 from mainstay.identity.rules import Policy
 from mainstay.identity.store.erasing import Erased, erase
+from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
 from mainstay.identity.store.reading import contact_of, load_contact
 from mainstay.identity.store.suggesting import decide, open_suggestion, reject
@@ -11,6 +12,7 @@ from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, a
 
 __all__ = [
     "DEFAULT_POLICY",
+    "IDENTITY",
     "ContactWrite",
     "Dropped",
     "Erased",
