@@ -177,7 +177,8 @@ CREATE INDEX suggestions_decided ON suggestions (workspace_id, decided_at DESC) 
 CREATE TABLE erased_identifiers (
     workspace_id    uuid NOT NULL,
     digest          bytea NOT NULL,
-    erased_at       timestamptz NOT NULL,
+    -- NULL where others had the identifier too: then it speaks of the opt-out alone.
+    erased_at       timestamptz,
     opted_out_at    timestamptz,
     PRIMARY KEY (workspace_id, digest)
 );
