@@ -134,7 +134,8 @@ class Pusher:
         async def recheck(session: Connection) -> None:
             found = await external_id_of(session, run.workspace_id, contact_id, connection)
             if found:
-                await wake(session, [(run.workspace_id, PUSHED, contact_id, {"external_id": found})], only=run.id)
+                means = await session.fetchval("SELECT surviving($1)", contact_id)
+                await wake(session, [(run.workspace_id, PUSHED, means, {"external_id": found})], only=run.id)
             elif not await is_wanted(session, run.workspace_id, contact_id, connection):
                 await self._begin(session, run, contact_id, connection)
 

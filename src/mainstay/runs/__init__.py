@@ -11,7 +11,7 @@ from mainstay.runs.store import (
     requeue,
     settle,
 )
-from mainstay.runs.waits import Wait, move_waits, recheck_wait, wake
+from mainstay.runs.waits import Wait, move_waits, recheck_wait, return_waits, wake
 
 __all__ = [
     "Claimed",
@@ -24,6 +24,7 @@ __all__ = [
     "hold",
     "move_waits",
     "recheck_wait",
+    "return_waits",
     "requeue",
     "settle",
     "wake",

@@ -46,7 +46,7 @@ async def erase(connection: Connection, workspace_id: UUID, contact_id: UUID) ->
     root = await connection.fetchrow(
         "SELECT merged_into, deleted_at FROM contacts WHERE id = $1 FOR NO KEY UPDATE", root_id
     )
-    if root["merged_into"] is not None or root["deleted_at"] is not None:
+    if root is None or root["merged_into"] is not None or root["deleted_at"] is not None:
         raise StaleReadError("who is who has changed meanwhile")
     group = [row["id"] for row in await connection.fetch("SELECT contact_group($1) AS id", root_id)]
     await connection.execute("SELECT FROM contacts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", group)
@@ -55,8 +55,8 @@ async def erase(connection: Connection, workspace_id: UUID, contact_id: UUID) ->
     await connection.execute(_KEEP_DIGESTS, workspace_id, root_id, is_out, group, ID, now)
     elsewhere = await connection.fetch(
         """
-        SELECT connection, external_id FROM crosswalk
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2) AND external_id IS NOT NULL
+        SELECT connection, external_id FROM record_ids
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2)
         ORDER BY connection, external_id
         """,
         workspace_id,
@@ -82,8 +82,8 @@ _KEEP_DIGESTS = """
     WITH keys (kind, value, is_own) AS (
         SELECT kind, value, bool_or(standing = 'owner') FROM identifiers WHERE contact_id = $2 GROUP BY 1, 2
         UNION ALL
-        SELECT $5::text || connection, external_id, true FROM crosswalk
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($4) AND external_id IS NOT NULL
+        SELECT $5::text || connection, external_id, true FROM record_ids
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($4)
     )
     INSERT INTO erased_identifiers AS known (workspace_id, digest, erased_at, opted_out_at)
     SELECT $1, identifier_digest(w.digest_key, kind, value), CASE WHEN is_own THEN $6::timestamptz END,

@@ -65,8 +65,8 @@ _KEYS = """
            NULL::timestamptz AS erased_at, NULL::timestamptz AS opted_out_at
     FROM asked JOIN identifiers AS i USING (workspace_id, kind, value) WHERE i.standing <> 'weak'
     UNION ALL
-    SELECT asked.workspace_id, asked.kind, asked.value, surviving(c.record_id), coalesce(c.home_id, c.record_id), 'owner', NULL, NULL
-    FROM asked JOIN crosswalk AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
+    SELECT asked.workspace_id, asked.kind, asked.value, surviving(c.record_id), c.home_id, 'owner', NULL, NULL
+    FROM asked JOIN record_ids AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
          AND c.connection = substr(asked.kind, 4) AND c.external_id = asked.value
     WHERE asked.kind LIKE 'id:%'
     UNION ALL
@@ -184,9 +184,9 @@ async def external_ids(connection: Connection, contact_id: UUID) -> dict[str, fr
     """Return the ids that systems gave a contact and what is merged into it, by connection; not those of our pushes."""
     rows = await connection.fetch(
         """
-        SELECT connection, array_agg(external_id) AS ids FROM crosswalk
-        WHERE record_type = 'contact' AND record_id IN (SELECT contact_group($1)) AND external_id IS NOT NULL
-          AND NOT is_ours AND workspace_id = (SELECT workspace_id FROM contacts WHERE id = $1)
+        SELECT connection, array_agg(external_id) AS ids FROM record_ids
+        WHERE record_type = 'contact' AND record_id IN (SELECT contact_group($1)) AND NOT is_ours
+          AND workspace_id = (SELECT workspace_id FROM contacts WHERE id = $1)
         GROUP BY connection
         """,
         contact_id,
@@ -200,8 +200,8 @@ async def keys_of_contact(connection: Connection, workspace_id: UUID, contact_id
         """
         SELECT kind, value FROM identifiers WHERE contact_id = ANY($2) AND workspace_id = $1
         UNION
-        SELECT $3::text || connection, external_id FROM crosswalk
-        WHERE workspace_id = $1 AND record_type = 'contact' AND external_id IS NOT NULL
+        SELECT $3::text || connection, external_id FROM record_ids
+        WHERE workspace_id = $1 AND record_type = 'contact'
           AND record_id IN (SELECT contact_group(id) FROM unnest($2::uuid[]) AS t (id))
         """,
         workspace_id,

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
 
 BY_ID = "id"
+SAME = "same write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Resolution:
 
     Attributes:
         contact: the contact as it is now.
+        home_id: whose it is, should a merge be undone: the contact, or one that is merged into it.
         rule: how it was found; ``new`` when it was not.
         changed: the fields that changed; empty when nothing did.
         merged: the merges that the write brought about.
@@ -89,6 +91,7 @@ class Resolution:
     """
 
     contact: Contact
+    home_id: UUID
     rule: str
     is_new: bool
     changed: tuple[str, ...] = ()
@@ -182,7 +185,7 @@ class _Writing:
         person, workspace_id = _effective(write.person, write.policy), write.workspace_id
         content = _content(write)
         if content and (known := self._contents.get((workspace_id, content))):
-            return Resolution(self.batch.views[known].contact, "same write", is_new=False)
+            return Resolution(self.batch.views[known].contact, known, SAME, is_new=False)
         at = said_at(person, datetime.now(UTC))
         erased = [(key, self._erased[key]) for key in keys_of(workspace_id, person) if key in self._erased]
         for _, known_erased in erased:
@@ -229,7 +232,9 @@ class _Writing:
         if content:
             self._contents[workspace_id, content] = contact_id
         flags = tuple(flag for flag in person.flags if flag not in write.person.flags)
-        return Resolution(contact, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), flags)
+        return Resolution(
+            contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), flags
+        )
 
     def _find(self, write: ContactWrite, person: Person) -> Match:
         if write.contact_id is not None:

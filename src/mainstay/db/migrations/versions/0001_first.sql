@@ -271,6 +271,25 @@ CREATE TABLE crosswalk (
 CREATE UNIQUE INDEX crosswalk_by_external_id ON crosswalk (workspace_id, connection, record_type, external_id)
     WHERE external_id IS NOT NULL;
 
+-- Further ids of a record in a system: it has the person twice. record_id is the contact that an id was first said of, and
+-- never moves.
+CREATE TABLE crosswalk_beside (
+    workspace_id    uuid NOT NULL,
+    record_type     text NOT NULL,
+    connection      text NOT NULL,
+    external_id     text NOT NULL,
+    record_id       uuid NOT NULL,
+    is_ours         boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (workspace_id, connection, record_type, external_id)
+);
+CREATE INDEX crosswalk_beside_by_record ON crosswalk_beside (record_id);
+
+CREATE VIEW record_ids AS
+    SELECT workspace_id, record_type, connection, external_id, record_id, coalesce(home_id, record_id) AS home_id, is_ours
+    FROM crosswalk WHERE external_id IS NOT NULL
+    UNION ALL
+    SELECT workspace_id, record_type, connection, external_id, record_id, record_id, is_ours FROM crosswalk_beside;
+
 -- Runs --------------------------------------------------------------------------------------------------------
 
 CREATE TABLE runs (
