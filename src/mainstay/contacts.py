@@ -29,6 +29,7 @@ from mainstay.identity import (
     erase,
     merge,
     normalise,
+    pair_of,
     person_to_json,
     resolve,
     unmerge,
@@ -143,7 +144,8 @@ class Contacts:
         """
 
         async def work(connection: Connection) -> Merged:
-            merged = await merge(connection, workspace_id, one_id, other_id, by=by, keep=keep)
+            policy = self._workspaces.routing(workspace_id).policy
+            merged = await merge(connection, workspace_id, one_id, other_id, by=by, keep=keep, policy=policy)
             await self._follow(connection, workspace_id, by, merged)
             return merged
 
@@ -172,10 +174,18 @@ class Contacts:
         """
 
         async def work(connection: Connection) -> Merged:
-            one_id, other_id = await decide(connection, workspace_id, suggestion_id, state="accepted", by=by)
+            one_id, other_id = await pair_of(connection, workspace_id, suggestion_id)
             merged = await merge(
-                connection, workspace_id, one_id, other_id, by=by, keep=keep, rule="suggestion accepted"
+                connection,
+                workspace_id,
+                one_id,
+                other_id,
+                by=by,
+                keep=keep,
+                rule="suggestion accepted",
+                policy=self._workspaces.routing(workspace_id).policy,
             )
+            await decide(connection, workspace_id, suggestion_id, state="accepted", by=by)
             await self._follow(connection, workspace_id, by, merged)
             return merged
 

@@ -7,7 +7,7 @@ from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
 from mainstay.identity.store.reading import contact_of, load_contact
-from mainstay.identity.store.suggesting import decide, open_suggestion, reject
+from mainstay.identity.store.suggesting import decide, open_suggestion, pair_of, reject
 from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, annotate, resolve
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "merge",
     "normalise",
     "open_suggestion",
+    "pair_of",
     "person_from_json",
     "person_to_json",
     "reject",
