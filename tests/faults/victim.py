@@ -44,6 +44,7 @@ from mainstay.sandbox.client import Sandbox
 from mainstay.settings.stack import load_stack
 from mainstay.settings.workflows import load_workflows
 from mainstay.testing.stack import _SampleEnvironment, point_at_sandbox
+from mainstay.web import intake
 from mainstay.web.binding import Server
 
 _CONTACT_ID = re.compile(r"(?<=/contacts/)[^/]+(?=/)")
@@ -71,6 +72,7 @@ class Orders:
     dead_after: float = 12.0
     first_retry: float = 0.2
     local_wait: float = 2.0
+    patience: float = 5.0
 
     def line(self) -> bytes:
         """Return the orders as the mother process reads them."""
@@ -148,6 +150,7 @@ def _hurry(orders: Orders) -> None:
     dbos_engine.HEARTBEAT_SECONDS = orders.heartbeat
     dbos_engine.DEAD_AFTER_SECONDS = orders.dead_after
     push._LOCAL_WAIT_SECONDS = orders.local_wait
+    intake.PATIENCE_SECONDS = orders.patience
     pool.IDLE_IN_TRANSACTION_SECONDS = min(pool.IDLE_IN_TRANSACTION_SECONDS, orders.dead_after)
     policy = RetryPolicy(first=timedelta(seconds=orders.first_retry), longest=timedelta(seconds=1))
     defaults = StepRunner.__init__.__kwdefaults__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ PREFIX = "/in/"
 _STATUS = {"accepted": 202, "repeated": 200, "rejected": 422}
 _BROWSER_FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 _RETRY_SECONDS = 5
+PATIENCE_SECONDS = 5.0
+"""How long a sender waits for PostgreSQL. Past it the delivery may be kept all the same: sent again, it is a repeat."""
 
 
 class Bound(Protocol):
@@ -82,12 +85,13 @@ class IntakeEndpoint:
             await _problem(send, 405, "deliveries are sent by POST", {"allow": "POST, OPTIONS", **cors})
             return
         try:
-            receipt = await self._intake.receive(source, request)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                receipt = await self._intake.receive(source, request)
         except NotAuthenticError as error:
             await _problem(send, 401, str(error), cors)
         except OverloadedError as error:
             await _problem(send, 429, str(error), {"retry-after": str(error.retry_after), **cors})
-        except DatabaseUnavailableError:
+        except (DatabaseUnavailableError, TimeoutError):
             # 429, not 503: there are senders that drop a delivery for ever on any 5xx.
             log.warning("a delivery to %s was turned away: PostgreSQL does not answer", source.name)
             await _problem(send, 429, "not kept: try again", {"retry-after": str(_RETRY_SECONDS), **cors})
