@@ -19,6 +19,7 @@ from mainstay.runs import Claimed, Progress, Settlement, claim_execution, rechec
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
+    from mainstay.model import Run
     from mainstay.runs.store import Hook
 
 log = logging.getLogger(__name__)
@@ -153,23 +154,31 @@ class Driver:
         """What came between the last look and the wait's commit would be missed: look once more."""
         if settlement.state is not RunState.WAITING or not settlement.waits:
             return
-        async with acquire(self._pool) as connection, connection.transaction():
-            for wait in settlement.waits:
-                await recheck_wait(connection, steps.run, wait)
-            for recheck in steps.rechecks:
-                await recheck(connection)
+
+        async def look_again() -> None:
+            async with acquire(self._pool) as connection, connection.transaction():
+                for wait in settlement.waits:
+                    await recheck_wait(connection, steps.run, wait)
+                for recheck in steps.rechecks:
+                    await recheck(connection)
+
+        await self._insist(steps.run, look_again)
 
     async def _record(self, progress: Progress) -> None:
-        """Record progress, however long the database is away: what a vendor has done must not be forgotten.
+        """Record progress: what a vendor has done must not be forgotten.
 
         Where the first try was kept although no answer came, the second keeps nothing more.
         """
+        await self._insist(progress.run, lambda: self._commit(SETTLE, progress))
+
+    async def _insist(self, run: Run, write: Callable[[], Awaitable[None]]) -> None:
+        """Do a write however long the database is away."""
         pauses = _pauses(self._rng)
         while True:
             try:
-                await self._commit(SETTLE, progress)
+                await write()
             except DatabaseUnavailableError:
-                log.warning("PostgreSQL is away; what run %s did is recorded when it is back", progress.run.id)
+                log.warning("PostgreSQL is away; what run %s did is recorded when it is back", run.id)
                 await asyncio.sleep(next(pauses))
             else:
                 return

@@ -11,7 +11,7 @@ from mainstay.runs.store import (
     requeue,
     settle,
 )
-from mainstay.runs.waits import Wait, recheck_wait, wake
+from mainstay.runs.waits import Wait, recheck_wait, recheck_waits, wake
 
 __all__ = [
     "Claimed",
@@ -23,6 +23,7 @@ __all__ = [
     "claim_execution",
     "hold",
     "recheck_wait",
+    "recheck_waits",
     "requeue",
     "settle",
     "wake",
