@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import random
+import re
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -38,6 +39,8 @@ POLL_SECONDS = 0.05
 HEARTBEAT_SECONDS = 2.0
 DEAD_AFTER_SECONDS = 12.0
 _TAKE_OVER_LOCK = 0x74616B65
+_ADOPTED = re.compile(r"adopted-(\d+)-")
+_LONGEST_ADOPTION_SECONDS = 3600.0
 
 
 def _config(dsn: str, executor_id: str, *, migrate: bool) -> DBOSConfig:
@@ -202,11 +205,14 @@ class Worker:
         await self._adopt_orphans()
 
     async def _adopt_orphans(self) -> None:
-        """Enqueue again what no queue entry will ever drive: the safety net under everything above."""
+        """Enqueue again what no queue entry will ever drive: the safety net under everything above.
+
+        At once, but ever later where that was to no avail: what makes an execution fail may last.
+        """
         async with acquire(self._pool) as connection, connection.transaction():
             rows = await connection.fetch(
                 """
-                SELECT runs.id FROM runs
+                SELECT runs.id, runs.execution_id FROM runs
                 LEFT JOIN dbos.workflow_status AS entry ON entry.workflow_uuid = runs.execution_id
                 WHERE runs.state IN ('queued', 'running', 'waiting')
                   AND (runs.state <> 'waiting' OR runs.wake_at < now() - interval '1 minute')
@@ -216,11 +222,22 @@ class Worker:
                 """
             )
             for row in rows:
-                execution_id = str(new_id())
+                before = _ADOPTED.match(row["execution_id"])
+                times = int(before[1]) + 1 if before else 1
+                execution_id = f"adopted-{times}-{new_id()}"
                 await connection.execute("UPDATE runs SET execution_id = $2 WHERE id = $1", row["id"], execution_id)
-                await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+                await connection.execute(
+                    "SELECT enqueue_execution($1, now() + nullif(make_interval(secs => $2), interval '0'))",
+                    execution_id,
+                    _adoption_delay(times),
+                )
         if rows:
             log.warning("enqueued %d runs again that no queue entry would have driven", len(rows))
+
+
+def _adoption_delay(times: int) -> float:
+    """Return how many seconds a run waits that is adopted for the n-th time in a row."""
+    return 0.0 if times == 1 else min(2.0 ** min(times, 30), _LONGEST_ADOPTION_SECONDS)
 
 
 def _resume(worker_id: str) -> int:
