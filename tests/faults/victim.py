@@ -106,7 +106,7 @@ class Instrument:
         """Wrap what commits and what hears from vendors."""
         under_way: ContextVar[tuple[str, ...]] = ContextVar("under_way", default=())
         transaction, claim = GroupCommit._transaction, claim_execution
-        leave, exchange = asyncpg.transaction.Transaction.__aexit__, Http._exchange
+        leave, exchange, ask = asyncpg.transaction.Transaction.__aexit__, Http._exchange, Http.request
 
         async def grouped(own: GroupCommit, batch: list[tuple[Any, Any, Any]]) -> list[Any]:
             token = under_way.set(tuple(sorted({write.name for write, _, _ in batch})))
@@ -138,11 +138,18 @@ class Instrument:
             await self.boundary(f"answer: {method} {_CONTACT_ID.sub('ID', urlsplit(url).path)}")
             return response
 
+        async def asked(own: Http, method: str, path: str, **options: Any) -> Any:
+            # A kill here is one after the commit before; only a pause differs.
+            if self._orders.strike.startswith("ask:"):
+                await self.boundary(f"ask: {method} {path}")
+            return await ask(own, method, path, **options)
+
         patch = pytest.MonkeyPatch()
         patch.setattr(GroupCommit, "_transaction", grouped)
         patch.setattr(driver, "claim_execution", claimed)
         patch.setattr(asyncpg.transaction.Transaction, "__aexit__", committed)
         patch.setattr(Http, "_exchange", heard)
+        patch.setattr(Http, "request", asked)
 
 
 def _hurry(orders: Orders) -> None:

@@ -87,10 +87,12 @@ class Worker:
         self._driver = driver
         self._tasks: list[asyncio.Task[None]] = []
         self._cut_off_at = -math.inf
+        self._shown_alive_at = 0.0
         self.id = str(new_id())
 
     async def start(self) -> None:
         """Register, and begin to take executions from the queue."""
+        self._driver.in_doubt = self._is_in_doubt
         loop = asyncio.get_running_loop()
         _quiet()
         async with acquire(self._pool) as connection:
@@ -134,6 +136,8 @@ class Worker:
 
     async def _show_alive(self, connection: Connection) -> None:
         """Be on the list of workers, also after the others took this one for dead: off it, nobody would miss it."""
+        # By the wall clock, which goes on while a machine is suspended; that of before, as the answer may be late.
+        now = time.time()
         await connection.execute(
             """
             INSERT INTO workers (id, host, pid, process_start) VALUES ($1, $2, $3, $4)
@@ -144,6 +148,11 @@ class Worker:
             os.getpid(),
             psutil.Process().create_time(),
         )
+        self._shown_alive_at = now
+
+    def _is_in_doubt(self) -> bool:
+        """Tell whether the others may have taken this worker for dead by now: it was paused, or cut off."""
+        return time.time() - self._shown_alive_at > DEAD_AFTER_SECONDS / 2
 
     async def _beat(self) -> None:
         while True:

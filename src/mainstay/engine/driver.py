@@ -36,6 +36,9 @@ class Driver:
 
     ``programs`` maps a workflow's name to what runs it; ``on_failed`` is called in the transaction that records a
     run's failure. At most ``max_runs`` programs run at once, those that they start not counted.
+
+    Attributes:
+        in_doubt: tells whether this process may have been taken for dead, and its runs with it.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Driver:
         self._on_failed = on_failed
         self._clock = clock
         self._slots = asyncio.Semaphore(max_runs)
+        self.in_doubt: Callable[[], bool] = lambda: False
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
 
     async def drive(self, execution_id: str) -> None:
@@ -101,7 +105,14 @@ class Driver:
 
     async def _run(self, claimed: Claimed) -> Sequence[Claimed]:
         run = claimed.run
-        steps = StepRunner(claimed, record=self._record, open_http=self._open_http, clock=self._clock, rng=self._rng)
+        steps = StepRunner(
+            claimed,
+            record=self._record,
+            open_http=self._open_http,
+            clock=self._clock,
+            rng=self._rng,
+            in_doubt=self.in_doubt,
+        )
         following: Sequence[Claimed] = ()
         try:
             program = self._programs.get(run.workflow)
