@@ -17,6 +17,7 @@ from mainstay.consequences import Cause, Consequences, Routing, Written
 from mainstay.db import GroupCommit, Write, transact
 from mainstay.errors import ConflictError, PermanentError
 from mainstay.identity import (
+    IDENTITY,
     ContactWrite,
     Dropped,
     Erased,
@@ -30,6 +31,7 @@ from mainstay.identity import (
     erase,
     merge,
     normalise,
+    pair_of,
     person_to_json,
     resolve,
     unmerge,
@@ -97,7 +99,7 @@ class Contacts:
         self._pool = pool
         self._commit = commit
         self._workspaces = workspaces
-        self._write: Write[_Request, Outcome] = Write("write contacts", 21, self._write_all)
+        self._write: Write[_Request, Outcome] = Write("write contacts", 21, self._write_all, locks=IDENTITY)
 
     async def write(
         self, workspace_id: UUID, submission: Submission, *, source: str = "api", kind: str = "form", key: str = ""
@@ -144,7 +146,8 @@ class Contacts:
         """
 
         async def work(connection: Connection) -> Merged:
-            merged = await merge(connection, workspace_id, one_id, other_id, by=by, keep=keep)
+            policy = self._workspaces.routing(workspace_id).policy
+            merged = await merge(connection, workspace_id, one_id, other_id, by=by, keep=keep, policy=policy)
             await self._follow(connection, workspace_id, by, merged)
             return merged
 
@@ -173,10 +176,18 @@ class Contacts:
         """
 
         async def work(connection: Connection) -> Merged:
-            one_id, other_id = await decide(connection, workspace_id, suggestion_id, state="accepted", by=by)
+            one_id, other_id = await pair_of(connection, workspace_id, suggestion_id)
             merged = await merge(
-                connection, workspace_id, one_id, other_id, by=by, keep=keep, rule="suggestion accepted"
+                connection,
+                workspace_id,
+                one_id,
+                other_id,
+                by=by,
+                keep=keep,
+                rule="suggestion accepted",
+                policy=self._workspaces.routing(workspace_id).policy,
             )
+            await decide(connection, workspace_id, suggestion_id, state="accepted", by=by)
             await self._follow(connection, workspace_id, by, merged)
             return merged
 
@@ -280,7 +291,15 @@ def _by_hand(values: Mapping[str, str], region: str) -> Person:
             f"{unknown[0]!r} is not a field that can be edited; fields: {', '.join(BY_HAND)}, custom.*"
         )
     fields = {name: values[name] for name in BY_HAND if values.get(name)}
-    given = replace(Submission(custom=custom, external_id="by hand"), **fields)
+    given = Submission(
+        email=fields.get("email", ""),
+        phone=fields.get("phone", ""),
+        first_name=fields.get("first_name", ""),
+        last_name=fields.get("last_name", ""),
+        company=fields.get("company", ""),
+        custom=custom,
+        external_id="by hand",
+    )
     person = normalise(given, region)
     for name in ("email", "phone"):
         if fields.get(name) and not getattr(person, name):
@@ -291,12 +310,9 @@ def _by_hand(values: Mapping[str, str], region: str) -> Person:
 def _outcome(resolution: Resolution | Dropped) -> Outcome:
     if isinstance(resolution, Dropped):
         return Outcome("dropped", None, note=resolution.reason)
-    if resolution.is_new:
-        outcome = "created"
-    else:
-        outcome = "updated" if resolution.changed or resolution.merged else "unchanged"
+    is_changed = resolution.changed or resolution.merged
     return Outcome(
-        outcome,
+        "created" if resolution.is_new else "updated" if is_changed else "unchanged",
         resolution.contact.id,
         resolution.rule,
         resolution.changed,

@@ -116,6 +116,7 @@ def normalise(submission: Submission, region: str) -> Person:
         tags=tuple(dict.fromkeys(clean(tag) for tag in submission.tags if clean(tag))),
         custom={clean(key)[:100]: str(item)[:2000] for key, item in list(submission.custom.items())[:MAX_CUSTOM_KEYS]},
         weak=tuple(weak),
+        flags=() if email or phone or submission.external_id else ("no identifier",),
         do_not_contact=submission.do_not_contact,
         consent=value(submission.consent),
         occurred_at=submission.occurred_at.isoformat() if submission.occurred_at else "",

@@ -43,6 +43,7 @@ class Success:
     steps: StepRunner
     want: Want
     external_id: str
+    is_new: bool
 
 
 class Pusher:
@@ -104,7 +105,9 @@ class Pusher:
         result = await steps.step("crm.push_contact", call, connection=connection)
         wanted = Want(run.workspace_id, contact_id, result["version"], connection)
         try:
-            is_behind = await self._commit(self._succeed, Success(steps, wanted, result["external_id"]))
+            is_behind = await self._commit(
+                self._succeed, Success(steps, wanted, result["external_id"], result["created"])
+            )
         except PermanentError as error:
             raise steps.retract(error) from None
         steps.take_unwritten()
@@ -131,7 +134,8 @@ class Pusher:
         async def recheck(session: Connection) -> None:
             found = await external_id_of(session, run.workspace_id, contact_id, connection)
             if found:
-                await wake(session, [(run.workspace_id, PUSHED, contact_id, {"external_id": found})], only=run.id)
+                means = await session.fetchval("SELECT surviving($1)", contact_id)
+                await wake(session, [(run.workspace_id, PUSHED, means, {"external_id": found})], only=run.id)
             elif not await is_wanted(session, run.workspace_id, contact_id, connection):
                 await self._begin(session, run, contact_id, connection)
 
@@ -170,7 +174,7 @@ async def _succeed(connection: Connection, items: Sequence[Success]) -> list[boo
             results.append(FencedError(f"run {run.id} is driven by another worker now"))
             continue
         try:
-            is_behind = await pushed(connection, item.want, item.external_id)
+            is_behind = await pushed(connection, item.want, item.external_id, is_new=item.is_new)
         except PermanentError as error:
             results.append(error)
             continue

@@ -1,4 +1,4 @@
-"""SQL of the crosswalk. A push is owned by a run, which is durable, so at most one push of a record is under way."""
+"""SQL of pushes. A push is owned by a run, which is durable, so at most one push of a record is under way."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 from mainstay.db import storable
 from mainstay.errors import PermanentError
 from mainstay.model import new_id
+from mainstay.records.crosswalk import Adopted, adopt, drop_id, keep_beside
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -101,15 +102,19 @@ async def start_push(
     return (False, "") if row is None else (True, row["external_id"] or "")
 
 
-async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
-    """Note a push that succeeded; returns whether a newer version is wanted by now, so that the run must push again.
+async def pushed(connection: Connection, item: Want, external_id: str, *, is_new: bool) -> bool:
+    """Note a push that succeeded (``is_new``: by making a record there).
+
+    Returns whether a newer version is wanted by now, so that the run must push again.
 
     Raises:
         PermanentError: that system says this is the record it also has for another contact of ours.
     """
-    other = await connection.fetchval(
+    place = (item.workspace_id, item.record_id, item.connection)
+    other = await connection.fetchrow(
         """
-        SELECT record_id FROM crosswalk
+        SELECT home_id, surviving(record_id) AS contact_id, surviving(record_id) = surviving($4) AS is_merged
+        FROM record_ids
         WHERE workspace_id = $1 AND connection = $2 AND record_type = 'contact' AND external_id = $3 AND record_id <> $4
         """,
         item.workspace_id,
@@ -117,24 +122,47 @@ async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
         external_id,
         item.record_id,
     )
-    if other is not None:
+    if other is not None and not other["is_merged"]:
         message = (
-            f"{item.connection} has one record ({external_id}) for two contacts of ours: this one and {other}. "
-            "If they are one person, merge them; if not, give each an own record there, then retry"
+            f"{item.connection} has one record ({external_id}) for two contacts of ours: this one and "
+            f"{other['contact_id']}. If they are one person, merge them; if not, give each an own record there, then retry"
         )
         raise PermanentError(message)
+    known = await connection.fetchrow(
+        """
+        SELECT external_id, coalesce(home_id, record_id) AS home_id, is_ours FROM crosswalk
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3 FOR UPDATE
+        """,
+        *place,
+    )
+    if known is None:
+        # Merged meanwhile, and what led there leads to the survivor already; a record that is new there must not be lost.
+        if other is None:
+            await adopt(connection, Adopted(item.workspace_id, item.record_id, item.connection, external_id, is_new))
+        return False
+    home_id = item.record_id
+    if known["external_id"] != external_id:
+        if other is not None:
+            home_id = other["home_id"]
+            await drop_id(connection, item.workspace_id, item.connection, external_id)
+        if known["external_id"]:
+            old = Adopted(item.workspace_id, known["home_id"], item.connection, known["external_id"], known["is_ours"])
+            await keep_beside(connection, old)
+    else:
+        home_id = known["home_id"]
     is_behind: bool = await connection.fetchval(
         """
         UPDATE crosswalk SET external_id = $5, pushed_version = greatest(pushed_version, $4), error = '',
-               updated_at = now(), push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
+               updated_at = now(), is_ours = CASE WHEN external_id = $5 THEN is_ours ELSE $6 END,
+               home_id = nullif($7, record_id), push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
         WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
         RETURNING wanted_version > $4
         """,
-        item.workspace_id,
-        item.record_id,
-        item.connection,
+        *place,
         item.version,
         external_id,
+        is_new,
+        home_id,
     )
     return is_behind
 
@@ -149,76 +177,6 @@ async def push_failed(connection: Connection, run_id: UUID, record_id: UUID, rea
         run_id,
         record_id,
         storable(reason),
-    )
-
-
-async def link(connection: Connection, links: Sequence[tuple[Want, str]]) -> None:
-    """Note that a system told us of its own record: (the version it holds, its id there). A known id stays where it is."""
-    await connection.executemany(
-        """
-        INSERT INTO crosswalk AS known (workspace_id, record_type, record_id, connection, external_id, wanted_version,
-                                        pushed_version, updated_at)
-        SELECT $1, 'contact', $2, $3, $5, $4::integer, $4::integer, now()
-        WHERE NOT EXISTS (SELECT FROM crosswalk WHERE workspace_id = $1 AND connection = $3 AND record_type = 'contact'
-                          AND external_id = $5)
-        ON CONFLICT (workspace_id, record_type, record_id, connection) DO UPDATE SET
-            external_id = coalesce(known.external_id, excluded.external_id), updated_at = now()
-        """,
-        [
-            (item.workspace_id, item.record_id, item.connection, item.version, external_id)
-            for item, external_id in links
-        ],
-    )
-
-
-async def follow_merge(connection: Connection, workspace_id: UUID, survivor_id: UUID, merged_id: UUID) -> None:
-    """Give the survivor of a merge the ids it lacks; where both are known to a system, both stay, and lead to it."""
-    await connection.execute(
-        """
-        DELETE FROM crosswalk
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND external_id IS NULL
-          AND connection IN (SELECT connection FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact'
-                             AND record_id = $3 AND external_id IS NOT NULL)
-        """,
-        workspace_id,
-        survivor_id,
-        merged_id,
-    )
-    await connection.execute(
-        """
-        UPDATE crosswalk SET record_id = $2, home_id = coalesce(home_id, record_id), wanted_version = 0,
-               pushed_version = 0, updated_at = now()
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $3 AND external_id IS NOT NULL
-          AND NOT EXISTS (SELECT FROM crosswalk AS theirs WHERE theirs.workspace_id = $1
-                          AND theirs.record_type = 'contact' AND theirs.record_id = $2
-                          AND theirs.connection = crosswalk.connection)
-        """,
-        workspace_id,
-        survivor_id,
-        merged_id,
-    )
-
-
-async def follow_unmerge(connection: Connection, workspace_id: UUID, stayed_id: UUID, restored: Sequence[UUID]) -> None:
-    """Take back what :func:`follow_merge` moved: the ids of the restored contacts."""
-    await connection.execute(
-        """
-        UPDATE crosswalk SET record_id = home_id, home_id = NULL, wanted_version = 0, pushed_version = 0,
-               push_run_id = NULL, updated_at = now()
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND home_id = ANY($3)
-        """,
-        workspace_id,
-        stayed_id,
-        restored,
-    )
-
-
-async def forget(connection: Connection, workspace_id: UUID, record_ids: Sequence[UUID]) -> None:
-    """Drop the ids of deleted contacts."""
-    await connection.execute(
-        "DELETE FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2)",
-        workspace_id,
-        record_ids,
     )
 
 

@@ -97,10 +97,10 @@ class Batch:
         touched = sorted(self._touched - set(new), key=str)
         if touched:
             await self._connection.executemany(_UPDATE_CONTACT, [_row(self.views[each]) for each in touched])
-        if self._shared:
-            await self._connection.execute(_SHARE, *map(list, zip(*sorted(self._shared, key=str), strict=True)))
         if self._identifiers:
             await self._connection.executemany(_INSERT_IDENTIFIER, self._identifiers)
+        if self._shared:  # after the identifiers: the one that was alone until now may be of this very batch
+            await self._connection.execute(_SHARE, *map(list, zip(*sorted(self._shared, key=str), strict=True)))
         if self._changes:
             await self._connection.executemany(_INSERT_CHANGE, self._changes)
         self._new -= set(new)

@@ -18,6 +18,8 @@ Key = tuple[UUID, str, str]
 """Workspace, kind (``email``, ``phone``, ``id:CONNECTION``), canonical value."""
 
 ID = "id:"
+IDENTITY = "identity"
+"""What writes lock that find out who is who: these locks."""
 
 
 class StaleReadError(asyncpg.SerializationError):

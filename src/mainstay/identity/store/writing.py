@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
@@ -17,7 +17,6 @@ from mainstay.identity.rules import (
     DEFAULT,
     EMAIL,
     FLAG_BRIDGE,
-    FLAG_FULL,
     FLAG_SHARED,
     NEW,
     PHONE,
@@ -27,11 +26,12 @@ from mainstay.identity.rules import (
     Known,
     Match,
     Policy,
+    full_flag,
     match,
     why_not_one,
 )
 from mainstay.identity.store.batch import Batch
-from mainstay.identity.store.keys import ID, Key, keys_of, lock
+from mainstay.identity.store.keys import ID, Key, StaleReadError, keys_of, lock
 from mainstay.identity.store.merging import Merged, absorb
 from mainstay.identity.store.reading import (
     Keyring,
@@ -42,15 +42,17 @@ from mainstay.identity.store.reading import (
     known_of,
     lock_contacts,
     read_keys,
+    read_means,
 )
 from mainstay.identity.store.suggesting import is_rejected, open_suggestion
-from mainstay.identity.survivorship import Said, View, differences, fold
+from mainstay.identity.survivorship import Said, differences, fold
 from mainstay.model import Contact, new_id
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
 
 BY_ID = "id"
+SAME = "same write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Resolution:
 
     Attributes:
         contact: the contact as it is now.
+        home_id: whose it is, should a merge be undone: the contact, or one that is merged into it.
         rule: how it was found; ``new`` when it was not.
         changed: the fields that changed; empty when nothing did.
         merged: the merges that the write brought about.
@@ -88,6 +91,7 @@ class Resolution:
     """
 
     contact: Contact
+    home_id: UUID
     rule: str
     is_new: bool
     changed: tuple[str, ...] = ()
@@ -133,7 +137,8 @@ async def resolve(connection: Connection, writes: Sequence[ContactWrite]) -> lis
         PermanentError: a ``contact_id`` names no contact of its workspace.
     """
     keys = sorted({key for write in writes for key in keys_of(write.workspace_id, write.person)}, key=str)
-    await lock(connection, keys)
+    contents = [(write.workspace_id, "content", content.hex()) for write in writes if (content := _content(write))]
+    await lock(connection, [*keys, *contents])
     writing = _Writing(connection, await read_keys(connection, keys))
     await writing.load(writes)
     resolutions = [await writing.write(write) for write in writes]
@@ -156,23 +161,15 @@ class _Writing:
     async def load(self, writes: Sequence[ContactWrite]) -> None:
         """Read and hold the contacts that the batch can touch."""
         ids = {owner.contact_id for owners in self._owners.values() for owner in owners}
-        named = [write for write in writes if write.contact_id is not None]
+        named = [(write.contact_id, write.workspace_id) for write in writes if write.contact_id is not None]
         if named:
-            rows = await self._connection.fetch(
-                """
-                SELECT asked.id, contacts.id AS means FROM unnest($1::uuid[], $2::uuid[]) AS asked (id, workspace_id)
-                JOIN contacts ON contacts.id = surviving(asked.id) AND contacts.workspace_id = asked.workspace_id
-                """,
-                [write.contact_id for write in named],
-                [write.workspace_id for write in named],
-            )
-            self._means = {row["id"]: row["means"] for row in rows}
+            self._means = await read_means(self._connection, named)
             ids |= set(self._means.values())
         contents = {(write.workspace_id, content) for write in writes if (content := _content(write))}
         if contents:
             rows = await self._connection.fetch(
                 """
-                SELECT changes.workspace_id, content, surviving(contact_id) AS contact_id
+                SELECT changes.workspace_id, content, surviving(home_id) AS contact_id
                 FROM unnest($1::uuid[], $2::bytea[]) AS asked (workspace_id, content)
                 JOIN changes USING (workspace_id, content)
                 """,
@@ -181,55 +178,63 @@ class _Writing:
             self._contents = {(row["workspace_id"], row["content"]): row["contact_id"] for row in rows}
             ids |= set(self._contents.values())
         self.batch.views.update(await lock_contacts(self._connection, ids))
+        if named and await read_means(self._connection, named) != self._means:
+            raise StaleReadError("a merge was undone meanwhile")
 
     async def write(self, write: ContactWrite) -> Resolution | Dropped:
         person, workspace_id = _effective(write.person, write.policy), write.workspace_id
         content = _content(write)
         if content and (known := self._contents.get((workspace_id, content))):
-            return Resolution(self.batch.views[known].contact, "same write", is_new=False)
-        at = said_at(person, self._now)
-        keys = list(keys_of(workspace_id, person))
-        opted_out = None
-        for key in keys:
-            erased = self._erased.get(key)
-            if erased is None:
-                continue
-            if erased.at is not None and erased.at > at:
-                return Dropped(f"the contact was deleted at {erased.at.isoformat(timespec='seconds')}, after this")
-            opted_out = max(filter(None, (opted_out, erased.opted_out_at)), default=None)
+            return Resolution(self.batch.views[known].contact, known, SAME, is_new=False)
+        at = said_at(person, datetime.now(UTC))
+        erased = [(key, self._erased[key]) for key in keys_of(workspace_id, person) if key in self._erased]
+        for _, known_erased in erased:
+            if known_erased.at is not None and known_erased.at > at:
+                when = known_erased.at.isoformat(timespec="seconds")
+                return Dropped(f"the contact was deleted at {when}, after this")
         found = self._find(write, person)
         note = "; ".join(filter(None, (found.note, *person.notes)))
         merged: list[Merged] = []
         suggestions: list[UUID] = []
         contact_id = found.contact.id if found.contact else None
-        home_id = self._home(workspace_id, person, found.rule, contact_id)
+        home_id = write.contact_id or self._home(workspace_id, person, found.rule, contact_id)
         for bridge in found.bridges:
             reason, contact_id = await self._cross(write, person, contact_id, bridge, merged, suggestions)
             if reason:
                 person, note = _without(person, bridge.kind, note, reason)
         if contact_id is None:
             contact_id = home_id = new_id()
-            self.batch.begin(Contact(id=contact_id, workspace_id=workspace_id, version=0))
-        person = await self._attach(write, person, contact_id, home_id or contact_id, found)
+            self.batch.begin(Contact(contact_id, workspace_id, version=0, created_at=at, updated_at=at))
+        home_id = home_id or contact_id
+        opted_out = max(
+            (
+                known.opted_out_at
+                for key, known in erased
+                if known.opted_out_at and all(owner.contact_id != contact_id for owner in self._owners.get(key, ()))
+            ),
+            default=None,
+        )
+        person = await self._attach(write, person, contact_id, home_id, found)
         view = self.batch.views[contact_id]
-        wish = await self._wish(person, contact_id, home_id or contact_id, at, opted_out)
+        wish = await self._wish(person, contact_id, home_id, at, opted_out)
         said = Said(new_id(), at, write.kind, person)
-        folded = fold(replace(view, contact=replace(view.contact, do_not_contact=wish)), said)
+        folded = fold(view, said)
+        if folded.contact.do_not_contact != wish:
+            folded = replace(folded, contact=replace(folded.contact, do_not_contact=wish))
         before, after = differences(view.contact, folded.contact)
         is_new = view.contact.version == 0
         contact = folded.contact
-        if is_new:
-            contact = replace(contact, created_at=contact.created_at or at, updated_at=contact.updated_at or at)
         if after or is_new:
             contact = replace(contact, version=contact.version + 1)
         self.batch.put(replace(folded, contact=contact), is_touched=folded is not view)
-        # Also where nothing changed: that a person wrote again is part of their story.
-        if after or note or found.rule != BY_ID:
-            self.batch.change(write, said, contact, home_id or contact_id, found.rule, before, after, note, content)
+        # Also where nothing changed: that a person wrote again is part of their story, and of what a value follows from.
+        self.batch.change(write, said, contact, home_id, found.rule, before, after, note, content)
         if content:
             self._contents[workspace_id, content] = contact_id
         flags = tuple(flag for flag in person.flags if flag not in write.person.flags)
-        return Resolution(contact, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), flags)
+        return Resolution(
+            contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), flags
+        )
 
     def _find(self, write: ContactWrite, person: Person) -> Match:
         if write.contact_id is not None:
@@ -254,7 +259,7 @@ class _Writing:
 
     def _home(self, workspace_id: UUID, person: Person, rule: str, contact_id: UUID | None) -> UUID | None:
         """Return to whom the write goes back when a merge is undone: to whom the key belongs that it was matched by."""
-        if rule in {BY_ID, NEW}:
+        if rule == NEW:
             return contact_id
         matched: dict[str, Key] = {
             "external id": (workspace_id, f"{ID}{person.connection}", person.external_id),
@@ -315,6 +320,8 @@ class _Writing:
         merged.append(merge)
         self.batch.views.pop(absorbed)
         self.batch.views[survivor] = merge.view
+        self._means = {asked: survivor if means == absorbed else means for asked, means in self._means.items()}
+        self._contents = {key: survivor if known == absorbed else known for key, known in self._contents.items()}
         for key, owners in self._owners.items():
             self._owners[key] = [
                 replace(owner, contact_id=survivor) if owner.contact_id == absorbed else owner for owner in owners
@@ -339,11 +346,12 @@ class _Writing:
             elif owners and kind == PHONE and found.shares_phone:
                 standing = "shared"
                 self.batch.share(key)
-                person = _flagged(person, kind, FLAG_SHARED)
+                person = replace(person, flags=(*person.flags, FLAG_SHARED))
             elif await self._is_full(write.policy, contact_id, kind):
                 standing = "weak"
-                limit = write.policy.limit(kind)
-                person = _flagged(person, kind, FLAG_FULL.format(limit=limit, kind="e-mail" if kind == EMAIL else kind))
+                person = replace(
+                    person, weak=(*person.weak, kind), flags=(*person.flags, full_flag(kind, write.policy))
+                )
             if standing != "weak":
                 owners.append(Owner(contact_id, home_id, standing))
             alias = person.alias_key if kind == EMAIL else ""
@@ -370,18 +378,14 @@ class _Writing:
             return contact.do_not_contact
         consent = at if person.consent else None
         await self.batch.flush(also=contact_id)
+        # On the row that it was said of, whatever that is merged into: undoing the merge gives each side its own back.
         if opt_out is not None:
             await self._connection.execute(
                 "UPDATE contacts SET opted_out_at = greatest(opted_out_at, $2) WHERE id = $1", home_id, opt_out
             )
         if consent is not None:
             await self._connection.execute(
-                """
-                UPDATE contacts SET consented_at = greatest(consented_at, $2)
-                WHERE id IN (SELECT contact_group($1))
-                """,
-                contact_id,
-                consent,
+                "UPDATE contacts SET consented_at = greatest(consented_at, $2) WHERE id = $1", home_id, consent
             )
         return await is_opted_out(self._connection, contact_id)
 
@@ -396,10 +400,6 @@ def _effective(person: Person, policy: Policy) -> Person:
         and (kind not in policy.order or value in policy.blocked)
     ]
     return replace(person, weak=(*person.weak, *weak)) if weak else person
-
-
-def _flagged(person: Person, kind: str, flag: str) -> Person:
-    return replace(person, weak=(*person.weak, kind), flags=(*person.flags, flag))
 
 
 def _without(person: Person, kind: str, note: str, reason: str) -> tuple[Person, str]:

@@ -177,7 +177,8 @@ CREATE INDEX suggestions_decided ON suggestions (workspace_id, decided_at DESC) 
 CREATE TABLE erased_identifiers (
     workspace_id    uuid NOT NULL,
     digest          bytea NOT NULL,
-    erased_at       timestamptz NOT NULL,
+    -- NULL where others had the identifier too: then it speaks of the opt-out alone.
+    erased_at       timestamptz,
     opted_out_at    timestamptz,
     PRIMARY KEY (workspace_id, digest)
 );
@@ -258,6 +259,8 @@ CREATE TABLE crosswalk (
     home_id         uuid,
     connection      text NOT NULL,
     external_id     text,
+    -- Whether our own push made the record there: then its being another says nothing of who is who.
+    is_ours         boolean NOT NULL DEFAULT false,
     wanted_version  integer NOT NULL,
     pushed_version  integer NOT NULL DEFAULT 0,
     push_run_id     uuid,
@@ -267,6 +270,25 @@ CREATE TABLE crosswalk (
 );
 CREATE UNIQUE INDEX crosswalk_by_external_id ON crosswalk (workspace_id, connection, record_type, external_id)
     WHERE external_id IS NOT NULL;
+
+-- Further ids of a record in a system: it has the person twice. record_id is the contact that an id was first said of, and
+-- never moves.
+CREATE TABLE crosswalk_beside (
+    workspace_id    uuid NOT NULL,
+    record_type     text NOT NULL,
+    connection      text NOT NULL,
+    external_id     text NOT NULL,
+    record_id       uuid NOT NULL,
+    is_ours         boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (workspace_id, connection, record_type, external_id)
+);
+CREATE INDEX crosswalk_beside_by_record ON crosswalk_beside (record_id);
+
+CREATE VIEW record_ids AS
+    SELECT workspace_id, record_type, connection, external_id, record_id, coalesce(home_id, record_id) AS home_id, is_ours
+    FROM crosswalk WHERE external_id IS NOT NULL
+    UNION ALL
+    SELECT workspace_id, record_type, connection, external_id, record_id, record_id, is_ours FROM crosswalk_beside;
 
 -- Runs --------------------------------------------------------------------------------------------------------
 
