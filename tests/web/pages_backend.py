@@ -24,6 +24,7 @@ class PagesBackend:
     asked: list[tuple[str, UUID]] = field(default_factory=list)
     record_link: str = "https://crm.example/contacts/"
     refusal: str = ""
+    merging: frozenset[str] = frozenset()
     released_as: str = "processed"
 
     def __post_init__(self) -> None:
@@ -41,6 +42,9 @@ class PagesBackend:
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         return self.connections
+
+    def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
+        return self.merging
 
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         return self.record_link + external_id

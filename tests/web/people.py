@@ -10,7 +10,7 @@ from uuid import UUID
 from mainstay.db import acquire, transact
 from mainstay.identity import open_suggestion
 from mainstay.model import Submission
-from mainstay.records import Want, link
+from mainstay.records import Adopted, link
 from mainstay.web import WorkspaceCard
 from tests.insight.seed import Seed
 from tests.web.pages_backend import PagesBackend
@@ -86,12 +86,12 @@ async def people(backend: PagesBackend, slug: str = "cedar") -> People:
     await told("crm", kind="crm", email="sarah@birch.example", company="Birch & Co", tags=("vip",), days=3)
     await backend.contacts.edit(card.id, plain, {"first_name": "Sarah Ann"}, by="Dana")
     async with acquire(backend.pool) as connection:
-        await link(connection, [(Want(card.id, plain, 1, "ghl"), "ve9EPM428h8vShlRW1KT")])
+        await link(connection, [(Adopted(card.id, plain, "ghl", "ve9EPM428h8vShlRW1KT"), plain)])
 
     await told(name="Omar Diaz", email="omar@elm.example", phone="312 555 0160", days=30)
     flagged = await told(name="Rosa Diaz", email="rosa@elm.example", phone="312 555 0160", days=20)
     async with acquire(backend.pool) as connection:
-        await link(connection, [(Want(card.id, flagged, 1, "ghl"), "r1")])
+        await link(connection, [(Adopted(card.id, flagged, "ghl", "r1"), flagged)])
     for number in range(3, 8):
         email = f"rosa{number}@elm.example"
         await told("crm", kind="crm", email=email, connection="ghl", external_id="r1", days=19 - number)

@@ -42,7 +42,8 @@ class Counterpart:
     """A contact's record in one system. ``external_id`` is empty while it has none there yet.
 
     ``is_behind`` says that the system lacks our newest version; ``error`` why its last push stopped;
-    ``push_run_id`` the run that pushes now. ``record_id`` is the contact it belongs to: itself, or one merged into it.
+    ``push_run_id`` the run that pushes now. ``home_id`` is the contact that the id was first said of: itself, or one
+    merged into it. ``is_beside`` says that the system has the person twice, and pushes go to another of its records.
     """
 
     connection: str
@@ -50,8 +51,10 @@ class Counterpart:
     is_behind: bool
     error: str
     push_run_id: UUID | None
-    updated_at: datetime
+    updated_at: datetime | None
     record_id: UUID
+    home_id: UUID
+    is_beside: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,10 @@ async def contact_detail(connection: Connection, workspace_id: UUID, contact_id:
 
 
 async def group_of(connection: Connection, contact_id: UUID) -> Sequence[UUID]:
-    """Return a contact's id and those of all that was merged into it; of a merged one, those of its survivor."""
-    rows = await connection.fetch("SELECT contact_group(surviving($1)) AS id", contact_id)
+    """Return the contact that an id means today, then all that was merged into it."""
+    rows = await connection.fetch(
+        "SELECT id FROM contact_group(surviving($1)) WITH ORDINALITY AS members (id, place) ORDER BY place", contact_id
+    )
     return [row["id"] for row in rows]
 
 
@@ -153,19 +158,21 @@ async def identifiers_of(
     return found
 
 
-async def counterparts(
-    connection: Connection, workspace_id: UUID, contact_ids: Sequence[UUID]
-) -> tuple[Counterpart, ...]:
-    """Return the records of these contacts in the systems that have or shall have one."""
+async def counterparts(connection: Connection, workspace_id: UUID, group: Sequence[UUID]) -> tuple[Counterpart, ...]:
+    """Return the records of a group's contacts in the systems that have or shall have one, the survivor's first."""
     rows = await connection.fetch(
         """
         SELECT connection, coalesce(external_id, '') AS external_id, wanted_version > pushed_version AS is_behind,
-               error, push_run_id, updated_at, record_id
+               error, push_run_id, updated_at, record_id, coalesce(home_id, record_id) AS home_id,
+               record_id <> ($2::uuid[])[1] AS is_beside
         FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2)
-        ORDER BY connection, record_id
+        UNION ALL
+        SELECT connection, external_id, false, '', NULL, NULL, record_id, record_id, true
+        FROM crosswalk_beside WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2)
+        ORDER BY connection, is_beside, external_id
         """,
         workspace_id,
-        contact_ids,
+        group,
     )
     return tuple(Counterpart(**dict(row)) for row in rows)
 

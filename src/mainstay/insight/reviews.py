@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from mainstay.insight.comparison import Line, compare
-from mainstay.insight.contacts import Counterpart, Identifier, contact_of, counterparts, identifiers_of
+from mainstay.insight.contacts import Counterpart, Identifier, contact_of, counterparts, group_of, identifiers_of
 from mainstay.insight.paging import PAGE_SIZE, Page, Row
 from mainstay.insight.suggestions import probability, reasons_of
 from mainstay.model import Contact
@@ -99,11 +99,11 @@ async def review(connection: Connection, workspace_id: UUID, suggestion_id: UUID
         place = await _place(connection, workspace_id, chosen.id)
     sides = (chosen.one.id, chosen.other.id)
     identifiers = await identifiers_of(connection, workspace_id, sides)
-    elsewhere = await counterparts(connection, workspace_id, sides)
+    elsewhere = {side: await counterparts(connection, workspace_id, await group_of(connection, side)) for side in sides}
     return Review(
         chosen,
         compare(chosen.one, chosen.other, *(_keys(identifiers.get(side, ())) for side in sides)),
-        {side: tuple(each for each in elsewhere if each.record_id == side) for side in sides},
+        elsewhere,
         await connection.fetchval(_PREVIOUS, workspace_id, *place),
         await connection.fetchval(_NEXT, workspace_id, *place),
     )

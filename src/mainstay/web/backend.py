@@ -68,6 +68,10 @@ class Backend(Protocol):
         """Return a workspace's declared connections."""
         ...
 
+    def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
+        """Return the connections that merge their own two records of a person when two contacts are merged by hand."""
+        ...
+
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         """Return the address of a record in its system's own screens; empty when it has none."""
         ...

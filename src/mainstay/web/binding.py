@@ -66,6 +66,11 @@ class AppBackend:
             for name, entry in stack.connections.items()
         ]
 
+    def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
+        """Return the connections that merge their own two records of a person when two contacts are merged by hand."""
+        routing = self._app.routing(workspace_id)
+        return frozenset() if routing.merge_elsewhere == "never" else routing.merging_systems
+
 
 class Server:
     """The whole web side as one ASGI application. Intake goes first and bare: it passes no framework at all."""

@@ -319,7 +319,7 @@ def changed_fields(before: dict[str, Any], after: dict[str, Any], region: str = 
         for line in (
             _changed_custom(before.get(name) or {}, after[name])
             if isinstance(after[name], dict)
-            else [(name.replace("_", " "), *(_plain(side.get(name), name, region) for side in (before, after)))]
+            else [(name.replace("_", " "), _plain(before.get(name), name, region), _plain(after[name], name, region))]
         )
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from mainstay.errors import PermanentError
-from mainstay.insight import compare, contact_detail, has_choice, search_contacts
+from mainstay.insight import Counterpart, compare, contact_detail, has_choice, search_contacts
 from mainstay.web.pages.contacts import NOBODY, contact_page
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
@@ -41,7 +42,8 @@ async def side_by_side(request: Request, slug: str, contact_id: UUID, other_id: 
 async def _side_by_side(
     request: Request, slug: str, contact_id: UUID, other_id: UUID, *, refusal: str = ""
 ) -> Response:
-    async with site_of(request).page(request, slug) as page:
+    site = site_of(request)
+    async with site.page(request, slug) as page:
         found = [
             await contact_detail(page.connection, page.workspace.id, each) for each in sorted((contact_id, other_id))
         ]
@@ -60,6 +62,7 @@ async def _side_by_side(
             lines=lines,
             has_choice=has_choice(lines),
             counterparts={one.contact.id: one.counterparts, other.contact.id: other.counterparts},
+            merging=merging_too(site.backend.merging_systems(page.workspace.id), one.counterparts, other.counterparts),
             back=contact_id,
             refusal=refusal,
         )
@@ -89,6 +92,12 @@ async def unmerge(request: Request, slug: str, contact_id: UUID, merge_id: UUID)
     except PermanentError as error:
         return await contact_page(request, slug, contact_id, refusal=f"It was not un-merged: {error}.")
     return RedirectResponse(f"/w/{slug}/contacts/{parted.contact.id}?done=parted", 303)
+
+
+def merging_too(systems: frozenset[str], *sides: Sequence[Counterpart]) -> list[str]:
+    """Return the systems that will merge their own two records of two contacts."""
+    known = [{each.connection for each in side if each.external_id and not each.is_beside} for side in sides]
+    return sorted(systems.intersection(*known))
 
 
 def side_of(keep: str) -> UUID | None:

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from mainstay.errors import PermanentError
 from mainstay.insight import find_suggestion, has_choice, list_decided, list_suggestions, review
-from mainstay.web.pages.merging import side_of
+from mainstay.web.pages.merging import merging_too, side_of
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
 
@@ -29,7 +29,8 @@ async def reviews(request: Request, slug: str, at: UUID | None = None, last: UUI
 async def _reviews(
     request: Request, slug: str, at: UUID | None, *, last: UUID | None = None, refusal: str = ""
 ) -> Response:
-    async with site_of(request).page(request, slug) as page:
+    site = site_of(request)
+    async with site.page(request, slug) as page:
         workspace_id = page.workspace.id
         shown = await review(page.connection, workspace_id, at)
         before = shown.suggestion.id if shown else None
@@ -40,6 +41,9 @@ async def _reviews(
             status=409 if refusal else 200,
             review=shown,
             has_choice=has_choice(shown.lines) if shown else False,
+            merging=merging_too(site.backend.merging_systems(workspace_id), *shown.counterparts.values())
+            if shown
+            else (),
             following=following,
             last=decided if decided and decided.state in {"accepted", "rejected"} else None,
             refusal=refusal,
