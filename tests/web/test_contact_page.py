@@ -150,7 +150,6 @@ async def test_another_is_found_by_typing_compared_and_merged(people: People, da
     assert people.contact(people.plain) + "/merge/" + str(people.plain) not in found
 
     compared = (await dana.get(f"{path}/{people.flagged}")).text
-    assert "≠" not in compared
     assert compared.count('name="keep"') == 3
     merged = await dana.post(f"{path}/{people.flagged}", data={"keep": str(people.flagged)})
 

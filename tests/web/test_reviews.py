@@ -57,7 +57,7 @@ async def test_values_as_people_write_them_and_what_agrees(people: People, opera
     rows = re.findall(r'<div class="row ([a-z-]+)[^"]*">\s*<span class="field">([^<]+)', text)
     assert dict(map(reversed, rows)) == {
         "Name": "differs", "E-mail": "one-only", "Phone": "differs", "Company": "other-only", "Source": "differs",
-    }  # type: ignore[arg-type]  # fmt: skip
+    }  # fmt: skip
 
 
 async def test_the_chosen_sides_values_stay(people: People, operator: Browser) -> None:
