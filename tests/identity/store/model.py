@@ -113,8 +113,12 @@ class Model:
         return [
             word
             for word in self.words
-            if word.home in group and not (word.by_merge and self.merges[word.by_merge].is_undone)
+            if word.home in group and (word.by_merge is None or self._is_within(self.merges[word.by_merge], group))
         ]
+
+    @staticmethod
+    def _is_within(merge: Merge, group: set[UUID]) -> bool:
+        return not merge.is_undone and {merge.survivor, merge.merged} <= group
 
     def best(self, contact: UUID) -> dict[str, tuple[str, Word]]:
         """Field to the value that stands and who said it."""
