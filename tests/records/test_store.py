@@ -7,7 +7,7 @@ import pytest
 from mainstay.db import Pool, acquire
 from mainstay.errors import PermanentError
 from mainstay.model import new_id
-from mainstay.records import Want, link, push_failed, pushed, start_push, want
+from mainstay.records import Adopted, Want, link, push_failed, pushed, start_push, want
 from mainstay.records.store import PUSH, external_id_of, is_wanted
 from mainstay.runs import NewRun, add_runs
 
@@ -73,7 +73,7 @@ async def test_what_a_system_says_of_its_own_record_is_linked_and_never_relinked
     async with acquire(pool) as connection:
         assert not await is_wanted(connection, workspace, RECORD, "ghl")
         for external_id in ("a1", "a2"):
-            await link(connection, [(Want(workspace, RECORD, 1, "ghl"), external_id)])
+            await link(connection, [(Adopted(workspace, RECORD, "ghl", external_id), RECORD)])
         assert await external_id_of(connection, workspace, RECORD, "ghl") == "a1"
         assert await is_wanted(connection, workspace, RECORD, "ghl")
         assert await external_id_of(connection, workspace, RECORD, "hubspot") == ""

@@ -3,6 +3,7 @@
 from mainstay.identity.person import Person, normalise, person_from_json, person_to_json
 from mainstay.identity.rules import DEFAULT as DEFAULT_POLICY
 from mainstay.identity.rules import Policy
+from mainstay.identity.store.checking import Checked, Finding, check_book
 from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
@@ -13,9 +14,11 @@ from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, a
 __all__ = [
     "DEFAULT_POLICY",
     "IDENTITY",
+    "Checked",
     "ContactWrite",
     "Dropped",
     "Erased",
+    "Finding",
     "Merged",
     "Parted",
     "Person",
@@ -24,6 +27,7 @@ __all__ = [
     "annotate",
     "answer_of",
     "ask_again",
+    "check_book",
     "contact_of",
     "decide",
     "erase",

@@ -133,7 +133,7 @@ def _owner_of_phone(person: Person, owners: Sequence[Known], policy: Policy) -> 
             return fitting[0], SHARED_PHONE
     # It could be several, or says nothing but the number. Said once more, it is the same as the last time (R14).
     same = [owner for owner in owners if (*owner.name, owner.email) == (*person.name, person.email)]
-    return (same[0], SHARED_PHONE) if same else (None, NEW)
+    return (min(same, key=lambda owner: owner.id), SHARED_PHONE) if same else (None, NEW)
 
 
 def _with_bridges(contact: Known, rule: str, hits: Hits) -> Match:

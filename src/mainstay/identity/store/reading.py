@@ -136,14 +136,16 @@ async def load_contact(connection: Connection, workspace_id: UUID, contact_id: U
 async def view_from_changes(connection: Connection, contact: Contact) -> View:
     """Return what follows from all that was ever said of a contact and of what is merged into it.
 
-    An e-mail or phone counts where it is one of the contact's identifiers: after a merge was undone, what was said of
-    both together may name one that went with the other.
+    What a merge said again for its chosen side counts where both of its sides are. An e-mail or phone counts where it is one
+    of the contact's identifiers: after a merge was undone, what was said of both may name one that went with the other.
     """
     rows = await connection.fetch(
         """
-        SELECT changes.id, occurred_at, kind, person FROM changes
-        LEFT JOIN merges ON merges.id = changes.merge_id
-        WHERE changes.home_id IN (SELECT contact_group($1)) AND merges.undone_at IS NULL
+        WITH members AS MATERIALIZED (SELECT contact_group($1) AS id)
+        SELECT changes.id, occurred_at, kind, person FROM changes LEFT JOIN merges ON merges.id = changes.merge_id
+        WHERE changes.home_id IN (SELECT id FROM members)
+          AND (merges.id IS NULL OR (merges.undone_at IS NULL AND merges.merged_id IN (SELECT id FROM members)
+                                     AND merges.survivor_id IN (SELECT id FROM members)))
         ORDER BY changes.id
         """,
         contact.id,
