@@ -51,10 +51,7 @@ def read_international(digits: str) -> str | None:
         plan = _find_plan(digits)
         if plan is None:
             return None
-    national = digits[len(plan.code) :]
-    if plan.prefix is not None and plan.prefix(national) is not None:
-        return None
-    return f"+{digits}" if _is_given_out(plan, national) else None
+    return _read_dialled(digits[len(plan.code) :], plan)
 
 
 def read_national(digits: str, region: str) -> str | None:
@@ -63,12 +60,16 @@ def read_national(digits: str, region: str) -> str | None:
     if plan is None:
         return None
     if digits.startswith("00"):
-        return read_international(digits[2:]) if plan.dials_00 and digits[2] != "0" else None
+        is_known = plan.dials_00 or digits.startswith(plan.code, 2)
+        return read_international(digits[2:]) if is_known and digits[2] != "0" else None
     if plan.exit_code(digits) is not None:
         return None
+    return _read_with_code(digits, plan) if digits.startswith(plan.code) else _read_dialled(digits, plan)
+
+
+def _read_dialled(digits: str, plan: _Plan) -> str | None:
+    """Read what is dialled within a country, with its trunk prefix or without."""
     prefix = plan.prefix(digits) if plan.prefix is not None else None
-    if digits.startswith(plan.code):
-        return _read_with_code(digits, plan, prefix)
     if prefix is not None:
         if plan.is_rewritten and prefix.re.groups and prefix[prefix.re.groups] is not None:
             return None
@@ -76,8 +77,9 @@ def read_national(digits: str, region: str) -> str | None:
     return f"+{plan.code}{digits}" if _is_given_out(plan, digits) else None
 
 
-def _read_with_code(digits: str, plan: _Plan, prefix: Any) -> str | None:
-    if prefix is None and _is_given_out(plan, digits):
+def _read_with_code(digits: str, plan: _Plan) -> str | None:
+    """Read what begins like the country's own code, which it may be or not."""
+    if (plan.prefix is None or plan.prefix(digits) is None) and _is_given_out(plan, digits):
         return f"+{plan.code}{digits}"
     rest = digits[len(plan.code) :]
     if plan.general(digits) is not None or (plan.prefix is not None and plan.prefix(rest) is not None):

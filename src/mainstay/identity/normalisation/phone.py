@@ -42,21 +42,22 @@ def read_plain(raw: str, region: str) -> Normalised | None:
     text = raw.translate(_PUNCTUATION)
     digits = text[1:] if text[:1] == "+" else text
     length = len(digits)
-    # Of 8 digits it may be a date; "(0)", ".0" and a second "+" have meanings of their own.
-    if not 8 < length < 16 or not digits.isdecimal() or not digits.isascii() or _SPECIAL(raw) is not None:
-        return None
-    if length > 12 and _SPACE_INSIDE(raw) is not None:
-        # It may be two numbers.
+    # Of 8 digits it may be a date; "(0)" and ".0" have meanings of their own; of 12 it may be two numbers.
+    if (
+        not 8 < length < 16
+        or not (digits.isdecimal() and digits.isascii())
+        or ("(" in raw and _TRUNK_ZERO.search(raw) is not None)
+        or ("." in raw and _DECIMALS(raw) is not None)
+        or (length > 11 and _halves(raw))
+    ):
         return None
     canonical = read_national(digits, region) if digits is text else read_international(digits)
     return _describe(canonical, "") if canonical is not None else None
 
 
 _PUNCTUATION = dict.fromkeys(map(ord, " \t\n\r()-."))
-_SPECIAL = re.compile(r"\( *0 *\)|\.0+\s*$|[^\s(]\s*\(?\s*\+").search
-
-
-_SPACE_INSIDE = re.compile(r"\S\s+\S").search
+_DECIMALS = re.compile(r"\.0+\s*$").search
+_TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 
 
 def read_any(raw: str, region: str) -> Normalised:
@@ -171,7 +172,7 @@ _DATE = re.compile(
     r"\d{1,2}([./-])\d{1,2}\1(?:19|20)\d\d|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}(?:[ T]\d\d:\d\d.*)?"
 ).fullmatch
 _VANITY = re.compile(r"(?=(?:.*[a-z]){3})\(?\+?[\d(][\d ().-]*[a-z][a-z\d .-]*", re.IGNORECASE).fullmatch
-_PLAIN = re.compile(r"[ (]*\+?[\d ()\[\]./_-]*").fullmatch
+_PLAIN = re.compile(r"[ (.-]*\+?[\d ()\[\]./_-]*").fullmatch
 
 
 def _is_two_by_slash(text: str, region: str) -> bool:
@@ -182,12 +183,23 @@ def _is_two_by_slash(text: str, region: str) -> bool:
 
 def _is_two_by_space(text: str, region: str) -> bool:
     """Tell whether a space parts two numbers that make a third, longer one together."""
-    if sum(map(str.isdigit, text)) < 13:
-        return False
-    return any(
-        _is_number(text[: space.start()], region) and _is_number(text[space.end() :], region)
-        for space in re.finditer(r"\s+", text)
-    )
+    return any(_is_number(one, region) and _is_number(other, region) for one, other in _halves(text))
+
+
+def _halves(text: str) -> list[tuple[str, str]]:
+    """Return the two sides of each space that has six digits or more on both."""
+    words = text.split()
+    if len(words) == 1 or max(map(len, words)) > len(text) - 7:
+        return []
+    found = ((text[: space.start()], text[space.end() :]) for space in _SPACES(text))
+    return [(one, other) for one, other in found if min(map(_count_digits, (one, other))) > 5]
+
+
+_SPACES = re.compile(r"\s+").finditer
+
+
+def _count_digits(text: str) -> int:
+    return sum(map(str.isdigit, text))
 
 
 def _is_number(text: str, region: str) -> bool:
@@ -211,9 +223,6 @@ def _forms(text: str) -> set[str]:
     return {plus + re.sub(r"\D", "", form) for form in (text, without)}
 
 
-_TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
-
-
 def _readings(digits: str, region: str) -> set[str]:
     """Return the E.164 forms of all numbers that digits may stand for: none, one, or rarely two."""
     found = {_resolve(digits, region)}
@@ -228,8 +237,14 @@ def _readings(digits: str, region: str) -> set[str]:
 
 
 def _resolve(digits: str, region: str) -> str:
-    if len(digits) > 40 or not (region or digits.startswith("+")):
+    if not 3 < len(digits) < 40 or not (region or digits.startswith("+")):
         return ""
+    quick = read_international(digits[1:]) if digits.startswith("+") else read_national(digits, region)
+    return quick or resolve_by_library(digits, region)
+
+
+def resolve_by_library(digits: str, region: str) -> str:
+    """Return E.164 of digits (and a ``+``) as libphonenumber reads them, with Mexico's old prefixes; or ""."""
     try:
         number = parse(digits, region or None, keep_raw_input=True)
     except NumberParseException:

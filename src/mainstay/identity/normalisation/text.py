@@ -68,13 +68,15 @@ def clean(text: str) -> str:
 
 def to_ascii_forms(text: str) -> str:
     """Drop what is invisible and bring full-width letters, ``＠`` and ``。`` to ASCII; all else stays, as NFC."""
+    if text.isascii():
+        return text
     plain = unicodedata.normalize("NFC", text.translate(invisible()).translate(_wide()))
     return plain if plain.isascii() else unicodedata.normalize("NFC", plain.translate(invisible()).translate(_wide()))
 
 
 def to_ascii_digits(text: str) -> str:
     """Bring the digits of every script to ASCII."""
-    return text.translate(_digits())
+    return text if text.isascii() else text.translate(_digits())
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
