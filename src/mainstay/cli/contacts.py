@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstay.cli.command import Command, group, options_of
+from mainstay.cli.command import Command, LocalCommand, group, options_of
 from mainstay.cli.errors import MissingError
+from mainstay.cli.normalizing import normalize
 from mainstay.cli.reading import Reading, read
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mainstay.model import Contact
 
 contacts = group("Who is known: one person, one contact.")
+contacts.command("normalize", cls=LocalCommand)(normalize)
 
 _MOST = 1000
 

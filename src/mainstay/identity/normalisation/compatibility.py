@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from mainstay.identity.normalisation.folding import fold, is_initial, spellings
 from mainstay.identity.normalisation.name import NameParts, is_nobody, read_fields
 from mainstay.identity.normalisation.nicknames import nicknames
-from mainstay.identity.normalisation.text import is_blank
 from mainstay.identity.normalisation.words import JOINING, PARTICLES
 
 Name = tuple[str, str]
@@ -51,7 +50,7 @@ def shortens(old: str, new: str) -> bool:
 
 
 def _read(name: Name) -> NameParts:
-    first, last = ("" if is_blank(part) or is_nobody(part) else part for part in name)
+    first, last = ("" if is_nobody(part) else part for part in name)
     return read_fields(first, last)
 
 

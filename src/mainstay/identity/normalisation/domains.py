@@ -22,7 +22,8 @@ _MISTYPED_OFTEN = (
 # One letter away from a large provider, and in use themselves.
 _NEIGHBOURS = frozenset(
     {"mail.com", "email.com", "ymail.com", "gmail.co.uk", "yahoo.co", "yahoo.cm", "icloud.org", "hotmail.co", "fmail.com",
-     "hotmail.cm", "rmail.com", "zmail.com", "tmail.com", "jmail.com", "vmail.com", "umail.com", "pmail.com", "g-mail.com"}
+     "hotmail.cm", "rmail.com", "zmail.com", "tmail.com", "jmail.com", "vmail.com", "umail.com", "pmail.com",
+     "g-mail.com"}
 )  # fmt: skip
 _ENDINGS = {
     "con": "com", "cmo": "com", "ocm": "com", "comm": "com", "coom": "com", "vom": "com", "xom": "com", "cim": "com",
@@ -58,4 +59,9 @@ def _mistyped() -> dict[str, str]:
     for name in (*PROVIDERS, *_MISTYPED_OFTEN, *_NEIGHBOURS):
         found.pop(name, None)
     # Two slips that are seen every day.
-    return found | {"gmai.co": "gmail.com", "gmal.co": "gmail.com", "hotmial.co": "hotmail.com", "gmail.co": "gmail.com"}
+    return found | {
+        "gmai.co": "gmail.com",
+        "gmal.co": "gmail.com",
+        "hotmial.co": "hotmail.com",
+        "gmail.co": "gmail.com",
+    }

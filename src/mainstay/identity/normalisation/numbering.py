@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, PhoneMetadata
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, PhoneMetadata, PhoneNumberDesc
 
 _Match = Callable[[str], Any]
 _TYPES = (
@@ -134,7 +134,7 @@ def _plan_of(region: str) -> _Plan | None:
             dials_00=metadata.international_prefix == "00",
             prefix=re.compile(prefix).match if prefix else None,
             is_rewritten=bool(metadata.national_prefix_transform_rule),
-            general=re.compile(metadata.general_desc.national_number_pattern).fullmatch,
+            general=re.compile(_general(metadata).national_number_pattern or "(?!)").fullmatch,
             areas=_areas(metadata.country_code),
         )
     return _BY_REGION[region]
@@ -151,10 +151,16 @@ def _areas(code: int) -> tuple[_Area, ...]:
     return tuple(found)
 
 
+def _general(metadata: PhoneMetadata) -> PhoneNumberDesc:
+    if metadata.general_desc is None:
+        raise LookupError(f"phonenumbers has no numbering plan of {metadata.id}")
+    return metadata.general_desc
+
+
 def _given_out(metadata: PhoneMetadata) -> dict[int, _Match]:
-    general = metadata.general_desc
+    general = _general(metadata)
     described = [desc for name in _TYPES if (desc := getattr(metadata, name)) and desc.national_number_pattern]
-    found = {}
+    found: dict[int, _Match] = {}
     for length in general.possible_length:
         patterns = {
             desc.national_number_pattern

@@ -135,7 +135,7 @@ def _split_extension(text: str) -> tuple[str, str]:
     found = _EXTENSION(text)
     if found is None:
         return text.rstrip(" ,;./-"), ""
-    return text[: found.start()].rstrip(" ,;./-([") , found["ext"] or ""
+    return text[: found.start()].rstrip(" ,;./-(["), found["ext"] or ""
 
 
 _EXTENSION = re.compile(
@@ -160,14 +160,18 @@ def _fault(text: str, region: str) -> Reason | None:
         return Reason.TWO_NUMBERS
     if _LETTER(text) is not None:
         # Letters are a number's own only where it is none without them, as in 1-800-FLOWERS.
-        is_vanity = _VANITY(text) is not None and not _is_number(re.sub(r"[a-z]", "", text, flags=re.I), region)
+        is_vanity = _VANITY(text) is not None and not _is_number(
+            re.sub(r"[a-z]", "", text, flags=re.IGNORECASE), region
+        )
         return None if is_vanity else Reason.TEXT_BESIDE
     return None if _PLAIN(text) is not None else Reason.NOT_A_NUMBER
 
 
 _DIGIT = re.compile(r"\d").search
 # Behind a mark that parts, two digits or more are a second number; one mark at the end was dropped before.
-_NUMBERS = re.compile(r"\d[^\d]*(?:[,;|&\n\\]|(?<![a-z])(?:or|and|oder|und|ou|et|o|y|e|e/o)(?![a-z]))[^\d]*\d", re.I).search
+_NUMBERS = re.compile(
+    r"\d[^\d]*(?:[,;|&\n\\]|(?<![a-z])(?:or|and|oder|und|ou|et|o|y|e|e/o)(?![a-z]))[^\d]*\d", re.IGNORECASE
+).search
 _DATE = re.compile(
     r"\d{1,2}([./-])\d{1,2}\1(?:19|20)\d\d|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}(?:[ T]\d\d:\d\d.*)?"
 ).fullmatch

@@ -52,7 +52,7 @@ JOINING: Final = frozenset({"and", "und", "et", "oder", "or"})
 """Words between two people."""
 
 NOBODY: Final = frozenset(
-    {"null", "none", "nil", "undefined", "unknown", "anonymous", "anon", "test", "tester", "testing", "noname", "n/a",
+    {"null", "none", "nil", "undefined", "unknown", "anonymous", "anon", "test", "tester", "testing", "noname", "n a",
      "no name", "name", "guest", "customer", "lead", "contact", "user", "asdf", "qwerty", "xxx", "abc", "first last",
      "firstname lastname", "first name last name", "test test", "test user", "test lead", "unknown unknown",
      "wireless caller", "unknown caller", "unknown name", "not provided", "not given", "no caller id", "private caller"}
