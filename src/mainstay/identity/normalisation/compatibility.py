@@ -130,16 +130,24 @@ def _family_match(one: Sequence[str], other: Sequence[str]) -> bool:
         return True
     if _is_spelt_alike(one, other):
         return True
-    left, right = (" ".join(words) for words in (one, other))
+    left, right = (fold(" ".join(words)) for words in (one, other))
     short, long = sorted((_without_particles(left), _without_particles(right)), key=len)
-    if len(short) == 1 and is_initial(short[0]):
-        return fold(left)[:1] == fold(right)[:1] or long[0].startswith(short[0])
+    # V. is van Dyck by either word.
+    if any(
+        is_initial(a) and (b.startswith(a) or _without_particles(b)[0].startswith(a))
+        for a, b in _both_ways(left, right)
+    ):
+        return True
     if len(short) == len(long):
         return all(a == b or _is_initial_of(a, b) or _is_initial_of(b, a) for a, b in zip(short, long, strict=True))
     # Of two family names people often give one, the first or, after a marriage, either.
     return len(short) == 1 and len(short[0]) > 1 and short[0] in long
 
 
+def _both_ways(one: str, other: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (one, other), (other, one)
+
+
 def _without_particles(family: str) -> list[str]:
-    words = fold(family).split()
+    words = family.split()
     return [word for word in words if word not in PARTICLES] or words

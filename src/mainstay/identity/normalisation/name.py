@@ -93,7 +93,9 @@ def read_any(raw: str) -> NameKey:
         if again.canonical == key.canonical:
             break
         key = again._replace(suffix=key.suffix or again.suffix)
-    return _refuse(Reason.PLACEHOLDER) if not key.canonical or is_nobody(text) else key
+    if is_nobody(key.canonical) or is_nobody(text):
+        return _refuse(Reason.PLACEHOLDER)
+    return key if has_letters(key.canonical) else _refuse(Reason.NO_LETTERS)
 
 
 def _key_of(parts: NameParts) -> NameKey:

@@ -82,7 +82,7 @@ class Normalised(NamedTuple):
 
 
 class NameKey(NamedTuple):
-    """One name, read. ``canonical`` is given and family names together; the ``suffix`` (jr, sr, ii, iii, iv) is apart."""
+    """One name, read. ``canonical`` is given and family names together, ``suffix`` (jr, sr, ii, iii, iv) is apart."""
 
     status: Status
     canonical: str = ""

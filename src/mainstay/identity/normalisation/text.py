@@ -9,7 +9,8 @@ from functools import cache
 from typing import Final
 
 PLACEHOLDERS: Final = frozenset(
-    {"null", "none", "nil", "n/a", "n.a.", "n.a", "na", "#n/a", "undefined", "nan", "unknown", "not provided", "not given",
+    {"null", "none", "nil", "n/a", "n.a.", "n.a", "na", "#n/a", "undefined", "nan", "unknown", "not provided",
+     "not given",
      "not available", "no email", "no phone", "no e-mail", "tbd", "test", "(none)", "(null)", "<null>", "[null]", "-",
      "--",
      "---", "–", "—", ".", "..", "...", "?", "??", "???", "_", "/", "*", "**"}
