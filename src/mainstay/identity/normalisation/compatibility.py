@@ -29,11 +29,7 @@ def are_compatible(one: Name, other: Name) -> bool:
         return False
     if _wholes(left) & _wholes(right):
         return True
-    return any(
-        _given_match(first.given, second.given) and _family_match(first.family, second.family)
-        for first in _readings(left)
-        for second in _readings(right)
-    )
+    return any(_fits(first, second) for first in _readings(left) for second in _readings(right))
 
 
 def shortens(old: str, new: str) -> bool:
@@ -78,6 +74,15 @@ def _readings(parts: NameParts) -> list[NameParts]:
     while start > 1 and fold(words[start - 1]) in PARTICLES:
         start -= 1
     return [NameParts(words[:start], words[start:])]
+
+
+def _fits(one: NameParts, other: NameParts) -> bool:
+    if not _given_match(one.given, other.given):
+        return False
+    if _family_match(one.family, other.family):
+        return True
+    # Something missing in both places is too much.
+    return len(_Given(one.given).words) == len(_Given(other.given).words) and _is_one_of_two(one.family, other.family)
 
 
 def _given_match(one: Sequence[str], other: Sequence[str]) -> bool:
@@ -126,26 +131,23 @@ def _is_initial_of(short: str, long: str) -> bool:
 
 
 def _family_match(one: Sequence[str], other: Sequence[str]) -> bool:
-    if not one or not other:
-        return True
-    if _is_spelt_alike(one, other):
+    if not one or not other or _is_spelt_alike(one, other):
         return True
     left, right = (fold(" ".join(words)) for words in (one, other))
-    short, long = sorted((_without_particles(left), _without_particles(right)), key=len)
-    # V. is van Dyck by either word.
-    if any(
-        is_initial(a) and (b.startswith(a) or _without_particles(b)[0].startswith(a))
-        for a, b in _both_ways(left, right)
-    ):
-        return True
-    if len(short) == len(long):
-        return all(a == b or _is_initial_of(a, b) or _is_initial_of(b, a) for a, b in zip(short, long, strict=True))
-    # Of two family names people often give one, the first or, after a marriage, either.
-    return len(short) == 1 and len(short[0]) > 1 and short[0] in long
+    for short, long in ((left, right), (right, left)):
+        # V. is van Dyck by either word.
+        if is_initial(short) and (long.startswith(short) or _without_particles(long)[0].startswith(short)):
+            return True
+    words, others = _without_particles(left), _without_particles(right)
+    return len(words) == len(others) and all(
+        a == b or _is_initial_of(a, b) or _is_initial_of(b, a) for a, b in zip(words, others, strict=True)
+    )
 
 
-def _both_ways(one: str, other: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (one, other), (other, one)
+def _is_one_of_two(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether one side gives one of the other's family names: the first, or after a marriage either."""
+    short, long = sorted((_without_particles(fold(" ".join(words))) for words in (one, other)), key=len)
+    return len(short) == 1 < len(long) and len(short[0]) > 1 and short[0] in long
 
 
 def _without_particles(family: str) -> list[str]:
