@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstay.cli.command import Command, group, options_of
+from mainstay.cli.command import Command, LocalCommand, group, options_of
 from mainstay.cli.errors import BROKEN, MissingError
+from mainstay.cli.normalizing import normalize
 from mainstay.cli.reading import Reading, read
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mainstay.model import Contact
 
 contacts = group("Who is known: one person, one contact.")
+contacts.command("normalize", cls=LocalCommand)(normalize)
 
 _MOST = 1000
 
