@@ -20,6 +20,7 @@ from mainstay.identity.store.reading import (
     is_opted_out,
     keys_of_contact,
     lock_contacts,
+    read_means,
     view_from_changes,
 )
 from mainstay.identity.store.suggesting import follow_merge, reject
@@ -225,22 +226,18 @@ class _Story:
 
 
 async def _hold(connection: Connection, workspace_id: UUID, one_id: UUID, other_id: UUID) -> dict[UUID, View]:
-    """Lock two contacts with every key that names them."""
-    rows = await connection.fetch(
-        "SELECT asked, surviving(asked) AS id FROM unnest($2::uuid[]) AS asked "
-        "WHERE EXISTS (SELECT FROM contacts WHERE id = asked AND workspace_id = $1 AND deleted_at IS NULL)",
-        workspace_id,
-        [one_id, other_id],
-    )
-    means = {row["asked"]: row["id"] for row in rows}
+    """Lock two contacts.
+
+    Their keys need no lock: a write that found one of the two by a key waits for its row, and sees then that it is merged.
+    """
+    await lock(connection, ())
+    means = await read_means(connection, [(one_id, workspace_id), (other_id, workspace_id)])
     for asked in (one_id, other_id):
         if asked not in means:
             raise PermanentError(f"there is no contact {asked}")
-    keys = await keys_of_contact(connection, workspace_id, list(means.values()))
-    await lock(connection, keys)
     views = await lock_contacts(connection, set(means.values()))
-    if set(await keys_of_contact(connection, workspace_id, list(means.values()))) != set(keys):
-        raise StaleReadError("a contact was written meanwhile")
+    if await read_means(connection, [(one_id, workspace_id), (other_id, workspace_id)]) != means:
+        raise StaleReadError("a merge was undone meanwhile")
     return {asked: views[found] for asked, found in means.items()}
 
 
