@@ -19,8 +19,8 @@ from mainstay.engine.context import RoleBinding
 from mainstay.errors import WorkflowError
 from mainstay.identity import Person, Policy, annotate, load_contact
 from mainstay.inbound import FILE, Journey, read
-from mainstay.intake import INBOUND, Intake, SourceBinding
-from mainstay.intake.store import Suspect
+from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
+from mainstay.intake.store import Suspect, clear_quarantine
 from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM
 from mainstay.kit.http import Session, open_session
 from mainstay.model import Run, new_id
@@ -316,9 +316,9 @@ class App:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""
         return await self.intake.replay(self.workspace(workspace_id).all_sources, workspace_id, delivery_id)
 
-    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> None:
+    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Receipt:
         """Take a request out of quarantine on a person's word; see :meth:`Intake.release`."""
-        await self.intake.release(self.workspace(workspace_id).sources, workspace_id, quarantine_id)
+        return await self.intake.release(self.workspace(workspace_id).sources, workspace_id, quarantine_id)
 
     async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
@@ -352,9 +352,10 @@ class App:
         return found is not None
 
     async def watch_once(self) -> None:
-        """Close what has healed; called by the worker with each heartbeat."""
+        """Close what has healed and forget what is over; called by the worker with each heartbeat."""
         async with acquire(self.pool) as connection:
             await resolve_healed(connection)
+            await clear_quarantine(connection, datetime.now(UTC))
 
 
 class _Programs(Mapping[str, Any]):

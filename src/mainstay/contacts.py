@@ -109,7 +109,7 @@ class Contacts:
             ConflictError: the key was used for another write.
         """
         routing = self._workspaces.routing(workspace_id)
-        person = normalise(replace(submission, source=submission.source or source), routing.region)
+        person = normalise(replace(submission, source=submission.source or source), routing.region, is_name_enough=True)
         write = ContactWrite(workspace_id, person, source, kind=kind, policy=routing.policy)
         said = orjson.dumps([source, kind, person_to_json(person)], option=orjson.OPT_SORT_KEYS)
         return await self._commit(self._write, _Request(workspace_id, write, key, sha256(said).digest()))

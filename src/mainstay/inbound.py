@@ -120,9 +120,7 @@ class Journey:
     def __init__(self, commit: GroupCommit, workspaces: Workspaces) -> None:
         self._commit = commit
         self._workspaces = workspaces
-        self._process: Write[Inbound, Sequence[Claimed]] = Write(
-            "process deliveries", 20, process, locks=IDENTITY
-        )
+        self._process: Write[Inbound, Sequence[Claimed]] = Write("process deliveries", 20, process, locks=IDENTITY)
 
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Drive one inbound run to its end; returns the runs that begin with it."""

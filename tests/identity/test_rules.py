@@ -134,7 +134,12 @@ class TestBridge:
             (True, BridgeFacts({"ghl": frozenset({"a1"})}), Policy(), ""),
             (True, BridgeFacts(counts={"email": 6}), Policy(), "together they would have more than 5 emails"),
             (True, BridgeFacts(counts={"email": 5, "phone": 5}), Policy(), ""),
-            (True, BridgeFacts(counts={"phone": 3}), Policy(max_phones=2), "together they would have more than 2 phones"),
+            (
+                True,
+                BridgeFacts(counts={"phone": 3}),
+                Policy(max_phones=2),
+                "together they would have more than 2 phones",
+            ),
         ],
     )
     def test_it_asks_where_anything_speaks_against_it(

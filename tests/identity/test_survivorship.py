@@ -107,7 +107,11 @@ class TestOneField:
 class TestFold:
     @given(stories)
     def test_the_order_of_arrival_does_not_matter(self, story: list[Said]) -> None:
-        told = {tuple(values(fold_all(EMPTY, order)).items()) for order in permutations(story)} if len(story) < 5 else set()
+        told = (
+            {tuple(values(fold_all(EMPTY, order)).items()) for order in permutations(story)}
+            if len(story) < 5
+            else set()
+        )
         assert len(told) < 2 or len({frozenset(each) for each in told}) == 1
 
     @given(stories)
@@ -126,7 +130,9 @@ class TestFold:
             source = by_id[origin.change]
             key = name.removeprefix(CUSTOM)
             stands = view.contact.custom[key] if name.startswith(CUSTOM) else getattr(view.contact, name)
-            given_value = (source.person.custom or {}).get(key, "") if name.startswith(CUSTOM) else getattr(source.person, name)
+            given_value = (
+                (source.person.custom or {}).get(key, "") if name.startswith(CUSTOM) else getattr(source.person, name)
+            )
             assert stands == given_value
 
     @given(stories)

@@ -24,6 +24,9 @@ IDLE_IN_TRANSACTION_SECONDS = 10.0
 """After this the server breaks off a transaction whose process is silent: one that is paused would hold its locks, and
 with them whoever has taken over its runs."""
 
+GIVE_UP_SECONDS = 30.0
+"""After this a connection is cut by us: a server that hangs, or is gone without a word, would never answer."""
+
 Pool = asyncpg.Pool
 # A pool lends its connections in a wrapper, which asyncpg's types do not count as a connection.
 Connection = asyncpg.Connection | PoolConnectionProxy
@@ -100,16 +103,23 @@ async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], 
 
 @asynccontextmanager
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
-    """Borrow a connection; whatever shows that the server is away becomes a DatabaseUnavailableError."""
+    """Borrow a connection, for GIVE_UP_SECONDS at most.
+
+    Whatever shows that the server is away becomes a DatabaseUnavailableError.
+    """
     own_fault: Exception | None = None
     try:
         async with pool.acquire() as connection:
+            # Cutting is all that helps: asyncpg's own time-out asks the server first, and waits for its answer.
+            given_up = asyncio.get_running_loop().call_later(GIVE_UP_SECONDS, connection.terminate)
             try:
                 yield connection
             except asyncpg.InterfaceError as error:
                 # asyncpg has one class for a connection that is gone and for a value that it cannot encode.
                 own_fault = None if connection.is_closed() else error
                 raise
+            finally:
+                given_up.cancel()
     except (
         OSError,
         asyncpg.InterfaceError,

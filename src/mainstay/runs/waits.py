@@ -88,6 +88,38 @@ async def recheck_wait(connection: Connection, run: Run, wait: Wait) -> None:
         await wake(connection, [(run.workspace_id, wait.event_type, found["means"], event)], only=run.id)
 
 
+async def recheck_waits(connection: Connection) -> int:
+    """Do for every waiting run what :func:`recheck_wait` does for one: whoever had to may have died before it could.
+
+    Returns how many events were found. A wait began when its step was first recorded as waiting.
+    """
+    found = await connection.fetch(
+        """
+        WITH open AS (
+            SELECT waits.*, (lpad(to_hex(floor(extract(epoch FROM began.at) * 1000)::bigint), 12, '0')
+                             || repeat('0', 20))::uuid AS since
+            FROM waits JOIN runs ON runs.id = waits.run_id AND runs.state = 'waiting'
+            CROSS JOIN LATERAL (SELECT min(started_at) AS at FROM attempts
+                                WHERE run_id = waits.run_id AND step = waits.step AND state = 'waiting') AS began
+            WHERE waits.event IS NULL AND began.at IS NOT NULL
+        )
+        SELECT workspace_id, run_id, event_type, contact_id, data FROM open CROSS JOIN LATERAL (
+            SELECT data FROM events WHERE events.contact_id = open.contact_id AND events.id > open.since
+              AND events.workspace_id = open.workspace_id AND events.type = open.event_type ORDER BY id LIMIT 1
+        ) AS missed WHERE contact_id IS NOT NULL
+        UNION ALL
+        SELECT workspace_id, run_id, event_type, contact_id, data FROM open CROSS JOIN LATERAL (
+            SELECT data FROM events WHERE events.workspace_id = open.workspace_id AND events.type = open.event_type
+              AND events.id > open.since ORDER BY id LIMIT 1
+        ) AS missed WHERE contact_id IS NULL
+        """
+    )
+    for row in found:
+        event = {"type": row["event_type"], **row["data"]}
+        await wake(connection, [(row["workspace_id"], row["event_type"], row["contact_id"], event)], only=row["run_id"])
+    return len(found)
+
+
 async def wake(
     connection: Connection,
     happened: Sequence[tuple[UUID, str, UUID | None, Mapping[str, Any]]],

@@ -80,7 +80,9 @@ class Book(RuleBasedStateMachine):
         async def work() -> None:
             async with acquire(self.pool) as connection:
                 await connection.execute(
-                    "INSERT INTO workspaces (id, slug, name) VALUES ($1, $2, 'Acme')", self.workspace, str(self.workspace)
+                    "INSERT INTO workspaces (id, slug, name) VALUES ($1, $2, 'Acme')",
+                    self.workspace,
+                    str(self.workspace),
                 )
 
         self.do(work())
@@ -227,7 +229,9 @@ class Book(RuleBasedStateMachine):
                 continue
             contact_id = row["id"]
             assert {name: row[name] for name in FIELDS} == {name: model.value(contact_id, name) for name in FIELDS}
-            custom = {name.removeprefix("custom."): text for name, (text, _) in model.best(contact_id).items() if "." in name}
+            custom = {
+                name.removeprefix("custom."): text for name, (text, _) in model.best(contact_id).items() if "." in name
+            }
             assert row["custom"] == custom
             assert {tag.casefold() for tag in row["tags"]} == model.tags(contact_id)
             assert row["do_not_contact"] == model.is_out(contact_id)

@@ -36,7 +36,9 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
-async def check_book(connection: Connection, workspace_id: UUID, *, sample: int | None = 1000) -> AsyncIterator[Checked]:
+async def check_book(
+    connection: Connection, workspace_id: UUID, *, sample: int | None = 1000
+) -> AsyncIterator[Checked]:
     """Look at every invariant of a workspace's book, read only; yields after each.
 
     ``sample`` is how many contacts are told again from their changes, spread over the book; None for all. Run it in a

@@ -349,7 +349,9 @@ class _Writing:
                 person = replace(person, flags=(*person.flags, FLAG_SHARED))
             elif await self._is_full(write.policy, contact_id, kind):
                 standing = "weak"
-                person = replace(person, weak=(*person.weak, kind), flags=(*person.flags, full_flag(kind, write.policy)))
+                person = replace(
+                    person, weak=(*person.weak, kind), flags=(*person.flags, full_flag(kind, write.policy))
+                )
             if standing != "weak":
                 owners.append(Owner(contact_id, home_id, standing))
             alias = person.alias_key if kind == EMAIL else ""
