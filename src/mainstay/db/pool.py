@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
@@ -85,8 +86,9 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
     )
 
 
-async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 5) -> Result:
-    """Do ``work`` in a transaction of its own; done again when it was broken off in favour of another."""
+async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 12) -> Result:
+    """Do ``work`` in a transaction of its own; done again, a moment later, when it was broken off in favour of another."""
+    moment = 0.001
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():
@@ -95,6 +97,8 @@ async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], 
             tries -= 1
             if not tries:
                 raise
+        await asyncio.sleep(moment * random.random())  # noqa: S311 - no secret: so that two do not meet in step
+        moment *= 2
 
 
 @asynccontextmanager

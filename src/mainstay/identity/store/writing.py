@@ -136,6 +136,7 @@ async def resolve(connection: Connection, writes: Sequence[ContactWrite]) -> lis
         StaleReadError: a merge came in between; the transaction is to be done again.
         PermanentError: a ``contact_id`` names no contact of its workspace.
     """
+    writes = [replace(write, person=_effective(write.person, write.policy)) for write in writes]
     keys = sorted({key for write in writes for key in keys_of(write.workspace_id, write.person)}, key=str)
     contents = [(write.workspace_id, "content", content.hex()) for write in writes if (content := _content(write))]
     await lock(connection, [*keys, *contents])
@@ -182,7 +183,7 @@ class _Writing:
             raise StaleReadError("a merge was undone meanwhile")
 
     async def write(self, write: ContactWrite) -> Resolution | Dropped:
-        person, workspace_id = _effective(write.person, write.policy), write.workspace_id
+        person, workspace_id = write.person, write.workspace_id
         content = _content(write)
         if content and (known := self._contents.get((workspace_id, content))):
             return Resolution(self.batch.views[known].contact, known, SAME, is_new=False)
@@ -231,9 +232,8 @@ class _Writing:
         self.batch.change(write, said, contact, home_id, found.rule, before, after, note, content)
         if content:
             self._contents[workspace_id, content] = contact_id
-        flags = tuple(flag for flag in person.flags if flag not in write.person.flags)
         return Resolution(
-            contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), flags
+            contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), person.flags
         )
 
     def _find(self, write: ContactWrite, person: Person) -> Match:
