@@ -127,7 +127,8 @@ def _tell(options: Options, prepared: Any, tally: Tally, *, source: str, dry_run
         )
         return
     title = "checked, nothing was written" if dry_run else "brought in"
-    say(text((prepared.path.name, "bold"), f" · {title} · {lines:,} lines in {seconds:.1f} s ({rate:,.0f} lines/s)"))
+    took = f"{number(lines, 'line')} in {seconds:.1f} s ({rate:,.0f} lines/s)"
+    say(text((prepared.path.name, "bold"), f" · {title} · {took}"))
     rows: list[tuple[str, Any]] = [("can be taken" if dry_run else "accepted", f"{tally.kept:,}")]
     if not dry_run:
         rows.append(("in already", f"{tally.repeated:,}"))
