@@ -77,7 +77,13 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("import", "import_file", "imports", "Bring in contacts from a CSV file."),
         ),
     ),
-    ("Run it", (Entry("db", "db", "db", "The database: migrate, url."),)),
+    (
+        "Run it",
+        (
+            Entry("tokens", "tokens", "tokens", "Who may use the API: create, list, revoke."),
+            Entry("db", "db", "db", "The database: migrate, url."),
+        ),
+    ),
 )
 _ENTRIES = {entry.name: entry for _, entries in COMMANDS for entry in entries}
 # They take --stack themselves: as a default it reaches them when it was given before their name.
