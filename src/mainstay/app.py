@@ -12,7 +12,7 @@ from uuid import UUID
 
 from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing, contact_from_json
-from mainstay.contacts import Contacts
+from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
@@ -334,9 +334,10 @@ class App:
         return found is not None
 
     async def watch_once(self) -> None:
-        """Close what has healed; called by the worker with each heartbeat."""
+        """Close what has healed, drop what has had its time; called by the worker with each heartbeat."""
         async with acquire(self.pool) as connection:
             await resolve_healed(connection)
+            await forget_old_keys(connection)
 
 
 class _Programs(Mapping[str, Any]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 BY_HAND = ("email", "phone", "first_name", "last_name", "company")
 """The fields that a person may edit; custom ones as ``custom.KEY``."""
+KEYS_ARE_KEPT = timedelta(days=7)
+"""How long a repeated idempotency key gives the first answer again."""
 Result = TypeVar("Result")
 
 
@@ -271,7 +274,7 @@ def _by_hand(values: Mapping[str, str], wish: Submission, region: str) -> Person
         raise PermanentError(
             f"{unknown[0]!r} is not a field that can be edited; fields: {', '.join(BY_HAND)}, custom.*"
         )
-    fields = {name: values[name] for name in BY_HAND if values.get(name)}
+    fields: dict[str, Any] = {name: values[name] for name in BY_HAND if values.get(name)}
     # The id is for normalise alone: whom this is about is known.
     given = replace(wish, custom=custom, external_id="by hand", **fields)
     person = normalise(given, region)
@@ -339,6 +342,18 @@ async def _answers(connection: Connection, requests: Sequence[_Request]) -> list
         row = known.get((request.workspace_id, request.key)) if request.key else None
         found.append(_same(request, row["digest"], outcome_from_json(row["answer"])) if row else None)
     return found
+
+
+async def forget_old_keys(connection: Connection) -> None:
+    """Drop idempotency keys that are older than a week, some at a time: no one repeats a write for so long."""
+    await connection.execute(
+        """
+        DELETE FROM idempotency_keys WHERE (workspace_id, key) IN (
+            SELECT workspace_id, key FROM idempotency_keys WHERE at < now() - $1::interval ORDER BY at LIMIT 5000
+            FOR UPDATE SKIP LOCKED)
+        """,
+        KEYS_ARE_KEPT,
+    )
 
 
 async def _keep_answers(connection: Connection, answered: Sequence[tuple[_Request, Any]]) -> None:

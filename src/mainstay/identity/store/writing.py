@@ -209,7 +209,7 @@ class _Writing:
                 person, note = _without(person, bridge.kind, note, reason)
         if contact_id is None:
             contact_id = home_id = new_id()
-            self.batch.begin(Contact(id=contact_id, workspace_id=workspace_id, version=0))
+            self.batch.begin(Contact(contact_id, workspace_id, version=0, created_at=at, updated_at=at))
         person = await self._attach(write, person, contact_id, home_id or contact_id, found)
         view = self.batch.views[contact_id]
         wish = await self._wish(person, contact_id, home_id or contact_id, at, opted_out)

@@ -113,11 +113,13 @@ def fault(where: str, error: Exception) -> Problem:
 
 def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:
     """Return pydantic's errors by field, without the values."""
-    found: dict[FieldError, None] = {}
+    found: dict[str, FieldError] = {}
     for error in errors[:_MOST_ERRORS]:
         place = [str(part) for part in error["loc"] if part not in {"body", "query", "path", "header"}]
-        found[FieldError(".".join(place)[:200] or "body", _message(error))] = None
-    return list(found)
+        # What follows the key of a custom field says which of several types was tried.
+        name = ".".join(place[:2] if place[:1] == ["custom"] else place)[:200] or "body"
+        found.setdefault(name, FieldError(name, _message(error)))
+    return list(found.values())
 
 
 def _message(error: Mapping[str, Any]) -> str:

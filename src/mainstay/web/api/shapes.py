@@ -28,6 +28,10 @@ MOST_CUSTOM = 100
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("should not hold the character NUL")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("should not hold half a character") from error
     return text
 
 
@@ -46,6 +50,7 @@ def _sensible(moment: datetime) -> datetime:
 Text = Annotated[str, AfterValidator(_storable)]
 _Key = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 _Custom = Annotated[Text, StringConstraints(max_length=_LONGEST_CUSTOM)]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
 _Moment = Annotated[
     AwareDatetime,
     BeforeValidator(_is_text),
@@ -70,7 +75,7 @@ class ContactBody(_Body):
     last_name: Annotated[Text | None, Field(max_length=200)] = None
     company: Annotated[Text | None, Field(max_length=200)] = None
     tags: Annotated[list[_Key] | None, Field(max_length=50)] = None
-    custom: Annotated[dict[_Key, _Custom | int | float | bool | None] | None, Field(max_length=MOST_CUSTOM)] = None
+    custom: Annotated[dict[_Key, _Custom | int | _Number | bool | None] | None, Field(max_length=MOST_CUSTOM)] = None
     source: Annotated[
         Text | None, Field(max_length=100, description="Where the person came from; the token's name without it.")
     ] = None
