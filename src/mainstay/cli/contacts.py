@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainstay.cli.command import Command, group, options_of
+from mainstay.cli.contact_writing import add, delete, edit
 from mainstay.cli.errors import MissingError
 from mainstay.cli.reading import Reading, read
+from mainstay.cli.reviewing import merge, suggestions, unmerge
 
 if TYPE_CHECKING:
     from mainstay.insight import ContactDetail, Counterpart, Entry, Page
@@ -93,6 +95,10 @@ def show(
         return
     _show_detail(detail)
     _show_story(story.items)
+
+
+for verb in (add, edit, merge, unmerge, suggestions, delete):
+    contacts.command(cls=Command)(verb)
 
 
 def _show_list(found: tuple[Contact, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from mainstay.web.tokens import create_token
 from tests.web.api.conftest import Client
 
 
@@ -146,8 +147,6 @@ async def test_changes_tell_the_whole_lineage(client: Client) -> None:
 
 
 async def test_workspaces_never_meet(client: Client) -> None:
-    from mainstay.web.tokens import create_token
-
     made = await client.write(email="kim@example.com")
     other = await client.write(email="pat@example.com")
     async with client.app.pool.acquire() as connection:
@@ -158,7 +157,7 @@ async def test_workspaces_never_meet(client: Client) -> None:
     refused = await foreign.get("/contacts")
     assert (refused.status, refused.problem) == (403, "not-served")
     ours = client.app.workspaces[client.workspace_id]
-    client.app.workspaces[bell] = type(ours)(bell, type("Bundle", (), {"stack": ours.stack, "workflows": ()})())  # type: ignore[arg-type]
+    client.app.workspaces[bell] = type(ours)(bell, type("Bundle", (), {"stack": ours.stack, "workflows": ()})())
     path = f"/contacts/{made['contact_id']}"
     for answer in (
         await foreign.get(path),

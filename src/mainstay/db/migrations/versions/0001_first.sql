@@ -170,6 +170,7 @@ CREATE TABLE suggestions (
     UNIQUE (one_id, other_id)
 );
 CREATE INDEX suggestions_open ON suggestions (workspace_id, score DESC, id DESC) WHERE state = 'open';
+CREATE INDEX suggestions_by_short_id ON suggestions (workspace_id, right(id::text, 8) text_pattern_ops);
 CREATE INDEX suggestions_by_other ON suggestions (other_id);
 CREATE INDEX suggestions_decided ON suggestions (workspace_id, decided_at DESC) WHERE state IN ('accepted', 'rejected');
 
