@@ -76,7 +76,10 @@ def event_to_json(source: SourceBinding, event: Event) -> dict[str, Any]:
             source=submission.source or source.name,
             occurred_at=submission.occurred_at or event.time,
         )
-        person = person_to_json(normalise(submission, source.region))
+        try:
+            person = person_to_json(normalise(submission, source.region))
+        except MalformedError as error:
+            raise MalformedError(f"{error}. Mend the source's map, or the form, then replay") from error
     return {
         "type": event.type,
         "key": event.key,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LAST_ID = UUID(int=2**128 - 1)
 _MOST = 100
+_MERGE = "id, survivor_id, merged_id, rule, by, note, at, undone_at, undone_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ async def person_detail(connection: Connection, workspace_id: UUID, contact_id: 
         """,  # noqa: S608 - a number of ours
         contact.id,
     )
-    group = [row["id"] for row in await connection.fetch("SELECT contact_group($1) AS id", contact.id)]
+    group = await _group(connection, contact.id)
     elsewhere = await connection.fetch(
         """
         SELECT connection, external_id FROM crosswalk
@@ -251,14 +252,12 @@ async def merges_of(connection: Connection, workspace_id: UUID, contact_id: UUID
     """Return the merges that a contact, or what is merged into it, had a part in, the newest first; at most 100."""
     rows = await connection.fetch(
         f"""
-        WITH members (id) AS (SELECT contact_group($2)), found (id) AS (
-            SELECT merges.id FROM members JOIN merges ON merges.survivor_id = members.id
-            UNION SELECT merges.id FROM members JOIN merges ON merges.merged_id = members.id)
-        SELECT id, survivor_id, merged_id, rule, by, note, at, undone_at, undone_by
-        FROM found JOIN merges USING (id) WHERE workspace_id = $1 ORDER BY id DESC LIMIT {_MOST}
-        """,  # noqa: S608 - a number of ours
+        SELECT {_MERGE} FROM merges WHERE survivor_id = ANY($2) AND workspace_id = $1
+        UNION SELECT {_MERGE} FROM merges WHERE merged_id = ANY($2) AND workspace_id = $1
+        ORDER BY id DESC LIMIT {_MOST}
+        """,  # noqa: S608 - names and a number of ours
         workspace_id,
-        contact_id,
+        await _group(connection, contact_id),
     )
     return tuple(MergeRow(**dict(row)) for row in rows)
 
@@ -325,6 +324,10 @@ def _suggestion(row: Row, people: Mapping[UUID, Contact]) -> SuggestionRow:
     told = {name: row[name] for name in SuggestionRow.__dataclass_fields__ if name != "contacts"}
     both = tuple(people[each] for each in (row["one_id"], row["other_id"]) if each in people)
     return SuggestionRow(**told, contacts=both)
+
+
+async def _group(connection: Connection, contact_id: UUID) -> list[UUID]:
+    return [row["id"] for row in await connection.fetch("SELECT contact_group($1) AS id", contact_id)]
 
 
 def _contact(row: Row) -> Contact:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -30,6 +32,7 @@ from mainstay.web.api.problems import (
     field_errors,
     problem_of,
 )
+from mainstay.web.api.shapes import BulkLine, BulkProblem, BulkShape, ProblemShape
 
 if TYPE_CHECKING:
     from mainstay.contacts import Contacts
@@ -47,6 +50,7 @@ def create_api(backend: Backend, verbs: Contacts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         middleware=[Middleware(Gate, backend=backend)],
     )
     app.state.desk = Desk(backend, verbs)
@@ -104,6 +108,8 @@ def _description(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title="Mainstay", version=version("mainstay"), description=_SUMMARY, routes=app.routes, openapi_version="3.1.0"
     )
+    _, further = models_json_schema(_FURTHER, ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"].update(further["$defs"])
     document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{"token": []}]
     # FastAPI's own answer to wrong fields is never given here.
@@ -117,6 +123,13 @@ def _description(app: FastAPI) -> dict[str, Any]:
     return document
 
 
+# What no route names to FastAPI: problems, and the lines of a stream.
+_FURTHER: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+    (BulkLine, "validation"),
+    (BulkShape, "serialization"),
+    (BulkProblem, "serialization"),
+    (ProblemShape, "serialization"),
+]
 _PROBLEM = {
     "description": "What went wrong",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemShape"}}},

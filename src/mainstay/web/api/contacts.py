@@ -91,7 +91,21 @@ async def _as_it_is(ask: Asking, contact_id: UUID | None) -> Contact | None:
 @router.post(
     "/bulk",
     response_class=Response,
-    responses={200: {"content": {"application/x-ndjson": {"schema": {"$ref": "#/components/schemas/BulkShape"}}}}},
+    responses={
+        200: {
+            "description": "One outcome a line",
+            "content": {
+                "application/x-ndjson": {
+                    "schema": {
+                        "anyOf": [
+                            {"$ref": "#/components/schemas/BulkShape"},
+                            {"$ref": "#/components/schemas/BulkProblem"},
+                        ]
+                    }
+                }
+            },
+        }
+    },
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -273,7 +273,7 @@ class WrittenShape(OutcomeShape):
 
 
 class BulkShape(OutcomeShape):
-    """One line of the answer to a bulk write; a line that failed has the members of a problem instead."""
+    """One line of the answer to a bulk write; BulkProblem where it failed. ``repeated``: its key was used before."""
 
     line: int
     status: int
@@ -397,3 +397,9 @@ class ProblemShape(BaseModel):
     status: int
     detail: str
     errors: Annotated[list[FieldErrorShape] | None, Field(description="By field, where fields are wrong.")] = None
+
+
+class BulkProblem(ProblemShape):
+    """One line of the answer to a bulk write that failed."""
+
+    line: int
