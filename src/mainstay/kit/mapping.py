@@ -3,7 +3,8 @@
 Left stands what Mainstay calls it: a field of Submission, or ``custom.KEY``. Right stands where the value is: a key of
 the payload, a dotted path into nested JSON (``answers.0.email``), a quoted literal, or a list of these, of which the
 first that is not empty counts. Keys match exactly, else regardless of case, spaces, underscores and hyphens.
-Without a map, the usual spellings are recognised. Whatever is left over becomes a custom field.
+Without a map, the usual spellings are recognised, but for ``occurred_at`` and ``consent``: consent lifts an opt-out, so
+it is never guessed. Whatever is left over becomes a custom field.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mainstay.errors import MalformedError
+from mainstay.kit.opting import consent, opts_out, said_at
 from mainstay.kit.payload import MAX_CHARS, show_keys, text
 from mainstay.kit.source import SourceSettings
 from mainstay.kit.spelling import IGNORED, WRAPPERS, guess, squash
 from mainstay.model import Submission
 
-TARGETS = ("email", "phone", "name", "first_name", "last_name", "company", "source", "tags")
+TARGETS = (
+    *("email", "phone", "name", "first_name", "last_name", "company", "source", "tags"),
+    *("occurred_at", "do_not_contact", "consent"),
+)
 MAX_CUSTOM = 50
 MAX_CUSTOM_KEY = 100
 MAX_TAGS = 50
@@ -171,7 +176,7 @@ class _Reading:
         single = _joined(value) if store is self._custom else _first_text(value)
         if not single:
             return False
-        store[key] = single
+        store[key] = consent(single, path[:MAX_CUSTOM_KEY] or "map") if target == "consent" else single
         self._used.add(path)
         return True
 
@@ -192,7 +197,7 @@ class _Reading:
                 continue
             self.take(target, value, path)
         for target, path, value in ranked[0]:
-            if target in {"source", "tags"}:
+            if target in {"source", "tags", "do_not_contact"}:
                 self.take(target, value, path)
 
     def _recognise_parts(self, parts: Mapping[str, Any], path: str) -> None:
@@ -235,8 +240,17 @@ class _Reading:
             source=values.get("source", ""),
             tags=self._tags,
             custom=self._custom or _NONE,
-            occurred_at=occurred_at,
+            occurred_at=self._time() or occurred_at,
+            do_not_contact=opts_out(values.get("do_not_contact", "")),
+            consent=values.get("consent", ""),
         )
+
+    def _time(self) -> datetime | None:
+        written = self._values.get("occurred_at")
+        time = said_at(written) if written else None
+        if written and time is None:
+            raise MalformedError(self._explain("occurred_at is not a time as ISO 8601 has it, nor seconds since 1970"))
+        return time
 
     def _gather_custom(self) -> None:
         for path, value in _leaves(self._payload):

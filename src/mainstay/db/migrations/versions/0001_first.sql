@@ -150,6 +150,7 @@ CREATE TABLE merges (
     undone_by     text NOT NULL DEFAULT ''
 );
 CREATE INDEX merges_by_survivor ON merges (survivor_id, id);
+CREATE INDEX merges_by_merged ON merges (merged_id, id);
 CREATE UNIQUE INDEX merges_standing ON merges (merged_id) WHERE undone_at IS NULL;
 
 -- Two contacts that may be one person. one_id is the lower id. A rejected pair stays rejected.
@@ -169,6 +170,7 @@ CREATE TABLE suggestions (
     UNIQUE (one_id, other_id)
 );
 CREATE INDEX suggestions_open ON suggestions (workspace_id, score DESC, id DESC) WHERE state = 'open';
+CREATE INDEX suggestions_by_short_id ON suggestions (workspace_id, right(id::text, 8) text_pattern_ops);
 CREATE INDEX suggestions_by_other ON suggestions (other_id);
 CREATE INDEX suggestions_decided ON suggestions (workspace_id, decided_at DESC) WHERE state IN ('accepted', 'rejected');
 
@@ -234,6 +236,22 @@ CREATE TABLE idempotency_keys (
     at            timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, key)
 );
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (at);
+CREATE INDEX idempotency_keys_by_contact ON idempotency_keys (workspace_id, (answer ->> 'contact_id'));
+
+-- Who may use the API of a workspace. Only a digest of the token is kept; hint is its last four characters.
+CREATE TABLE api_tokens (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    name          text NOT NULL,
+    digest        bytea NOT NULL UNIQUE,
+    hint          text NOT NULL,
+    is_read_only  boolean NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    last_used_at  timestamptz,
+    revoked_at    timestamptz
+);
+CREATE UNIQUE INDEX api_tokens_by_name ON api_tokens (workspace_id, name) WHERE revoked_at IS NULL;
 
 CREATE TABLE events (
     id            uuid PRIMARY KEY,
