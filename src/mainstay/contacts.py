@@ -26,6 +26,8 @@ from mainstay.identity import (
     Parted,
     Person,
     Resolution,
+    answer_of,
+    ask_again,
     decide,
     erase,
     merge,
@@ -220,6 +222,27 @@ class Contacts:
             await decide(connection, workspace_id, suggestion_id, state="rejected", by=by)
 
         await transact(self._pool, work)
+
+    async def reopen(self, workspace_id: UUID, suggestion_id: UUID, *, by: str) -> Parted | None:
+        """Take back the answer to a suggestion: what it merged is parted again, and the question is open again.
+
+        Raises:
+            PermanentError: there is no such suggestion, or no answer, or what it merged was parted or deleted since.
+        """
+
+        async def work(connection: Connection) -> Parted | None:
+            answer = await answer_of(connection, workspace_id, suggestion_id)
+            parted = None
+            if answer.state == "accepted":
+                if answer.merge_id is None:
+                    raise PermanentError("the two contacts are not merged with each other any more")
+                parted = await unmerge(connection, workspace_id, answer.merge_id, by=by)
+                cause = Cause(workspace_id, self._workspaces.routing(workspace_id), by)
+                await _store(connection, lambda c: c.of_unmerge(connection, cause, parted))
+            await ask_again(connection, workspace_id, suggestion_id)
+            return parted
+
+        return await transact(self._pool, work)
 
     async def delete(self, workspace_id: UUID, contact_id: UUID) -> Erased:
         """Delete a contact and what was kept of it here; its copies in other systems are named, not touched.

@@ -423,8 +423,10 @@ CREATE TABLE workers (
     heartbeat_at  timestamptz NOT NULL DEFAULT now()
 );
 
+-- The name is who signs in by it, as whoever made the link said; it stands beside what they decide.
 CREATE TABLE sign_in_links (
     token_hash    text PRIMARY KEY,
+    name          text NOT NULL DEFAULT '',
     created_at    timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL,
     used_at       timestamptz
@@ -432,6 +434,7 @@ CREATE TABLE sign_in_links (
 
 CREATE TABLE sessions (
     token_hash    text PRIMARY KEY,
+    name          text NOT NULL DEFAULT '',
     created_at    timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL
 );
