@@ -174,7 +174,7 @@ async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *,
         raise PermanentError("this merge is undone already")
     root_id, restored_id = row["root"], row["merged_id"]
     keys = await keys_of_contact(connection, workspace_id, (root_id,))
-    await lock(connection, keys)
+    await lock(connection, keys, (workspace_id,))
     now = datetime.now(UTC)
     held = await connection.fetch(
         "SELECT id, merged_into, deleted_at, version FROM contacts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
@@ -237,7 +237,7 @@ async def _hold(connection: Connection, workspace_id: UUID, one_id: UUID, other_
         if asked not in means:
             raise PermanentError(f"there is no contact {asked}")
     keys = await keys_of_contact(connection, workspace_id, list(means.values()))
-    await lock(connection, keys)
+    await lock(connection, keys, (workspace_id,))
     views = await lock_contacts(connection, set(means.values()))
     if set(await keys_of_contact(connection, workspace_id, list(means.values()))) != set(keys):
         raise StaleReadError("a contact was written meanwhile")
