@@ -20,7 +20,6 @@ import orjson
 from mainstay.db import encode_json
 from mainstay.identity.person import Person, person_from_json, person_to_json, said_at
 from mainstay.identity.rules import EMAIL, NEW, PHONE, Policy
-from mainstay.identity.store.keys import ID
 from mainstay.identity.store.writing import ContactWrite, content_of, effective
 from mainstay.identity.survivorship import Said, View, differences, fold
 from mainstay.model import Contact
@@ -67,10 +66,9 @@ class Chunk:
     Attributes:
         ids: for its contact, if it makes one, and for its change.
         emails: those that name an owner; ``phones`` likewise.
-        external_ids: (kind, value) of ids in other systems.
         contents: by what a line that names nobody is recognised.
         weak: (place, kind, value) of what names nobody.
-        collided: places of lines that share a key with another one of the chunk.
+        involved: places of lines that share a key with another one of the chunk, or carry the id of another system.
         people: (what was said, how it was written where otherwise), as JSON.
         contacts: the row to be stored if nobody knows the line's keys, in the text form of COPY. Likewise
             ``identifiers`` and ``changes``.
@@ -80,10 +78,9 @@ class Chunk:
     ids: list[tuple[str, str]] = field(default_factory=list)
     emails: list[str] = field(default_factory=list)
     phones: list[str] = field(default_factory=list)
-    external_ids: list[tuple[str, str] | None] = field(default_factory=list)
     contents: list[bytes | None] = field(default_factory=list)
     weak: list[tuple[int, str, str]] = field(default_factory=list)
-    collided: frozenset[int] = frozenset()
+    involved: frozenset[int] = frozenset()
     people: list[tuple[str, str]] = field(default_factory=list)
     contacts: list[bytes] = field(default_factory=list)
     identifiers: list[bytes] = field(default_factory=list)
@@ -101,6 +98,7 @@ class Chunk:
 
 def write_of(origin: Origin, person: Person, number: int) -> ContactWrite:
     """Return what a line says as a write."""
+    person = effective(person, origin.policy)
     names_somebody = person.identifies(EMAIL) or person.identifies(PHONE) or person.external_id
     return ContactWrite(
         origin.workspace_id,
@@ -120,12 +118,12 @@ def prepare(origin: Origin, lines: Iterable[Line]) -> Chunk:
     rows = _Rows(origin)
     for line in lines:
         rows.add(chunk, line)
-    chunk.collided = frozenset(_collided(chunk))
+    chunk.involved |= frozenset(_collided(chunk))
     return chunk
 
 
 def _collided(chunk: Chunk) -> Iterable[int]:
-    keys: tuple[list[Any], ...] = (chunk.emails, chunk.phones, chunk.external_ids, chunk.contents)
+    keys: tuple[list[Any], ...] = (chunk.emails, chunk.phones, chunk.contents)
     for values in keys:
         several = {value for value, count in Counter(values).items() if count > 1 and value}
         if several:
@@ -143,8 +141,8 @@ class _Rows:
 
     def add(self, chunk: Chunk, line: Line) -> None:
         origin = self._origin
-        person = effective(line.person, origin.policy)
-        write = write_of(origin, person, line.number)
+        write = write_of(origin, line.person, line.number)
+        person = write.person
         contact_id, change_id = self._ids(line.record)
         place = len(chunk.numbers)
         chunk.numbers.append(line.number)
@@ -161,7 +159,8 @@ class _Rows:
                     f"{origin.workspace_id}\t{kind}\t{escaped(value)}\t{contact_id}\t{contact_id}\t"
                     f"{'weak' if is_weak else 'owner'}\t{alias}\t{self._source}\t{self._now}\n"
                 )
-        chunk.external_ids.append((f"{ID}{person.connection}", person.external_id) if person.external_id else None)
+        if person.external_id:
+            chunk.involved |= {place}
         content = content_of(write)
         chunk.contents.append(content)
         chunk.identifiers.append(identifiers.encode())
@@ -172,7 +171,7 @@ class _Rows:
     ) -> None:
         person, workspace_id = write.person, write.workspace_id
         at = said_at(person, self._origin.received_at)
-        empty = View(Contact(UUID(contact_id), workspace_id, version=0), {})
+        empty = View(Contact(UUID(contact_id), workspace_id, version=0, created_at=at, updated_at=at), {})
         view = fold(empty, Said(UUID(change_id), at, KIND, person))
         contact, opted_out = view.contact, person.do_not_contact
         before, after = differences(empty.contact, contact)

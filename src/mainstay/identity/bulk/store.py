@@ -9,14 +9,12 @@ from uuid import UUID
 
 from mainstay.identity.bulk.chunk import CHANGE_COLUMNS, CONTACT_COLUMNS, IDENTIFIER_COLUMNS, Chunk, Origin
 from mainstay.identity.rules import EMAIL, PHONE
-from mainstay.identity.store.keys import ID, Key, keys_of, lock_workspace
+from mainstay.identity.store.keys import Key, keys_of, lock_workspace
 from mainstay.identity.store.reading import Keyring, read_keys
 from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, Writing
 from mainstay.model import new_id
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from mainstay.db import Connection
     from mainstay.identity.store.merging import Merged
 
@@ -35,7 +33,7 @@ async def write_chunk(connection: Connection, origin: Origin, chunk: Chunk) -> C
     Others that write to the workspace wait until the commit.
     """
     await lock_workspace(connection, origin.workspace_id)
-    known = sorted(chunk.collided | await _known(connection, origin.workspace_id, chunk))
+    known = sorted(chunk.involved | await _known(connection, origin.workspace_id, chunk))
     resolved = await _resolve(connection, origin, chunk, known)
     await _copy(connection, chunk, set(known))
     return ChunkOutcome(len(chunk) - len(known), resolved)
@@ -55,13 +53,6 @@ async def _known(connection: Connection, workspace_id: UUID, chunk: Chunk) -> se
         rows = await connection.fetch(_CONTENTS, workspace_id, contents)
         known = {row["content"] for row in rows}
         places.update(place for place, content in enumerate(chunk.contents) if content in known)
-    external = [key for key in chunk.external_ids if key]
-    if external:
-        rows = await connection.fetch(
-            _EXTERNAL, workspace_id, [kind.removeprefix(ID) for kind, _ in external], [value for _, value in external]
-        )
-        ids = {(f"{ID}{row['connection']}", row["external_id"]) for row in rows}
-        places.update(place for place, key in enumerate(chunk.external_ids) if key in ids)
     if await connection.fetchval(
         "SELECT EXISTS (SELECT FROM erased_identifiers WHERE workspace_id = $1)", workspace_id
     ):
@@ -73,7 +64,6 @@ async def _erased(connection: Connection, workspace_id: UUID, chunk: Chunk) -> s
     keys = [
         *((place, EMAIL, value) for place, value in enumerate(chunk.emails) if value),
         *((place, PHONE, value) for place, value in enumerate(chunk.phones) if value),
-        *((place, *key) for place, key in enumerate(chunk.external_ids) if key),
         *chunk.weak,
     ]
     if not keys:
@@ -87,11 +77,6 @@ _IDENTIFIERS = """
     WHERE workspace_id = $1 AND kind = $2 AND value = ANY($3) AND standing <> 'weak'
 """
 _CONTENTS = "SELECT content FROM changes WHERE workspace_id = $1 AND content = ANY($2)"
-_EXTERNAL = """
-    SELECT connection, external_id FROM unnest($2::text[], $3::text[]) AS asked (connection, external_id)
-    JOIN crosswalk USING (connection, external_id)
-    WHERE workspace_id = $1 AND record_type = 'contact'
-"""
 _ERASED = """
     SELECT place FROM unnest($2::integer[], $3::text[], $4::text[]) AS asked (place, kind, value)
     JOIN workspaces AS w ON w.id = $1
@@ -107,7 +92,7 @@ async def _resolve(
     writes = [chunk.write(origin, place) for place in places]
     keys: set[Key] = {key for write in writes for key in keys_of(write.workspace_id, write.person)}
     ids = {chunk.numbers[place]: chunk.ids[place] for place in places}
-    writing = _LineWriting(connection, await read_keys(connection, keys), origin.received_at, ids)
+    writing = _LineWriting(connection, await read_keys(connection, keys), ids)
     await writing.load(writes)
     await writing.look_back()
     resolved = [(write, await writing.write(write)) for write in writes]
@@ -118,10 +103,8 @@ async def _resolve(
 class _LineWriting(Writing):
     """Writes of lines, whose ids are given by their place in the file."""
 
-    def __init__(
-        self, connection: Connection, keyring: Keyring, now: datetime, ids: Mapping[int, tuple[str, str]]
-    ) -> None:
-        super().__init__(connection, keyring, now)
+    def __init__(self, connection: Connection, keyring: Keyring, ids: Mapping[int, tuple[str, str]]) -> None:
+        super().__init__(connection, keyring)
         self._ids = ids
         self._latest: dict[UUID, UUID] = {}
 
@@ -147,7 +130,7 @@ class _LineWriting(Writing):
         self._latest[contact_id] = change_id
         return change_id
 
-    def merged(self, merge: Merged) -> None:
+    def note_merge(self, merge: Merged) -> None:
         # The merge is itself something that was said of the survivor.
         self._latest[merge.survivor_id] = new_id()
 
