@@ -1,7 +1,7 @@
 """Lines of a file made ready for the database, in any process: pure.
 
-Most lines are about somebody whom nobody knows yet. What is to be stored of such a line follows from the line alone, so it
-is written out here, ahead of the transaction. The others are resolved one by one, as any other write.
+Most lines are about somebody whom nobody knows yet. What is to be stored of such a line follows from the line alone, so
+it is written out here, ahead of the transaction. The others are resolved one by one, as any other write.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -203,14 +203,56 @@ class _Rows:
 
 
 CONTACT_COLUMNS = (
-    "id workspace_id email phone first_name last_name company source tags custom flags do_not_contact origins "
-    "opted_out_at consented_at version created_at updated_at"
-).split()
-IDENTIFIER_COLUMNS = "workspace_id kind value home_id contact_id standing alias_key source created_at".split()
+    "id",
+    "workspace_id",
+    "email",
+    "phone",
+    "first_name",
+    "last_name",
+    "company",
+    "source",
+    "tags",
+    "custom",
+    "flags",
+    "do_not_contact",
+    "origins",
+    "opted_out_at",
+    "consented_at",
+    "version",
+    "created_at",
+    "updated_at",
+)
+IDENTIFIER_COLUMNS = (
+    "workspace_id",
+    "kind",
+    "value",
+    "home_id",
+    "contact_id",
+    "standing",
+    "alias_key",
+    "source",
+    "created_at",
+)
 CHANGE_COLUMNS = (
-    "id workspace_id contact_id home_id version rule source kind occurred_at person raw before after note content at "
-    "import_id line"
-).split()
+    "id",
+    "workspace_id",
+    "contact_id",
+    "home_id",
+    "version",
+    "rule",
+    "source",
+    "kind",
+    "occurred_at",
+    "person",
+    "raw",
+    "before",
+    "after",
+    "note",
+    "content",
+    "at",
+    "import_id",
+    "line",
+)
 
 
 def escaped(text: str) -> str:
@@ -223,7 +265,7 @@ def json(value: Any) -> str:
     return escaped(encode_json(value)) if value else "{}"
 
 
-def array(words: Iterable[str]) -> str:
+def array(words: Collection[str]) -> str:
     """Return texts as COPY reads them into a text[] column."""
     quoted = ('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words)
     return escaped(f"{{{','.join(quoted)}}}") if words else "{}"

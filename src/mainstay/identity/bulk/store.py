@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChunkOutcome:
-    """What became of a chunk: how many lines made a contact that shares no key, and the others, each with its outcome."""
+    """What became of a chunk.
+
+    ``fresh`` counts the lines that made a contact of their own, ``resolved`` gives the others with their outcome.
+    """
 
     fresh: int
     resolved: Sequence[tuple[ContactWrite, Resolution | Dropped]]
