@@ -98,7 +98,12 @@ def histories(draw: st.DrawFn) -> Before:
     )
 
 
-@settings(max_examples=40, phases=(Phase.generate,), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    phases=(Phase.generate,),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     before=histories(),
     lines=st.lists(people(), min_size=1, max_size=14),

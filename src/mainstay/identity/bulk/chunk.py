@@ -7,9 +7,8 @@ it is written out here, ahead of the transaction. The others are resolved one by
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,20 +16,13 @@ from uuid import UUID
 
 import orjson
 
-from mainstay.db import encode_json
-from mainstay.identity.person import Person, person_from_json, person_to_json, said_at
-from mainstay.identity.rules import EMAIL, NEW, PHONE, Policy
+from mainstay.identity.bulk.rows import KIND, Fresh, RowWriter
+from mainstay.identity.person import Person, person_from_json
+from mainstay.identity.rules import EMAIL, PHONE, Policy
 from mainstay.identity.store.writing import ContactWrite, content_of, effective
-from mainstay.identity.survivorship import Said, View, differences, fold
-from mainstay.model import Contact
 
-KIND = "import"
 MAX_RECORDS = 1 << 26
 """Of one file: an id has room for the place of so many."""
-
-_SPECIAL = re.compile(r"[\\\t\n\r\0]")
-_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": ""}
-_NULL = "\\N"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +91,46 @@ class Chunk:
 def write_of(origin: Origin, person: Person, number: int) -> ContactWrite:
     """Return what a line says as a write."""
     person = effective(person, origin.policy)
-    names_somebody = person.identifies(EMAIL) or person.identifies(PHONE) or person.external_id
     return ContactWrite(
         origin.workspace_id,
         person,
         origin.source,
         kind=KIND,
         policy=origin.policy,
-        key="" if names_somebody else f"{origin.key}:{number}",
+        key="" if _names_somebody(person) else f"{origin.key}:{number}",
         import_id=origin.import_id,
         line=number,
     )
 
 
+def _names_somebody(person: Person) -> bool:
+    return bool(person.identifies(EMAIL) or person.identifies(PHONE) or person.external_id)
+
+
 def prepare(origin: Origin, lines: Iterable[Line]) -> Chunk:
     """Make consecutive lines ready."""
     chunk = Chunk()
-    rows = _Rows(origin)
-    for line in lines:
-        rows.add(chunk, line)
-    chunk.involved |= frozenset(_collided(chunk))
+    make_ids = id_maker(origin.received_at)
+    rows = RowWriter(origin.workspace_id, origin.import_id, origin.source, origin.received_at)
+    external: list[int] = []
+    for place, line in enumerate(lines):
+        person = effective(line.person, origin.policy)
+        content = None if _names_somebody(person) else content_of(write_of(origin, person, line.number))
+        contact_id, change_id = make_ids(line.record)
+        chunk.numbers.append(line.number)
+        chunk.ids.append((contact_id, change_id))
+        chunk.emails.append("" if EMAIL in person.weak else person.email)
+        chunk.phones.append("" if PHONE in person.weak else person.phone)
+        chunk.contents.append(content)
+        chunk.weak.extend((place, kind, value) for kind in person.weak if (value := getattr(person, kind)))
+        if person.external_id:
+            external.append(place)
+        written = rows.write(Fresh(contact_id, change_id, person, line.number, content))
+        chunk.people.append((written.said, written.raw))
+        chunk.contacts.append(written.contact)
+        chunk.identifiers.append(written.identifiers)
+        chunk.changes.append(written.change)
+    chunk.involved = frozenset((*external, *_collided(chunk)))
     return chunk
 
 
@@ -130,147 +142,6 @@ def _collided(chunk: Chunk) -> Iterable[int]:
             yield from (place for place, value in enumerate(values) if value in several)
 
 
-class _Rows:
-    """Writes out the rows of lines whose keys nobody knows."""
-
-    def __init__(self, origin: Origin) -> None:
-        self._origin = origin
-        self._ids = id_maker(origin.received_at)
-        self._now = origin.received_at.isoformat()
-        self._source = escaped(origin.source)
-
-    def add(self, chunk: Chunk, line: Line) -> None:
-        origin = self._origin
-        write = write_of(origin, line.person, line.number)
-        person = write.person
-        contact_id, change_id = self._ids(line.record)
-        place = len(chunk.numbers)
-        chunk.numbers.append(line.number)
-        chunk.ids.append((contact_id, change_id))
-        identifiers = ""
-        for kind, value, keys in ((EMAIL, person.email, chunk.emails), (PHONE, person.phone, chunk.phones)):
-            is_weak = kind in person.weak
-            keys.append("" if is_weak else value)
-            if value:
-                if is_weak:
-                    chunk.weak.append((place, kind, value))
-                alias = escaped(person.alias_key) if kind == EMAIL else ""
-                identifiers += (
-                    f"{origin.workspace_id}\t{kind}\t{escaped(value)}\t{contact_id}\t{contact_id}\t"
-                    f"{'weak' if is_weak else 'owner'}\t{alias}\t{self._source}\t{self._now}\n"
-                )
-        if person.external_id:
-            chunk.involved |= {place}
-        content = content_of(write)
-        chunk.contents.append(content)
-        chunk.identifiers.append(identifiers.encode())
-        self._story(chunk, write, contact_id, change_id, content)
-
-    def _story(
-        self, chunk: Chunk, write: ContactWrite, contact_id: str, change_id: str, content: bytes | None
-    ) -> None:
-        person, workspace_id = write.person, write.workspace_id
-        at = said_at(person, self._origin.received_at)
-        empty = View(Contact(UUID(contact_id), workspace_id, version=0, created_at=at, updated_at=at), {})
-        view = fold(empty, Said(UUID(change_id), at, KIND, person))
-        contact, opted_out = view.contact, person.do_not_contact
-        before, after = differences(empty.contact, contact)
-        if opted_out:
-            before["do_not_contact"], after["do_not_contact"] = False, True
-        when = at.isoformat()
-        digest = _NULL if content is None else f"\\\\x{content.hex()}"
-        chunk.contacts.append(
-            (
-                f"{contact_id}\t{workspace_id}\t{escaped(contact.email)}\t{escaped(contact.phone)}\t"
-                f"{escaped(contact.first_name)}\t{escaped(contact.last_name)}\t{escaped(contact.company)}\t"
-                f"{escaped(contact.source)}\t{array(contact.tags)}\t{json(dict(contact.custom))}\t{array(contact.flags)}\t"
-                f"{'t' if opted_out else 'f'}\t{json({name: tuple(origin) for name, origin in view.origins.items()})}\t{when if opted_out else _NULL}\t"
-                f"{when if person.consent else _NULL}\t1\t{when}\t{when}\n"
-            ).encode()
-        )
-        said = person_to_json(person)
-        raw = said.pop("raw", {})
-        chunk.people.append((encode_json(said), encode_json(raw)))
-        said_json, raw_json = chunk.people[-1]
-        chunk.changes.append(
-            (
-                f"{change_id}\t{workspace_id}\t{contact_id}\t{contact_id}\t1\t{NEW}\t{self._source}\t{KIND}\t{when}\t"
-                f"{escaped(said_json)}\t{escaped(raw_json)}\t{json(before)}\t{json(after)}\t"
-                f"{escaped('; '.join(person.notes))}\t{digest}\t"
-                f"{self._now}\t{write.import_id}\t{write.line}\n"
-            ).encode()
-        )
-
-
-CONTACT_COLUMNS = (
-    "id",
-    "workspace_id",
-    "email",
-    "phone",
-    "first_name",
-    "last_name",
-    "company",
-    "source",
-    "tags",
-    "custom",
-    "flags",
-    "do_not_contact",
-    "origins",
-    "opted_out_at",
-    "consented_at",
-    "version",
-    "created_at",
-    "updated_at",
-)
-IDENTIFIER_COLUMNS = (
-    "workspace_id",
-    "kind",
-    "value",
-    "home_id",
-    "contact_id",
-    "standing",
-    "alias_key",
-    "source",
-    "created_at",
-)
-CHANGE_COLUMNS = (
-    "id",
-    "workspace_id",
-    "contact_id",
-    "home_id",
-    "version",
-    "rule",
-    "source",
-    "kind",
-    "occurred_at",
-    "person",
-    "raw",
-    "before",
-    "after",
-    "note",
-    "content",
-    "at",
-    "import_id",
-    "line",
-)
-
-
-def escaped(text: str) -> str:
-    """Return a text as COPY reads it."""
-    return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], text) if _SPECIAL.search(text) else text
-
-
-def json(value: Any) -> str:
-    """Return a value as COPY reads it into a jsonb column."""
-    return escaped(encode_json(value)) if value else "{}"
-
-
-def array(words: Collection[str]) -> str:
-    """Return texts as COPY reads them into a text[] column."""
-    quoted = ('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words)
-    return escaped(f"{{{','.join(quoted)}}}") if words else "{}"
-
-
 def id_maker(received_at: datetime) -> Callable[[int], tuple[str, str]]:
     """Return what makes the ids of a record, for its contact and its change: of one instant, in the order of records.
 
@@ -280,11 +151,8 @@ def id_maker(received_at: datetime) -> Callable[[int], tuple[str, str]]:
     head = f"{instant[:8]}-{instant[8:]}-7"
 
     def ids(record: int) -> tuple[str, str]:
-        chance = os.urandom(12).hex()
-        high, low = record >> 14, record & 0x3FFF
-        start = f"{head}{high:03x}-{0x8000 | low:04x}-"
-        # The first bit of what is left: the contact's before the change's.
-        return f"{start}{int(chance[0], 16) & 7:x}{chance[1:12]}", f"{start}{int(chance[12], 16) | 8:x}{chance[13:]}"
+        chance = os.urandom(11).hex()
+        start = f"{head}{record >> 14:03x}-{0x8000 | record & 0x3FFF:04x}-"
+        return f"{start}0{chance[:11]}", f"{start}1{chance[11:]}"
 
     return ids
-

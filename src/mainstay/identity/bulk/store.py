@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from mainstay.identity.bulk.chunk import CHANGE_COLUMNS, CONTACT_COLUMNS, IDENTIFIER_COLUMNS, Chunk, Origin
+from mainstay.identity.bulk.chunk import Chunk, Origin
+from mainstay.identity.bulk.rows import CHANGE_COLUMNS, CONTACT_COLUMNS, IDENTIFIER_COLUMNS
 from mainstay.identity.rules import EMAIL, PHONE
 from mainstay.identity.store.keys import Key, keys_of, lock_workspace
 from mainstay.identity.store.reading import Keyring, read_keys
