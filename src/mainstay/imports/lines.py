@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 from mainstay.errors import MalformedError
 from mainstay.identity import normalise
 from mainstay.identity.bulk import Chunk, Line, Origin, prepare
-from mainstay.imports.files import File, Record, read
+from mainstay.imports.files import CSV, File, Record, read
+from mainstay.kit.columns import map_of
 from mainstay.kit.mapping import FieldMap
 from mainstay.kit.payload import text
 from mainstay.kit.spelling import squash
+from mainstay.model import Submission
 
 SIZE = 2_000
 """Lines that are committed together. Others that write to the workspace wait meanwhile: a fraction of a second."""
@@ -101,10 +103,14 @@ def parts(job: Job, turn: int = 0) -> Iterator[Part]:
 class _Reader:
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._map = FieldMap(job.columns)
+        self._map: Callable[[Mapping[str, Any]], Submission] = FieldMap(job.columns).apply
+        self._as_of = datetime.fromisoformat(job.as_of)
         self._extra: Mapping[str, str] | None = None
         if job.file.columns:
             self._extra = extra_columns(job.file.columns, job.extra)
+            if job.file.format == CSV:
+                taken = self._extra.values()
+                self._map = map_of(FieldMap(job.columns), [each for each in job.file.columns if each not in taken])
 
     def part(self, batch: list[tuple[int, Record]]) -> Part:
         part = Part(len(batch), batch[-1][1].line)
@@ -133,19 +139,16 @@ class _Reader:
         if extra:
             taken = {name: text(values.get(column)) for name, column in extra.items()}
             values = {key: value for key, value in values.items() if key not in extra.values()}
-        submission = self._map.apply(values)
-        submission = replace(
-            submission,
-            source=submission.source or job.source,
-            connection=job.connection,
-            do_not_contact=taken.get(DO_NOT_CONTACT, "").strip().lower() not in _NO,
-            consent=taken.get(CONSENT, "") if taken.get(CONSENT, "").strip().lower() not in _NO else "",
-            occurred_at=moment(taken[OCCURRED_AT]) if taken.get(OCCURRED_AT) else None,
-        )
-        person = normalise(submission, job.region)
-        if not person.occurred_at:
-            person = replace(person, occurred_at=job.as_of)
-        return Line(record.line, place, person)
+        submission = self._map(values)
+        more: dict[str, Any] = {
+            "source": submission.source or job.source,
+            "connection": job.connection,
+            "occurred_at": moment(taken[OCCURRED_AT]) if taken.get(OCCURRED_AT) else self._as_of,
+        }
+        if extra:
+            more["do_not_contact"] = taken.get(DO_NOT_CONTACT, "").strip().lower() not in _NO
+            more["consent"] = taken.get(CONSENT, "") if taken.get(CONSENT, "").strip().lower() not in _NO else ""
+        return Line(record.line, place, normalise(replace(submission, **more), job.region))
 
 
 def extra_columns(columns: Any, named: Mapping[str, str]) -> Mapping[str, str]:

@@ -74,7 +74,9 @@ _NULL = "\\N"
 _SPECIAL = re.compile(r"[\\\t\n\r\0]")
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": ""}
 _fields = attrgetter(*FIELDS)
-_REST = tuple(name for name in Person.__dataclass_fields__ if name not in {*FIELDS, "raw"})
+_EMPTY: Mapping[str, Any] = {"tags": (), "custom": {}, "do_not_contact": False, "flags": ()}
+_EXTRAS = tuple(_EMPTY)
+_REST = tuple(name for name in Person.__dataclass_fields__ if name not in {*FIELDS, *_EXTRAS, "raw"})
 _rest = attrgetter(*_REST)
 
 
@@ -117,31 +119,31 @@ class RowWriter:
 
     def write(self, line: Fresh) -> Written:
         """Return the rows of a line."""
-        person = line.person
+        person, contact_id = line.person, line.contact_id
         when, stamp = self._times(person.occurred_at)
-        given = [(name, value) for name, value in zip(FIELDS, _fields(person), strict=True) if value]
+        fields = _fields(person)
+        given = [(name, value) for name, value in zip(FIELDS, fields, strict=True) if value]
         values = _object(dict(given))
         custom = {key: value for key, value in person.custom.items() if value} if person.custom else {}
-        said = _joined(
-            values, _object({name: value for name, value in zip(_REST, _rest(person), strict=True) if value})
-        )
+        before, after, told = _extras(person, custom)
+        rest = {name: value for name, value in zip(_REST, _rest(person), strict=True) if value}
+        said = _joined(_joined(values, told), _object(rest))
         raw = _object(person.raw) if person.raw else "{}"
         # A backslash is in the JSON of whatever has one, or a quote or a control character.
-        is_plain = "\\" not in said
-        text: Any = str if is_plain else escaped
-        before, after = _differences(person, given, values, custom)
-        id_columns = f"{line.contact_id}\t{self._workspace}"
-        email, phone, first, last, company, source = map(text, _fields(person))
+        text: Any = str if "\\" not in said else escaped
+        email, phone, first, last, company, source = fields if text is str else map(escaped, fields)
         is_out = person.do_not_contact
         contact = (
-            f"{id_columns}\t{email}\t{phone}\t{first}\t{last}\t{company}\t{source}\t{array(union((), person.tags))}\t"
-            f"{text(_object(custom)) if custom else '{}'}\t{array(union((), person.flags))}\t{'t' if is_out else 'f'}\t"
-            f"{text(_origins(person, given, custom, stamp, line.change_id))}\t{when if is_out else _NULL}\t"
+            f"{contact_id}\t{self._workspace}\t{email}\t{phone}\t{first}\t{last}\t{company}\t{source}\t"
+            f"{array(union((), person.tags)) if person.tags else '{}'}\t{text(_object(custom)) if custom else '{}'}\t"
+            f"{array(union((), person.flags)) if person.flags else '{}'}\t{'t' if is_out else 'f'}\t"
+            f"{text(_origins(person, given, custom, (stamp, line.change_id)))}\t{when if is_out else _NULL}\t"
             f"{when if person.consent else _NULL}\t1\t{when}\t{when}\n"
         )
         change = (
-            f"{line.change_id}\t{self._workspace}\t{line.contact_id}\t{line.contact_id}\t1\t{NEW}\t{self._source}\t{KIND}\t"
-            f"{when}\t{text(said)}\t{escaped(raw)}\t{text(before)}\t{text(after)}\t{text('; '.join(person.notes))}\t"
+            f"{line.change_id}\t{self._workspace}\t{contact_id}\t{contact_id}\t1\t{NEW}\t{self._source}\t{KIND}\t"
+            f"{when}\t{text(said)}\t{escaped(raw)}\t{text(_joined(_nothing(tuple(dict(given))), before))}\t"
+            f"{text(_joined(values, after))}\t{text('; '.join(person.notes))}\t"
             f"{_NULL if line.content is None else _bytea(line.content)}\t{self._now}\t{self._import}\t{line.number}\n"
         )
         return Written(contact.encode(), self._identifiers(line, text).encode(), change.encode(), said, raw)
@@ -158,9 +160,9 @@ class RowWriter:
         return written
 
 
-def _origins(
-    person: Person, given: list[tuple[str, str]], custom: Mapping[str, str], stamp: str, change_id: str
-) -> str:
+def _origins(person: Person, given: list[tuple[str, str]], custom: Mapping[str, str], change: tuple[str, str]) -> str:
+    """Return where each value comes from: ``change`` is when it was said, and the change's id."""
+    stamp, change_id = change
     origins = (
         f'["{stamp}","{KIND}","{change_id}",0]',
         f'["{stamp}","{KIND}","{change_id}",1]',
@@ -172,24 +174,21 @@ def _origins(
     return f"{{{','.join(parts)}}}"
 
 
-def _differences(
-    person: Person, given: list[tuple[str, str]], values: str, custom: Mapping[str, str]
-) -> tuple[str, str]:
-    """Return what the contact was before, which is nothing, and what it became."""
-    before = _nothing(tuple(name for name, _ in given))
-    if not (person.tags or custom or person.do_not_contact or person.flags):
-        return before, values
-    more: dict[str, tuple[Any, Any]] = {
-        "tags": ([], list(union((), person.tags))),
-        "custom": ({}, custom),
-        "do_not_contact": (False, person.do_not_contact),
-        "flags": ([], list(union((), person.flags))),
+def _extras(person: Person, custom: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return what else the contact was before, which is nothing, what it became, and as it was said."""
+    if not (person.tags or person.custom or person.do_not_contact or person.flags):
+        return "{}", "{}", "{}"
+    became = {
+        "tags": union((), person.tags),
+        "custom": custom,
+        "do_not_contact": person.do_not_contact,
+        "flags": union((), person.flags),
     }
-    more = {name: pair for name, pair in more.items() if pair[1]}
-    return (
-        _joined(before, _object({name: was for name, (was, _) in more.items()})),
-        _joined(values, _object({name: became for name, (_, became) in more.items()})),
-    )
+    became = {name: value for name, value in became.items() if value}
+    said = {name: value for name in _EXTRAS if (value := getattr(person, name))}
+    after = _object(became)
+    before = _object({name: _EMPTY[name] for name in became})
+    return before, after, after if said == became else _object(said)
 
 
 @lru_cache(256)
