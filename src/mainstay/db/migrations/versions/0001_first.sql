@@ -131,11 +131,32 @@ CREATE TABLE changes (
     after         jsonb NOT NULL,
     note          text NOT NULL DEFAULT '',
     content       bytea,
-    at            timestamptz NOT NULL
+    at            timestamptz NOT NULL,
+    -- Where it stood in which file; for what a bulk import brought.
+    import_id     uuid,
+    line          integer
 );
 CREATE INDEX changes_by_contact ON changes (contact_id, id DESC);
 CREATE INDEX changes_by_home ON changes (home_id, id);
 CREATE INDEX changes_by_content ON changes (workspace_id, content) WHERE content IS NOT NULL;
+
+-- One row for each file that was brought in as a whole. digest is of its bytes and of how its columns are read: the same
+-- again goes on where it was (records: how many of its records are done). as_of is when its values were said.
+CREATE TABLE imports (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    digest        bytea NOT NULL,
+    file          text NOT NULL,
+    source        text NOT NULL,
+    as_of         timestamptz NOT NULL,
+    records       integer NOT NULL DEFAULT 0,
+    counts        jsonb NOT NULL DEFAULT '{}',
+    started_at    timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL DEFAULT now(),
+    finished_at   timestamptz,
+    UNIQUE (workspace_id, digest)
+);
+CREATE INDEX imports_by_workspace ON imports (workspace_id, id DESC);
 
 CREATE TABLE merges (
     id            uuid PRIMARY KEY,
