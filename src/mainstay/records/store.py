@@ -101,42 +101,67 @@ async def start_push(
     return (False, "") if row is None else (True, row["external_id"] or "")
 
 
-async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
-    """Note a push that succeeded; returns whether a newer version is wanted by now, so that the run must push again.
+async def pushed(connection: Connection, done: Sequence[tuple[Want, str]]) -> list[bool | PermanentError]:
+    """Note pushes that succeeded: (what was pushed, its id there), each of another record.
 
-    Raises:
-        PermanentError: that system says this is the record it also has for another contact of ours.
+    Each result is whether a newer version is wanted by now, so that the run must push again; or an error where that
+    system says this is the record it also has for another contact of ours, and nothing is noted.
     """
-    other = await connection.fetchval(
+    rows = await connection.fetch(
         """
-        SELECT record_id FROM crosswalk
-        WHERE workspace_id = $1 AND connection = $2 AND record_type = 'contact' AND external_id = $3 AND record_id <> $4
+        SELECT workspace_id, connection, external_id, crosswalk.record_id
+        FROM unnest($1::uuid[], $2::text[], $3::text[]) AS done (workspace_id, connection, external_id)
+        JOIN crosswalk USING (workspace_id, connection, external_id) WHERE record_type = 'contact'
         """,
-        item.workspace_id,
-        item.connection,
-        external_id,
-        item.record_id,
+        [item.workspace_id for item, _ in done],
+        [item.connection for item, _ in done],
+        [external_id for _, external_id in done],
     )
-    if other is not None:
-        message = (
-            f"{item.connection} has one record ({external_id}) for two contacts of ours: this one and {other}. "
-            "If they are one person, merge them; if not, give each an own record there, then retry"
-        )
-        raise PermanentError(message)
-    is_behind: bool = await connection.fetchval(
+    owners = {(row["workspace_id"], row["connection"], row["external_id"]): row["record_id"] for row in rows}
+    for item, external_id in done:
+        owners.setdefault((item.workspace_id, item.connection, external_id), item.record_id)
+    ours = [
+        (item, external_id)
+        for item, external_id in done
+        if owners[item.workspace_id, item.connection, external_id] == item.record_id
+    ]
+    rows = await connection.fetch(
         """
-        UPDATE crosswalk SET external_id = $5, pushed_version = greatest(pushed_version, $4), error = '',
-               updated_at = now(), push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
-        RETURNING wanted_version > $4
+        UPDATE crosswalk SET external_id = done.external_id, pushed_version = greatest(pushed_version, done.version),
+               error = '', updated_at = now(),
+               push_run_id = CASE WHEN wanted_version > done.version THEN push_run_id END
+        FROM (SELECT workspace_id, record_id, connection, done.version, done.external_id
+              FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[], $5::text[])
+                   AS done (workspace_id, record_id, connection, version, external_id)
+              JOIN crosswalk USING (workspace_id, record_id, connection) WHERE record_type = 'contact'
+              ORDER BY workspace_id, record_id, connection FOR NO KEY UPDATE OF crosswalk) AS done
+        WHERE crosswalk.workspace_id = done.workspace_id AND crosswalk.record_type = 'contact'
+          AND crosswalk.record_id = done.record_id AND crosswalk.connection = done.connection
+        RETURNING crosswalk.workspace_id, crosswalk.record_id, crosswalk.connection,
+                  wanted_version > done.version AS is_behind
         """,
-        item.workspace_id,
-        item.record_id,
-        item.connection,
-        item.version,
-        external_id,
+        [item.workspace_id for item, _ in ours],
+        [item.record_id for item, _ in ours],
+        [item.connection for item, _ in ours],
+        [item.version for item, _ in ours],
+        [external_id for _, external_id in ours],
     )
-    return is_behind
+    behind = {(row["workspace_id"], row["record_id"], row["connection"]): row["is_behind"] for row in rows}
+    results: list[bool | PermanentError] = []
+    for item, external_id in done:
+        owner = owners[item.workspace_id, item.connection, external_id]
+        if owner == item.record_id:
+            results.append(behind.get((item.workspace_id, item.record_id, item.connection), False))
+        else:
+            results.append(_one_record_for_two(item.connection, external_id, owner))
+    return results
+
+
+def _one_record_for_two(connection: str, external_id: str, other: UUID) -> PermanentError:
+    return PermanentError(
+        f"{connection} has one record ({external_id}) for two contacts of ours: this one and {other}. "
+        "If they are one person, merge them; if not, give each an own record there, then retry"
+    )
 
 
 async def push_failed(connection: Connection, run_id: UUID, record_id: UUID, reason: str) -> None:
