@@ -124,7 +124,7 @@ async def tell(connection: Connection, slug: str = "acme", name: str = "Acme Plu
     await seed.incident(
         at=seed.ago(days=3),
         state="resolved",
-        title="push.v1 fails at ghl",
+        title="Contacts do not get through to ghl",
         resolved_at=seed.ago(days=2),
         occurrences=14,
     )

@@ -20,6 +20,7 @@ from mainstay.identity.store.reading import (
     is_opted_out,
     keys_of_contact,
     lock_contacts,
+    read_means,
     view_from_changes,
 )
 from mainstay.identity.store.suggesting import follow_merge, reject
@@ -27,7 +28,7 @@ from mainstay.identity.survivorship import CHOSEN, CUSTOM, MANUAL, View, differe
 from mainstay.model import new_id
 
 if TYPE_CHECKING:
-    from mainstay.db import Connection
+    from mainstay.db import Connection, Row
     from mainstay.model import Contact
 
 
@@ -162,34 +163,23 @@ async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *,
         PermanentError: there is no such merge, or it is undone already.
         StaleReadError: others wrote in between; the transaction is to be done again.
     """
-    row = await connection.fetchrow(
-        "SELECT survivor_id, merged_id, undone_at, surviving(survivor_id) AS root FROM merges "
-        "WHERE id = $1 AND workspace_id = $2",
-        merge_id,
-        workspace_id,
-    )
-    if row is None:
-        raise PermanentError(f"there is no merge {merge_id}")
-    if row["undone_at"] is not None:
-        raise PermanentError("this merge is undone already")
-    root_id, restored_id = row["root"], row["merged_id"]
+    found = await _standing(connection, workspace_id, merge_id)
+    root_id, restored_id = found["root"], found["merged_id"]
     keys = await keys_of_contact(connection, workspace_id, (root_id,))
-    await lock(connection, keys)
+    await lock(connection, keys, (workspace_id,))
     now = datetime.now(UTC)
     held = await connection.fetch(
-        "SELECT id, merged_into, deleted_at, version FROM contacts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+        "SELECT merged_into, deleted_at FROM contacts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
         [root_id, restored_id],
     )
-    state = {found["id"]: found for found in held}
-    if state[root_id]["merged_into"] is not None or state[restored_id]["merged_into"] is None:
+    if await _standing(connection, workspace_id, merge_id) != found or held[0]["merged_into"] is not None:
         raise StaleReadError("who is who has changed meanwhile")
-    if state[root_id]["deleted_at"] is not None:
+    if held[0]["deleted_at"] is not None:
         raise PermanentError("the contact is deleted; nothing is left that could be parted")
+    # A write that found the one contact by a key of the other waits for that key's lock; the row alone would not tell it.
     if set(await keys_of_contact(connection, workspace_id, (root_id,))) != set(keys):
         raise StaleReadError("the contact was written meanwhile")
-    await connection.execute(
-        "UPDATE merges SET undone_at = $2, undone_by = $3 WHERE id = $1 AND undone_at IS NULL", merge_id, now, by
-    )
+    await connection.execute("UPDATE merges SET undone_at = $2, undone_by = $3 WHERE id = $1", merge_id, now, by)
     before = (await lock_contacts(connection, {root_id}))[root_id].contact
     await connection.execute("UPDATE contacts SET merged_into = NULL WHERE id = $1", restored_id)
     await connection.execute(
@@ -200,7 +190,7 @@ async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *,
         root_id,
         restored_id,
     )
-    await reject(connection, workspace_id, row["survivor_id"], restored_id, rule="un-merge", by=by)
+    await reject(connection, workspace_id, found["survivor_id"], restored_id, rule="un-merge", by=by)
     there = (await lock_contacts(connection, {restored_id}))[restored_id].contact
     told = [
         _Story(workspace_id, contact_id, "un-merge", by, note, merge_id, now)
@@ -209,6 +199,20 @@ async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *,
     stayed, _ = await _retell(connection, before, told[0])
     restored, _ = await _retell(connection, there, told[1])
     return Parted(merge_id, stayed.contact, restored.contact)
+
+
+async def _standing(connection: Connection, workspace_id: UUID, merge_id: UUID) -> Row:
+    row = await connection.fetchrow(
+        "SELECT survivor_id, merged_id, undone_at, surviving(survivor_id) AS root FROM merges "
+        "WHERE id = $1 AND workspace_id = $2",
+        merge_id,
+        workspace_id,
+    )
+    if row is None:
+        raise PermanentError(f"there is no merge {merge_id}")
+    if row["undone_at"] is not None:
+        raise PermanentError("this merge is undone already")
+    return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,22 +229,18 @@ class _Story:
 
 
 async def _hold(connection: Connection, workspace_id: UUID, one_id: UUID, other_id: UUID) -> dict[UUID, View]:
-    """Lock two contacts with every key that names them."""
-    rows = await connection.fetch(
-        "SELECT asked, surviving(asked) AS id FROM unnest($2::uuid[]) AS asked "
-        "WHERE EXISTS (SELECT FROM contacts WHERE id = asked AND workspace_id = $1 AND deleted_at IS NULL)",
-        workspace_id,
-        [one_id, other_id],
-    )
-    means = {row["asked"]: row["id"] for row in rows}
+    """Lock two contacts.
+
+    Their keys need no lock: a write that found one of the two by a key waits for its row, and sees then that it is merged.
+    """
+    await lock(connection, (), (workspace_id,))
+    means = await read_means(connection, [(one_id, workspace_id), (other_id, workspace_id)])
     for asked in (one_id, other_id):
         if asked not in means:
             raise PermanentError(f"there is no contact {asked}")
-    keys = await keys_of_contact(connection, workspace_id, list(means.values()))
-    await lock(connection, keys)
     views = await lock_contacts(connection, set(means.values()))
-    if set(await keys_of_contact(connection, workspace_id, list(means.values()))) != set(keys):
-        raise StaleReadError("a contact was written meanwhile")
+    if await read_means(connection, [(one_id, workspace_id), (other_id, workspace_id)]) != means:
+        raise StaleReadError("a merge was undone meanwhile")
     return {asked: views[found] for asked, found in means.items()}
 
 
