@@ -156,8 +156,8 @@ async def follow_unmerge(connection: Connection, workspace_id: UUID, stayed_id: 
         """
         DELETE FROM crosswalk
         WHERE workspace_id = $1 AND record_type = 'contact' AND external_id IS NOT NULL
-          AND record_id IN (SELECT contact_group($2))
-          AND home_id IN (SELECT contact_group($3))
+          AND record_id = ANY(ARRAY(SELECT contact_group($2)))
+          AND home_id = ANY(ARRAY(SELECT contact_group($3)))
         RETURNING connection, external_id, home_id, is_ours
         """,
         workspace_id,
@@ -175,7 +175,7 @@ async def _move_up(connection: Connection, workspace_id: UUID, contact_id: UUID)
     rows = await connection.fetch(
         """
         SELECT DISTINCT ON (connection) connection, external_id, home_id, is_ours FROM record_ids AS ids
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id IN (SELECT contact_group($2))
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY(ARRAY(SELECT contact_group($2)))
           AND NOT EXISTS (SELECT FROM crosswalk AS own WHERE own.workspace_id = $1 AND own.record_type = 'contact'
                           AND own.record_id = $2 AND own.connection = ids.connection AND own.external_id IS NOT NULL)
         ORDER BY connection, home_id, external_id

@@ -256,13 +256,14 @@ async def _words_of(connection: Connection, kept: View, before: Contact) -> dict
         return {}
     rows = await connection.fetch(
         "SELECT id::text, home_id FROM changes WHERE id = ANY($1::uuid[])",
-        [kept.origins[name].change for name in fields],
+        [kept.origins[name].change for name in fields if name in kept.origins],
     )
     homes = {row["id"]: row["home_id"] for row in rows}
     said: dict[tuple[UUID, str], dict[str, Any]] = {}
     for name, text in fields.items():
         kind = MANUAL if name in both.origins and both.origins[name].kind == MANUAL else CHOSEN
-        key = (homes[kept.origins[name].change], kind)
+        home_id = homes[kept.origins[name].change] if name in kept.origins else kept.contact.id
+        key = (home_id, kind)
         values = said.setdefault(key, {})
         if name.startswith(CUSTOM):
             values.setdefault("custom", {})[name.removeprefix(CUSTOM)] = text
