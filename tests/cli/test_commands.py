@@ -264,7 +264,7 @@ def test_output_is_plain_without_a_terminal(acme: Path, run: Run) -> None:
         ("import", "contacts", "leads.csv", "--dry-run"),
         ("db", "migrate"),
         ("db", "url"),
-        ("sign-in",),
+        ("sign-in", "--as", "Dana"),
     ],
     ids=" ".join,
 )

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstay.cli.command import Command, group, options_of
+from mainstay.cli.command import Command, LocalCommand, group, options_of
+from mainstay.cli.contact_writing import add, delete, edit
 from mainstay.cli.errors import BROKEN, MissingError
+from mainstay.cli.normalizing import normalize
 from mainstay.cli.reading import Reading, read
+from mainstay.cli.reviewing import merge, suggestions, unmerge
 
 if TYPE_CHECKING:
     from mainstay.identity import Checked
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from mainstay.model import Contact
 
 contacts = group("Who is known: one person, one contact.")
+contacts.command("normalize", cls=LocalCommand)(normalize)
 
 _MOST = 1000
 
@@ -145,6 +149,10 @@ def show(
         return
     _show_detail(detail)
     _show_story(story.items)
+
+
+for verb in (add, edit, merge, unmerge, suggestions, delete):
+    contacts.command(cls=Command)(verb)
 
 
 def _show_list(found: tuple[Contact, ...]) -> None:

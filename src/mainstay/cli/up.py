@@ -59,8 +59,10 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
         listener.listen(1024)
     except OSError as error:
+        # In .env, and not by --port alone, so that `mainstay send` and the others find it too.
         typer.echo(
-            f"cannot listen on {host}:{port}: {error.strerror}. Choose another: mainstay up --port 8081", err=True
+            f"cannot listen on {host}:{port}: {error.strerror}. Choose another: put MAINSTAY_PORT=8081 into .env",
+            err=True,
         )
         raise typer.Exit(2) from error
     return listener

@@ -47,7 +47,8 @@ def _plain(value: Any) -> Any:
     raise TypeError(message)
 
 
-def _encode(value: Any) -> str:
+def encode_json(value: Any) -> str:
+    """Return a value as a ``jsonb`` column takes it."""
     text = orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
     # PostgreSQL keeps no NUL. A backslash that stands before "u0000" as text is escaped itself, and stays.
     return _NUL.sub(r"\1", text) if "\\u0000" in text else text
@@ -65,7 +66,7 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
     """
 
     async def prepare(connection: Connection) -> None:
-        await connection.set_type_codec("jsonb", encoder=_encode, decoder=orjson.loads, schema="pg_catalog")
+        await connection.set_type_codec("jsonb", encoder=encode_json, decoder=orjson.loads, schema="pg_catalog")
         if init is not None:
             await init(connection)
 

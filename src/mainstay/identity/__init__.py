@@ -8,7 +8,7 @@ from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
 from mainstay.identity.store.reading import contact_of, load_contact
-from mainstay.identity.store.suggesting import decide, open_suggestion, pair_of, reject
+from mainstay.identity.store.suggesting import answer_of, ask_again, decide, open_suggestion, pair_of, reject
 from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, annotate, resolve
 
 __all__ = [
@@ -25,6 +25,8 @@ __all__ = [
     "Policy",
     "Resolution",
     "annotate",
+    "answer_of",
+    "ask_again",
     "check_book",
     "contact_of",
     "decide",

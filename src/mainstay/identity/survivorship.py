@@ -153,13 +153,16 @@ def _custom(view: View, said: Said, stamp: str, origins: dict[str, Origin]) -> d
 
 
 def _weight(name: str, new: str, said: Said) -> int:
-    if said.kind == MANUAL:
-        return 1
+    return 1 if said.kind == MANUAL else weight_of(name, new, said.person)
+
+
+def weight_of(name: str, new: str, person: Person) -> int:
+    """Return the weight of a value that was not set by hand: 0 for what only fills a gap."""
     if name in {"first_name", "last_name"}:
         return 0 if is_initial(new) else 1
     if name.startswith(CUSTOM):
         return 1 if is_given(new) else 0
-    return 0 if name in said.person.weak else 1
+    return 0 if name in person.weak else 1
 
 
 def is_initial(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -80,6 +80,23 @@ async def want(connection: Connection, wants: Sequence[Want]) -> list[Pushing]:
         )
         for row in rows
     ]
+
+
+async def raise_wanted(
+    connection: Connection, workspace_id: UUID, to: str, versions: Mapping[UUID, int]
+) -> None:
+    """Note that records which a system has are behind (record to version), without a push: the next one brings it."""
+    await connection.execute(
+        """
+        UPDATE crosswalk SET wanted_version = greatest(wanted_version, version), updated_at = now()
+        FROM unnest($3::uuid[], $4::integer[]) AS t (id, version)
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = t.id AND connection = $2
+        """,
+        workspace_id,
+        to,
+        list(versions),
+        list(versions.values()),
+    )
 
 
 async def start_push(

@@ -24,10 +24,14 @@ EMAIL, PHONE = "sarah@example.com", "+13125550147"
         ([("out", 3), ("consent", 2), ("out", 1)], True),
     ],
 )
-async def test_the_last_wish_stands_whatever_the_order(book: Book, wishes: list[tuple[str, int]], *, is_out: bool) -> None:
+async def test_the_last_wish_stands_whatever_the_order(
+    book: Book, wishes: list[tuple[str, int]], *, is_out: bool
+) -> None:
     contact_id = None
     for wish, at in wishes:
-        outcome = await book.say(EMAIL, at=at, do_not_contact=wish == "out", consent="form" if wish == "consent" else "")
+        outcome = await book.say(
+            EMAIL, at=at, do_not_contact=wish == "out", consent="form" if wish == "consent" else ""
+        )
         contact_id = outcome.contact_id
     assert contact_id is not None
     assert (await book.get(contact_id)).do_not_contact is is_out

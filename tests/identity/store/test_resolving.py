@@ -38,7 +38,9 @@ class TestBridge:
         assert outcome.flags == ("phone of another contact",)
         assert f"{PHONE} belongs to another contact and stays there" in outcome.note
         assert (await book.get(self.one)).phone == ""
-        ((owner,),) = await book.rows("SELECT DISTINCT contact_id FROM identifiers WHERE value = $1 AND standing = 'owner'", PHONE) or ((None,),)
+        ((owner,),) = await book.rows(
+            "SELECT DISTINCT contact_id FROM identifiers WHERE value = $1 AND standing = 'owner'", PHONE
+        ) or ((None,),)
         assert owner in {self.other, None}
         raw = await book.rows("SELECT raw ->> 'phone' FROM changes WHERE raw ? 'phone' AND home_id = $1", self.one)
         assert (PHONE,) in raw  # nothing is lost
@@ -209,7 +211,11 @@ class TestIdempotency:
 
 class TestWorkspaces:
     async def test_they_never_meet(self, book: Book) -> None:
-        other = (await book.rows("INSERT INTO workspaces (id, slug, name) VALUES (gen_random_uuid(), 'bell', 'Bell') RETURNING id"))[0][0]
+        other = (
+            await book.rows(
+                "INSERT INTO workspaces (id, slug, name) VALUES (gen_random_uuid(), 'bell', 'Bell') RETURNING id"
+            )
+        )[0][0]
         ours = await book.id(EMAIL, PHONE, "Sarah", connection="ghl", external_id="x1", do_not_contact=True)
         await book.delete(ours)
         ours = await book.id(EMAIL, PHONE, "Sarah", connection="ghl", external_id="x1")
@@ -228,7 +234,9 @@ class TestWorkspaces:
 
 
 @pytest.mark.parametrize("table", ["contacts", "identifiers", "changes", "merges"])
-@pytest.mark.parametrize("statement", ["UPDATE {} SET workspace_id = workspace_id", "DELETE FROM {}", "INSERT INTO {} DEFAULT VALUES"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {} SET workspace_id = workspace_id", "DELETE FROM {}", "INSERT INTO {} DEFAULT VALUES"]
+)
 async def test_the_database_refuses_any_other_writer(book: Book, table: str, statement: str) -> None:
     await book.say(EMAIL)
     async with acquire(book.pool) as connection:

@@ -86,6 +86,8 @@ class Batch:
                 note,
                 content,
                 self._now,
+                write.import_id,
+                write.line,
             )
         )
 
@@ -135,8 +137,8 @@ _INSERT_IDENTIFIER = """
 """
 _INSERT_CHANGE = """
     INSERT INTO changes (id, workspace_id, contact_id, home_id, version, rule, source, kind, delivery_id, run_id,
-                         occurred_at, person, raw, before, after, note, content, at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                         occurred_at, person, raw, before, after, note, content, at, import_id, line)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 """
 
 

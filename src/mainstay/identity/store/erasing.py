@@ -41,7 +41,7 @@ async def erase(connection: Connection, workspace_id: UUID, contact_id: UUID) ->
     )
     if root_id is None:
         raise PermanentError(f"there is no contact {contact_id}")
-    await lock(connection, await keys_of_contact(connection, workspace_id, (root_id,)))
+    await lock(connection, await keys_of_contact(connection, workspace_id, (root_id,)), (workspace_id,))
     # The root first: whoever merges something into it needs its row, so that what is read of the group then stands.
     root = await connection.fetchrow(
         "SELECT merged_into, deleted_at FROM contacts WHERE id = $1 FOR NO KEY UPDATE", root_id

@@ -166,7 +166,7 @@ async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *,
     found = await _standing(connection, workspace_id, merge_id)
     root_id, restored_id = found["root"], found["merged_id"]
     keys = await keys_of_contact(connection, workspace_id, (root_id,))
-    await lock(connection, keys)
+    await lock(connection, keys, (workspace_id,))
     now = datetime.now(UTC)
     held = await connection.fetch(
         "SELECT merged_into, deleted_at FROM contacts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
@@ -233,7 +233,7 @@ async def _hold(connection: Connection, workspace_id: UUID, one_id: UUID, other_
 
     Their keys need no lock: a write that found one of the two by a key waits for its row, and sees then that it is merged.
     """
-    await lock(connection, ())
+    await lock(connection, (), (workspace_id,))
     means = await read_means(connection, [(one_id, workspace_id), (other_id, workspace_id)])
     for asked in (one_id, other_id):
         if asked not in means:

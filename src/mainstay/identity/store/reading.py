@@ -229,3 +229,14 @@ async def count_identifiers(connection: Connection, contact_ids: Sequence[UUID])
         contact_ids,
     )
     return {row["kind"]: row["count"] for row in rows}
+
+
+async def read_identifiers(connection: Connection, contact_ids: Sequence[UUID]) -> dict[UUID, set[tuple[str, str]]]:
+    """Return the e-mails and phones that identify each of these contacts, as (kind, value)."""
+    rows = await connection.fetch(
+        "SELECT contact_id, kind, value FROM identifiers WHERE contact_id = ANY($1) AND standing <> 'weak'", contact_ids
+    )
+    found: dict[UUID, set[tuple[str, str]]] = {}
+    for row in rows:
+        found.setdefault(row["contact_id"], set()).add((row["kind"], row["value"]))
+    return found
