@@ -82,9 +82,7 @@ async def want(connection: Connection, wants: Sequence[Want]) -> list[Pushing]:
     ]
 
 
-async def raise_wanted(
-    connection: Connection, workspace_id: UUID, to: str, versions: Mapping[UUID, int]
-) -> None:
+async def raise_wanted(connection: Connection, workspace_id: UUID, to: str, versions: Mapping[UUID, int]) -> None:
     """Note that records which a system has are behind (record to version), without a push: the next one brings it."""
     await connection.execute(
         """
