@@ -62,8 +62,8 @@ async def contacts_of(dsn: str, people: Mapping[int, Person], batch: int) -> dic
             return await resolve(connection, writes)
 
         for line, resolution in zip(part, await transact(pool, work), strict=True):
-            assert isinstance(resolution, Resolution)
-            found[line] = resolution.contact.id
+            if isinstance(resolution, Resolution):
+                found[line] = resolution.contact.id
         if sys.stderr.isatty():
             print(f"\r{first + len(part):,} of {len(lines):,}", end="", file=sys.stderr)
     async with acquire(pool) as connection:

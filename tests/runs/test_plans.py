@@ -23,8 +23,10 @@ from mainstay.watch import resolve_healed
 from tests.intake.arrivals import arrival
 
 ROWS = 20_000
-BIG = {"runs", "attempts", "waits", "events", "contacts", "identifiers", "crosswalk", "crosswalk_beside", "changes", "suggestions",
-       "delivery_keys", "deliveries"}  # fmt: skip
+BIG = {
+    *("runs", "attempts", "waits", "events", "contacts", "identifiers", "crosswalk", "crosswalk_beside", "changes"),
+    *("suggestions", "delivery_keys", "deliveries"),
+}
 
 _SEED = """
 INSERT INTO contacts (id, workspace_id, email, created_at, updated_at)
@@ -34,8 +36,8 @@ SELECT $1, 'email', 'p' || n || '@example.com', md5('c' || n)::uuid, md5('c' || 
 FROM generate_series(1, $2) AS n;
 INSERT INTO changes (id, workspace_id, contact_id, home_id, version, rule, source, kind, occurred_at, person, before,
                      after, at)
-SELECT md5('h' || n)::uuid, $1, md5('c' || n)::uuid, md5('c' || n)::uuid, 1, 'new', 'website', 'form', now(), '{}', '{}',
-       '{}', now() FROM generate_series(1, $2::integer) AS n;
+SELECT md5('h' || n)::uuid, $1, md5('c' || n)::uuid, md5('c' || n)::uuid, 1, 'new', 'website', 'form', now(), '{}',
+       '{}', '{}', now() FROM generate_series(1, $2::integer) AS n;
 INSERT INTO crosswalk_beside (workspace_id, record_type, record_id, connection, external_id)
 SELECT $1, 'contact', md5('c' || n)::uuid, 'ghl', 'y' || n FROM generate_series(1, $2::integer) AS n;
 INSERT INTO suggestions (id, workspace_id, one_id, other_id, state, rule, opened_at)

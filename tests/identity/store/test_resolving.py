@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -105,9 +106,6 @@ class TestSharedPhone:
         assert await book.id(phone=PHONE) == bare
 
     async def test_two_in_one_transaction_share_it(self, book: Book) -> None:
-        await book.pool.execute("SELECT 1")
-        import asyncio
-
         await asyncio.gather(book.say("a@example.com", PHONE, "Sarah"), book.say("b@example.com", PHONE, "Bob"))
         rows = await book.rows("SELECT standing, count(*) FROM identifiers WHERE value = $1 GROUP BY 1", PHONE)
         assert rows == [("shared", 2)]
@@ -185,8 +183,6 @@ class TestIdempotency:
         assert await book.standing() == 1
 
     async def test_a_key_is_one_also_at_the_same_instant(self, book: Book) -> None:
-        import asyncio
-
         outcomes = await asyncio.gather(*(book.say(name="Sarah Johnson", key="k1") for _ in range(10)))
         assert await book.standing() == 1
         assert sum(not outcome.is_repeat for outcome in outcomes) == 1
