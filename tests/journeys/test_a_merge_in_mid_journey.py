@@ -32,7 +32,8 @@ WAITING = """
     @workflow("answer.v1", on="contact.created")
     async def answer(ctx: Context, contact: Contact) -> None:
         event = await ctx.wait_for("contact.updated", contact=contact, timeout="10m")
-        await ctx.chat.post("#leads", f"{contact.email or contact.phone}: {', '.join(event['changed']) if event else '-'}")
+        heard = ", ".join(event["changed"]) if event else "-"
+        await ctx.chat.post("#leads", f"{contact.email or contact.phone}: {heard}")
 """
 TAGGING = """
     @workflow("welcome.v1", on="contact.created")
@@ -74,9 +75,7 @@ def posts(sandbox: Sandbox) -> list[str]:
 
 
 @pytest.mark.parametrize("connector", STACKS)
-async def test_a_run_that_waits_hears_of_the_survivor(
-    connector: str, make_stack: MakeStack, sandbox: Sandbox
-) -> None:
+async def test_a_run_that_waits_hears_of_the_survivor(connector: str, make_stack: MakeStack, sandbox: Sandbox) -> None:
     stack = await make_stack(STACKS[connector], WAITING)
     one, other = await two(stack)
     await stack.app.contacts.merge(workspace_of(stack), one, other, by="Dana")

@@ -33,8 +33,8 @@ class TestBridge:
         outcome = await book.say(EMAIL, PHONE)
         assert (outcome.contact_id, outcome.merged) == (one, (other,))
 
-    async def _asks(self, book: Book, **values: object) -> None:
-        outcome = await book.say(EMAIL, PHONE, "Sarah", **values)
+    async def _asks(self, book: Book) -> None:
+        outcome = await book.say(EMAIL, PHONE, "Sarah")
         assert (outcome.contact_id, outcome.merged, len(outcome.suggestions)) == (self.one, (), 1)
         assert outcome.flags == ("phone of another contact",)
         assert f"{PHONE} belongs to another contact and stays there" in outcome.note
@@ -45,7 +45,7 @@ class TestBridge:
         assert owner in {self.other, None}
         raw = await book.rows("SELECT raw ->> 'phone' FROM changes WHERE raw ? 'phone' AND home_id = $1", self.one)
         assert (PHONE,) in raw  # nothing is lost
-        again = await book.say(EMAIL, PHONE, "Sarah", **values)
+        again = await book.say(EMAIL, PHONE, "Sarah")
         assert (again.suggestions, await book.rows("SELECT count(*) FROM suggestions")) == ((), [(1,)])
 
     async def test_it_asks_when_the_names_differ(self, book: Book) -> None:
