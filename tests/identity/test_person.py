@@ -76,7 +76,7 @@ def test_a_placeholder_is_nothing(nothing: str) -> None:
 
 
 def test_a_name_alone_is_somebody() -> None:
-    person = normalise(Submission(name="Sarah Johnson"), "US")
+    person = normalise(Submission(name="Sarah Johnson"), "US", is_name_enough=True)
     assert (person.first_name, person.last_name, person.flags) == ("Sarah", "Johnson", ("no identifier",))
 
 

@@ -9,7 +9,8 @@ from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
 from mainstay.identity.store.reading import contact_of, load_contact
 from mainstay.identity.store.suggesting import answer_of, ask_again, decide, open_suggestion, pair_of, reject
-from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, annotate, resolve
+from mainstay.identity.store.write import ContactWrite, Dropped, Resolution
+from mainstay.identity.store.writing import annotate, resolve
 
 __all__ = [
     "DEFAULT_POLICY",

@@ -14,7 +14,7 @@ from mainstay.model import Contact
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.identity.store.keys import Key
-    from mainstay.identity.store.writing import ContactWrite
+    from mainstay.identity.store.write import ContactWrite
 
 
 class Batch:
@@ -51,7 +51,7 @@ class Batch:
         workspace_id, kind, value = key
         self._identifiers.append((workspace_id, kind, value, home_id, contact_id, standing, alias, source, self._now))
 
-    def change(
+    def change(  # noqa: PLR0913, PLR0917 - a row's values
         self,
         write: ContactWrite,
         said: Said,
