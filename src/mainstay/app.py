@@ -19,12 +19,13 @@ from mainstay.engine.context import RoleBinding
 from mainstay.errors import WorkflowError
 from mainstay.identity import Person, Policy, annotate, load_contact
 from mainstay.inbound import FILE, Journey, read
-from mainstay.intake import INBOUND, Intake, SourceBinding
-from mainstay.intake.store import Suspect
-from mainstay.kit import CRM, Connector, Http, HttpSettings
+from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
+from mainstay.intake.store import Suspect, clear_quarantine
+from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM
 from mainstay.kit.http import Session, open_session
 from mainstay.model import Run, new_id
 from mainstay.records import push_failed
+from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
 from mainstay.runs import Claimed, Settlement, requeue
@@ -66,7 +67,18 @@ class Workspace:
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
         policy = policy_of(bundle.stack.identity)
-        self.routing = Routing("" if is_builtin else record_system, by_event, bundle.stack.region, policy)
+        self.routing = Routing(
+            "" if is_builtin else record_system,
+            by_event,
+            bundle.stack.region,
+            policy,
+            bundle.stack.identity.merge_elsewhere,
+            frozenset(
+                name
+                for name, entry in bundle.stack.connections.items()
+                if "crm.merge_contacts" in entry.connector.idempotency
+            ),
+        )
         self.sources = {
             name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
             for name, entry in bundle.stack.sources.items()
@@ -135,6 +147,7 @@ class App:
         self.alerter = Alerter(self)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
+        self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self)
         self.contacts = Contacts(pool, self.commit, self)
         self.driver = Driver(
@@ -225,6 +238,11 @@ class App:
         found: CRM = self.vendor(workspace_id, connection, "crm", http)
         return found
 
+    def merging_crm(self, workspace_id: UUID, connection: str, http: Http) -> MergingCRM:
+        """See :class:`mainstay.records.merging.MergingSystems`."""
+        found: MergingCRM = self.vendor(workspace_id, connection, "crm", http)
+        return found
+
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""
         workspace = self.workspace(workspace_id)
@@ -298,9 +316,9 @@ class App:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""
         return await self.intake.replay(self.workspace(workspace_id).all_sources, workspace_id, delivery_id)
 
-    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> None:
+    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Receipt:
         """Take a request out of quarantine on a person's word; see :meth:`Intake.release`."""
-        await self.intake.release(self.workspace(workspace_id).sources, workspace_id, quarantine_id)
+        return await self.intake.release(self.workspace(workspace_id).sources, workspace_id, quarantine_id)
 
     async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
@@ -334,9 +352,10 @@ class App:
         return found is not None
 
     async def watch_once(self) -> None:
-        """Close what has healed, drop what has had its time; called by the worker with each heartbeat."""
+        """Close what has healed and forget what is over; called by the worker with each heartbeat."""
         async with acquire(self.pool) as connection:
             await resolve_healed(connection)
+            await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
 
 
@@ -345,7 +364,12 @@ class _Programs(Mapping[str, Any]):
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._own = {INBOUND: app.journey.program, PUSH: app.pusher.program, ALERT: app.alerter.program}
+        self._own = {
+            INBOUND: app.journey.program,
+            PUSH: app.pusher.program,
+            MERGE_ELSEWHERE: app.merger.program,
+            ALERT: app.alerter.program,
+        }
 
     def __getitem__(self, name: str) -> Any:
         return self._own.get(name, self._user_workflow)

@@ -1,4 +1,4 @@
-"""What follows from a write about a contact, whoever made it: told to the system of record, to waiting runs, to workflows.
+"""What follows from a write about a contact, whoever made it: for the system of record, waiting runs and workflows.
 
 In the transaction of the write, so that neither is there without the other.
 """
@@ -13,9 +13,10 @@ from uuid import UUID
 
 from mainstay.identity import DEFAULT_POLICY, Merged, Parted, Person, Policy, Resolution
 from mainstay.model import Contact, Run, new_id
-from mainstay.records import Pushing, Want, follow_merge, follow_unmerge, link, want
+from mainstay.records import Adopted, Pushing, Want, follow_merge, follow_unmerge, link, want
+from mainstay.records.merging import MERGE_ELSEWHERE
 from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, NewRun, add_runs, move_waits, wake
+from mainstay.runs import Claimed, NewRun, add_runs, move_waits, return_waits, wake
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -33,12 +34,16 @@ class Routing:
 
     ``system_of_record`` is the connection to push to, empty when Mainstay's own store is the system of record;
     ``workflows`` maps an event type to the names of the workflows it starts; ``policy`` is how people are told apart.
+    ``merge_elsewhere`` says which merges are carried to the connections that can merge, ``merging_systems``: ``never``,
+    those ``by hand``, or ``always``.
     """
 
     system_of_record: str
     workflows: Mapping[str, Sequence[str]]
     region: str
     policy: Policy = DEFAULT_POLICY
+    merge_elsewhere: str = "by hand"
+    merging_systems: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Consequences:
         for each in written:
             for merged in each.resolution.merged:
                 await self.of_merge(connection, each.cause, merged)
+        written = _as_they_ended(written)
         newest = {each.resolution.contact.id: (each.cause, each.resolution.contact) for each in written}
         await self._link(connection, written)
         await self._push(connection, [newest[contact_id] for contact_id in self._to_push(written)])
@@ -88,7 +94,12 @@ class Consequences:
 
     async def of_merge(self, connection: Connection, cause: Cause, merged: Merged) -> None:
         """Let what leads to the merged contact lead to the survivor."""
-        await follow_merge(connection, cause.workspace_id, merged.survivor_id, merged.merged_id)
+        both = await follow_merge(connection, cause.workspace_id, merged.survivor_id, merged.merged_id)
+        if cause.routing.merge_elsewhere == "always" or (cause.routing.merge_elsewhere == "by hand" and merged.by):
+            for system, (survivor, other) in both.items():
+                if system in cause.routing.merging_systems:
+                    ids = {"connection": system, "survivor": survivor, "merged": other}
+                    self._start(cause, MERGE_ELSEWHERE, ids, new_id(), merged.contact, None)
         await move_waits(connection, merged.merged_id, merged.survivor_id)
         data = {"merge_id": str(merged.merge_id), "merged_id": str(merged.merged_id), "changed": list(merged.changed)}
         self.happened(cause, MERGED, merged.contact, data)
@@ -99,8 +110,8 @@ class Consequences:
 
     async def of_unmerge(self, connection: Connection, cause: Cause, parted: Parted) -> None:
         """Give the restored contact its own ids back, and tell the systems of both."""
-        restored = [row["id"] for row in await connection.fetch("SELECT contact_group($1) AS id", parted.restored.id)]
-        await follow_unmerge(connection, cause.workspace_id, parted.contact.id, restored)
+        await follow_unmerge(connection, cause.workspace_id, parted.contact.id, parted.restored.id)
+        await return_waits(connection, parted.contact.id, parted.restored.id)
         await self.of_hand(connection, cause, (parted.contact, parted.restored))
         for contact, other in ((parted.contact, parted.restored), (parted.restored, parted.contact)):
             self.happened(cause, UNMERGED, contact, {"merge_id": str(parted.merge_id), "other_id": str(other.id)})
@@ -169,8 +180,14 @@ class Consequences:
     async def _link(connection: Connection, written: Sequence[Written]) -> None:
         links = [
             (
-                Want(each.cause.workspace_id, contact.id, contact.version, each.person.connection),
-                each.person.external_id,
+                Adopted(
+                    contact.workspace_id,
+                    each.resolution.home_id,
+                    each.person.connection,
+                    each.person.external_id,
+                    version=contact.version,
+                ),
+                contact.id,
             )
             for each in written
             if each.person.external_id and each.person.connection
@@ -232,6 +249,21 @@ class Consequences:
         )
         self._runs.append(run)
         self.following.setdefault(cause.run.id, []).append(Claimed(begins, known=contact))
+
+
+def _as_they_ended(written: Sequence[Written]) -> Sequence[Written]:
+    """Return the writes with their contacts: one that a later write of the same transaction merged is its survivor."""
+    became = {merged.merged_id: merged.contact for each in written for merged in each.resolution.merged}
+    if not became:
+        return written
+    newest = {each.resolution.contact.id: each.resolution.contact for each in written}
+    ended = []
+    for each in written:
+        contact = each.resolution.contact
+        while contact.id in became:
+            contact = newest[became[contact.id].id] if became[contact.id].id in newest else became[contact.id]
+        ended.append(replace(each, resolution=replace(each.resolution, contact=contact)))
+    return ended
 
 
 def _knows_already(person: Person, contact: Contact, system: str) -> bool:

@@ -18,6 +18,7 @@ from mainstay.consequences import Cause, Consequences, Routing, Written
 from mainstay.db import GroupCommit, Write, transact
 from mainstay.errors import ConflictError, PermanentError
 from mainstay.identity import (
+    IDENTITY,
     ContactWrite,
     Dropped,
     Erased,
@@ -25,10 +26,13 @@ from mainstay.identity import (
     Parted,
     Person,
     Resolution,
+    answer_of,
+    ask_again,
     decide,
     erase,
     merge,
     normalise,
+    pair_of,
     person_to_json,
     resolve,
     unmerge,
@@ -100,7 +104,7 @@ class Contacts:
         self._pool = pool
         self._commit = commit
         self._workspaces = workspaces
-        self._write: Write[_Request, Outcome] = Write("write contacts", 21, self._write_all)
+        self._write: Write[_Request, Outcome] = Write("write contacts", 21, self._write_all, locks=IDENTITY)
 
     async def write(
         self, workspace_id: UUID, submission: Submission, *, source: str = "api", kind: str = "form", key: str = ""
@@ -112,7 +116,7 @@ class Contacts:
             ConflictError: the key was used for another write.
         """
         routing = self._workspaces.routing(workspace_id)
-        person = normalise(replace(submission, source=submission.source or source), routing.region)
+        person = normalise(replace(submission, source=submission.source or source), routing.region, is_name_enough=True)
         write = ContactWrite(workspace_id, person, source, kind=kind, policy=routing.policy)
         said = orjson.dumps([source, kind, person_to_json(person)], option=orjson.OPT_SORT_KEYS)
         return await self._commit(self._write, _Request(workspace_id, write, key, sha256(said).digest()))
@@ -160,7 +164,8 @@ class Contacts:
         """
 
         async def work(connection: Connection) -> Merged:
-            merged = await merge(connection, workspace_id, one_id, other_id, by=by, keep=keep)
+            policy = self._workspaces.routing(workspace_id).policy
+            merged = await merge(connection, workspace_id, one_id, other_id, by=by, keep=keep, policy=policy)
             await self._follow(connection, workspace_id, by, merged)
             return merged
 
@@ -189,10 +194,18 @@ class Contacts:
         """
 
         async def work(connection: Connection) -> Merged:
-            one_id, other_id = await decide(connection, workspace_id, suggestion_id, state="accepted", by=by)
+            one_id, other_id = await pair_of(connection, workspace_id, suggestion_id)
             merged = await merge(
-                connection, workspace_id, one_id, other_id, by=by, keep=keep, rule="suggestion accepted"
+                connection,
+                workspace_id,
+                one_id,
+                other_id,
+                by=by,
+                keep=keep,
+                rule="suggestion accepted",
+                policy=self._workspaces.routing(workspace_id).policy,
             )
+            await decide(connection, workspace_id, suggestion_id, state="accepted", by=by)
             await self._follow(connection, workspace_id, by, merged)
             return merged
 
@@ -209,6 +222,27 @@ class Contacts:
             await decide(connection, workspace_id, suggestion_id, state="rejected", by=by)
 
         await transact(self._pool, work)
+
+    async def reopen(self, workspace_id: UUID, suggestion_id: UUID, *, by: str) -> Parted | None:
+        """Take back the answer to a suggestion: what it merged is parted again, and the question is open again.
+
+        Raises:
+            PermanentError: there is no such suggestion, or no answer, or what it merged was parted or deleted since.
+        """
+
+        async def work(connection: Connection) -> Parted | None:
+            answer = await answer_of(connection, workspace_id, suggestion_id)
+            parted = None
+            if answer.state == "accepted":
+                if answer.merge_id is None:
+                    raise PermanentError("the two contacts are not merged with each other any more")
+                parted = await unmerge(connection, workspace_id, answer.merge_id, by=by)
+                cause = Cause(workspace_id, self._workspaces.routing(workspace_id), by)
+                await _store(connection, lambda c: c.of_unmerge(connection, cause, parted))
+            await ask_again(connection, workspace_id, suggestion_id)
+            return parted
+
+        return await transact(self._pool, work)
 
     async def delete(self, workspace_id: UUID, contact_id: UUID) -> Erased:
         """Delete a contact and what was kept of it here; its copies in other systems are named, not touched.

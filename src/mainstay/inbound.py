@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from mainstay.consequences import Cause, Consequences, Routing, Written
 from mainstay.db import GroupCommit, Write
 from mainstay.errors import MalformedError, WorkflowError
 from mainstay.identity import (
+    IDENTITY,
     ContactWrite,
     Dropped,
     Person,
@@ -62,11 +64,17 @@ def read(source: SourceBinding, request: RawRequest) -> Mapping[str, Any]:
         MalformedError: the source cannot read it, or no person can be recognised in it.
     """
     events = source.kind.parse(request, source.settings)
-    return {"source": source.name, "events": [event_to_json(source, event) for event in events]}
+    return {
+        "source": source.name,
+        "events": [event_to_json(source, event, request.received_at) for event in events],
+    }
 
 
-def event_to_json(source: SourceBinding, event: Event) -> dict[str, Any]:
-    """Return an event as a run's input keeps it."""
+def event_to_json(source: SourceBinding, event: Event, received_at: datetime | None = None) -> dict[str, Any]:
+    """Return an event as a run's input keeps it.
+
+    What has no time of its own was said when it was received: done late, or once more, it is still as old.
+    """
     person = None
     if event.submission is not None:
         submission = event.submission
@@ -74,7 +82,7 @@ def event_to_json(source: SourceBinding, event: Event) -> dict[str, Any]:
             submission,
             connection=submission.connection or source.settings.connection,
             source=submission.source or source.name,
-            occurred_at=submission.occurred_at or event.time,
+            occurred_at=submission.occurred_at or event.time or received_at,
         )
         try:
             person = person_to_json(normalise(submission, source.region))
@@ -115,7 +123,7 @@ class Journey:
     def __init__(self, commit: GroupCommit, workspaces: Workspaces) -> None:
         self._commit = commit
         self._workspaces = workspaces
-        self._process: Write[Inbound, Sequence[Claimed]] = Write("process deliveries", 20, process)
+        self._process: Write[Inbound, Sequence[Claimed]] = Write("process deliveries", 20, process, locks=IDENTITY)
 
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Drive one inbound run to its end; returns the runs that begin with it."""

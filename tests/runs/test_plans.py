@@ -13,7 +13,7 @@ import pytest
 
 from mainstay.db import Pool, acquire
 from mainstay.identity import ContactWrite, Person, resolve
-from mainstay.intake.store import keep, load_delivery
+from mainstay.intake.store import OpenExecution, keep, load_delivery
 from mainstay.model import Run, new_id
 from mainstay.records.store import external_id_of
 from mainstay.runs import Wait, claim_execution, recheck_wait, requeue, wake
@@ -110,7 +110,7 @@ async def test_no_hot_statement_reads_a_big_table(pool: Pool, seeded: UUID) -> N
         await requeue(recorder, seeded, an_id("r", 4))
         person = Person(email="p7@example.com", phone="+13125550147", connection="ghl", external_id="x7")
         await resolve(recorder, [ContactWrite(seeded, person, "website")])
-        await keep(recorder, [arrival(seeded, key="k9"), arrival(seeded, key="new")])
+        await keep(recorder, [arrival(seeded, key="k9"), arrival(seeded, key="new")], OpenExecution())
         await load_delivery(recorder, "deliveries", seeded, an_id("d", 3))
         await external_id_of(recorder, seeded, an_id("c", 3), "ghl")
         await resolve_healed(connection)

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from mainstay.db import Pool, acquire
+from mainstay.consequences import Routing
+from mainstay.contacts import Contacts
+from mainstay.db import GroupCommit, Pool, acquire
 from mainstay.errors import MalformedError
+from mainstay.intake import Receipt
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
 
@@ -21,6 +24,15 @@ class PagesBackend:
     asked: list[tuple[str, UUID]] = field(default_factory=list)
     record_link: str = "https://crm.example/contacts/"
     refusal: str = ""
+    merging: frozenset[str] = frozenset()
+    released_as: str = "processed"
+
+    def __post_init__(self) -> None:
+        self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
+
+    def routing(self, workspace_id: UUID) -> Routing:
+        """What the verbs for contacts ask of a workspace: here its contacts live in Mainstay's own store."""
+        return Routing("", {}, next(card.region for card in self.cards if card.id == workspace_id))
 
     def workspace_cards(self) -> Sequence[WorkspaceCard]:
         return self.cards
@@ -30,6 +42,9 @@ class PagesBackend:
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         return self.connections
+
+    def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
+        return self.merging
 
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         return self.record_link + external_id
@@ -63,13 +78,20 @@ class PagesBackend:
             raise LookupError(f"there is no delivery {delivery_id}")
         return found
 
-    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> None:
+    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Receipt:
         self.asked.append(("release", quarantine_id))
         if self.refusal:
             raise LookupError(self.refusal)
         await self._one(
             "DELETE FROM quarantine WHERE workspace_id = $1 AND id = $2 RETURNING id", workspace_id, quarantine_id
         )
+        async with acquire(self.pool) as connection:
+            delivery = await connection.fetchval(
+                "SELECT id FROM deliveries WHERE workspace_id = $1 AND state = $2 LIMIT 1",
+                workspace_id,
+                self.released_as,
+            )
+        return Receipt("rejected" if self.released_as == "rejected" else "accepted", delivery)
 
     async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
         self.asked.append(("resolve", incident_id))

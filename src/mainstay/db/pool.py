@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import re
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 IDLE_IN_TRANSACTION_SECONDS = 10.0
 """After this the server breaks off a transaction whose process is silent: one that is paused would hold its locks, and
 with them whoever has taken over its runs."""
+
+GIVE_UP_SECONDS = 30.0
+"""After this a connection is cut by us: a server that hangs, or is gone without a word, would never answer."""
 
 Pool = asyncpg.Pool
 # A pool lends its connections in a wrapper, which asyncpg's types do not count as a connection.
@@ -42,7 +47,8 @@ def _plain(value: Any) -> Any:
     raise TypeError(message)
 
 
-def _encode(value: Any) -> str:
+def encode_json(value: Any) -> str:
+    """Return a value as a ``jsonb`` column takes it."""
     text = orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
     # PostgreSQL keeps no NUL. A backslash that stands before "u0000" as text is escaped itself, and stays.
     return _NUL.sub(r"\1", text) if "\\u0000" in text else text
@@ -60,7 +66,7 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
     """
 
     async def prepare(connection: Connection) -> None:
-        await connection.set_type_codec("jsonb", encoder=_encode, decoder=orjson.loads, schema="pg_catalog")
+        await connection.set_type_codec("jsonb", encoder=encode_json, decoder=orjson.loads, schema="pg_catalog")
         if init is not None:
             await init(connection)
 
@@ -81,8 +87,9 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
     )
 
 
-async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 5) -> Result:
-    """Do ``work`` in a transaction of its own; done again when PostgreSQL, or the work, broke it off for another's sake."""
+async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 12) -> Result:
+    """Do ``work`` in a transaction of its own; done again, a moment later, when it was broken off in favour of another."""
+    moment = 0.001
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():
@@ -91,20 +98,29 @@ async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], 
             tries -= 1
             if not tries:
                 raise
+        await asyncio.sleep(moment * random.random())  # noqa: S311 - no secret: so that two do not meet in step
+        moment *= 2
 
 
 @asynccontextmanager
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
-    """Borrow a connection; whatever shows that the server is away becomes a DatabaseUnavailableError."""
+    """Borrow a connection, for GIVE_UP_SECONDS at most.
+
+    Whatever shows that the server is away becomes a DatabaseUnavailableError.
+    """
     own_fault: Exception | None = None
     try:
         async with pool.acquire() as connection:
+            # Cutting is all that helps: asyncpg's own time-out asks the server first, and waits for its answer.
+            given_up = asyncio.get_running_loop().call_later(GIVE_UP_SECONDS, connection.terminate)
             try:
                 yield connection
             except asyncpg.InterfaceError as error:
                 # asyncpg has one class for a connection that is gone and for a value that it cannot encode.
                 own_fault = None if connection.is_closed() else error
                 raise
+            finally:
+                given_up.cancel()
     except (
         OSError,
         asyncpg.InterfaceError,

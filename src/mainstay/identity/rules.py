@@ -11,6 +11,7 @@ from uuid import UUID
 
 from mainstay.identity.normalisation import are_compatible
 from mainstay.identity.person import Person
+from mainstay.model.contact import SHARED_PHONE as SHARED
 
 EXTERNAL_ID = "external id"
 EMAIL, PHONE = "email", "phone"
@@ -18,9 +19,8 @@ SHARED_PHONE = "shared phone"
 NEW = "new"
 BRIDGE = "bridge"
 
-FLAG_SHARED = "shared phone"
+FLAG_SHARED = SHARED
 FLAG_BRIDGE = "phone of another contact"
-FLAG_FULL = "more than {limit} {kind}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,11 @@ class Policy:
 
 
 DEFAULT = Policy()
+
+
+def full_flag(kind: str, policy: Policy) -> str:
+    """Return the flag of a contact that has more e-mails, or phones, than identify one (R19)."""
+    return f"more than {policy.limit(kind)} {'e-mail' if kind == EMAIL else kind}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +129,11 @@ def _owner_of_phone(person: Person, owners: Sequence[Known], policy: Policy) -> 
         return (owner, PHONE) if is_same else (None, NEW)
     if person.first_name:
         fitting = [owner for owner in owners if are_compatible(owner.name, person.name)]
-        return (fitting[0], SHARED_PHONE) if len(fitting) == 1 else (None, NEW)
-    # Nothing but the shared number: not one of those that have more, but the same as the last time (R14).
-    bare = [owner for owner in owners if not any((*owner.name, owner.email, *person.name, person.email))]
-    return (bare[0], SHARED_PHONE) if bare else (None, NEW)
+        if len(fitting) == 1:
+            return fitting[0], SHARED_PHONE
+    # It could be several, or says nothing but the number. Said once more, it is the same as the last time (R14).
+    same = [owner for owner in owners if (*owner.name, owner.email) == (*person.name, person.email)]
+    return (min(same, key=lambda owner: owner.id), SHARED_PHONE) if same else (None, NEW)
 
 
 def _with_bridges(contact: Known, rule: str, hits: Hits) -> Match:

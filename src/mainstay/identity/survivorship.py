@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from mainstay.identity.person import Person
+from mainstay.identity.person import Person, is_given
 from mainstay.model import Contact
 
 FIELDS = ("email", "phone", "first_name", "last_name", "company", "source")
@@ -26,7 +26,10 @@ RANKS = {"import": 0, "form": 1, "crm": 2, CHOSEN: 3, MANUAL: 4}
 
 
 class Origin(NamedTuple):
-    """Where a value comes from. ``weight`` is 0 for what only fills a gap: an initial, a value that names nobody."""
+    """Where a value comes from.
+
+    ``weight`` is 0 for what only fills a gap: an initial, a value that names nobody, a placeholder that may be an answer.
+    """
 
     at: str
     kind: str
@@ -64,7 +67,7 @@ def fold(view: View, said: Said) -> View:
         new = getattr(person, name)
         if not new and not (said.kind == MANUAL and name in person.cleared):
             continue
-        origin = Origin(stamp, said.kind, str(said.change_id), _weight(name, new, person))
+        origin = Origin(stamp, said.kind, str(said.change_id), _weight(name, new, said))
         if _replaces(name, origin, view.origins.get(name)):
             origins[name] = origin
             if new != getattr(contact, name):
@@ -106,19 +109,16 @@ def differences(old: Contact, new: Contact) -> tuple[dict[str, Any], dict[str, A
     return {name: getattr(old, name) for name in names}, {name: getattr(new, name) for name in names}
 
 
-def chosen(survivor: View, other: View) -> Person:
-    """Return what a merge by hand lets stand of the chosen side: its values where the two differ (R23)."""
-    kept = {
-        name: ours
-        for name in FIELDS
-        if (ours := getattr(survivor.contact, name)) and getattr(other.contact, name) not in {"", ours}
-    }
-    custom = {
-        key: ours
-        for key, ours in survivor.contact.custom.items()
-        if ours and other.contact.custom.get(key) not in {None, "", ours}
-    }
-    return Person(**kept, custom=custom or None)
+def given_up(kept: View, both: View) -> dict[str, str]:
+    """Return what a merge by hand has to say again of the chosen side, for it to stand (R23): field to its value.
+
+    ``both`` is what follows from the two together. Custom fields are named as in the origins.
+    """
+    stands = {name: getattr(both.contact, name) for name in FIELDS}
+    ours = {name: getattr(kept.contact, name) for name in FIELDS}
+    stands |= {f"{CUSTOM}{key}": text for key, text in both.contact.custom.items()}
+    ours |= {f"{CUSTOM}{key}": text for key, text in kept.contact.custom.items()}
+    return {name: text for name, text in ours.items() if text and stands.get(name) != text}
 
 
 def union(known: tuple[str, ...], given: Iterable[str]) -> tuple[str, ...]:
@@ -134,7 +134,8 @@ def union(known: tuple[str, ...], given: Iterable[str]) -> tuple[str, ...]:
 
 def _says_something(person: Person) -> bool:
     given = any(getattr(person, name) for name in FIELDS) or person.custom or person.tags
-    return bool(given or person.flags or person.cleared or person.external_id)
+    wish = person.do_not_contact or person.consent
+    return bool(given or wish or person.flags or person.cleared or person.external_id)
 
 
 def _custom(view: View, said: Said, stamp: str, origins: dict[str, Origin]) -> dict[str, str] | None:
@@ -143,7 +144,7 @@ def _custom(view: View, said: Said, stamp: str, origins: dict[str, Origin]) -> d
         field = f"{CUSTOM}{key}"
         if not new and not (said.kind == MANUAL and field in said.person.cleared):
             continue
-        origin = Origin(stamp, said.kind, str(said.change_id), 1)
+        origin = Origin(stamp, said.kind, str(said.change_id), _weight(field, new, said))
         if _replaces(field, origin, view.origins.get(field)):
             origins[field] = origin
             if view.contact.custom.get(key) != new:
@@ -151,9 +152,16 @@ def _custom(view: View, said: Said, stamp: str, origins: dict[str, Origin]) -> d
     return {**view.contact.custom, **altered} if altered else None
 
 
-def _weight(name: str, new: str, person: Person) -> int:
+def _weight(name: str, new: str, said: Said) -> int:
+    return 1 if said.kind == MANUAL else weight_of(name, new, said.person)
+
+
+def weight_of(name: str, new: str, person: Person) -> int:
+    """Return the weight of a value that was not set by hand: 0 for what only fills a gap."""
     if name in {"first_name", "last_name"}:
         return 0 if is_initial(new) else 1
+    if name.startswith(CUSTOM):
+        return 1 if is_given(new) else 0
     return 0 if name in person.weak else 1
 
 
@@ -167,9 +175,11 @@ def _replaces(name: str, new: Origin, old: Origin | None) -> bool:
     if old is None:
         return True
     ours, theirs = _strength(new), _strength(old)
-    if name == "source" and MANUAL not in {new.kind, old.kind}:
+    if name == "source" and not {MANUAL, CHOSEN} & {new.kind, old.kind}:
         # Where somebody came from first is where they came from.
         return (new.at, new.change) < (old.at, old.change)
+    if name == "source":
+        ours, theirs = (ours[0], new.kind == CHOSEN, *ours[1:]), (theirs[0], old.kind == CHOSEN, *theirs[1:])
     return ours > theirs if ours != theirs else new.change < old.change
 
 

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from uuid import UUID
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
+SHARED_PHONE = "shared phone"
+"""The flag of a contact whose phone is also that of a contact of another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class Submission:
 class Contact:
     """One person in one workspace. ``email`` and ``phone`` are canonical (lower case; E.164).
 
-    ``flags`` are words for what a person should know of it ("shared phone"); ``do_not_contact`` forbids to write or call.
-    ``version`` grows by one with every change; a push to another system says which version it sent.
+    ``flags`` are words for what a person should know of it ("shared phone"); ``do_not_contact`` forbids to write or
+    call. ``version`` grows by one with every change; a push to another system says which version it sent.
     """
 
     id: UUID
@@ -65,3 +67,8 @@ class Contact:
     def name(self) -> str:
         """Full name as people write it; the e-mail or phone where no name is known."""
         return " ".join(part for part in (self.first_name, self.last_name) if part) or self.email or self.phone
+
+    @property
+    def own_phone(self) -> str:
+        """The phone, where it names this contact alone: what another system may find the contact by."""
+        return "" if SHARED_PHONE in self.flags else self.phone

@@ -1,8 +1,9 @@
-"""SQL of the crosswalk. A push is owned by a run, which is durable, so at most one push of a record is under way."""
+"""SQL of pushes. A push is owned by a run, which is durable, so at most one push of a record is under way."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from mainstay.db import storable
 from mainstay.errors import PermanentError
 from mainstay.model import new_id
+from mainstay.records.crosswalk import Adopted, adopt, drop_id, keep_beside
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -81,6 +83,21 @@ async def want(connection: Connection, wants: Sequence[Want]) -> list[Pushing]:
     ]
 
 
+async def raise_wanted(connection: Connection, workspace_id: UUID, to: str, versions: Mapping[UUID, int]) -> None:
+    """Note that records which a system has are behind (record to version), without a push: the next one brings it."""
+    await connection.execute(
+        """
+        UPDATE crosswalk SET wanted_version = greatest(wanted_version, version), updated_at = now()
+        FROM unnest($3::uuid[], $4::integer[]) AS t (id, version)
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = t.id AND connection = $2
+        """,
+        workspace_id,
+        to,
+        list(versions),
+        list(versions.values()),
+    )
+
+
 async def start_push(
     connection: Connection, workspace_id: UUID, record_id: UUID, to: str, run_id: UUID
 ) -> tuple[bool, str]:
@@ -101,15 +118,114 @@ async def start_push(
     return (False, "") if row is None else (True, row["external_id"] or "")
 
 
-async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
-    """Note a push that succeeded; returns whether a newer version is wanted by now, so that the run must push again.
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A push that succeeded: what was pushed, its id there, and whether that made the record there."""
+
+    want: Want
+    external_id: str
+    is_new: bool = False
+
+
+async def pushed(connection: Connection, done: Sequence[Done]) -> list[bool | PermanentError]:
+    """Note pushes that succeeded, each of another record.
+
+    Each result is whether a newer version is wanted by now, so that the run must push again; or an error where that
+    system says this is the record it also has for another contact of ours, and nothing is noted.
+    """
+    others, known = await _held(connection, done)
+    ids = Counter((each.want.workspace_id, each.want.connection, each.external_id) for each in done)
+    plain = [
+        each
+        for each in done
+        if ids[each.want.workspace_id, each.want.connection, each.external_id] == 1
+        and _place(each) not in others
+        and _place(each) in known
+        and known[_place(each)] in {None, each.external_id}
+    ]
+    rows = await connection.fetch(
+        """
+        UPDATE crosswalk SET external_id = done.external_id, pushed_version = greatest(pushed_version, done.version),
+               error = '', updated_at = now(),
+               is_ours = CASE WHEN crosswalk.external_id = done.external_id THEN is_ours ELSE done.is_new END,
+               home_id = CASE WHEN crosswalk.external_id = done.external_id THEN home_id END,
+               push_run_id = CASE WHEN wanted_version > done.version THEN push_run_id END
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[], $5::text[], $6::boolean[])
+             AS done (workspace_id, record_id, connection, version, external_id, is_new)
+        WHERE crosswalk.workspace_id = done.workspace_id AND crosswalk.record_type = 'contact'
+          AND crosswalk.record_id = done.record_id AND crosswalk.connection = done.connection
+        RETURNING crosswalk.workspace_id, crosswalk.record_id, crosswalk.connection,
+                  wanted_version > done.version AS is_behind
+        """,
+        *_columns(plain),
+        [each.want.version for each in plain],
+        [each.external_id for each in plain],
+        [each.is_new for each in plain],
+    )
+    behind = {(row["workspace_id"], row["record_id"], row["connection"]): row["is_behind"] for row in rows}
+    results: list[bool | PermanentError] = []
+    for each in done:
+        if _place(each) in behind:
+            results.append(behind[_place(each)])
+            continue
+        try:
+            results.append(await _pushed_in_doubt(connection, each.want, each.external_id, is_new=each.is_new))
+        except PermanentError as error:
+            results.append(error)
+    return results
+
+
+_Place = tuple[UUID, UUID, str]
+
+
+def _place(done: Done) -> _Place:
+    return done.want.workspace_id, done.want.record_id, done.want.connection
+
+
+def _columns(done: Sequence[Done]) -> tuple[list[UUID], list[UUID], list[str]]:
+    places = [_place(each) for each in done]
+    return [place[0] for place in places], [place[1] for place in places], [place[2] for place in places]
+
+
+async def _held(connection: Connection, done: Sequence[Done]) -> tuple[set[_Place], dict[_Place, str | None]]:
+    """Hold the rows of these pushes; returns whose id leads to another contact, and the id that each row has."""
+    external_ids = [each.external_id for each in done]
+    rows = await connection.fetch(
+        """
+        SELECT done.workspace_id, done.record_id, done.connection
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+             AS done (workspace_id, record_id, connection, external_id)
+        JOIN record_ids ON record_ids.workspace_id = done.workspace_id AND record_ids.record_type = 'contact'
+             AND record_ids.connection = done.connection AND record_ids.external_id = done.external_id
+        WHERE record_ids.record_id <> done.record_id
+        """,
+        *_columns(done),
+        external_ids,
+    )
+    others = {(row["workspace_id"], row["record_id"], row["connection"]) for row in rows}
+    rows = await connection.fetch(
+        """
+        SELECT workspace_id, record_id, connection, external_id
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS done (workspace_id, record_id, connection)
+        JOIN crosswalk USING (workspace_id, record_id, connection) WHERE record_type = 'contact'
+        ORDER BY workspace_id, record_id, connection FOR UPDATE OF crosswalk
+        """,
+        *_columns(done),
+    )
+    return others, {(row["workspace_id"], row["record_id"], row["connection"]): row["external_id"] for row in rows}
+
+
+async def _pushed_in_doubt(connection: Connection, item: Want, external_id: str, *, is_new: bool) -> bool:
+    """Note one push of which the crosswalk says something else than what was answered.
 
     Raises:
         PermanentError: that system says this is the record it also has for another contact of ours.
     """
-    other = await connection.fetchval(
+    place = (item.workspace_id, item.record_id, item.connection)
+    other = await connection.fetchrow(
         """
-        SELECT record_id FROM crosswalk
+        SELECT home_id, surviving(record_id) AS contact_id, surviving(record_id) = surviving($4) AS is_merged
+        FROM record_ids
         WHERE workspace_id = $1 AND connection = $2 AND record_type = 'contact' AND external_id = $3 AND record_id <> $4
         """,
         item.workspace_id,
@@ -117,24 +233,47 @@ async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
         external_id,
         item.record_id,
     )
-    if other is not None:
+    if other is not None and not other["is_merged"]:
         message = (
-            f"{item.connection} has one record ({external_id}) for two contacts of ours: this one and {other}. "
-            "If they are one person, merge them; if not, give each an own record there, then retry"
+            f"{item.connection} has one record ({external_id}) for two contacts of ours: this one and "
+            f"{other['contact_id']}. If they are one person, merge them; if not, give each an own record there, then retry"
         )
         raise PermanentError(message)
+    known = await connection.fetchrow(
+        """
+        SELECT external_id, coalesce(home_id, record_id) AS home_id, is_ours FROM crosswalk
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3 FOR UPDATE
+        """,
+        *place,
+    )
+    if known is None:
+        # Merged meanwhile, and what led there leads to the survivor already; a record that is new there must not be lost.
+        if other is None:
+            await adopt(connection, Adopted(item.workspace_id, item.record_id, item.connection, external_id, is_new))
+        return False
+    home_id = item.record_id
+    if known["external_id"] != external_id:
+        if other is not None:
+            home_id = other["home_id"]
+            await drop_id(connection, item.workspace_id, item.connection, external_id)
+        if known["external_id"]:
+            old = Adopted(item.workspace_id, known["home_id"], item.connection, known["external_id"], known["is_ours"])
+            await keep_beside(connection, old)
+    else:
+        home_id = known["home_id"]
     is_behind: bool = await connection.fetchval(
         """
         UPDATE crosswalk SET external_id = $5, pushed_version = greatest(pushed_version, $4), error = '',
-               updated_at = now(), push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
+               updated_at = now(), is_ours = CASE WHEN external_id = $5 THEN is_ours ELSE $6 END,
+               home_id = nullif($7, record_id), push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
         WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
         RETURNING wanted_version > $4
         """,
-        item.workspace_id,
-        item.record_id,
-        item.connection,
+        *place,
         item.version,
         external_id,
+        is_new,
+        home_id,
     )
     return is_behind
 
@@ -149,76 +288,6 @@ async def push_failed(connection: Connection, run_id: UUID, record_id: UUID, rea
         run_id,
         record_id,
         storable(reason),
-    )
-
-
-async def link(connection: Connection, links: Sequence[tuple[Want, str]]) -> None:
-    """Note that a system told us of its own record: (the version it holds, its id there). A known id stays where it is."""
-    await connection.executemany(
-        """
-        INSERT INTO crosswalk AS known (workspace_id, record_type, record_id, connection, external_id, wanted_version,
-                                        pushed_version, updated_at)
-        SELECT $1, 'contact', $2, $3, $5, $4::integer, $4::integer, now()
-        WHERE NOT EXISTS (SELECT FROM crosswalk WHERE workspace_id = $1 AND connection = $3 AND record_type = 'contact'
-                          AND external_id = $5)
-        ON CONFLICT (workspace_id, record_type, record_id, connection) DO UPDATE SET
-            external_id = coalesce(known.external_id, excluded.external_id), updated_at = now()
-        """,
-        [
-            (item.workspace_id, item.record_id, item.connection, item.version, external_id)
-            for item, external_id in links
-        ],
-    )
-
-
-async def follow_merge(connection: Connection, workspace_id: UUID, survivor_id: UUID, merged_id: UUID) -> None:
-    """Give the survivor of a merge the ids it lacks; where both are known to a system, both stay, and lead to it."""
-    await connection.execute(
-        """
-        DELETE FROM crosswalk
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND external_id IS NULL
-          AND connection IN (SELECT connection FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact'
-                             AND record_id = $3 AND external_id IS NOT NULL)
-        """,
-        workspace_id,
-        survivor_id,
-        merged_id,
-    )
-    await connection.execute(
-        """
-        UPDATE crosswalk SET record_id = $2, home_id = coalesce(home_id, record_id), wanted_version = 0,
-               pushed_version = 0, updated_at = now()
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $3 AND external_id IS NOT NULL
-          AND NOT EXISTS (SELECT FROM crosswalk AS theirs WHERE theirs.workspace_id = $1
-                          AND theirs.record_type = 'contact' AND theirs.record_id = $2
-                          AND theirs.connection = crosswalk.connection)
-        """,
-        workspace_id,
-        survivor_id,
-        merged_id,
-    )
-
-
-async def follow_unmerge(connection: Connection, workspace_id: UUID, stayed_id: UUID, restored: Sequence[UUID]) -> None:
-    """Take back what :func:`follow_merge` moved: the ids of the restored contacts."""
-    await connection.execute(
-        """
-        UPDATE crosswalk SET record_id = home_id, home_id = NULL, wanted_version = 0, pushed_version = 0,
-               push_run_id = NULL, updated_at = now()
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND home_id = ANY($3)
-        """,
-        workspace_id,
-        stayed_id,
-        restored,
-    )
-
-
-async def forget(connection: Connection, workspace_id: UUID, record_ids: Sequence[UUID]) -> None:
-    """Drop the ids of deleted contacts."""
-    await connection.execute(
-        "DELETE FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2)",
-        workspace_id,
-        record_ids,
     )
 
 

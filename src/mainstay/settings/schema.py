@@ -125,6 +125,9 @@ class IdentityTable(Table):
     blocked: tuple[str, ...] = Field(
         default=(), description='E-mails and phones that name nobody: blocked = ["desk@acme.example", "+13125550100"]'
     )
+    merge_elsewhere: Literal["never", "by hand", "always"] = Field(
+        default="by hand", description="Which merges are carried to systems that can merge; HubSpot cannot undo them."
+    )
     auto_merge: float | None = Field(
         default=None, ge=0.9, le=1, description="Merge suggestions of this probability without asking; off by default."
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from mainstay.contacts import Contacts
     from mainstay.db import Pool
+    from mainstay.intake import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,17 @@ class Backend(Protocol):
         """Return a workspace's declared connections."""
         ...
 
+    def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
+        """Return the connections that merge their own two records of a person when two contacts are merged by hand."""
+        ...
+
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         """Return the address of a record in its system's own screens; empty when it has none."""
+        ...
+
+    @property
+    def contacts(self) -> Contacts:
+        """The verbs for contacts: edit, merge and un-merge, accept and reject, delete."""
         ...
 
     async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
@@ -87,8 +98,8 @@ class Backend(Protocol):
         """
         ...
 
-    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Any:
-        """Take a request out of quarantine on a person's word; what it returns is not used.
+    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Receipt:
+        """Take a request out of quarantine on a person's word; the receipt says what delivery it became.
 
         Raises:
             LookupError: there is no such request, or its source is no longer declared.

@@ -22,6 +22,7 @@ class AppBackend:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self.contacts = app.contacts
         self.retry_run = app.retry_run
         self.mark_handled = app.mark_handled
         self.replay_delivery = app.replay_delivery
@@ -66,6 +67,11 @@ class AppBackend:
             )
             for name, entry in stack.connections.items()
         ]
+
+    def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
+        """Return the connections that merge their own two records of a person when two contacts are merged by hand."""
+        routing = self._app.routing(workspace_id)
+        return frozenset() if routing.merge_elsewhere == "never" else routing.merging_systems
 
 
 class Server:

@@ -86,6 +86,8 @@ class Batch:
                 note,
                 content,
                 self._now,
+                write.import_id,
+                write.line,
             )
         )
 
@@ -97,10 +99,10 @@ class Batch:
         touched = sorted(self._touched - set(new), key=str)
         if touched:
             await self._connection.executemany(_UPDATE_CONTACT, [_row(self.views[each]) for each in touched])
-        if self._shared:
-            await self._connection.execute(_SHARE, *map(list, zip(*sorted(self._shared, key=str), strict=True)))
         if self._identifiers:
             await self._connection.executemany(_INSERT_IDENTIFIER, self._identifiers)
+        if self._shared:  # after the identifiers: the one that was alone until now may be of this very batch
+            await self._connection.execute(_SHARE, *map(list, zip(*sorted(self._shared, key=str), strict=True)))
         if self._changes:
             await self._connection.executemany(_INSERT_CHANGE, self._changes)
         self._new -= set(new)
@@ -135,8 +137,8 @@ _INSERT_IDENTIFIER = """
 """
 _INSERT_CHANGE = """
     INSERT INTO changes (id, workspace_id, contact_id, home_id, version, rule, source, kind, delivery_id, run_id,
-                         occurred_at, person, raw, before, after, note, content, at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                         occurred_at, person, raw, before, after, note, content, at, import_id, line)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 """
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.identity.person import person_from_json
+from mainstay.identity.person import Person, person_from_json
 from mainstay.identity.rules import Known
 from mainstay.identity.store.keys import ID, Key, StaleReadError
 from mainstay.identity.survivorship import Origin, Said, View, fold_all
@@ -65,8 +65,8 @@ _KEYS = """
            NULL::timestamptz AS erased_at, NULL::timestamptz AS opted_out_at
     FROM asked JOIN identifiers AS i USING (workspace_id, kind, value) WHERE i.standing <> 'weak'
     UNION ALL
-    SELECT asked.workspace_id, asked.kind, asked.value, surviving(c.record_id), coalesce(c.home_id, c.record_id), 'owner', NULL, NULL
-    FROM asked JOIN crosswalk AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
+    SELECT asked.workspace_id, asked.kind, asked.value, surviving(c.record_id), c.home_id, 'owner', NULL, NULL
+    FROM asked JOIN record_ids AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
          AND c.connection = substr(asked.kind, 4) AND c.external_id = asked.value
     WHERE asked.kind LIKE 'id:%'
     UNION ALL
@@ -75,6 +75,19 @@ _KEYS = """
     JOIN erased_identifiers AS e ON e.workspace_id = asked.workspace_id
          AND e.digest = identifier_digest(w.digest_key, asked.kind, asked.value)
 """
+
+
+async def read_means(connection: Connection, asked: Sequence[tuple[UUID, UUID]]) -> dict[UUID, UUID]:
+    """Return the contacts that ids, each with its workspace, mean today; those that name none are left out."""
+    rows = await connection.fetch(
+        """
+        SELECT asked.id, contacts.id AS means FROM unnest($1::uuid[], $2::uuid[]) AS asked (id, workspace_id)
+        JOIN contacts ON contacts.id = surviving(asked.id) AND contacts.workspace_id = asked.workspace_id
+        WHERE contacts.deleted_at IS NULL
+        """,
+        *map(list, zip(*asked, strict=True)),
+    )
+    return {row["id"]: row["means"] for row in rows}
 
 
 async def lock_contacts(connection: Connection, ids: Collection[UUID]) -> dict[UUID, View]:
@@ -121,28 +134,48 @@ async def load_contact(connection: Connection, workspace_id: UUID, contact_id: U
 
 
 async def view_from_changes(connection: Connection, contact: Contact) -> View:
-    """Return what follows from all that was ever said of a contact and of what is merged into it."""
+    """Return what follows from all that was ever said of a contact and of what is merged into it.
+
+    What a merge said again for its chosen side counts where both of its sides are. An e-mail or phone counts where it is one
+    of the contact's identifiers: after a merge was undone, what was said of both may name one that went with the other.
+    """
     rows = await connection.fetch(
         """
-        SELECT changes.id, occurred_at, kind, person FROM changes
-        LEFT JOIN merges ON merges.id = changes.merge_id
-        WHERE changes.home_id IN (SELECT contact_group($1)) AND merges.undone_at IS NULL
+        WITH members AS MATERIALIZED (SELECT contact_group($1) AS id)
+        SELECT changes.id, occurred_at, kind, person FROM changes LEFT JOIN merges ON merges.id = changes.merge_id
+        WHERE changes.home_id IN (SELECT id FROM members)
+          AND (merges.id IS NULL OR (merges.undone_at IS NULL AND merges.merged_id IN (SELECT id FROM members)
+                                     AND merges.survivor_id IN (SELECT id FROM members)))
         ORDER BY changes.id
         """,
         contact.id,
     )
+    owned = {
+        (row["kind"], row["value"])
+        for row in await connection.fetch("SELECT kind, value FROM identifiers WHERE contact_id = $1", contact.id)
+    }
     empty = Contact(contact.id, contact.workspace_id, version=contact.version)
     return fold_all(
-        empty, (Said(row["id"], row["occurred_at"], row["kind"], person_from_json(row["person"])) for row in rows)
+        empty,
+        (
+            Said(row["id"], row["occurred_at"], row["kind"], _of_own(person_from_json(row["person"]), owned))
+            for row in rows
+        ),
     )
 
 
+def _of_own(person: Person, owned: Collection[tuple[str, str]]) -> Person:
+    email = person.email if ("email", person.email) in owned else ""
+    phone = person.phone if ("phone", person.phone) in owned else ""
+    return person if (email, phone) == (person.email, person.phone) else replace(person, email=email, phone=phone)
+
+
 async def is_opted_out(connection: Connection, contact_id: UUID) -> bool:
-    """Tell whether the contact, or anything merged into it, has said not to be contacted, and not taken it back."""
+    """Tell whether the last wish of the contact, and of what is merged into it, is not to be contacted (R12)."""
     found: bool = await connection.fetchval(
         """
-        SELECT EXISTS (SELECT FROM contacts WHERE id IN (SELECT contact_group($1))
-                       AND opted_out_at IS NOT NULL AND (consented_at IS NULL OR opted_out_at >= consented_at))
+        SELECT coalesce(max(opted_out_at) >= coalesce(max(consented_at), '-infinity'), false)
+        FROM contacts WHERE id IN (SELECT contact_group($1))
         """,
         contact_id,
     )
@@ -150,11 +183,11 @@ async def is_opted_out(connection: Connection, contact_id: UUID) -> bool:
 
 
 async def external_ids(connection: Connection, contact_id: UUID) -> dict[str, frozenset[str]]:
-    """Return the ids of a contact and of what is merged into it, by connection."""
+    """Return the ids that systems gave a contact and what is merged into it, by connection; not those of our pushes."""
     rows = await connection.fetch(
         """
-        SELECT connection, array_agg(external_id) AS ids FROM crosswalk
-        WHERE record_type = 'contact' AND record_id IN (SELECT contact_group($1)) AND external_id IS NOT NULL
+        SELECT connection, array_agg(external_id) AS ids FROM record_ids
+        WHERE record_type = 'contact' AND record_id IN (SELECT contact_group($1)) AND NOT is_ours
           AND workspace_id = (SELECT workspace_id FROM contacts WHERE id = $1)
         GROUP BY connection
         """,
@@ -169,8 +202,8 @@ async def keys_of_contact(connection: Connection, workspace_id: UUID, contact_id
         """
         SELECT kind, value FROM identifiers WHERE contact_id = ANY($2) AND workspace_id = $1
         UNION
-        SELECT $3::text || connection, external_id FROM crosswalk
-        WHERE workspace_id = $1 AND record_type = 'contact' AND external_id IS NOT NULL
+        SELECT $3::text || connection, external_id FROM record_ids
+        WHERE workspace_id = $1 AND record_type = 'contact'
           AND record_id IN (SELECT contact_group(id) FROM unnest($2::uuid[]) AS t (id))
         """,
         workspace_id,
@@ -190,3 +223,14 @@ async def count_identifiers(connection: Connection, contact_ids: Sequence[UUID])
         contact_ids,
     )
     return {row["kind"]: row["count"] for row in rows}
+
+
+async def read_identifiers(connection: Connection, contact_ids: Sequence[UUID]) -> dict[UUID, set[tuple[str, str]]]:
+    """Return the e-mails and phones that identify each of these contacts, as (kind, value)."""
+    rows = await connection.fetch(
+        "SELECT contact_id, kind, value FROM identifiers WHERE contact_id = ANY($1) AND standing <> 'weak'", contact_ids
+    )
+    found: dict[UUID, set[tuple[str, str]]] = {}
+    for row in rows:
+        found.setdefault(row["contact_id"], set()).add((row["kind"], row["value"]))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -71,16 +72,14 @@ async def open_suggestion(
     return suggestion_id if found == suggestion_id else None
 
 
-async def decide(
-    connection: Connection, workspace_id: UUID, suggestion_id: UUID, *, state: str, by: str
-) -> tuple[UUID, UUID]:
-    """Record a person's answer, ``accepted`` or ``rejected``; returns the two contacts.
+async def pair_of(connection: Connection, workspace_id: UUID, suggestion_id: UUID) -> tuple[UUID, UUID]:
+    """Return the two contacts of an open suggestion.
 
     Raises:
         PermanentError: there is no such suggestion in this workspace, or it is decided already.
     """
     row = await connection.fetchrow(
-        "SELECT one_id, other_id, state FROM suggestions WHERE id = $1 AND workspace_id = $2 FOR UPDATE",
+        "SELECT one_id, other_id, state FROM suggestions WHERE id = $1 AND workspace_id = $2",
         suggestion_id,
         workspace_id,
     )
@@ -88,10 +87,77 @@ async def decide(
         raise PermanentError(f"there is no suggestion {suggestion_id}")
     if row["state"] != "open":
         raise PermanentError(f"this suggestion is {row['state']} already")
-    await connection.execute(
-        "UPDATE suggestions SET state = $2, decided_at = now(), decided_by = $3 WHERE id = $1", suggestion_id, state, by
-    )
     return row["one_id"], row["other_id"]
+
+
+async def decide(connection: Connection, workspace_id: UUID, suggestion_id: UUID, *, state: str, by: str) -> None:
+    """Record a person's answer, ``accepted`` or ``rejected``. An accepted pair is merged before: contacts are locked first.
+
+    Raises:
+        PermanentError: there is no such suggestion in this workspace, or it was decided otherwise.
+    """
+    decided = await connection.fetchval(
+        """
+        UPDATE suggestions SET state = $3, decided_at = now(), decided_by = $4
+        WHERE id = $1 AND workspace_id = $2 AND (state = 'open' OR (state = 'accepted' AND $3 = 'accepted')) RETURNING id
+        """,
+        suggestion_id,
+        workspace_id,
+        state,
+        by,
+    )
+    if decided is None:
+        await pair_of(connection, workspace_id, suggestion_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A person's answer to a suggestion; ``merge_id`` is the merge that stands by it, where it was ``accepted``."""
+
+    one_id: UUID
+    other_id: UUID
+    state: str
+    merge_id: UUID | None
+
+
+async def answer_of(connection: Connection, workspace_id: UUID, suggestion_id: UUID) -> Answer:
+    """Return what was answered to a suggestion.
+
+    Raises:
+        PermanentError: there is no such suggestion in this workspace, or nothing was answered.
+    """
+    row = await connection.fetchrow(
+        """
+        SELECT one_id, other_id, state, (SELECT id FROM merges WHERE survivor_id = one_id AND merged_id = other_id
+                                         AND undone_at IS NULL) AS merge_id
+        FROM suggestions WHERE id = $1 AND workspace_id = $2
+        """,
+        suggestion_id,
+        workspace_id,
+    )
+    if row is None:
+        raise PermanentError(f"there is no suggestion {suggestion_id}")
+    if row["state"] not in {"accepted", "rejected"}:
+        raise PermanentError(f"this suggestion is {row['state']}: there is no answer to take back")
+    return Answer(row["one_id"], row["other_id"], row["state"], row["merge_id"])
+
+
+async def ask_again(connection: Connection, workspace_id: UUID, suggestion_id: UUID) -> None:
+    """Let a suggestion wait for an answer again: a person has taken theirs back, and what it merged is parted.
+
+    Raises:
+        PermanentError: it waits already.
+    """
+    asked = await connection.fetchval(
+        """
+        UPDATE suggestions SET state = 'open', decided_at = NULL, decided_by = ''
+        WHERE id = $1 AND workspace_id = $2 AND state = 'rejected' RETURNING id
+        """,
+        suggestion_id,
+        workspace_id,
+    )
+    if asked is None:
+        raise PermanentError("there is no answer to take back any more")
 
 
 async def reject(
@@ -116,6 +182,15 @@ async def reject(
 
 async def follow_merge(connection: Connection, survivor_id: UUID, merged_id: UUID, *, by: str) -> None:
     """Bring suggestions after a merge: the pair itself is answered, other pairs of the merged one are the survivor's."""
+    # All rows of both, in one order: who merges one of the others meanwhile takes theirs in the same, and sees what is left.
+    await connection.execute(
+        """
+        SELECT FROM suggestions WHERE state = 'open' AND (one_id IN ($1, $2) OR other_id IN ($1, $2))
+        ORDER BY id FOR UPDATE
+        """,
+        survivor_id,
+        merged_id,
+    )
     await connection.execute(
         """
         UPDATE suggestions SET state = 'accepted', decided_at = now(), decided_by = $3

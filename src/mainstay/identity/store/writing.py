@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
@@ -17,7 +17,6 @@ from mainstay.identity.rules import (
     DEFAULT,
     EMAIL,
     FLAG_BRIDGE,
-    FLAG_FULL,
     FLAG_SHARED,
     NEW,
     PHONE,
@@ -27,11 +26,12 @@ from mainstay.identity.rules import (
     Known,
     Match,
     Policy,
+    full_flag,
     match,
     why_not_one,
 )
 from mainstay.identity.store.batch import Batch
-from mainstay.identity.store.keys import ID, Key, keys_of, lock
+from mainstay.identity.store.keys import ID, Key, StaleReadError, keys_of, lock
 from mainstay.identity.store.merging import Merged, absorb
 from mainstay.identity.store.reading import (
     Keyring,
@@ -41,16 +41,19 @@ from mainstay.identity.store.reading import (
     is_opted_out,
     known_of,
     lock_contacts,
+    read_identifiers,
     read_keys,
+    read_means,
 )
 from mainstay.identity.store.suggesting import is_rejected, open_suggestion
-from mainstay.identity.survivorship import Said, View, differences, fold
+from mainstay.identity.survivorship import Said, differences, fold
 from mainstay.model import Contact, new_id
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
 
 BY_ID = "id"
+SAME = "same write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class ContactWrite:
         kind: who is believed when two values are of one instant: ``manual``, ``crm``, ``form`` or ``import``.
         contact_id: our own id of the contact, where the writer knows it; the keys of the person then decide nothing.
         key: a second write of the same key changes nothing.
+        import_id: the import that brought it, with the ``line`` of its file.
     """
 
     workspace_id: UUID
@@ -72,6 +76,8 @@ class ContactWrite:
     policy: Policy = DEFAULT
     contact_id: UUID | None = None
     key: str = ""
+    import_id: UUID | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,7 @@ class Resolution:
 
     Attributes:
         contact: the contact as it is now.
+        home_id: whose it is, should a merge be undone: the contact, or one that is merged into it.
         rule: how it was found; ``new`` when it was not.
         changed: the fields that changed; empty when nothing did.
         merged: the merges that the write brought about.
@@ -88,6 +95,7 @@ class Resolution:
     """
 
     contact: Contact
+    home_id: UUID
     rule: str
     is_new: bool
     changed: tuple[str, ...] = ()
@@ -132,47 +140,43 @@ async def resolve(connection: Connection, writes: Sequence[ContactWrite]) -> lis
         StaleReadError: a merge came in between; the transaction is to be done again.
         PermanentError: a ``contact_id`` names no contact of its workspace.
     """
+    writes = [replace(write, person=effective(write.person, write.policy)) for write in writes]
     keys = sorted({key for write in writes for key in keys_of(write.workspace_id, write.person)}, key=str)
-    await lock(connection, keys)
-    writing = _Writing(connection, await read_keys(connection, keys))
+    contents = [(write.workspace_id, "content", content.hex()) for write in writes if (content := content_of(write))]
+    await lock(connection, [*keys, *contents], {write.workspace_id for write in writes})
+    writing = Writing(connection, await read_keys(connection, keys))
     await writing.load(writes)
     resolutions = [await writing.write(write) for write in writes]
     await writing.batch.flush()
     return resolutions
 
 
-class _Writing:
-    """One transaction's writes: what is known, what is to be stored."""
+class Writing:
+    """One transaction's writes: what is known, what is to be stored. Their keys are held by the caller."""
 
     def __init__(self, connection: Connection, keyring: Keyring) -> None:
-        self._connection = connection
+        self.connection = connection
         self._owners = keyring.owners
         self._erased = keyring.erased
         self._contents: dict[tuple[UUID, bytes], UUID] = {}
         self._means: dict[UUID, UUID] = {}
         self._now = datetime.now(UTC)
+        self._held: dict[UUID, set[tuple[str, str]]] | None = None
+        self._attached: list[tuple[UUID, str, str]] = []
         self.batch = Batch(connection, self._now)
 
     async def load(self, writes: Sequence[ContactWrite]) -> None:
         """Read and hold the contacts that the batch can touch."""
         ids = {owner.contact_id for owners in self._owners.values() for owner in owners}
-        named = [write for write in writes if write.contact_id is not None]
+        named = [(write.contact_id, write.workspace_id) for write in writes if write.contact_id is not None]
         if named:
-            rows = await self._connection.fetch(
-                """
-                SELECT asked.id, contacts.id AS means FROM unnest($1::uuid[], $2::uuid[]) AS asked (id, workspace_id)
-                JOIN contacts ON contacts.id = surviving(asked.id) AND contacts.workspace_id = asked.workspace_id
-                """,
-                [write.contact_id for write in named],
-                [write.workspace_id for write in named],
-            )
-            self._means = {row["id"]: row["means"] for row in rows}
+            self._means = await read_means(self.connection, named)
             ids |= set(self._means.values())
-        contents = {(write.workspace_id, content) for write in writes if (content := _content(write))}
+        contents = {(write.workspace_id, content) for write in writes if (content := content_of(write))}
         if contents:
-            rows = await self._connection.fetch(
+            rows = await self.connection.fetch(
                 """
-                SELECT changes.workspace_id, content, surviving(contact_id) AS contact_id
+                SELECT changes.workspace_id, content, surviving(home_id) AS contact_id
                 FROM unnest($1::uuid[], $2::bytea[]) AS asked (workspace_id, content)
                 JOIN changes USING (workspace_id, content)
                 """,
@@ -180,56 +184,75 @@ class _Writing:
             )
             self._contents = {(row["workspace_id"], row["content"]): row["contact_id"] for row in rows}
             ids |= set(self._contents.values())
-        self.batch.views.update(await lock_contacts(self._connection, ids))
+        self.batch.views.update(await lock_contacts(self.connection, ids))
+        if named and await read_means(self.connection, named) != self._means:
+            raise StaleReadError("a merge was undone meanwhile")
 
     async def write(self, write: ContactWrite) -> Resolution | Dropped:
-        person, workspace_id = _effective(write.person, write.policy), write.workspace_id
-        content = _content(write)
+        """Carry out one write; what it alters is stored with the batch."""
+        person, workspace_id = effective(write.person, write.policy), write.workspace_id
+        content = content_of(write)
         if content and (known := self._contents.get((workspace_id, content))):
-            return Resolution(self.batch.views[known].contact, "same write", is_new=False)
-        at = said_at(person, self._now)
-        keys = list(keys_of(workspace_id, person))
-        opted_out = None
-        for key in keys:
-            erased = self._erased.get(key)
-            if erased is None:
-                continue
-            if erased.at is not None and erased.at > at:
-                return Dropped(f"the contact was deleted at {erased.at.isoformat(timespec='seconds')}, after this")
-            opted_out = max(filter(None, (opted_out, erased.opted_out_at)), default=None)
+            return Resolution(self.batch.views[known].contact, known, SAME, is_new=False)
+        at = said_at(person, datetime.now(UTC))
+        erased = [(key, self._erased[key]) for key in keys_of(workspace_id, person) if key in self._erased]
+        for _, known_erased in erased:
+            if known_erased.at is not None and known_erased.at > at:
+                when = known_erased.at.isoformat(timespec="seconds")
+                return Dropped(f"the contact was deleted at {when}, after this")
         found = self._find(write, person)
         note = "; ".join(filter(None, (found.note, *person.notes)))
         merged: list[Merged] = []
         suggestions: list[UUID] = []
         contact_id = found.contact.id if found.contact else None
-        home_id = self._home(workspace_id, person, found.rule, contact_id)
+        home_id = write.contact_id or self._home(workspace_id, person, found.rule, contact_id)
         for bridge in found.bridges:
             reason, contact_id = await self._cross(write, person, contact_id, bridge, merged, suggestions)
             if reason:
                 person, note = _without(person, bridge.kind, note, reason)
         if contact_id is None:
-            contact_id = home_id = new_id()
+            contact_id = home_id = self.new_contact_id(write)
             self.batch.begin(Contact(contact_id, workspace_id, version=0, created_at=at, updated_at=at))
-        person = await self._attach(write, person, contact_id, home_id or contact_id, found)
+        home_id = home_id or contact_id
+        opted_out = max(
+            (
+                known.opted_out_at
+                for key, known in erased
+                if known.opted_out_at and all(owner.contact_id != contact_id for owner in self._owners.get(key, ()))
+            ),
+            default=None,
+        )
+        person = await self._attach(write, person, contact_id, home_id, found)
         view = self.batch.views[contact_id]
-        wish = await self._wish(person, contact_id, home_id or contact_id, at, opted_out)
-        said = Said(new_id(), at, write.kind, person)
-        folded = fold(replace(view, contact=replace(view.contact, do_not_contact=wish)), said)
+        wish = await self._wish(person, contact_id, home_id, at, opted_out)
+        said = Said(self.new_change_id(write, contact_id), at, write.kind, person)
+        folded = fold(view, said)
+        if folded.contact.do_not_contact != wish:
+            folded = replace(folded, contact=replace(folded.contact, do_not_contact=wish))
         before, after = differences(view.contact, folded.contact)
         is_new = view.contact.version == 0
         contact = folded.contact
-        if is_new:
-            contact = replace(contact, created_at=contact.created_at or at, updated_at=contact.updated_at or at)
         if after or is_new:
             contact = replace(contact, version=contact.version + 1)
         self.batch.put(replace(folded, contact=contact), is_touched=folded is not view)
-        # Also where nothing changed: that a person wrote again is part of their story.
-        if after or note or found.rule != BY_ID:
-            self.batch.change(write, said, contact, home_id or contact_id, found.rule, before, after, note, content)
+        # Also where nothing changed: that a person wrote again is part of their story, and of what a value follows from.
+        self.batch.change(write, said, contact, home_id, found.rule, before, after, note, content)
         if content:
             self._contents[workspace_id, content] = contact_id
-        flags = tuple(flag for flag in person.flags if flag not in write.person.flags)
-        return Resolution(contact, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), flags)
+        return Resolution(
+            contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), person.flags
+        )
+
+    def new_contact_id(self, _write: ContactWrite) -> UUID:
+        """Return the id of the contact that a write begins."""
+        return new_id()
+
+    def new_change_id(self, _write: ContactWrite, _contact_id: UUID) -> UUID:
+        """Return the id of what a write says of a contact: later than all that was said of it before."""
+        return new_id()
+
+    def note_merge(self, merge: Merged) -> None:
+        """Hear that a write has brought two contacts together."""
 
     def _find(self, write: ContactWrite, person: Person) -> Match:
         if write.contact_id is not None:
@@ -254,7 +277,7 @@ class _Writing:
 
     def _home(self, workspace_id: UUID, person: Person, rule: str, contact_id: UUID | None) -> UUID | None:
         """Return to whom the write goes back when a merge is undone: to whom the key belongs that it was matched by."""
-        if rule in {BY_ID, NEW}:
+        if rule == NEW:
             return contact_id
         matched: dict[str, Key] = {
             "external id": (workspace_id, f"{ID}{person.connection}", person.external_id),
@@ -281,15 +304,15 @@ class _Writing:
         await self.batch.flush()
         one, other = self.batch.views[contact_id].contact, self.batch.views[bridge.other.id].contact
         facts = BridgeFacts(
-            await external_ids(self._connection, one.id),
-            await external_ids(self._connection, other.id),
-            await is_rejected(self._connection, one.id, other.id),
-            await count_identifiers(self._connection, (one.id, other.id)),
+            await external_ids(self.connection, one.id),
+            await external_ids(self.connection, other.id),
+            await is_rejected(self.connection, one.id, other.id),
+            await count_identifiers(self.connection, (one.id, other.id)),
         )
         reason = why_not_one(person, known_of(one), replace(bridge, other=known_of(other)), facts, write.policy)
         if reason:
             opened = await open_suggestion(
-                self._connection,
+                self.connection,
                 write.workspace_id,
                 one.id,
                 other.id,
@@ -304,7 +327,7 @@ class _Writing:
             return reason, contact_id
         survivor, absorbed = sorted((one.id, other.id))
         merge = await absorb(
-            self._connection,
+            self.connection,
             write.workspace_id,
             survivor,
             absorbed,
@@ -315,6 +338,12 @@ class _Writing:
         merged.append(merge)
         self.batch.views.pop(absorbed)
         self.batch.views[survivor] = merge.view
+        self.note_merge(merge)
+        self._attached = [(survivor if each == absorbed else each, *key) for each, *key in self._attached]
+        if self._held is not None:
+            self._held.setdefault(survivor, set()).update(self._held.pop(absorbed, ()))
+        self._means = {asked: survivor if means == absorbed else means for asked, means in self._means.items()}
+        self._contents = {key: survivor if known == absorbed else known for key, known in self._contents.items()}
         for key, owners in self._owners.items():
             self._owners[key] = [
                 replace(owner, contact_id=survivor) if owner.contact_id == absorbed else owner for owner in owners
@@ -339,13 +368,17 @@ class _Writing:
             elif owners and kind == PHONE and found.shares_phone:
                 standing = "shared"
                 self.batch.share(key)
-                person = _flagged(person, kind, FLAG_SHARED)
+                person = replace(person, flags=(*person.flags, FLAG_SHARED))
             elif await self._is_full(write.policy, contact_id, kind):
                 standing = "weak"
-                limit = write.policy.limit(kind)
-                person = _flagged(person, kind, FLAG_FULL.format(limit=limit, kind="e-mail" if kind == EMAIL else kind))
+                person = replace(
+                    person, weak=(*person.weak, kind), flags=(*person.flags, full_flag(kind, write.policy))
+                )
             if standing != "weak":
                 owners.append(Owner(contact_id, home_id, standing))
+                self._attached.append((contact_id, kind, value))
+                if self._held is not None:
+                    self._held.setdefault(contact_id, set()).add((kind, value))
             alias = person.alias_key if kind == EMAIL else ""
             self.batch.identifier(key, home_id, contact_id, standing, alias, write.source)
         if person.external_id:
@@ -356,9 +389,11 @@ class _Writing:
     async def _is_full(self, policy: Policy, contact_id: UUID, kind: str) -> bool:
         if self.batch.views[contact_id].contact.version == 0:
             return False
-        await self.batch.flush()
-        counts = await count_identifiers(self._connection, (contact_id,))
-        return counts.get(kind, 0) >= policy.limit(kind)
+        if self._held is None:
+            self._held = await read_identifiers(self.connection, list(self.batch.views))
+            for attached, *key in self._attached:
+                self._held.setdefault(attached, set()).add((key[0], key[1]))
+        return sum(held == kind for held, _ in self._held.get(contact_id, ())) >= policy.limit(kind)
 
     async def _wish(
         self, person: Person, contact_id: UUID, home_id: UUID, at: datetime, erased_opt_out: datetime | None
@@ -370,23 +405,19 @@ class _Writing:
             return contact.do_not_contact
         consent = at if person.consent else None
         await self.batch.flush(also=contact_id)
+        # On the row that it was said of, whatever that is merged into: undoing the merge gives each side its own back.
         if opt_out is not None:
-            await self._connection.execute(
+            await self.connection.execute(
                 "UPDATE contacts SET opted_out_at = greatest(opted_out_at, $2) WHERE id = $1", home_id, opt_out
             )
         if consent is not None:
-            await self._connection.execute(
-                """
-                UPDATE contacts SET consented_at = greatest(consented_at, $2)
-                WHERE id IN (SELECT contact_group($1))
-                """,
-                contact_id,
-                consent,
+            await self.connection.execute(
+                "UPDATE contacts SET consented_at = greatest(consented_at, $2) WHERE id = $1", home_id, consent
             )
-        return await is_opted_out(self._connection, contact_id)
+        return await is_opted_out(self.connection, contact_id)
 
 
-def _effective(person: Person, policy: Policy) -> Person:
+def effective(person: Person, policy: Policy) -> Person:
     """Return the person with the stack's own view of what names nobody."""
     weak = [
         kind
@@ -396,10 +427,6 @@ def _effective(person: Person, policy: Policy) -> Person:
         and (kind not in policy.order or value in policy.blocked)
     ]
     return replace(person, weak=(*person.weak, *weak)) if weak else person
-
-
-def _flagged(person: Person, kind: str, flag: str) -> Person:
-    return replace(person, weak=(*person.weak, kind), flags=(*person.flags, flag))
 
 
 def _without(person: Person, kind: str, note: str, reason: str) -> tuple[Person, str]:
@@ -412,7 +439,7 @@ def _without(person: Person, kind: str, note: str, reason: str) -> tuple[Person,
     return replace(person, email="", alias_key="", raw=raw), note
 
 
-def _content(write: ContactWrite) -> bytes | None:
+def content_of(write: ContactWrite) -> bytes | None:
     """Return by what a write that no key of a contact recognises is recognised when it comes again (R14)."""
     person = write.person
     if write.key:

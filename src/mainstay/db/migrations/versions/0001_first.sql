@@ -131,11 +131,32 @@ CREATE TABLE changes (
     after         jsonb NOT NULL,
     note          text NOT NULL DEFAULT '',
     content       bytea,
-    at            timestamptz NOT NULL
+    at            timestamptz NOT NULL,
+    -- Where it stood in which file; for what a bulk import brought.
+    import_id     uuid,
+    line          integer
 );
 CREATE INDEX changes_by_contact ON changes (contact_id, id DESC);
 CREATE INDEX changes_by_home ON changes (home_id, id);
 CREATE INDEX changes_by_content ON changes (workspace_id, content) WHERE content IS NOT NULL;
+
+-- One row for each file that was brought in as a whole. digest is of its bytes and of how its columns are read: the same
+-- again goes on where it was (records: how many of its records are done). as_of is when its values were said.
+CREATE TABLE imports (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    digest        bytea NOT NULL,
+    file          text NOT NULL,
+    source        text NOT NULL,
+    as_of         timestamptz NOT NULL,
+    records       integer NOT NULL DEFAULT 0,
+    counts        jsonb NOT NULL DEFAULT '{}',
+    started_at    timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL DEFAULT now(),
+    finished_at   timestamptz,
+    UNIQUE (workspace_id, digest)
+);
+CREATE INDEX imports_by_workspace ON imports (workspace_id, id DESC);
 
 CREATE TABLE merges (
     id            uuid PRIMARY KEY,
@@ -179,7 +200,8 @@ CREATE INDEX suggestions_decided ON suggestions (workspace_id, decided_at DESC) 
 CREATE TABLE erased_identifiers (
     workspace_id    uuid NOT NULL,
     digest          bytea NOT NULL,
-    erased_at       timestamptz NOT NULL,
+    -- NULL where others had the identifier too: then it speaks of the opt-out alone.
+    erased_at       timestamptz,
     opted_out_at    timestamptz,
     PRIMARY KEY (workspace_id, digest)
 );
@@ -276,6 +298,8 @@ CREATE TABLE crosswalk (
     home_id         uuid,
     connection      text NOT NULL,
     external_id     text,
+    -- Whether our own push made the record there: then its being another says nothing of who is who.
+    is_ours         boolean NOT NULL DEFAULT false,
     wanted_version  integer NOT NULL,
     pushed_version  integer NOT NULL DEFAULT 0,
     push_run_id     uuid,
@@ -285,6 +309,25 @@ CREATE TABLE crosswalk (
 );
 CREATE UNIQUE INDEX crosswalk_by_external_id ON crosswalk (workspace_id, connection, record_type, external_id)
     WHERE external_id IS NOT NULL;
+
+-- Further ids of a record in a system: it has the person twice. record_id is the contact that an id was first said of, and
+-- never moves.
+CREATE TABLE crosswalk_beside (
+    workspace_id    uuid NOT NULL,
+    record_type     text NOT NULL,
+    connection      text NOT NULL,
+    external_id     text NOT NULL,
+    record_id       uuid NOT NULL,
+    is_ours         boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (workspace_id, connection, record_type, external_id)
+);
+CREATE INDEX crosswalk_beside_by_record ON crosswalk_beside (record_id);
+
+CREATE VIEW record_ids AS
+    SELECT workspace_id, record_type, connection, external_id, record_id, coalesce(home_id, record_id) AS home_id, is_ours
+    FROM crosswalk WHERE external_id IS NOT NULL
+    UNION ALL
+    SELECT workspace_id, record_type, connection, external_id, record_id, record_id, is_ours FROM crosswalk_beside;
 
 -- Runs --------------------------------------------------------------------------------------------------------
 
@@ -401,8 +444,10 @@ CREATE TABLE workers (
     heartbeat_at  timestamptz NOT NULL DEFAULT now()
 );
 
+-- The name is who signs in by it, as whoever made the link said; it stands beside what they decide.
 CREATE TABLE sign_in_links (
     token_hash    text PRIMARY KEY,
+    name          text NOT NULL DEFAULT '',
     created_at    timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL,
     used_at       timestamptz
@@ -410,6 +455,7 @@ CREATE TABLE sign_in_links (
 
 CREATE TABLE sessions (
     token_hash    text PRIMARY KEY,
+    name          text NOT NULL DEFAULT '',
     created_at    timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL
 );
@@ -427,4 +473,13 @@ BEGIN
         delay_until_epoch_ms => CASE WHEN wake_at IS NULL THEN NULL
                                      ELSE (extract(epoch FROM wake_at) * 1000)::bigint END
     );
+END $$;
+
+-- True when the entry still waits; then it does so until this transaction's end, and what is added to it will be driven.
+CREATE FUNCTION join_execution(execution_id text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM dbos.workflow_status AS entry
+    WHERE entry.workflow_uuid = execution_id AND entry.status = 'ENQUEUED' FOR SHARE SKIP LOCKED;
+    RETURN FOUND;
 END $$;
