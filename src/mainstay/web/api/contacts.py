@@ -15,17 +15,16 @@ from mainstay.identity.normalisation import normalise_email, normalise_phone
 from mainstay.insight import search_contacts
 from mainstay.insight.paging import id_in
 from mainstay.insight.people import lineage, list_people, people_with, person_detail, person_elsewhere, still_there
+from mainstay.web.api.bodies import ContactBody, EditBody
 from mainstay.web.api.bulk import BulkAnswer
 from mainstay.web.api.desk import Ask, Asking
 from mainstay.web.api.problems import GONE, INVALID, NOT_FOUND, FieldError, ProblemError
 from mainstay.web.api.shapes import (
     ChangeShape,
     ChangesPage,
-    ContactBody,
     ContactShape,
     ContactsPage,
     DeletedShape,
-    EditBody,
     ExternalIdShape,
     IdentifierShape,
     OriginShape,
