@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstay.cli.command import Command, group, options_of
+from mainstay.cli.command import Command, LocalCommand, group, options_of
 from mainstay.cli.errors import MissingError
 from mainstay.cli.reading import Reading, read
+from mainstay.cli.suggest import suggest
 
 if TYPE_CHECKING:
     from mainstay.insight import ContactDetail, Counterpart, Entry, Page
     from mainstay.model import Contact
 
 contacts = group("Who is known: one person, one contact.")
+contacts.command("suggest", cls=LocalCommand)(suggest)
 
 _MOST = 1000
 

@@ -63,7 +63,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("status", "status", "status", "Did anything break in the last 24 hours?"),
             Entry("runs", "runs", "runs", "What workflows did: list, show, retry."),
-            Entry("contacts", "contacts", "contacts", "Who is known: list, show."),
+            Entry("contacts", "contacts", "contacts", "Who is known: list, show; suggest duplicates in a file."),
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),
             Entry("incidents", "incidents", "incidents", "What is broken, and what has been: list, show, resolve."),
             Entry("quarantine", "quarantine", "quarantine", "What could not be proven: list, show, release."),
