@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.connectors import all_source_kinds
-from mainstay.db import GroupCommit, Pool, acquire, open_pool
+from mainstay.consequences import Routing, contact_from_json
+from mainstay.contacts import Contacts
+from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.errors import WorkflowError
-from mainstay.identity import Person, annotate, load_contact
-from mainstay.inbound import Journey, Routing, contact_from_json, read
-from mainstay.intake import INBOUND, Intake, SourceBinding
-from mainstay.intake.store import Suspect
-from mainstay.kit import CRM, Connector, Http, HttpSettings
+from mainstay.identity import Person, Policy, annotate, load_contact
+from mainstay.inbound import FILE, Journey, read
+from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
+from mainstay.intake.store import Suspect, clear_quarantine
+from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM
 from mainstay.kit.http import Session, open_session
 from mainstay.model import Run, new_id
 from mainstay.records import push_failed
+from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
 from mainstay.runs import Claimed, Settlement, requeue
@@ -32,12 +35,13 @@ from mainstay.watch.alert import Route
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.engine.steps import Clock
+    from mainstay.settings.schema import IdentityTable
     from mainstay.settings.stack import Stack
 
 log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 32
-IMPORTED = "csv"
+IMPORTED = FILE
 """The source, and its kind, of files that people bring in by hand."""
 
 
@@ -62,7 +66,19 @@ class Workspace:
             by_event.setdefault(declared.on, []).append(declared.name)
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
-        self.routing = Routing("" if is_builtin else record_system, by_event, bundle.stack.region)
+        policy = policy_of(bundle.stack.identity)
+        self.routing = Routing(
+            "" if is_builtin else record_system,
+            by_event,
+            bundle.stack.region,
+            policy,
+            bundle.stack.identity.merge_elsewhere,
+            frozenset(
+                name
+                for name, entry in bundle.stack.connections.items()
+                if "crm.merge_contacts" in entry.connector.idempotency
+            ),
+        )
         self.sources = {
             name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
             for name, entry in bundle.stack.sources.items()
@@ -103,6 +119,19 @@ class Workspace:
         return self._slots.setdefault(connection, asyncio.Semaphore(CALLS_AT_ONCE))
 
 
+def policy_of(identity: IdentityTable) -> Policy:
+    """Return the rules of identity as a stack sets them."""
+    return Policy(
+        order=tuple(dict.fromkeys((identity.primary, *identity.also))),
+        bridges=identity.bridges,
+        shared_phones=identity.shared_phones,
+        max_emails=identity.max_emails,
+        max_phones=identity.max_phones,
+        blocked=frozenset(identity.blocked),
+        auto_merge=2.0 if identity.auto_merge is None else identity.auto_merge,
+    )
+
+
 class App:
     """Everything of one process: the same object behind the web, the worker, the commands and the tests."""
 
@@ -118,7 +147,9 @@ class App:
         self.alerter = Alerter(self)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
+        self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self)
+        self.contacts = Contacts(pool, self.commit, self)
         self.driver = Driver(
             pool, self.commit, _Programs(self), open_http=self.open_http, on_failed=self._failed, clock=self.clock
         )
@@ -207,6 +238,11 @@ class App:
         found: CRM = self.vendor(workspace_id, connection, "crm", http)
         return found
 
+    def merging_crm(self, workspace_id: UUID, connection: str, http: Http) -> MergingCRM:
+        """See :class:`mainstay.records.merging.MergingSystems`."""
+        found: MergingCRM = self.vendor(workspace_id, connection, "crm", http)
+        return found
+
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""
         workspace = self.workspace(workspace_id)
@@ -280,9 +316,9 @@ class App:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""
         return await self.intake.replay(self.workspace(workspace_id).all_sources, workspace_id, delivery_id)
 
-    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> None:
+    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Receipt:
         """Take a request out of quarantine on a person's word; see :meth:`Intake.release`."""
-        await self.intake.release(self.workspace(workspace_id).sources, workspace_id, quarantine_id)
+        return await self.intake.release(self.workspace(workspace_id).sources, workspace_id, quarantine_id)
 
     async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
@@ -316,9 +352,10 @@ class App:
         return found is not None
 
     async def watch_once(self) -> None:
-        """Close what has healed; called by the worker with each heartbeat."""
+        """Close what has healed and forget what is over; called by the worker with each heartbeat."""
         async with acquire(self.pool) as connection:
             await resolve_healed(connection)
+            await clear_quarantine(connection, datetime.now(UTC))
 
 
 class _Programs(Mapping[str, Any]):
@@ -326,7 +363,12 @@ class _Programs(Mapping[str, Any]):
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._own = {INBOUND: app.journey.program, PUSH: app.pusher.program, ALERT: app.alerter.program}
+        self._own = {
+            INBOUND: app.journey.program,
+            PUSH: app.pusher.program,
+            MERGE_ELSEWHERE: app.merger.program,
+            ALERT: app.alerter.program,
+        }
 
     def __getitem__(self, name: str) -> Any:
         return self._own.get(name, self._user_workflow)
@@ -356,12 +398,14 @@ class BuiltinStore:
 
     async def add_tag(self, contact_id: UUID, tag: str) -> None:
         """Add one tag, keeping the others; a tag that is there already changes nothing."""
-        async with acquire(self._pool) as connection, connection.transaction():
-            await annotate(connection, self._workspace_id, contact_id, Person(tags=(tag,)), source="workflow")
+        await self._annotate(contact_id, Person(tags=(tag,)))
 
     async def add_note(self, contact_id: UUID, text: str, *, key: str = "") -> None:
         """Add a note to the contact's timeline; of a repeated ``key`` only the first is kept."""
-        async with acquire(self._pool) as connection, connection.transaction():
-            await annotate(
-                connection, self._workspace_id, contact_id, Person(notes=(text,)), source="workflow", key=key
-            )
+        await self._annotate(contact_id, Person(notes=(text,)), key=key)
+
+    async def _annotate(self, contact_id: UUID, person: Person, *, key: str = "") -> None:
+        await transact(
+            self._pool,
+            lambda connection: annotate(connection, self._workspace_id, contact_id, person, source="workflow", key=key),
+        )

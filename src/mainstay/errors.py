@@ -6,6 +6,7 @@
     ├── ConfigError          the stack cannot start: each problem names file, key and the mend
     ├── NotAuthenticError    a delivery whose sender could not be proven: quarantined
     ├── MalformedError       authentic, but unreadable: kept, shown as rejected, replayable
+    ├── ConflictError        the same key came with another write: nothing was done
     ├── OverloadedError      come back later: the sender is told when
     ├── DatabaseUnavailableError  PostgreSQL is away: nothing was decided, go on when it is back
     ├── FencedError          this worker lost its run to another: stop, record nothing
@@ -57,6 +58,10 @@ class NotAuthenticError(MainstayError):
 
 class MalformedError(MainstayError):
     """An authentic delivery that its source's parser or mapping cannot read."""
+
+
+class ConflictError(MainstayError):
+    """A key that makes a write repeatable came again with another write."""
 
 
 class OverloadedError(MainstayError):

@@ -14,18 +14,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from mainstay.consequences import Cause, Consequences, Routing, Written
 from mainstay.db import GroupCommit, Write
 from mainstay.errors import MalformedError, WorkflowError
-from mainstay.identity import ContactWrite, Person, Resolution, normalise, person_from_json, person_to_json, resolve
+from mainstay.identity import (
+    IDENTITY,
+    ContactWrite,
+    Dropped,
+    Person,
+    normalise,
+    person_from_json,
+    person_to_json,
+    resolve,
+)
 from mainstay.intake import SourceBinding, mark_deliveries
-from mainstay.model import Contact, Event, Run, RunState, new_id
-from mainstay.records import Want, link, want
-from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, NewRun, Progress, Settlement, add_runs, settle, wake
+from mainstay.model import Event, Run, RunState
+from mainstay.runs import Claimed, Progress, Settlement, settle
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -33,17 +41,8 @@ if TYPE_CHECKING:
     from mainstay.kit import Http, RawRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Routing:
-    """Where a workspace's contacts go.
-
-    ``system_of_record`` is the connection to push to, empty when Mainstay's own store is the system of record;
-    ``workflows`` maps an event type to the names of the workflows it starts.
-    """
-
-    system_of_record: str
-    workflows: Mapping[str, Sequence[str]]
-    region: str
+FILE = "csv"
+"""The kind of source that files are, which people bring in."""
 
 
 class Workspaces(Protocol):
@@ -65,17 +64,27 @@ def read(source: SourceBinding, request: RawRequest) -> Mapping[str, Any]:
         MalformedError: the source cannot read it, or no person can be recognised in it.
     """
     events = source.kind.parse(request, source.settings)
-    return {"source": source.name, "events": [event_to_json(source, event) for event in events]}
+    return {
+        "source": source.name,
+        "events": [event_to_json(source, event, request.received_at) for event in events],
+    }
 
 
-def event_to_json(source: SourceBinding, event: Event) -> dict[str, Any]:
-    """Return an event as a run's input keeps it."""
+def event_to_json(source: SourceBinding, event: Event, received_at: datetime | None = None) -> dict[str, Any]:
+    """Return an event as a run's input keeps it.
+
+    What has no time of its own was said when it was received: done late, or once more, it is still as old.
+    """
     person = None
     if event.submission is not None:
         submission = event.submission
-        if source.settings.connection and not submission.connection:
-            submission = replace(submission, connection=source.settings.connection)
-        person = person_to_json(normalise(replace(submission, source=submission.source or source.name), source.region))
+        submission = replace(
+            submission,
+            connection=submission.connection or source.settings.connection,
+            source=submission.source or source.name,
+            occurred_at=submission.occurred_at or event.time or received_at,
+        )
+        person = person_to_json(normalise(submission, source.region))
     return {
         "type": event.type,
         "key": event.key,
@@ -86,6 +95,13 @@ def event_to_json(source: SourceBinding, event: Event) -> dict[str, Any]:
     }
 
 
+def kind_of(source: SourceBinding) -> str:
+    """Return who is believed when two sources say different things of one instant."""
+    if source.kind.name == FILE:
+        return "import"
+    return "crm" if source.settings.connection else "form"
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
     """One delivery whose events are complete, ready to be processed in one transaction."""
@@ -94,6 +110,7 @@ class Inbound:
     steps: StepRunner
     routing: Routing
     source: str
+    kind: str
     events: Sequence[Mapping[str, Any]]
 
 
@@ -103,7 +120,7 @@ class Journey:
     def __init__(self, commit: GroupCommit, workspaces: Workspaces) -> None:
         self._commit = commit
         self._workspaces = workspaces
-        self._process: Write[Inbound, Sequence[Claimed]] = Write("process deliveries", 20, process)
+        self._process: Write[Inbound, Sequence[Claimed]] = Write("process deliveries", 20, process, locks=IDENTITY)
 
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Drive one inbound run to its end; returns the runs that begin with it."""
@@ -114,7 +131,9 @@ class Journey:
             for event in run.input["events"]
         ]
         routing = self._workspaces.routing(run.workspace_id)
-        following = await self._commit(self._process, Inbound(run, steps, routing, source.name, events))
+        following = await self._commit(
+            self._process, Inbound(run, steps, routing, source.name, kind_of(source), events)
+        )
         steps.take_unwritten()
         steps.is_settled = True
         return following
@@ -148,189 +167,43 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
     people = [
         (item, event, person_from_json(event["person"])) for item in alive for event in item.events if event["person"]
     ]
-    resolutions = await resolve(
-        connection,
-        [
-            ContactWrite(item.run.workspace_id, person, item.source, item.run.delivery_id, item.run.id)
-            for item, _, person in people
-        ],
-    )
-    starts = _Starts()
-    wants = await _tell_systems_of_record(connection, people, resolutions)
-    for pushing in wants:
-        if pushing.run_id is not None:
-            starts.push(pushing.want, pushing.run_id, pushing.external_id, people, resolutions)
-    for (item, event, _), resolution in zip(people, resolutions, strict=True):
-        starts.events(item, event, resolution)
+    resolutions = await resolve(connection, [_write(item, person) for item, _, person in people])
+    consequences = Consequences()
+    written, dropped = [], {}
+    for (item, event, person), resolution in zip(people, resolutions, strict=True):
+        if isinstance(resolution, Dropped):
+            dropped[item.run.id] = resolution.reason
+        else:
+            written.append(Written(_cause(item), person, resolution, event["type"], event["data"]))
+    await consequences.of(connection, written)
     for item in alive:
         for event in item.events:
             if event["person"] is None and event["type"] != "unsupported":
-                starts.happened(item, event["type"], None, event["data"])
-    await starts.store(connection)
-    await mark_deliveries(connection, [_outcome(item, item.run.delivery_id) for item in alive if item.run.delivery_id])
+                consequences.happened(_cause(item), event["type"], None, event["data"])
+    await consequences.store(connection)
+    await mark_deliveries(
+        connection,
+        [_outcome(item, item.run.delivery_id, dropped.get(item.run.id, "")) for item in alive if item.run.delivery_id],
+    )
     return [
-        starts.following.get(item.run.id, ()) if fence is None else fence
+        consequences.following.get(item.run.id, ()) if fence is None else fence
         for item, fence in zip(items, fences, strict=True)
     ]
 
 
-def _outcome(item: Inbound, delivery_id: UUID) -> tuple[UUID, str, str]:
+def _write(item: Inbound, person: Person) -> ContactWrite:
+    run = item.run
+    return ContactWrite(
+        run.workspace_id, person, item.source, run.delivery_id, run.id, kind=item.kind, policy=item.routing.policy
+    )
+
+
+def _cause(item: Inbound) -> Cause:
+    return Cause(item.run.workspace_id, item.routing, item.source, item.run.delivery_id, item.run)
+
+
+def _outcome(item: Inbound, delivery_id: UUID, dropped: str) -> tuple[UUID, str, str]:
     ignored = [event["reason"] for event in item.events if event["type"] == "unsupported"]
-    if ignored and len(ignored) == len(item.events):
-        return delivery_id, "ignored", "; ".join(filter(None, ignored))[:500]
+    if dropped or (ignored and len(ignored) == len(item.events)):
+        return delivery_id, "ignored", "; ".join(filter(None, (dropped, *ignored)))[:500]
     return delivery_id, "processed", ""
-
-
-async def _tell_systems_of_record(
-    connection: Connection,
-    people: Sequence[tuple[Inbound, Mapping[str, Any], Person]],
-    resolutions: Sequence[Resolution],
-) -> Sequence[Any]:
-    wants, links = [], []
-    for (item, _, person), resolution in zip(people, resolutions, strict=True):
-        contact = resolution.contact
-        if person.external_id and person.connection:
-            links.append(
-                (Want(contact.workspace_id, contact.id, contact.version, person.connection), person.external_id)
-            )
-        system = item.routing.system_of_record
-        is_news_to_it = resolution.is_new or resolution.changed
-        if system and is_news_to_it and not _knows_already(person, contact, system):
-            wants.append(Want(contact.workspace_id, contact.id, contact.version, system))
-    if links:
-        await link(connection, links)
-    return await want(connection, wants) if wants else ()
-
-
-def _knows_already(person: Person, contact: Contact, system: str) -> bool:
-    """Tell whether the system of record itself sent exactly what the contact now is: an echo needs no push."""
-    return (
-        person.connection == system
-        and bool(person.external_id)
-        and all(
-            getattr(person, name) == getattr(contact, name)
-            for name in ("email", "phone", "first_name", "last_name", "company")
-        )
-    )
-
-
-class _Starts:
-    """The runs and events that a transaction begins, gathered over all its deliveries."""
-
-    def __init__(self) -> None:
-        self.following: dict[UUID, list[Claimed]] = {}
-        self._runs: list[NewRun] = []
-        self._events: list[tuple[Any, ...]] = []
-        self._wakes: list[tuple[UUID, str, UUID | None, Mapping[str, Any]]] = []
-        self._now = datetime.now(UTC)
-
-    def push(
-        self,
-        wanted: Want,
-        run_id: UUID,
-        external_id: str,
-        people: Sequence[tuple[Inbound, Mapping[str, Any], Person]],
-        resolutions: Sequence[Resolution],
-    ) -> None:
-        """Begin a push with the newest state of this transaction at hand, so that it need not be read again."""
-        for (item, _, _), resolution in zip(people, resolutions, strict=True):
-            if resolution.contact.id == wanted.record_id and resolution.contact.version == wanted.version:
-                data = {
-                    "contact_id": str(wanted.record_id),
-                    "connection": wanted.connection,
-                    "version": wanted.version,
-                    "external_id": external_id,
-                }
-                self._start(item, PUSH, data, run_id, resolution.contact, None)
-                return
-
-    def events(self, item: Inbound, event: Mapping[str, Any], resolution: Resolution) -> None:
-        """Write what happened to the contact, and begin the workflows that it starts."""
-        contact = resolution.contact
-        if event["type"] != "contact.submitted":
-            self.happened(item, event["type"], contact, event["data"])
-        kind = "contact.created" if resolution.is_new else "contact.updated" if resolution.changed else ""
-        data = {"source": item.source, "rule": resolution.rule, "changed": list(resolution.changed)}
-        self.happened(item, "contact.submitted", contact, data)
-        if kind:
-            self.happened(item, kind, contact, data)
-
-    def happened(self, item: Inbound, kind: str, contact: Contact | None, data: Mapping[str, Any]) -> None:
-        """Write one event."""
-        event_id, run = new_id(), item.run
-        contact_id = contact.id if contact else None
-        if kind != "contact.submitted":
-            self._events.append(
-                (event_id, run.workspace_id, kind, contact_id, item.source, run.delivery_id, dict(data), self._now)
-            )
-        self._wakes.append((run.workspace_id, kind, contact_id, {"type": kind, **data}))
-        if contact is not None:
-            for workflow in item.routing.workflows.get(kind, ()):
-                self._start(item, workflow, {"contact": contact_to_json(contact)}, new_id(), contact, event_id)
-
-    def _start(
-        self,
-        item: Inbound,
-        workflow: str,
-        data: Mapping[str, Any],
-        run_id: UUID,
-        contact: Contact,
-        event_id: UUID | None,
-    ) -> None:
-        begins = replace(
-            item.run,
-            id=run_id,
-            workflow=workflow,
-            input=data,
-            event_id=event_id,
-            contact_id=contact.id,
-            created_at=self._now,
-            taken_over=False,
-        )
-        self._runs.append(
-            NewRun(
-                run_id,
-                begins.workspace_id,
-                workflow,
-                data,
-                begins.execution_id,
-                begins.delivery_id,
-                event_id,
-                contact.id,
-            )
-        )
-        self.following.setdefault(item.run.id, []).append(Claimed(begins, known=contact))
-
-    async def store(self, connection: Connection) -> None:
-        if self._runs:
-            await add_runs(
-                connection, self._runs, claims={c.run.id: c.run.claim for f in self.following.values() for c in f}
-            )
-        if self._events:
-            await connection.executemany(
-                """
-                INSERT INTO events (id, workspace_id, type, contact_id, source, delivery_id, data, at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                """,
-                self._events,
-            )
-        if self._wakes:
-            await wake(connection, self._wakes)
-
-
-def contact_to_json(contact: Contact) -> dict[str, Any]:
-    """Return a contact as a run's input keeps it."""
-    data = {name: getattr(contact, name) for name in Contact.__dataclass_fields__}
-    return data | {"custom": dict(contact.custom), "created_at": None, "updated_at": None}
-
-
-def contact_from_json(data: Mapping[str, Any]) -> Contact:
-    """Read what :func:`contact_to_json` wrote."""
-    return Contact(
-        **{
-            **data,
-            "id": UUID(str(data["id"])),
-            "workspace_id": UUID(str(data["workspace_id"])),
-            "tags": tuple(data["tags"]),
-        }
-    )

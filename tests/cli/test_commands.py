@@ -293,7 +293,9 @@ def test_quarantine_is_shown_and_released(acme: Path, run: Run, monkeypatch: pyt
     shown = run("quarantine", "show", kept[0]["id"][-8:])
     assert "the secret that was sent is not this source's" in shown.out
     assert "wrong-one" not in shown.out
-    assert run("quarantine", "release", kept[0]["id"], "--json").code == 0
+    (released,) = run("quarantine", "release", kept[0]["id"], "--json").json["released"]
+    assert (released["state"], released["error"]) == ("accepted", "")
+    assert run("deliveries", "show", released["delivery"]).code == 0
     drive(acme)
     assert run("contacts", "show", "sarah@example.com").code == 0
 

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from mainstay.kit import (
     PermanentError,
     TransientError,
 )
+from mainstay.model.contact import SHARED_PHONE
 from mainstay.sandbox import Sandbox, SandboxProcess
 from tests.contracts.vendor_specs import specs_folder, validate_recorded
 
@@ -152,7 +154,9 @@ async def bench(vendor: CRMVendor, sandbox: SandboxProcess) -> AsyncIterator[Ben
 
 
 class CRMConformance:
-    """The tests. A subclass gives the fixture ``vendor``."""
+    """The tests. A subclass gives the fixture ``vendor``; ``by_phone`` are settings that let it look by phone too."""
+
+    by_phone: Mapping[str, Any] = MappingProxyType({})
 
     async def test_a_new_contact_is_one_call(self, bench: Bench) -> None:
         pushed = await bench.crm().push_contact(person(last_name="Johnson", company="Acme Plumbing"), "")
@@ -258,8 +262,21 @@ class CRMConformance:
         assert (held[ours.id].email, held[ours.id].first_name) == ("old@example.com", "Sarah")
 
     async def test_without_email_and_phone_nothing_is_sent(self, bench: Bench) -> None:
-        with pytest.raises(PermanentError, match="neither e-mail nor phone"):
+        with pytest.raises(PermanentError, match="no e-mail and no phone"):
             await bench.crm().push_contact(person(email="", phone=""), "")
+        assert await bench.calls() == 0
+
+    async def test_a_shared_phone_finds_nobody_else(self, bench: Bench) -> None:
+        robert = await bench.seed(phone="+13125550147", first_name="Robert")
+
+        pushed = await bench.crm(**self.by_phone).push_contact(person(flags=(SHARED_PHONE,)), "")
+
+        assert pushed.external_id != robert.id
+        assert {contact.id: contact for contact in await bench.contacts()}[robert.id] == robert
+
+    async def test_with_nothing_but_a_shared_phone_nothing_is_sent(self, bench: Bench) -> None:
+        with pytest.raises(PermanentError, match="shares its phone with another"):
+            await bench.crm(**self.by_phone).push_contact(person(email="", flags=(SHARED_PHONE,)), "")
         assert await bench.calls() == 0
 
     @pytest.mark.parametrize("external_id", ["../../secrets", "a/b", "a?b=c", ".", "x" * 1000])

@@ -59,6 +59,15 @@ async def test_a_connection_lost_in_the_middle_is_too(pool: Pool) -> None:
             await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
+async def test_a_server_that_does_not_answer_is_too(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mainstay.db.pool.GIVE_UP_SECONDS", 0.1)
+    with pytest.raises(DatabaseUnavailableError):
+        async with acquire(pool) as connection, connection.transaction():
+            await connection.execute("SELECT pg_sleep(600)")
+    async with acquire(pool) as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+
+
 @pytest.mark.parametrize(
     ("query", "argument"), [("SELECT $1::integer", "x"), ("SELECT $1::integer", 2**40), ("SELECT 1", 1), ("SELEC", 1)]
 )

@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,20 @@ class Books:
     async def value(self, query: str, *arguments: Any) -> Any:
         """Return the first column of the first row."""
         return await self._connection.fetchval(query, *arguments)
+
+    @asynccontextmanager
+    async def held(self, run_id: Any) -> AsyncIterator[None]:
+        """Keep everyone else from writing to a run; what is asked meanwhile goes into one transaction with that."""
+        async with self._connection.transaction():
+            await self._connection.execute("SELECT FROM runs WHERE id = $1 FOR UPDATE", run_id)
+            yield
+
+    async def is_blocking(self) -> bool:
+        """Tell whether somebody waits for what is held."""
+        found: bool = await self.value(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        return found
 
     async def all_done(self, *, seconds: float = 20.0, deliveries: int = 1) -> None:
         """Wait until as many deliveries are kept and no run is open."""

@@ -25,9 +25,9 @@ async def open_here(dsn: str, sandbox: Sandbox, *, stack: Path = STACK) -> App:
     return await open_app(Orders(dsn=dsn, sandbox=sandbox.base_url, stack=str(stack), passed=""))
 
 
-async def submit(dsn: str, sandbox: Sandbox, **fields: str) -> Receipt:
+async def submit(dsn: str, sandbox: Sandbox, *, stack: Path = STACK, **fields: str) -> Receipt:
     """Submit one lead to the form ``website``."""
-    app = await open_here(dsn, sandbox)
+    app = await open_here(dsn, sandbox, stack=stack)
     try:
         workspace = app.by_slug["acme"]
         headers = {"content-type": "application/x-www-form-urlencoded"}

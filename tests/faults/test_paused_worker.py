@@ -55,6 +55,25 @@ async def test_a_paused_worker_records_nothing_of_what_was_taken_over(
     assert vendor_copies(sandbox, "omar@example.com") == ONCE
 
 
+async def test_a_worker_paused_right_before_a_call_does_not_make_it(
+    fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books
+) -> None:
+    paused = fleet.start(dsn, strike="ask: POST /chat.postMessage", action="stop", **SHORT)
+    await paused.ready()
+    await submit(dsn, sandbox, email="sarah@example.com", phone="", name="Sarah Johnson")
+    await paused.struck()
+    survivor = fleet.start(dsn, **SHORT)
+    await books.all_done()
+
+    paused.send(signal.SIGCONT)
+    await until(lambda: "was taken over by another worker" in paused.log, "it is fenced off")
+    await survivor.kill()
+    await paused.kill()
+
+    assert not await books.problems()
+    assert vendor_copies(sandbox, "sarah@example.com") == ONCE
+
+
 @pytest.mark.parametrize("write", ["process deliveries", "note pushes", "record a run's progress"])
 async def test_a_worker_paused_in_a_transaction_holds_nobody_up(
     write: str, fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books

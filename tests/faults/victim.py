@@ -44,6 +44,7 @@ from mainstay.sandbox.client import Sandbox
 from mainstay.settings.stack import load_stack
 from mainstay.settings.workflows import load_workflows
 from mainstay.testing.stack import _SampleEnvironment, point_at_sandbox
+from mainstay.web import intake
 from mainstay.web.binding import Server
 
 _CONTACT_ID = re.compile(r"(?<=/contacts/)[^/]+(?=/)")
@@ -71,6 +72,7 @@ class Orders:
     dead_after: float = 12.0
     first_retry: float = 0.2
     local_wait: float = 2.0
+    patience: float = 5.0
 
     def line(self) -> bytes:
         """Return the orders as the mother process reads them."""
@@ -104,7 +106,7 @@ class Instrument:
         """Wrap what commits and what hears from vendors."""
         under_way: ContextVar[tuple[str, ...]] = ContextVar("under_way", default=())
         transaction, claim = GroupCommit._transaction, claim_execution
-        leave, exchange = asyncpg.transaction.Transaction.__aexit__, Http._exchange
+        leave, exchange, ask = asyncpg.transaction.Transaction.__aexit__, Http._exchange, Http.request
 
         async def grouped(own: GroupCommit, batch: list[tuple[Any, Any, Any]]) -> list[Any]:
             token = under_way.set(tuple(sorted({write.name for write, _, _ in batch})))
@@ -136,11 +138,18 @@ class Instrument:
             await self.boundary(f"answer: {method} {_CONTACT_ID.sub('ID', urlsplit(url).path)}")
             return response
 
+        async def asked(own: Http, method: str, path: str, **options: Any) -> Any:
+            # A kill here is one after the commit before; only a pause differs.
+            if self._orders.strike.startswith("ask:"):
+                await self.boundary(f"ask: {method} {path}")
+            return await ask(own, method, path, **options)
+
         patch = pytest.MonkeyPatch()
         patch.setattr(GroupCommit, "_transaction", grouped)
         patch.setattr(driver, "claim_execution", claimed)
         patch.setattr(asyncpg.transaction.Transaction, "__aexit__", committed)
         patch.setattr(Http, "_exchange", heard)
+        patch.setattr(Http, "request", asked)
 
 
 def _hurry(orders: Orders) -> None:
@@ -148,6 +157,7 @@ def _hurry(orders: Orders) -> None:
     dbos_engine.HEARTBEAT_SECONDS = orders.heartbeat
     dbos_engine.DEAD_AFTER_SECONDS = orders.dead_after
     push._LOCAL_WAIT_SECONDS = orders.local_wait
+    intake.PATIENCE_SECONDS = orders.patience
     pool.IDLE_IN_TRANSACTION_SECONDS = min(pool.IDLE_IN_TRANSACTION_SECONDS, orders.dead_after)
     policy = RetryPolicy(first=timedelta(seconds=orders.first_retry), longest=timedelta(seconds=1))
     defaults = StepRunner.__init__.__kwdefaults__

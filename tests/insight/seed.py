@@ -10,7 +10,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from mainstay.db import Connection
-from mainstay.insight.paging import first_id_at
+from mainstay.model import first_id_at
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

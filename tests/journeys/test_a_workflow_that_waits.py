@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from mainstay.db import Connection, acquire
+from mainstay.engine import driver
+from mainstay.errors import DatabaseUnavailableError
+from mainstay.model import Run, new_id
+from mainstay.runs import Wait, recheck_wait
 from mainstay.sandbox.client import Sandbox
 from tests.conftest import MakeStack
 
@@ -34,6 +41,37 @@ async def test_an_event_of_the_contact_wakes_the_run(make_stack: MakeStack, sand
 
     assert posts(sandbox) == ["contact.updated: company"]
     assert sorted(state for _, _, state in await stack.runs("answer.v1")) == ["done", "waiting"]
+
+
+async def test_an_event_of_the_instants_of_parking_is_heard_though_the_database_went_away(
+    make_stack: MakeStack, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = await make_stack(STACK, WAITING)
+    looked = 0
+
+    async def look(connection: Connection, run: Run, wait: Wait) -> None:
+        nonlocal looked
+        looked += 1
+        if looked == 1:
+            async with acquire(stack.app.pool) as other:
+                await other.execute(
+                    """
+                    INSERT INTO events (id, workspace_id, type, contact_id, source, data, at)
+                    VALUES ($1, $2, $3, $4, 'website', '{"changed": ["company"]}', now())
+                    """,
+                    new_id(),
+                    run.workspace_id,
+                    wait.event_type,
+                    wait.contact_id,
+                )
+            raise DatabaseUnavailableError("gone")
+        await recheck_wait(connection, run, wait)
+
+    monkeypatch.setattr(driver, "recheck_wait", look)
+    await stack.submit("website", email="sarah@example.com")
+
+    assert looked == 2
+    assert posts(sandbox) == ["contact.updated: company"]
 
 
 async def test_a_wait_is_over_at_its_deadline(make_stack: MakeStack, sandbox: Sandbox) -> None:

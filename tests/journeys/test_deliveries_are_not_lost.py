@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +11,11 @@ import pytest
 
 from mainstay.db import acquire
 from mainstay.errors import MalformedError, NotAuthenticError
+from mainstay.insight import verdict
 from mainstay.intake import rules
 from mainstay.kit import RawRequest
 from mainstay.kit.signature import hmac_hex
+from mainstay.model import first_id_at
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
 from tests.conftest import MakeStack
@@ -101,6 +104,21 @@ class TestSuspect:
             await stack.app.release_quarantined(workspace(stack), quarantine_id)
         assert await rows(stack, "SELECT FROM quarantine") == []
 
+    async def test_released_and_still_unreadable_it_says_so_and_is_broken(self, make_stack: MakeStack) -> None:
+        stack = await make_stack(self.STACK)
+        with pytest.raises(NotAuthenticError):
+            await stack.deliver("website", b'{"colour": "red"}')
+        ((quarantine_id,),) = await rows(stack, "SELECT id FROM quarantine")
+
+        receipt = await stack.app.release_quarantined(workspace(stack), quarantine_id)
+
+        assert receipt.state == "rejected"
+        assert "no e-mail, phone or name was found" in receipt.reason
+        # The open incident of the quarantine must not hide it.
+        async with acquire(stack.app.pool) as connection:
+            found = await verdict(connection, workspace(stack), datetime.now(UTC))
+        assert {thing.kind for thing in found.broken} == {"incident", "rejected"}
+
     async def test_its_place_is_bounded_by_count_size_and_age(
         self, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -122,6 +140,21 @@ class TestSuspect:
             await connection.execute("UPDATE quarantine SET received_at = received_at - interval '49 hours'")
         await self.suspect(stack, 7)
         assert len(await rows(stack, "SELECT FROM quarantine")) == 1
+
+    async def test_after_two_days_it_is_gone_though_nothing_new_came(self, make_stack: MakeStack) -> None:
+        stack = await make_stack(self.STACK)
+        for number in range(2):
+            await self.suspect(stack, number)
+        async with acquire(stack.app.pool) as connection:
+            old = first_id_at(datetime.now(UTC) - timedelta(hours=48, minutes=1))
+            await connection.execute(
+                "UPDATE quarantine SET id = $1 WHERE id = (SELECT id FROM quarantine LIMIT 1)", old
+            )
+
+        await stack.app.watch_once()
+
+        (kept,) = await rows(stack, "SELECT id FROM quarantine")
+        assert kept["id"] != old
 
     async def test_a_flood_is_refused_without_being_written(
         self, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch

@@ -38,8 +38,8 @@ async def test_one_push_at_a_time_and_it_hears_of_newer_versions(pool: Pool, wor
     assert await asked(pool, Want(workspace, RECORD, 2, "ghl"), Want(workspace, RECORD, 3, "ghl")) == [None]
 
     async with acquire(pool) as connection:
-        assert await pushed(connection, Want(workspace, RECORD, 1, "ghl"), "a1")
-        assert not await pushed(connection, Want(workspace, RECORD, 3, "ghl"), "a1")
+        assert await pushed(connection, Want(workspace, RECORD, 1, "ghl"), "a1", is_new=True)
+        assert not await pushed(connection, Want(workspace, RECORD, 3, "ghl"), "a1", is_new=True)
         assert await external_id_of(connection, workspace, RECORD, "ghl") == "a1"
         await connection.execute("UPDATE runs SET state = 'done'")
     (next_run,) = await asked(pool, Want(workspace, RECORD, 4, "ghl"))
@@ -64,9 +64,9 @@ async def test_one_record_there_for_two_contacts_here_is_refused(pool: Pool, wor
     other = UUID(int=6)
     await asked(pool, Want(workspace, RECORD, 1, "ghl"), Want(workspace, other, 1, "ghl"))
     async with acquire(pool) as connection:
-        await pushed(connection, Want(workspace, RECORD, 1, "ghl"), "a1")
+        await pushed(connection, Want(workspace, RECORD, 1, "ghl"), "a1", is_new=True)
         with pytest.raises(PermanentError, match="one record \\(a1\\) for two contacts of ours"):
-            await pushed(connection, Want(workspace, other, 1, "ghl"), "a1")
+            await pushed(connection, Want(workspace, other, 1, "ghl"), "a1", is_new=True)
 
 
 async def test_what_a_system_says_of_its_own_record_is_linked_and_never_relinked(pool: Pool, workspace: UUID) -> None:

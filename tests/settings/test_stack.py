@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -208,3 +208,11 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 def test_importing_the_settings_brings_neither_connectors_nor_engine() -> None:
     code = "import sys, mainstay.settings; print([n for n in ('aiohttp', 'dbos', 'phonenumbers') if n in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [('"90s"', 90), ('"1h 30m"', 5400), ("600", 600), ('"00:10:00"', 600), ('"1d"', 86_400)]
+)
+def test_a_duration_is_written_as_in_a_workflow(load: Load, written: str, seconds: int) -> None:
+    stack = load(f'[sources.again]\nkind = "form"\nrepeat_window = {written}\n')
+    assert stack.sources["again"].settings.repeat_window == timedelta(seconds=seconds)

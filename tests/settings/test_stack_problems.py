@@ -264,7 +264,7 @@ def of_workspace(text: str) -> str:
                 '[sources.a]\nkind = "form"\nrepeat_window = "soon"',
                 7,
                 "sources.a.repeat_window",
-                'should be a duration: seconds, or "HH:MM:SS"',
+                'should be a duration, like "10m", "1h 30m", or seconds',
                 "",
             ),
             (

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from mainstay.db import Pool, acquire
 from mainstay.errors import MalformedError
+from mainstay.intake import Receipt
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
 
@@ -21,6 +22,7 @@ class PagesBackend:
     asked: list[tuple[str, UUID]] = field(default_factory=list)
     record_link: str = "https://crm.example/contacts/"
     refusal: str = ""
+    released_as: str = "processed"
 
     def workspace_cards(self) -> Sequence[WorkspaceCard]:
         return self.cards
@@ -63,13 +65,20 @@ class PagesBackend:
             raise LookupError(f"there is no delivery {delivery_id}")
         return found
 
-    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> None:
+    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Receipt:
         self.asked.append(("release", quarantine_id))
         if self.refusal:
             raise LookupError(self.refusal)
         await self._one(
             "DELETE FROM quarantine WHERE workspace_id = $1 AND id = $2 RETURNING id", workspace_id, quarantine_id
         )
+        async with acquire(self.pool) as connection:
+            delivery = await connection.fetchval(
+                "SELECT id FROM deliveries WHERE workspace_id = $1 AND state = $2 LIMIT 1",
+                workspace_id,
+                self.released_as,
+            )
+        return Receipt("rejected" if self.released_as == "rejected" else "accepted", delivery)
 
     async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
         self.asked.append(("resolve", incident_id))

@@ -26,6 +26,9 @@ STACK = """
     cors = ["https://acme.example"]
     max_bytes = 2000
     repeat_window = 60
+    [sources.plain]
+    kind = "form"
+    max_bytes = 2000
     [sources.signed]
     kind = "json"
     secret = "${SECRET}"
@@ -88,6 +91,42 @@ async def test_a_plain_form_is_sent_on_to_the_thanks(client: Client) -> None:
     await client.stack.settle()
     assert await client.count("contacts") == 1
     assert await client.count("contacts WHERE first_name = 'Sarah' AND last_name = 'Johnson'") == 1
+
+
+PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "says"),
+    [
+        (LEAD, 202, "Thank you"),
+        ({"colour": "red"}, 422, "A person will look at it"),
+        ({"more": "x" * 3000}, 413, "shorten it"),
+    ],
+)
+async def test_a_browser_without_a_redirect_is_shown_a_page(
+    client: Client, form: dict[str, str], status: int, says: str
+) -> None:
+    answer = await client.send("/in/acme/plain", data=form, headers=PAGE)
+    assert (answer[0], answer[1].getall("content-type")) == (status, ["text/html; charset=utf-8"])
+    assert says in answer[2]
+    # A script that sends a form asks for no page.
+    assert (await client.send("/in/acme/plain", data=form))[1]["content-type"].endswith("json")
+
+
+async def test_a_browser_with_a_redirect_is_sent_on(client: Client) -> None:
+    assert (await client.send("/in/acme/website", data=LEAD, headers=PAGE))[0] == 303
+
+
+async def test_a_body_that_never_ends_is_given_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mainstay.web.intake.BODY_SECONDS", 0.1)
+    host, port = client.base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /in/acme/website HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\nemail=")
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert await client.count("deliveries") == 0
 
 
 async def test_the_same_delivery_id_is_answered_200_and_runs_once(client: Client) -> None:

@@ -116,6 +116,16 @@ async def test_release_and_resolve(site: Site, operator: Browser) -> None:
     assert (await operator.get(f"/w/acme/quarantine/{site.story.quarantined}")).status == 404
 
 
+async def test_what_is_released_and_cannot_be_read_is_said(site: Site, operator: Browser) -> None:
+    site.backend.released_as = "rejected"
+
+    released = await operator.post(f"/w/acme/quarantine/{site.story.quarantined}/release")
+
+    shown = (await operator.get(released.headers["location"])).text
+    assert "It left quarantine, but cannot be read" in shown
+    assert "Rejected" in shown
+
+
 @pytest.mark.parametrize("path", ["/w/acme/runs/none", "/w/nobody", f"/w/acme/contacts/{UUID(int=1)}", "/nothing"])
 async def test_what_is_not_there_is_said_kindly(operator: Browser, path: str) -> None:
     page = await operator.get(path)

@@ -112,11 +112,18 @@ def release(
         done = []
         for quarantine_id in chosen:
             try:
-                await app.release_quarantined(workspace.id, quarantine_id)
+                receipt = await app.release_quarantined(workspace.id, quarantine_id)
             except LookupError as error:
-                done.append({"id": quarantine_id, "error": str(error)})
+                done.append({"id": quarantine_id, "state": "failed", "delivery": None, "error": str(error)})
             else:
-                done.append({"id": quarantine_id, "error": ""})
+                done.append(
+                    {
+                        "id": quarantine_id,
+                        "state": receipt.state,
+                        "delivery": receipt.delivery_id,
+                        "error": receipt.reason,
+                    }
+                )
         return done
 
     done = act(options, work)
@@ -126,9 +133,9 @@ def release(
         emit({"released": done})
     else:
         table(
-            [Column("id"), Column("state"), Column("", grows=True)],
+            [Column("id"), Column("state"), Column("delivery"), Column("", grows=True)],
             [
-                (identifier(each["id"]), state("failed" if each["error"] else "accepted"), each["error"])
+                (identifier(each["id"]), state(each["state"]), identifier(each["delivery"]), each["error"])
                 for each in done
             ],
         )

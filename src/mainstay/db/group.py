@@ -25,11 +25,14 @@ class Write(Generic[Item, Result]):
         rank: writes of a lower rank go first, in every process, so that row locks are taken in one order.
         apply: does the write inside the transaction; returns one result per item, in order. A result that is an
             exception is raised to its caller alone.
+        locks: what ``apply`` locks in an order of its own. Of the kinds that lock the same, one transaction holds one:
+            each is sorted in itself, two after one another are not, and would meet another process's crosswise.
     """
 
     name: str
     rank: int
     apply: Callable[[Connection, Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
+    locks: str = ""
 
 
 _Entry = tuple[Write[Any, Any], Any, "asyncio.Future[Any]"]
@@ -69,10 +72,24 @@ class GroupCommit:
         await asyncio.sleep(0)
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[: self._max_items], self._waiting[self._max_items :]
-                await self._commit(batch)
+                await self._commit(self._take())
         finally:
             self._task = None
+
+    def _take(self) -> list[_Entry]:
+        """Take what goes into one transaction; what may not go with it stays, in order."""
+        batch: list[_Entry] = []
+        left: list[_Entry] = []
+        kinds: dict[str, Write[Any, Any]] = {}
+        for place, entry in enumerate(self._waiting):
+            if len(batch) == self._max_items:
+                left += self._waiting[place:]
+                break
+            write = entry[0]
+            goes = not write.locks or kinds.setdefault(write.locks, write) is write
+            (batch if goes else left).append(entry)
+        self._waiting = left
+        return batch
 
     async def _commit(self, batch: list[_Entry], *, tries: int = _TRIES) -> None:
         try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -22,10 +23,15 @@ IDLE_IN_TRANSACTION_SECONDS = 10.0
 """After this the server breaks off a transaction whose process is silent: one that is paused would hold its locks, and
 with them whoever has taken over its runs."""
 
+GIVE_UP_SECONDS = 30.0
+"""After this a connection is cut by us: a server that hangs, or is gone without a word, would never answer."""
+
 Pool = asyncpg.Pool
 # A pool lends its connections in a wrapper, which asyncpg's types do not count as a connection.
 Connection = asyncpg.Connection | PoolConnectionProxy
 Row = asyncpg.Record | Mapping[str, Any]
+
+Result = TypeVar("Result")
 
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
@@ -79,18 +85,37 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
     )
 
 
+async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 5) -> Result:
+    """Do ``work`` in a transaction of its own; done again when it was broken off in favour of another."""
+    while True:
+        try:
+            async with acquire(pool) as connection, connection.transaction():
+                return await work(connection)
+        except asyncpg.exceptions.TransactionRollbackError:
+            tries -= 1
+            if not tries:
+                raise
+
+
 @asynccontextmanager
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
-    """Borrow a connection; whatever shows that the server is away becomes a DatabaseUnavailableError."""
+    """Borrow a connection, for GIVE_UP_SECONDS at most.
+
+    Whatever shows that the server is away becomes a DatabaseUnavailableError.
+    """
     own_fault: Exception | None = None
     try:
         async with pool.acquire() as connection:
+            # Cutting is all that helps: asyncpg's own time-out asks the server first, and waits for its answer.
+            given_up = asyncio.get_running_loop().call_later(GIVE_UP_SECONDS, connection.terminate)
             try:
                 yield connection
             except asyncpg.InterfaceError as error:
                 # asyncpg has one class for a connection that is gone and for a value that it cannot encode.
                 own_fault = None if connection.is_closed() else error
                 raise
+            finally:
+                given_up.cancel()
     except (
         OSError,
         asyncpg.InterfaceError,

@@ -13,13 +13,11 @@ from uuid import UUID
 from mainstay.errors import PermanentError, WorkflowError
 from mainstay.kit.roles import EmailMessage, Sent
 from mainstay.model import Contact
+from mainstay.model.duration import read_duration
 
 if TYPE_CHECKING:
     from mainstay.engine.steps import StepRunner
     from mainstay.kit import Http
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def duration(value: str | float | timedelta) -> timedelta:
@@ -28,11 +26,10 @@ def duration(value: str | float | timedelta) -> timedelta:
         return value
     if isinstance(value, int | float):
         return timedelta(seconds=value)
-    parts = _DURATION.findall(value)
-    if not parts or _DURATION.sub("", value).strip():
-        message = f'{value!r} is not a duration; write for example "30s", "10m", "2h", "1d" or "1h 30m"'
-        raise WorkflowError(message)
-    return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in parts), timedelta())
+    try:
+        return read_duration(value)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import random
+import re
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,7 @@ from mainstay.db import acquire
 from mainstay.db.migrate import sqlalchemy_url
 from mainstay.errors import DatabaseUnavailableError
 from mainstay.model import new_id
+from mainstay.runs import recheck_waits
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
@@ -37,6 +39,8 @@ POLL_SECONDS = 0.05
 HEARTBEAT_SECONDS = 2.0
 DEAD_AFTER_SECONDS = 12.0
 _TAKE_OVER_LOCK = 0x74616B65
+_ADOPTED = re.compile(r"adopted-(\d+)-")
+_LONGEST_ADOPTION_SECONDS = 3600.0
 
 
 def _config(dsn: str, executor_id: str, *, migrate: bool) -> DBOSConfig:
@@ -83,10 +87,12 @@ class Worker:
         self._driver = driver
         self._tasks: list[asyncio.Task[None]] = []
         self._cut_off_at = -math.inf
+        self._shown_alive_at = 0.0
         self.id = str(new_id())
 
     async def start(self) -> None:
         """Register, and begin to take executions from the queue."""
+        self._driver.in_doubt = self._is_in_doubt
         loop = asyncio.get_running_loop()
         _quiet()
         async with acquire(self._pool) as connection:
@@ -130,6 +136,8 @@ class Worker:
 
     async def _show_alive(self, connection: Connection) -> None:
         """Be on the list of workers, also after the others took this one for dead: off it, nobody would miss it."""
+        # By the wall clock, which goes on while a machine is suspended; that of before, as the answer may be late.
+        now = time.time()
         await connection.execute(
             """
             INSERT INTO workers (id, host, pid, process_start) VALUES ($1, $2, $3, $4)
@@ -140,6 +148,11 @@ class Worker:
             os.getpid(),
             psutil.Process().create_time(),
         )
+        self._shown_alive_at = now
+
+    def _is_in_doubt(self) -> bool:
+        """Tell whether the others may have taken this worker for dead by now: it was paused, or cut off."""
+        return time.time() - self._shown_alive_at > DEAD_AFTER_SECONDS / 2
 
     async def _beat(self) -> None:
         while True:
@@ -197,14 +210,18 @@ class Worker:
                         resumed = await asyncio.to_thread(_resume, worker_id)
                         await connection.execute("DELETE FROM workers WHERE id = $1", worker_id)
                         log.warning("worker %s is dead; took over %d executions", worker_id[-8:], resumed)
+                    await recheck_waits(connection)
         await self._adopt_orphans()
 
     async def _adopt_orphans(self) -> None:
-        """Enqueue again what no queue entry will ever drive: the safety net under everything above."""
+        """Enqueue again what no queue entry will ever drive: the safety net under everything above.
+
+        At once, but ever later where that was to no avail: what makes an execution fail may last.
+        """
         async with acquire(self._pool) as connection, connection.transaction():
             rows = await connection.fetch(
                 """
-                SELECT runs.id FROM runs
+                SELECT runs.id, runs.execution_id FROM runs
                 LEFT JOIN dbos.workflow_status AS entry ON entry.workflow_uuid = runs.execution_id
                 WHERE runs.state IN ('queued', 'running', 'waiting')
                   AND (runs.state <> 'waiting' OR runs.wake_at < now() - interval '1 minute')
@@ -214,11 +231,22 @@ class Worker:
                 """
             )
             for row in rows:
-                execution_id = str(new_id())
+                before = _ADOPTED.match(row["execution_id"])
+                times = int(before[1]) + 1 if before else 1
+                execution_id = f"adopted-{times}-{new_id()}"
                 await connection.execute("UPDATE runs SET execution_id = $2 WHERE id = $1", row["id"], execution_id)
-                await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+                await connection.execute(
+                    "SELECT enqueue_execution($1, now() + nullif(make_interval(secs => $2), interval '0'))",
+                    execution_id,
+                    _adoption_delay(times),
+                )
         if rows:
             log.warning("enqueued %d runs again that no queue entry would have driven", len(rows))
+
+
+def _adoption_delay(times: int) -> float:
+    """Return how many seconds a run waits that is adopted for the n-th time in a row."""
+    return 0.0 if times == 1 else min(2.0 ** min(times, 30), _LONGEST_ADOPTION_SECONDS)
 
 
 def _resume(worker_id: str) -> int:

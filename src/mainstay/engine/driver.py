@@ -19,6 +19,7 @@ from mainstay.runs import Claimed, Progress, Settlement, claim_execution, rechec
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
+    from mainstay.model import Run
     from mainstay.runs.store import Hook
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,9 @@ class Driver:
 
     ``programs`` maps a workflow's name to what runs it; ``on_failed`` is called in the transaction that records a
     run's failure. At most ``max_runs`` programs run at once, those that they start not counted.
+
+    Attributes:
+        in_doubt: tells whether this process may have been taken for dead, and its runs with it.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Driver:
         self._on_failed = on_failed
         self._clock = clock
         self._slots = asyncio.Semaphore(max_runs)
+        self.in_doubt: Callable[[], bool] = lambda: False
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
 
     async def drive(self, execution_id: str) -> None:
@@ -100,7 +105,14 @@ class Driver:
 
     async def _run(self, claimed: Claimed) -> Sequence[Claimed]:
         run = claimed.run
-        steps = StepRunner(claimed, record=self._record, open_http=self._open_http, clock=self._clock, rng=self._rng)
+        steps = StepRunner(
+            claimed,
+            record=self._record,
+            open_http=self._open_http,
+            clock=self._clock,
+            rng=self._rng,
+            in_doubt=self.in_doubt,
+        )
         following: Sequence[Claimed] = ()
         try:
             program = self._programs.get(run.workflow)
@@ -153,23 +165,31 @@ class Driver:
         """What came between the last look and the wait's commit would be missed: look once more."""
         if settlement.state is not RunState.WAITING or not settlement.waits:
             return
-        async with acquire(self._pool) as connection, connection.transaction():
-            for wait in settlement.waits:
-                await recheck_wait(connection, steps.run, wait)
-            for recheck in steps.rechecks:
-                await recheck(connection)
+
+        async def look_again() -> None:
+            async with acquire(self._pool) as connection, connection.transaction():
+                for wait in settlement.waits:
+                    await recheck_wait(connection, steps.run, wait)
+                for recheck in steps.rechecks:
+                    await recheck(connection)
+
+        await self._insist(steps.run, look_again)
 
     async def _record(self, progress: Progress) -> None:
-        """Record progress, however long the database is away: what a vendor has done must not be forgotten.
+        """Record progress: what a vendor has done must not be forgotten.
 
         Where the first try was kept although no answer came, the second keeps nothing more.
         """
+        await self._insist(progress.run, lambda: self._commit(SETTLE, progress))
+
+    async def _insist(self, run: Run, write: Callable[[], Awaitable[None]]) -> None:
+        """Do a write however long the database is away."""
         pauses = _pauses(self._rng)
         while True:
             try:
-                await self._commit(SETTLE, progress)
+                await write()
             except DatabaseUnavailableError:
-                log.warning("PostgreSQL is away; what run %s did is recorded when it is back", progress.run.id)
+                log.warning("PostgreSQL is away; what run %s did is recorded when it is back", run.id)
                 await asyncio.sleep(next(pauses))
             else:
                 return

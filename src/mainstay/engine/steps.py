@@ -68,6 +68,7 @@ class StepRunner:
         clock: Clock,
         policy: RetryPolicy = DEFAULT_POLICY,
         rng: random.Random,
+        in_doubt: Callable[[], bool] = lambda: False,
     ) -> None:
         self.run: Run = claimed.run
         self.known = claimed.known
@@ -76,6 +77,7 @@ class StepRunner:
         self._clock = clock
         self._policy = policy
         self._rng = rng
+        self._in_doubt = in_doubt
         self._recorded: dict[int, list[Attempt]] = {}
         for attempt in claimed.attempts:
             self._recorded.setdefault(attempt.step, []).append(attempt)
@@ -204,7 +206,9 @@ class StepRunner:
             connection=connection,
             repeated=not repeatable and (cut_off or unsure_before),
         )
+        http.before_call = self._make_sure
         try:
+            await self._make_sure()
             result = await call(http)
         except (FencedError, DatabaseUnavailableError):
             raise
@@ -276,6 +280,11 @@ class StepRunner:
         except (FencedError, DatabaseUnavailableError) as error:
             self.stopped = error
             raise
+
+    async def _make_sure(self) -> None:
+        """Ask whether the run is still ours where it may not be: nothing may reach a vendor in another's name."""
+        if self._in_doubt():
+            await self._write()
 
     def _note(self, error: Raised, step: int) -> Raised:
         """Remember which step an error comes from."""

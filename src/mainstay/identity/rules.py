@@ -1,222 +1,184 @@
-"""Who is who, and which value stands: pure rules.
+"""Whose write is it (R1 to R5, R17 to R22): pure rules over what is known of the contacts that its keys name.
 
-The first cut of the policy. Keys are canonical e-mail and phone. An e-mail that is known names its contact. A phone
-that is known names its contact only when the first names agree or one is missing: families and offices share phones.
-When e-mail and phone name two contacts, the write goes to the e-mail's, the phone stays where it is, and the change
-says so. A wrong merge costs more than a missed one.
+A wrong merge costs more than a missed one: where the names do not allow it, a key is left where it is and a person is asked.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
+from mainstay.identity.normalisation import are_compatible
+from mainstay.identity.person import Person
+from mainstay.model.contact import SHARED_PHONE as SHARED
 
-from mainstay.errors import MalformedError
-from mainstay.model import Contact, Submission
+EXTERNAL_ID = "external id"
+EMAIL, PHONE = "email", "phone"
+SHARED_PHONE = "shared phone"
+NEW = "new"
+BRIDGE = "bridge"
 
-MAX_CUSTOM_KEYS = 100
-_FIELDS = ("email", "phone", "first_name", "last_name", "company", "source")
-_INVISIBLE = dict.fromkeys([0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF])
-_PLACEHOLDERS = {"null", "none", "n/a", "na", "undefined", "unknown", "-", "--", "test", "."}
+FLAG_SHARED = SHARED
+FLAG_BRIDGE = "phone of another contact"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A submission in canonical form. ``notes`` say what could not be used, and why."""
+class Policy:
+    """What businesses decide differently; the defaults are what suits most.
 
-    email: str = ""
-    phone: str = ""
+    Attributes:
+        order: which identifier is asked first, after an external id (R1, R2). What is not named does not identify.
+        bridges: what becomes of an e-mail and a phone that name two contacts: ``merge`` where R5 allows it, or always
+            ``suggest``.
+        shared_phones: ``names``: a phone names its owner only under a compatible name (R4); ``same``: always.
+        max_emails: how many e-mails identify one contact; more are kept as data (R19). ``max_phones`` likewise.
+        blocked: further canonical values that name nobody (R17).
+        auto_merge: the probability from which a suggestion is merged without a person; above 1 for never.
+    """
+
+    order: tuple[str, ...] = (EMAIL, PHONE)
+    bridges: str = "merge"
+    shared_phones: str = "names"
+    max_emails: int = 5
+    max_phones: int = 5
+    blocked: frozenset[str] = frozenset()
+    auto_merge: float = 2.0
+
+    def limit(self, kind: str) -> int:
+        """Return how many identifiers of a kind one contact has."""
+        return self.max_emails if kind == EMAIL else self.max_phones
+
+
+DEFAULT = Policy()
+
+
+def full_flag(kind: str, policy: Policy) -> str:
+    """Return the flag of a contact that has more e-mails, or phones, than identify one (R19)."""
+    return f"more than {policy.limit(kind)} {'e-mail' if kind == EMAIL else kind}s"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A contact that one of a write's keys names, as far as the rules look at it."""
+
+    id: UUID
     first_name: str = ""
     last_name: str = ""
-    company: str = ""
-    source: str = ""
-    tags: tuple[str, ...] = ()
-    custom: Mapping[str, str] | None = None
-    occurred_at: str = ""
-    connection: str = ""
-    external_id: str = ""
-    notes: tuple[str, ...] = ()
+    email: str = ""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """First and last name."""
+        return self.first_name, self.last_name
 
 
-def clean(text: str) -> str:
-    """Drop invisible characters, fold white space, trim; compatible forms become plain (full-width letters)."""
-    if text.isascii():
-        return " ".join(text.split())
-    return " ".join(unicodedata.normalize("NFKC", text).translate(_INVISIBLE).split())
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The contacts that a write's keys name. A phone that is shared names several."""
+
+    external: Known | None = None
+    email: Known | None = None
+    phone: Sequence[Known] = ()
 
 
-def normalise_email(raw: str) -> str:
-    """Return the canonical address, or raise ValueError with the reason. Never repairs a typing error."""
-    text = clean(raw).removeprefix("mailto:").strip("<>\"'")
-    try:
-        found = validate_email(text, check_deliverability=False, allow_quoted_local=True)
-    except EmailNotValidError as error:
-        message = f"{raw.strip()!r} is not an e-mail address: {error}"
-        raise ValueError(message) from error
-    return found.normalized.lower()
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A key of the write names another contact than the write belongs to (R5)."""
 
-
-def normalise_phone(raw: str, region: str) -> str:
-    """Return the number as E.164, or raise ValueError with the reason. ``region`` reads numbers without ``+``."""
-    text = clean(raw).removeprefix("tel:")
-    if text.startswith("00") and not text.startswith("000"):
-        text = "+" + text[2:]
-    try:
-        number = phonenumbers.parse(text, region or None)
-    except phonenumbers.NumberParseException as error:
-        message = f"{raw.strip()!r} is not a phone number: {error}"
-        raise ValueError(message) from error
-    if not phonenumbers.is_valid_number(number):
-        message = f"{raw.strip()!r} is not a valid phone number in {region or 'any region'}"
-        raise ValueError(message)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def normalise(submission: Submission, region: str) -> Person:
-    """Bring a submission into canonical form.
-
-    A value that cannot be read is left out and named in ``notes``; the lead goes on with what is left.
-
-    Raises:
-        MalformedError: nothing is left by which the person could be reached or recognised.
-    """
-    notes: list[str] = []
-    email = phone = ""
-    if _is_given(submission.email):
-        try:
-            email = normalise_email(submission.email)
-        except ValueError as error:
-            notes.append(str(error))
-    if _is_given(submission.phone):
-        try:
-            phone = normalise_phone(submission.phone, region)
-        except ValueError as error:
-            notes.append(str(error))
-    if not (email or phone or submission.external_id):
-        reason = "; ".join(notes) or "it carries neither an e-mail address nor a phone number"
-        message = f"no one can be recognised by this: {reason}. Mend the source's map, or the form, then replay"
-        raise MalformedError(message)
-    first, last = _names(submission)
-    return Person(
-        email=email,
-        phone=phone,
-        first_name=first,
-        last_name=last,
-        company=_value(submission.company),
-        source=_value(submission.source),
-        tags=tuple(dict.fromkeys(clean(tag) for tag in submission.tags if clean(tag))),
-        custom={clean(key)[:100]: str(item)[:2000] for key, item in list(submission.custom.items())[:MAX_CUSTOM_KEYS]},
-        occurred_at=submission.occurred_at.isoformat() if submission.occurred_at else "",
-        connection=submission.connection,
-        external_id=submission.external_id,
-        notes=tuple(notes),
-    )
-
-
-def _is_given(text: str) -> bool:
-    return clean(text).lower() not in {"", *_PLACEHOLDERS}
-
-
-def _value(text: str) -> str:
-    return clean(text)[:200] if _is_given(text) else ""
-
-
-def _names(submission: Submission) -> tuple[str, str]:
-    first, last = _value(submission.first_name), _value(submission.last_name)
-    if first or last:
-        return first, last
-    full = _value(submission.name)
-    if "," in full:
-        last, _, first = (part.strip() for part in full.partition(","))
-        return first, last
-    first, _, last = full.partition(" ")
-    return first, last
-
-
-def are_compatible(known: str, given: str) -> bool:
-    """Tell whether two first names may belong to one person: equal, an initial, or one is missing."""
-    one, other = (_fold(name) for name in (known, given))
-    if not one or not other or one == other:
-        return True
-    short, long = sorted((one, other), key=len)
-    return len(short) == 1 and long.startswith(short)
-
-
-def _fold(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name.casefold()) if not name.isascii() else name.lower()
-    return "".join(letter for letter in plain if letter.isalnum())
+    kind: str
+    other: Known
+    is_only_owner: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which contact a write belongs to (None: a new one), by which rule, and what a person should know."""
+    """Which contact a write belongs to (None: a new one), by which rule, and what its other keys say.
 
-    contact_id: UUID | None
+    ``shares_phone``: the phone is kept with the contact although others have it.
+    """
+
+    contact: Known | None
     rule: str
+    bridges: tuple[Bridge, ...] = ()
+    shares_phone: bool = False
     note: str = ""
 
 
-def match(
-    person: Person,
-    *,
-    by_external_id: UUID | None,
-    by_email: UUID | None,
-    by_phone: UUID | None,
-    phone_owner_first_name: str,
-) -> Match:
+def match(person: Person, hits: Hits, policy: Policy = DEFAULT) -> Match:
     """Decide which contact ``person`` is."""
-    bridge = ""
-    if by_phone is not None:
-        other = by_external_id or by_email
-        if other is not None and other != by_phone:
-            bridge = "the phone number belongs to another contact and stays there"
-    if by_external_id is not None:
-        return Match(by_external_id, "external id", bridge)
-    if by_email is not None:
-        return Match(by_email, "email", bridge)
-    if by_phone is not None:
-        if are_compatible(phone_owner_first_name, person.first_name):
-            return Match(by_phone, "phone")
-        return Match(None, "new", "the phone number is shared with a contact of another name")
-    return Match(None, "new")
+    if hits.external is not None:
+        return _with_bridges(hits.external, EXTERNAL_ID, hits)
+    for kind in policy.order:
+        if kind == EMAIL and hits.email is not None:
+            return _with_bridges(hits.email, EMAIL, hits)
+        if kind == PHONE and hits.phone:
+            owner, rule = _owner_of_phone(person, hits.phone, policy)
+            if owner is not None:
+                return _with_bridges(owner, rule, hits)
+    if hits.phone:
+        note = f"the phone number is shared with a contact of another name: {person.phone}"
+        return Match(None, NEW, shares_phone=True, note=note)
+    return Match(None, NEW)
 
 
-def merge(known: Contact, person: Person, now: datetime) -> tuple[Contact, dict[str, Any], dict[str, Any]]:
-    """Fold ``person`` into ``known``: given values win over older ones, nothing given never erases anything.
+def _owner_of_phone(person: Person, owners: Sequence[Known], policy: Policy) -> tuple[Known | None, str]:
+    if len(owners) == 1:
+        (owner,) = owners
+        is_same = policy.shared_phones == "same" or are_compatible(owner.name, person.name)
+        return (owner, PHONE) if is_same else (None, NEW)
+    if person.first_name:
+        fitting = [owner for owner in owners if are_compatible(owner.name, person.name)]
+        if len(fitting) == 1:
+            return fitting[0], SHARED_PHONE
+    # It could be several, or says nothing but the number. Said once more, it is the same as the last time (R14).
+    same = [owner for owner in owners if (*owner.name, owner.email) == (*person.name, person.email)]
+    return (same[0], SHARED_PHONE) if same else (None, NEW)
 
-    The canonical e-mail and phone of a contact stay; further ones become identifiers. An initial never replaces a
-    full name. Returns the contact and what changed, before and after; nothing changed means the same object.
+
+def _with_bridges(contact: Known, rule: str, hits: Hits) -> Match:
+    bridges = []
+    if hits.email is not None and hits.email.id != contact.id:
+        bridges.append(Bridge(EMAIL, hits.email, is_only_owner=True))
+    if hits.phone and all(owner.id != contact.id for owner in hits.phone):
+        others = sorted(hits.phone, key=lambda owner: (not are_compatible(owner.name, contact.name), owner.id))
+        bridges.append(Bridge(PHONE, others[0], is_only_owner=len(others) == 1))
+    return Match(contact, rule, tuple(bridges))
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeFacts:
+    """What R5 asks of two contacts beyond their names.
+
+    Attributes:
+        ids_of_one: the external ids of one, by connection; ``ids_of_other`` of the other.
+        is_rejected: a person has said that they are two.
+        counts: identifiers of both together, by kind.
     """
-    changed: dict[str, Any] = {}
-    for name in _FIELDS:
-        old, new = getattr(known, name), getattr(person, name)
-        if not new or new == old:
-            continue
-        if old and (
-            name in {"email", "phone", "source"} or (name in {"first_name", "last_name"} and _shortens(old, new))
-        ):
-            continue
-        changed[name] = new
-    known_tags = {tag.casefold() for tag in known.tags}
-    tags = (*known.tags, *(tag for tag in person.tags if tag.casefold() not in known_tags))
-    if tags != known.tags:
-        changed["tags"] = tags
-    custom = {**known.custom, **{key: value for key, value in (person.custom or {}).items() if value}}
-    if custom != dict(known.custom):
-        changed["custom"] = custom
-    if not changed:
-        return known, {}, {}
-    before = {name: getattr(known, name) for name in changed}
-    return replace(known, **changed, version=known.version + 1, updated_at=now), before, changed
+
+    ids_of_one: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    ids_of_other: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    is_rejected: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def _shortens(old: str, new: str) -> bool:
-    one, other = _fold(old), _fold(new)
-    return len(other) == 1 and one.startswith(other)
+def why_not_one(person: Person, one: Known, bridge: Bridge, facts: BridgeFacts, policy: Policy = DEFAULT) -> str:
+    """Return why a bridge does not merge its two contacts; empty when it does (R5)."""
+    other = bridge.other
+    if policy.bridges != "merge":
+        return "the stack asks a person before contacts are merged"
+    if facts.is_rejected:
+        return "a person has said that they are two"
+    if not bridge.is_only_owner:
+        return "several contacts share the phone number"
+    names = (person.name, one.name, other.name)
+    if not all(are_compatible(a, b) for a, b in ((names[0], names[1]), (names[0], names[2]), (names[1], names[2]))):
+        return "the names differ"
+    for system, ids in facts.ids_of_one.items():
+        theirs = facts.ids_of_other.get(system)
+        if theirs and theirs != ids:
+            return f"{system} has them as two records"
+    for kind, count in facts.counts.items():
+        if count > policy.limit(kind):
+            return f"together they would have more than {policy.limit(kind)} {kind}s"
+    return ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
@@ -38,11 +37,6 @@ def page_of(rows: Sequence[Row], make: Callable[[Row], Item], size: int) -> Page
     """Make a page of rows that were asked for with ``LIMIT size + 1``; each has its key in ``id``."""
     shown = rows[:size]
     return Page(tuple(make(row) for row in shown), shown[-1]["id"] if len(rows) > size else None)
-
-
-def first_id_at(moment: datetime) -> UUID:
-    """Return the lowest id that can have been made at ``moment`` or later: ids are UUIDs of version 7."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def prefix_range(prefix: str) -> tuple[str, str]:

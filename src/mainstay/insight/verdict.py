@@ -10,9 +10,9 @@ from uuid import UUID
 
 from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.incidents import IncidentRow, open_incidents
-from mainstay.insight.paging import first_id_at
 from mainstay.insight.rules import BROKEN, Healed, Thing, judge
 from mainstay.insight.tallies import Tally, tallies_since, waiting_by_connection
+from mainstay.model import first_id_at
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -102,9 +102,7 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
 
     broken = [_thing_of(incident) for incident in incidents if not incident.is_recovering]
     recovering = [_thing_of(incident) for incident in incidents if incident.is_recovering]
-    broken += [
-        thing for source, thing in rejected.items() if not any(incident.source == source for incident in incidents)
-    ]
+    broken += rejected
     broken += await _unreported(connection, workspace_id, since)
     if not is_alive and oldest is not None and oldest.state == "queued" and now - oldest.since > _QUEUED_TOO_LONG:
         broken.insert(0, _no_worker(oldest, counts["queued"]))
@@ -125,7 +123,7 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
         running=counts["running"],
         waiting=counts["waiting"],
         retrying=retrying,
-        rejected=count_of(sum(thing.affected.number for thing in rejected.values())),
+        rejected=count_of(sum(thing.affected.number for thing in rejected)),
         quarantined=await _quarantined(connection, workspace_id, since),
         oldest=oldest,
         has_worker=is_alive,
@@ -209,8 +207,8 @@ async def _retrying(connection: Connection, workspace_id: UUID) -> Count:
     return count_of(number)
 
 
-async def _rejected(connection: Connection, workspace_id: UUID, since: datetime) -> dict[str, Thing]:
-    """Return, by source, the deliveries of the window that could not be read and have not been replayed."""
+async def _rejected(connection: Connection, workspace_id: UUID, since: datetime) -> list[Thing]:
+    """Return, for each source, the deliveries of the window that could not be read and have not been replayed."""
     rows = await connection.fetch(
         """
         SELECT source, count(*) AS count, min(received_at) AS since, (array_agg(reason ORDER BY id DESC))[1] AS reason
@@ -221,8 +219,8 @@ async def _rejected(connection: Connection, workspace_id: UUID, since: datetime)
         workspace_id,
         first_id_at(since),
     )
-    return {
-        row["source"]: Thing(
+    return [
+        Thing(
             "rejected",
             f'Deliveries from "{row["source"]}" cannot be read',
             row["reason"],
@@ -232,7 +230,7 @@ async def _rejected(connection: Connection, workspace_id: UUID, since: datetime)
             source=row["source"],
         )
         for row in rows
-    }
+    ]
 
 
 async def _unreported(connection: Connection, workspace_id: UUID, since: datetime) -> list[Thing]:

@@ -126,7 +126,7 @@ class Intake:
             return await requeue_delivery(connection, source, delivery_id, data, verified, key)
 
     async def release(self, sources: Mapping[str, SourceBinding], workspace_id: UUID, quarantine_id: UUID) -> Receipt:
-        """Take a request out of quarantine on a person's word.
+        """Take a request out of quarantine on a person's word; the receipt is what its sender would have been told.
 
         Raises:
             LookupError: there is no such request, or its source is no longer declared.

@@ -21,7 +21,7 @@ from mainstay.intake.rules import (
     url_to_keep,
 )
 from mainstay.kit import RawRequest
-from mainstay.model import new_id
+from mainstay.model import first_id_at, new_id
 from mainstay.runs import NewRun, add_runs
 
 if TYPE_CHECKING:
@@ -209,6 +209,11 @@ async def put_in_quarantine(connection: Connection, suspects: Sequence[Suspect])
             QUARANTINE_AGE,
         )
     return list(ids)
+
+
+async def clear_quarantine(connection: Connection, now: datetime) -> None:
+    """Delete what has been in quarantine for its time, also where nothing new makes room."""
+    await connection.execute("DELETE FROM quarantine WHERE id < $1", first_id_at(now - QUARANTINE_AGE))
 
 
 async def load_delivery(

@@ -13,8 +13,8 @@ from mainstay.errors import (
 )
 from mainstay.kit.connector import ConnectionSettings, Connector, RoleFactory
 from mainstay.kit.http import Http, HttpSettings, Response, classify
-from mainstay.kit.roles import CRM, Chat, Email, EmailMessage, Pushed, RecordStore, Sent
-from mainstay.kit.source import Reply, SourceKind, SourceSettings
+from mainstay.kit.roles import CRM, Chat, Email, EmailMessage, MergingCRM, Pushed, RecordStore, Sent
+from mainstay.kit.source import Duration, Reply, SourceKind, SourceSettings
 from mainstay.model import Contact, Event, RawRequest, Submission
 
 __all__ = [
@@ -23,12 +23,14 @@ __all__ = [
     "ConnectionSettings",
     "Connector",
     "Contact",
+    "Duration",
     "Email",
     "EmailMessage",
     "Event",
     "Http",
     "HttpSettings",
     "MalformedError",
+    "MergingCRM",
     "NeedsHumanError",
     "NotAuthenticError",
     "PermanentError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -118,6 +118,7 @@ class Http:
     Attributes:
         idempotency_key: the same for each attempt of one step of one run; connectors send it where a vendor takes one.
         exchanges: requests and responses so far, redacted, oldest first.
+        before_call: awaited right before each call, once it has its place; what it raises ends the attempt.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class Http:
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout, connect=settings.timeout / 2)
         self.idempotency_key = idempotency_key
         self.exchanges: list[dict[str, Any]] = []
+        self.before_call: Callable[[], Awaitable[None]] | None = None
 
     def redact(self, text: str) -> str:
         """Mask this connection's secrets, e-mails and phone numbers in a text of the connector's own."""
@@ -193,6 +195,8 @@ class Http:
         self.exchanges.append(entry)
         # The wait for a place is not the vendor's time, so it lies outside the time-out.
         async with self._slots:
+            if self.before_call is not None:
+                await self.before_call()
             response = await self._exchange(entry, method, url, data=data, params=params, headers=send)
         if response.status in accept:
             return response

@@ -98,6 +98,14 @@ class CRM(Protocol):
         ...
 
 
+class MergingCRM(CRM, Protocol):
+    """A CRM that can merge two of its contacts; its connector names ``crm.merge_contacts`` in ``idempotency``."""
+
+    async def merge_contacts(self, survivor_id: str, merged_id: str) -> str:
+        """Merge one contact into another and return the id that stands. Called again, it finds it done."""
+        ...
+
+
 class Chat(Protocol):
     """Team chat."""
 

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from mainstay.kit.http import Http, HttpSettings
 from mainstay.model import Event, RawRequest
+from mainstay.model.duration import read_duration
+
+
+def _as_written(value: Any) -> Any:
+    try:
+        return read_duration(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_as_written)]
+"""A setting that is a length of time: ``"10m"``, ``"1h 30m"``, seconds, or ``"HH:MM:SS"``."""
 
 
 class SourceSettings(BaseModel):
@@ -22,7 +34,7 @@ class SourceSettings(BaseModel):
     record: str = Field("contact", description="The record type its deliveries become.")
     redirect: str = Field("", description="Where a browser is sent after a plain HTML form was accepted.")
     cors: tuple[str, ...] = Field((), description="Origins that may post from a script, or '*'.")
-    repeat_window: timedelta = Field(
+    repeat_window: Duration = Field(
         timedelta(0),
         description="Without a delivery id: how long the same payload counts as the same delivery; 0 for never.",
     )

@@ -3,7 +3,7 @@
 from mainstay.model.contact import Contact, Submission
 from mainstay.model.delivery import Delivery, RawRequest
 from mainstay.model.event import Event
-from mainstay.model.ids import new_id, short_id
+from mainstay.model.ids import first_id_at, new_id, short_id
 from mainstay.model.run import Attempt, AttemptState, Run, RunState
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Run",
     "RunState",
     "Submission",
+    "first_id_at",
     "new_id",
     "short_id",
 ]

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from uuid import UUID
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
+SHARED_PHONE = "shared phone"
+"""The flag of a contact whose phone is also that of a contact of another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Submission:
 
     ``name`` is the full name where the sender gives only that. ``custom`` holds every further field, by the
     sender's own key. ``connection`` and ``external_id`` are set when the sender is a system that has its own id
-    for the person (a CRM's webhook).
+    for the person (a CRM's webhook). ``do_not_contact`` is an opt-out; ``consent`` the evidence of an explicit consent,
+    which alone lifts an earlier one.
     """
 
     email: str = ""
@@ -32,13 +35,16 @@ class Submission:
     occurred_at: datetime | None = None
     connection: str = ""
     external_id: str = ""
+    do_not_contact: bool = False
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
     """One person in one workspace. ``email`` and ``phone`` are canonical (lower case; E.164).
 
-    ``version`` grows by one with every change; a push to another system says which version it sent.
+    ``flags`` are words for what a person should know of it ("shared phone"); ``do_not_contact`` forbids to write or
+    call. ``version`` grows by one with every change; a push to another system says which version it sent.
     """
 
     id: UUID
@@ -51,6 +57,8 @@ class Contact:
     source: str = ""
     tags: tuple[str, ...] = ()
     custom: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    flags: tuple[str, ...] = ()
+    do_not_contact: bool = False
     version: int = 1
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -59,3 +67,8 @@ class Contact:
     def name(self) -> str:
         """Full name as people write it; the e-mail or phone where no name is known."""
         return " ".join(part for part in (self.first_name, self.last_name) if part) or self.email or self.phone
+
+    @property
+    def own_phone(self) -> str:
+        """The phone, where it names this contact alone: what another system may find the contact by."""
+        return "" if SHARED_PHONE in self.flags else self.phone

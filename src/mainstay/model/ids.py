@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 SHORT_LENGTH = 8
 
@@ -15,6 +13,11 @@ SHORT_LENGTH = 8
 def new_id() -> UUID:
     """Return a new time-ordered id."""
     return uuid7()
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """Return the lowest id that can have been made at ``moment`` or later."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def short_id(value: UUID | str) -> str:

@@ -1,5 +1,18 @@
 """Records: which system is right about a record, and the pushes that keep it so."""
 
-from mainstay.records.store import Pushing, Want, link, push_failed, pushed, start_push, want
+from mainstay.records.crosswalk import Adopted, follow_merge, follow_unmerge, forget, link
+from mainstay.records.store import Pushing, Want, push_failed, pushed, start_push, want
 
-__all__ = ["Pushing", "Want", "link", "push_failed", "pushed", "start_push", "want"]
+__all__ = [
+    "Adopted",
+    "Pushing",
+    "Want",
+    "follow_merge",
+    "follow_unmerge",
+    "forget",
+    "link",
+    "push_failed",
+    "pushed",
+    "start_push",
+    "want",
+]

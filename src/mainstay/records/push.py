@@ -43,6 +43,7 @@ class Success:
     steps: StepRunner
     want: Want
     external_id: str
+    is_new: bool
 
 
 class Pusher:
@@ -71,23 +72,30 @@ class Pusher:
         try:
             is_behind = True
             while is_behind:
-                is_behind, external_id = await self._push(steps, contact_id, connection, external_id)
+                contact = await self._newest(steps, contact_id)
+                if contact.id != contact_id:
+                    # It was merged meanwhile: what it was merged into has a push of its own.
+                    return ()
+                is_behind, external_id = await self._push(steps, contact, connection, external_id)
         finally:
             done.set()
             self._under_way.pop(contact_id, None)
         steps.is_settled = True
         return ()
 
-    async def _push(self, steps: StepRunner, contact_id: UUID, connection: str, external_id: str) -> tuple[bool, str]:
-        run = steps.run
+    async def _newest(self, steps: StepRunner, contact_id: UUID) -> Contact:
         contact: Contact | None
         contact, steps.known = steps.known, None
         if contact is None:
             async with acquire(self._pool) as session:
-                contact = await self._load_contact(session, run.workspace_id, contact_id)
+                contact = await self._load_contact(session, steps.run.workspace_id, contact_id)
         if contact is None:
             message = f"the contact {contact_id} is gone"
             raise PermanentError(message)
+        return contact
+
+    async def _push(self, steps: StepRunner, contact: Contact, connection: str, external_id: str) -> tuple[bool, str]:
+        run, contact_id = steps.run, contact.id
         version = contact.version
 
         async def call(http: Http) -> Any:
@@ -97,7 +105,9 @@ class Pusher:
         result = await steps.step("crm.push_contact", call, connection=connection)
         wanted = Want(run.workspace_id, contact_id, result["version"], connection)
         try:
-            is_behind = await self._commit(self._succeed, Success(steps, wanted, result["external_id"]))
+            is_behind = await self._commit(
+                self._succeed, Success(steps, wanted, result["external_id"], result["created"])
+            )
         except PermanentError as error:
             raise steps.retract(error) from None
         steps.take_unwritten()
@@ -124,7 +134,8 @@ class Pusher:
         async def recheck(session: Connection) -> None:
             found = await external_id_of(session, run.workspace_id, contact_id, connection)
             if found:
-                await wake(session, [(run.workspace_id, PUSHED, contact_id, {"external_id": found})], only=run.id)
+                means = await session.fetchval("SELECT surviving($1)", contact_id)
+                await wake(session, [(run.workspace_id, PUSHED, means, {"external_id": found})], only=run.id)
             elif not await is_wanted(session, run.workspace_id, contact_id, connection):
                 await self._begin(session, run, contact_id, connection)
 
@@ -136,17 +147,17 @@ class Pusher:
         contact = await self._load_contact(session, run.workspace_id, contact_id)
         if contact is None:
             return
-        (pushing,) = await want(session, [Want(run.workspace_id, contact_id, contact.version, connection)])
+        (pushing,) = await want(session, [Want(run.workspace_id, contact.id, contact.version, connection)])
         if pushing.run_id is None:
             return
         execution_id = str(new_id())
         data = {
-            "contact_id": str(contact_id),
+            "contact_id": str(contact.id),
             "connection": connection,
             "version": contact.version,
             "external_id": pushing.external_id,
         }
-        push = NewRun(pushing.run_id, run.workspace_id, PUSH, data, execution_id, contact_id=contact_id)
+        push = NewRun(pushing.run_id, run.workspace_id, PUSH, data, execution_id, contact_id=contact.id)
         await add_runs(session, [push])
         await session.execute("SELECT enqueue_execution($1, NULL)", execution_id)
 
@@ -163,7 +174,7 @@ async def _succeed(connection: Connection, items: Sequence[Success]) -> list[boo
             results.append(FencedError(f"run {run.id} is driven by another worker now"))
             continue
         try:
-            is_behind = await pushed(connection, item.want, item.external_id)
+            is_behind = await pushed(connection, item.want, item.external_id, is_new=item.is_new)
         except PermanentError as error:
             results.append(error)
             continue

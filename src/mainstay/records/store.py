@@ -1,4 +1,4 @@
-"""SQL of the crosswalk. A push is owned by a run, which is durable, so at most one push of a record is under way."""
+"""SQL of pushes. A push is owned by a run, which is durable, so at most one push of a record is under way."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 from mainstay.db import storable
 from mainstay.errors import PermanentError
 from mainstay.model import new_id
+from mainstay.records.crosswalk import Adopted, adopt, drop_id, keep_beside
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -101,15 +102,19 @@ async def start_push(
     return (False, "") if row is None else (True, row["external_id"] or "")
 
 
-async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
-    """Note a push that succeeded; returns whether a newer version is wanted by now, so that the run must push again.
+async def pushed(connection: Connection, item: Want, external_id: str, *, is_new: bool) -> bool:
+    """Note a push that succeeded (``is_new``: by making a record there).
+
+    Returns whether a newer version is wanted by now, so that the run must push again.
 
     Raises:
         PermanentError: that system says this is the record it also has for another contact of ours.
     """
-    other = await connection.fetchval(
+    place = (item.workspace_id, item.record_id, item.connection)
+    other = await connection.fetchrow(
         """
-        SELECT record_id FROM crosswalk
+        SELECT home_id, surviving(record_id) AS contact_id, surviving(record_id) = surviving($4) AS is_merged
+        FROM record_ids
         WHERE workspace_id = $1 AND connection = $2 AND record_type = 'contact' AND external_id = $3 AND record_id <> $4
         """,
         item.workspace_id,
@@ -117,24 +122,47 @@ async def pushed(connection: Connection, item: Want, external_id: str) -> bool:
         external_id,
         item.record_id,
     )
-    if other is not None:
+    if other is not None and not other["is_merged"]:
         message = (
-            f"{item.connection} has one record ({external_id}) for two contacts of ours: this one and {other}. "
-            "If they are one person, merge them; if not, give each an own record there, then retry"
+            f"{item.connection} has one record ({external_id}) for two contacts of ours: this one and "
+            f"{other['contact_id']}. If they are one person, merge them; if not, give each an own record there, then retry"
         )
         raise PermanentError(message)
+    known = await connection.fetchrow(
+        """
+        SELECT external_id, coalesce(home_id, record_id) AS home_id, is_ours FROM crosswalk
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3 FOR UPDATE
+        """,
+        *place,
+    )
+    if known is None:
+        # Merged meanwhile, and what led there leads to the survivor already; a record that is new there must not be lost.
+        if other is None:
+            await adopt(connection, Adopted(item.workspace_id, item.record_id, item.connection, external_id, is_new))
+        return False
+    home_id = item.record_id
+    if known["external_id"] != external_id:
+        if other is not None:
+            home_id = other["home_id"]
+            await drop_id(connection, item.workspace_id, item.connection, external_id)
+        if known["external_id"]:
+            old = Adopted(item.workspace_id, known["home_id"], item.connection, known["external_id"], known["is_ours"])
+            await keep_beside(connection, old)
+    else:
+        home_id = known["home_id"]
     is_behind: bool = await connection.fetchval(
         """
         UPDATE crosswalk SET external_id = $5, pushed_version = greatest(pushed_version, $4), error = '',
-               updated_at = now(), push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
+               updated_at = now(), is_ours = CASE WHEN external_id = $5 THEN is_ours ELSE $6 END,
+               home_id = nullif($7, record_id), push_run_id = CASE WHEN wanted_version > $4 THEN push_run_id END
         WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
         RETURNING wanted_version > $4
         """,
-        item.workspace_id,
-        item.record_id,
-        item.connection,
+        *place,
         item.version,
         external_id,
+        is_new,
+        home_id,
     )
     return is_behind
 
@@ -152,29 +180,12 @@ async def push_failed(connection: Connection, run_id: UUID, record_id: UUID, rea
     )
 
 
-async def link(connection: Connection, links: Sequence[tuple[Want, str]]) -> None:
-    """Note that a system told us of its own record: (the version it holds, its id there)."""
-    await connection.executemany(
-        """
-        INSERT INTO crosswalk AS known (workspace_id, record_type, record_id, connection, external_id, wanted_version,
-                                        pushed_version, updated_at)
-        VALUES ($1, 'contact', $2, $3, $5, $4, $4, now())
-        ON CONFLICT (workspace_id, record_type, record_id, connection) DO UPDATE SET
-            external_id = coalesce(known.external_id, excluded.external_id), updated_at = now()
-        """,
-        [
-            (item.workspace_id, item.record_id, item.connection, item.version, external_id)
-            for item, external_id in links
-        ],
-    )
-
-
 async def external_id_of(connection: Connection, workspace_id: UUID, record_id: UUID, system: str) -> str:
-    """Return a contact's id in a system; empty when it has none there yet."""
+    """Return a contact's id in a system, or of what it was merged into; empty when it has none there yet."""
     found = await connection.fetchval(
         """
         SELECT external_id FROM crosswalk
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = surviving($2) AND connection = $3
         """,
         workspace_id,
         record_id,
@@ -189,7 +200,7 @@ async def is_wanted(connection: Connection, workspace_id: UUID, record_id: UUID,
         await connection.fetchval(
             """
             SELECT TRUE FROM crosswalk
-            WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 AND connection = $3
+            WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = surviving($2) AND connection = $3
             """,
             workspace_id,
             record_id,

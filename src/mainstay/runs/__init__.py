@@ -11,7 +11,7 @@ from mainstay.runs.store import (
     requeue,
     settle,
 )
-from mainstay.runs.waits import Wait, recheck_wait, wake
+from mainstay.runs.waits import Wait, move_waits, recheck_wait, recheck_waits, return_waits, wake
 
 __all__ = [
     "Claimed",
@@ -22,8 +22,11 @@ __all__ = [
     "add_runs",
     "claim_execution",
     "hold",
+    "move_waits",
     "recheck_wait",
+    "recheck_waits",
     "requeue",
+    "return_waits",
     "settle",
     "wake",
 ]

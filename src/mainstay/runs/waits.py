@@ -35,7 +35,7 @@ async def add_waits(connection: Connection, waits: Sequence[tuple[Run, Wait]]) -
     await connection.executemany(
         """
         INSERT INTO waits (workspace_id, run_id, step, event_type, contact_id, deadline)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        VALUES ($1, $2, $3, $4, surviving($5), $6)
         ON CONFLICT (run_id, step) DO UPDATE
         SET event = NULL, seen = false, event_type = excluded.event_type, contact_id = excluded.contact_id
         """,
@@ -67,15 +67,57 @@ async def awake_already(connection: Connection, run_ids: Sequence[UUID]) -> Coll
 
 async def recheck_wait(connection: Connection, run: Run, wait: Wait) -> None:
     """Wake a run whose event came while its wait was being recorded."""
-    query = "SELECT data FROM events WHERE workspace_id = $1 AND type = $2 AND id > $3"
+    if wait.contact_id is not None:
+        # A merge that was under way while the wait was being recorded has not moved it.
+        await connection.execute(
+            """
+            UPDATE waits SET contact_id = surviving(contact_id)
+            WHERE run_id = $1 AND step = $2 AND event IS NULL AND contact_id <> surviving(contact_id)
+            """,
+            run.id,
+            wait.step,
+        )
+    query = "SELECT data, surviving(contact_id) AS means FROM events WHERE workspace_id = $1 AND type = $2 AND id > $3"
     values: list[Any] = [run.workspace_id, wait.event_type, wait.since]
     if wait.contact_id is not None:
-        query += " AND contact_id = $4"
+        query += " AND contact_id IN (SELECT contact_group(surviving($4)))"
         values.append(wait.contact_id)
     found = await connection.fetchrow(f"{query} ORDER BY id LIMIT 1", *values)
     if found is not None:
         event = {"type": wait.event_type, **found["data"]}
-        await wake(connection, [(run.workspace_id, wait.event_type, wait.contact_id, event)], only=run.id)
+        await wake(connection, [(run.workspace_id, wait.event_type, found["means"], event)], only=run.id)
+
+
+async def recheck_waits(connection: Connection) -> int:
+    """Do for every waiting run what :func:`recheck_wait` does for one: whoever had to may have died before it could.
+
+    Returns how many events were found. A wait began when its step was first recorded as waiting.
+    """
+    found = await connection.fetch(
+        """
+        WITH open AS (
+            SELECT waits.*, (lpad(to_hex(floor(extract(epoch FROM began.at) * 1000)::bigint), 12, '0')
+                             || repeat('0', 20))::uuid AS since
+            FROM waits JOIN runs ON runs.id = waits.run_id AND runs.state = 'waiting'
+            CROSS JOIN LATERAL (SELECT min(started_at) AS at FROM attempts
+                                WHERE run_id = waits.run_id AND step = waits.step AND state = 'waiting') AS began
+            WHERE waits.event IS NULL AND began.at IS NOT NULL
+        )
+        SELECT workspace_id, run_id, event_type, contact_id, data FROM open CROSS JOIN LATERAL (
+            SELECT data FROM events WHERE events.contact_id = open.contact_id AND events.id > open.since
+              AND events.workspace_id = open.workspace_id AND events.type = open.event_type ORDER BY id LIMIT 1
+        ) AS missed WHERE contact_id IS NOT NULL
+        UNION ALL
+        SELECT workspace_id, run_id, event_type, contact_id, data FROM open CROSS JOIN LATERAL (
+            SELECT data FROM events WHERE events.workspace_id = open.workspace_id AND events.type = open.event_type
+              AND events.id > open.since ORDER BY id LIMIT 1
+        ) AS missed WHERE contact_id IS NULL
+        """
+    )
+    for row in found:
+        event = {"type": row["event_type"], **row["data"]}
+        await wake(connection, [(row["workspace_id"], row["event_type"], row["contact_id"], event)], only=row["run_id"])
+    return len(found)
 
 
 async def wake(
@@ -116,3 +158,21 @@ async def wake(
         )
         if moved is not None:
             await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+
+
+async def move_waits(connection: Connection, from_id: UUID, to_id: UUID) -> None:
+    """Let runs that wait for events of a contact wait for those of the one that it was merged into."""
+    await connection.execute("UPDATE waits SET contact_id = $2 WHERE contact_id = $1 AND event IS NULL", from_id, to_id)
+
+
+async def return_waits(connection: Connection, stayed_id: UUID, restored_id: UUID) -> None:
+    """After a merge was undone, let the runs of the contact that is back wait for its own events again."""
+    await connection.execute(
+        """
+        UPDATE waits SET contact_id = $2 FROM runs
+        WHERE waits.contact_id = $1 AND waits.event IS NULL AND runs.id = waits.run_id
+          AND runs.contact_id IN (SELECT contact_group($2))
+        """,
+        stayed_id,
+        restored_id,
+    )

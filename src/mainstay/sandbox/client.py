@@ -83,8 +83,8 @@ class Sandbox:
     def requests(self, vendor: str | None = None) -> list[dict[str, Json]]:
         """Return the last requests a vendor (or every vendor) got, oldest first, secrets taken out.
 
-        Each is ``{seq, vendor, method, path, url, headers, body, status, fault, at}``; ``status`` is None where the
-        request was left without an answer.
+        Each is ``{seq, vendor, method, path, url, headers, body, status, answer, fault, at}``; ``answer`` is
+        ``{content_type, body}``, None like ``status`` where the request was left without one.
         """
         query = "" if vendor is None else f"?{urlencode({'vendor': vendor})}"
         return list(self._call("GET", f"/requests{query}")["requests"])

@@ -56,6 +56,7 @@ class HubSpot:
         # What search saw of a contact, oldest first: (when, record).
         self._seen: dict[str, list[tuple[float, dict[str, Json]]]] = {}
         self._associations: list[dict[str, Json]] = []
+        self._merged: dict[str, str] = {}
         self._requests = RateWindow(100, 10)
         self._searches = RateWindow(5, 1)
 
@@ -141,8 +142,8 @@ class HubSpot:
         match [request.method, *parts]:
             case ["POST", "crm", "v3", "objects", ("contacts" | "notes") as kind]:
                 return self._create_one(kind, request)
-            case ["POST", "crm", "v3", "objects", "contacts", "search"]:
-                return self._search(request)
+            case ["POST", "crm", "v3", "objects", "contacts", ("search" | "merge") as verb]:
+                return self._search(request) if verb == "search" else self._merge(request)
             case ["POST", "crm", "v3", "objects", "contacts", "batch", "upsert"]:
                 return self._batch_upsert(request)
             case ["GET", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
@@ -199,6 +200,29 @@ class HubSpot:
         self._seen.pop(record["id"], None)
         self._effects.add(f"{kind.removesuffix('s')}.deleted", record["id"], request)
         return Reply(204)
+
+    def _merge(self, request: Request) -> Reply:
+        """Make one record of two, with a new id; the values of the primary stand, the other's fill gaps."""
+        body = self._body(request, "primaryObjectId", "objectIdToMerge")
+        one, other = (
+            self._get("contacts", str(body[name]), request) for name in ("primaryObjectId", "objectIdToMerge")
+        )
+        if one is other:
+            raise Refused(self._invalid("Cannot merge an object with itself."))
+        values = {
+            name: value for name, value in (other["properties"] | one["properties"]).items() if name not in _SYSTEM
+        }
+        for record in (one, other):
+            self._unindex(record)
+            del self._objects["contacts"][record["id"]]
+            self._seen.pop(record["id"], None)
+        merged = self._create("contacts", values)
+        for old, new in list(self._merged.items()):
+            if new in {one["id"], other["id"]}:
+                self._merged[old] = merged["id"]
+        self._merged |= {one["id"]: merged["id"], other["id"]: merged["id"]}
+        self._effects.add("contact.merged", merged["id"], request)
+        return answer(200, self._shown("contacts", merged, []))
 
     def _batch_upsert(self, request: Request) -> Reply:
         inputs = self._body(request, "inputs")["inputs"]
@@ -320,6 +344,7 @@ class HubSpot:
 
     def _get(self, kind: str, key: str, request: Request) -> dict[str, Json]:
         by_email = dict(request.query).get("idProperty") == "email"
+        key = self._merged.get(key, key) if kind == "contacts" else key
         record = self._by_email(key) if by_email and kind == "contacts" else self._objects[kind].get(key)
         if record is None:
             raise Refused(self._error(404, "OBJECT_NOT_FOUND", "resource not found"))

@@ -9,14 +9,14 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
-from mainstay.sandbox.wire import Json, Request, iso
+from mainstay.sandbox.wire import Json, Reply, Request, iso
 
 REDACTED = "[redacted]"
 _SECRET_HEADERS = frozenset({"authorization", "x-postmark-server-token", "x-postmark-account-token", "cookie", "token"})
 _SECRET_QUERY = re.compile(r"((?:^|&)(?:access_token|appsecret_proof|token|hapikey)=)[^&]*")
 _LONGEST_BODY = 65_536
 
-_Entry = tuple[int, Request, int | None, str | None, float]
+_Entry = tuple[int, Request, Reply | None, str | None, float]
 
 
 class Recording:
@@ -29,11 +29,11 @@ class Recording:
         self._totals: dict[str, int] = {}
         self._numbers = itertools.count(1)
 
-    def add(self, vendor: str, request: Request, status: int | None, fault: str | None) -> None:
-        """Note a request, the status it was answered with (None: not at all) and the fault that struck it."""
+    def add(self, vendor: str, request: Request, reply: Reply | None, fault: str | None) -> None:
+        """Note a request, its answer (None: it got none) and the fault that struck it."""
         if vendor not in self._entries:
             self._entries[vendor] = deque(maxlen=self._most)
-        self._entries[vendor].append((next(self._numbers), request, status, fault, time.time()))
+        self._entries[vendor].append((next(self._numbers), request, reply, fault, time.time()))
         self._totals[vendor] = self._totals.get(vendor, 0) + 1
 
     def clear(self) -> None:
@@ -46,18 +46,13 @@ class Recording:
         return self._totals.get(vendor, 0)
 
     def listing(self, vendor: str) -> list[dict[str, Json]]:
-        """Return ``{seq, vendor, method, path, url, headers, body, status, fault, at}`` of each, oldest first."""
+        """Return each request as :meth:`mainstay.sandbox.client.Sandbox.requests` says, oldest first."""
         return [_described(vendor, entry) for entry in self._entries.get(vendor, ())]
 
 
 def _described(vendor: str, entry: _Entry) -> dict[str, Json]:
-    seq, request, status, fault, at = entry
+    seq, request, reply, fault, at = entry
     query = _SECRET_QUERY.sub(rf"\g<1>{REDACTED}", request.query_string)
-    body = request.body[:_LONGEST_BODY]
-    try:
-        written = body.decode()
-    except UnicodeDecodeError:
-        written = "base64:" + base64.b64encode(body).decode()
     return {
         "seq": seq,
         "vendor": vendor,
@@ -65,11 +60,19 @@ def _described(vendor: str, entry: _Entry) -> dict[str, Json]:
         "path": request.path,
         "url": f"/{vendor}{request.path}" + (f"?{query}" if query else ""),
         "headers": _without_secrets(request.headers),
-        "body": written,
-        "status": status,
+        "body": _written(request.body),
+        "status": reply.status if reply else None,
+        "answer": {"content_type": reply.content_type, "body": _written(reply.body)} if reply else None,
         "fault": fault,
         "at": iso(at),
     }
+
+
+def _written(body: bytes) -> str:
+    try:
+        return body[:_LONGEST_BODY].decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(body[:_LONGEST_BODY]).decode()
 
 
 def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:

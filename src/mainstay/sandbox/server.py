@@ -81,7 +81,7 @@ class Server:
             return _response(answer(404, {"error": message}))
         if not self._faults:
             reply = vendor.handle(request)
-            self._recording.add(vendor.name, request, reply.status, None)
+            self._recording.add(vendor.name, request, reply, None)
             return _response(reply)
         return await self._with_faults(vendor, request, incoming)
 
@@ -91,11 +91,11 @@ class Server:
             await asyncio.sleep(wait / 1000)
         if fault is None:
             reply = vendor.handle(request)
-            self._recording.add(vendor.name, request, reply.status, "latency" if wait else None)
+            self._recording.add(vendor.name, request, reply, "latency" if wait else None)
             return _response(reply)
         reply = self._faulty_reply(vendor, request, fault)
         silent = fault.kind.startswith(("timeout", "drop", "reset"))
-        self._recording.add(vendor.name, request, None if silent else reply.status, fault.kind)
+        self._recording.add(vendor.name, request, None if silent else reply, fault.kind)
         if silent:
             if fault.kind.startswith("timeout"):
                 # The client's giving up cancels this wait.

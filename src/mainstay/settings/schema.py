@@ -110,10 +110,27 @@ class WorkspaceTable(Table):
 
 
 class IdentityTable(Table):
-    """By what contacts are told apart."""
+    """By what contacts are told apart; see docs/identity.md for each rule."""
 
     primary: Literal["email", "phone"] = Field(default="email", description="The identifier that decides.")
     also: tuple[Literal["email", "phone"], ...] = Field(default=("phone",), description="Identifiers that count too.")
+    bridges: Literal["merge", "suggest"] = Field(
+        default="merge", description="When one write names two contacts: merge them where the rules allow, or ask."
+    )
+    shared_phones: Literal["names", "same"] = Field(
+        default="names", description="Whether a phone names its owner only under a compatible name, or always."
+    )
+    max_emails: int = Field(default=5, ge=1, le=50, description="How many e-mails identify one contact.")
+    max_phones: int = Field(default=5, ge=1, le=50, description="How many phones identify one contact.")
+    blocked: tuple[str, ...] = Field(
+        default=(), description='E-mails and phones that name nobody: blocked = ["desk@acme.example", "+13125550100"]'
+    )
+    merge_elsewhere: Literal["never", "by hand", "always"] = Field(
+        default="by hand", description="Which merges are carried to systems that can merge; HubSpot cannot undo them."
+    )
+    auto_merge: float | None = Field(
+        default=None, ge=0.9, le=1, description="Merge suggestions of this probability without asking; off by default."
+    )
 
 
 class RecordTable(Table):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
+    from mainstay.intake import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ class Backend(Protocol):
         """
         ...
 
-    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Any:
-        """Take a request out of quarantine on a person's word; what it returns is not used.
+    async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Receipt:
+        """Take a request out of quarantine on a person's word; the receipt says what delivery it became.
 
         Raises:
             LookupError: there is no such request, or its source is no longer declared.

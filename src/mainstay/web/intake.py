@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import orjson
 from mainstay.errors import DatabaseUnavailableError, NotAuthenticError, OverloadedError
 from mainstay.intake import Intake, Receipt, SourceBinding
 from mainstay.kit import RawRequest
+from mainstay.web.visitor import BROWSER_FORMS, as_page, is_browser_form
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +23,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PREFIX = "/in/"
 _STATUS = {"accepted": 202, "repeated": 200, "rejected": 422}
-_BROWSER_FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 _RETRY_SECONDS = 5
+BODY_SECONDS = 60.0
+"""How long a body may take: whoever sends it a byte a minute would hold a connection for ever."""
+_CLOSE = {"connection": "close"}
+PATIENCE_SECONDS = 5.0
+"""How long a sender waits for PostgreSQL. Past it the delivery may be kept all the same: sent again, it is a repeat."""
 
 
 class Bound(Protocol):
@@ -62,10 +68,16 @@ class IntakeEndpoint:
         if scope["method"] == "OPTIONS":
             await _answer(send, 204, b"", cors)
             return
+        if is_browser_form(headers.get("content-type", "").partition(";")[0].strip().lower(), headers):
+            send = as_page(send)
         try:
-            body = await _body(receive, headers, source.settings.max_bytes)
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _body(receive, headers, source.settings.max_bytes)
         except ConnectionAbortedError:
             return  # half a delivery is none; who sent it knows, and comes back
+        except TimeoutError:
+            await _problem(send, 408, f"the body did not arrive within {BODY_SECONDS:g} s", {**_CLOSE, **cors})
+            return
         if body is None:
             await _problem(send, 413, f"the body is larger than {source.settings.max_bytes} bytes", cors)
             return
@@ -82,12 +94,13 @@ class IntakeEndpoint:
             await _problem(send, 405, "deliveries are sent by POST", {"allow": "POST, OPTIONS", **cors})
             return
         try:
-            receipt = await self._intake.receive(source, request)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                receipt = await self._intake.receive(source, request)
         except NotAuthenticError as error:
             await _problem(send, 401, str(error), cors)
         except OverloadedError as error:
             await _problem(send, 429, str(error), {"retry-after": str(error.retry_after), **cors})
-        except DatabaseUnavailableError:
+        except (DatabaseUnavailableError, TimeoutError):
             # 429, not 503: there are senders that drop a delivery for ever on any 5xx.
             log.warning("a delivery to %s was turned away: PostgreSQL does not answer", source.name)
             await _problem(send, 429, "not kept: try again", {"retry-after": str(_RETRY_SECONDS), **cors})
@@ -101,7 +114,7 @@ class IntakeEndpoint:
         if receipt.state == "rejected":
             await _problem(send, 422, receipt.reason, cors, delivery=str(receipt.delivery_id))
             return
-        if source.settings.redirect and request.content_type in _BROWSER_FORMS:
+        if source.settings.redirect and request.content_type in BROWSER_FORMS:
             await _answer(send, 303, b"", {"location": source.settings.redirect, **cors})
             return
         body = orjson.dumps({"delivery": str(receipt.delivery_id), "state": receipt.state})

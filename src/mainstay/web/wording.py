@@ -19,6 +19,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _OWN_WORKFLOWS = {
     "inbound.v1": "Read a delivery",
     "push.v1": "Bring a contact to its system",
+    "merge-elsewhere.v1": "Merge two contacts in their system",
     "alert.v1": "Send an alert",
 }
 

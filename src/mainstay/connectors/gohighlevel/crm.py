@@ -171,10 +171,14 @@ class GoHighLevelCRM:
             del send[held]
 
     async def _upsert(self, contact: Contact, fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], Pushed]:
-        if not contact.email and not contact.phone:
+        if not contact.email and not contact.own_phone:
             raise PermanentError(
-                "the contact has neither e-mail nor phone, so GoHighLevel could not find it again and would double it"
+                f"the contact has no e-mail{' and shares its phone with another' if contact.phone else ' and no phone'}"
+                ", so GoHighLevel could not tell it apart: add an e-mail, or merge the two"
             )
+        if contact.phone != contact.own_phone:
+            # By this number the vendor would find the other contact and write over it.
+            fields = {key: value for key, value in fields.items() if key != "phone"}
         response = await self._http.request(
             "POST",
             "/contacts/upsert",

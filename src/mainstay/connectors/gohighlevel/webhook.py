@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import Field, field_validator
 
 from mainstay.connectors.gohighlevel.contact import flat, scalar, texts, to_submission
-from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest, SourceSettings, Submission
+from mainstay.kit import Duration, Event, MalformedError, NotAuthenticError, RawRequest, SourceSettings, Submission
 from mainstay.kit.payload import as_object, moment, read_object, text
 from mainstay.kit.secrets import Secrets, is_one_of
 from mainstay.kit.signature import require_fresh
@@ -69,7 +69,7 @@ class GoHighLevelSource(SourceSettings):
     )
     public_key: str = Field(PUBLIC_KEY, description="PEM of the Ed25519 key behind X-GHL-Signature.")
     legacy_public_key: str = Field(LEGACY_PUBLIC_KEY, description="PEM of the RSA key behind X-WH-Signature.")
-    max_age: timedelta = Field(timedelta(minutes=5), description="How old a signed delivery may be.")
+    max_age: Duration = Field(timedelta(minutes=5), description="How old a signed delivery may be.")
     custom_fields: dict[str, str] = Field(
         default_factory=dict, description="Names of custom fields: our key to the id of their field."
     )

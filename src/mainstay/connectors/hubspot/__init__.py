@@ -15,6 +15,7 @@ CONNECTOR = Connector(
         "crm.fetch_contact": "state",
         "crm.add_tag": "state",
         "crm.add_note": "none",
+        "crm.merge_contacts": "state",
     },
     record_url=record_url,
     sources=(

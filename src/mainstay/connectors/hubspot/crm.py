@@ -15,6 +15,7 @@ import phonenumbers
 from pydantic import Field, SecretStr
 
 from mainstay.connectors.hubspot.contact import CONTACTS, path, read_contact, record_in, split_tags, value_of
+from mainstay.connectors.hubspot.merging import merge
 from mainstay.kit import (
     ConnectionSettings,
     Contact,
@@ -117,16 +118,17 @@ class HubSpotCRM:
         another contact holds is left out of an update: the vendor refuses it.
         """
         properties = self._properties(contact)
-        if external_id and await self._update(external_id, contact, properties):
-            return Pushed(external_id)
-        if not contact.email and not contact.phone:
+        if external_id and (standing := await self._update(external_id, contact, properties)):
+            return Pushed(standing)
+        if not contact.email and not contact.own_phone:
             raise PermanentError(
-                "the contact has neither e-mail nor phone, so HubSpot could not find it again and would double it"
+                f"the contact has no e-mail{' and shares its phone with another' if contact.phone else ' and no phone'}"
+                ", so HubSpot could not find it again and would double it: add an e-mail, or merge the two"
             )
-        if contact.phone and (self._settings.match_phone or not contact.email):
+        if contact.own_phone and (self._settings.match_phone or not contact.email):
             found = await self._find_by_phone(contact)
-            if found and await self._update(found, contact, properties):
-                return Pushed(found)
+            if found and (standing := await self._update(found, contact, properties)):
+                return Pushed(standing)
         return await self._create(contact, properties)
 
     async def fetch_contact(self, external_id: str) -> Submission | None:
@@ -175,6 +177,10 @@ class HubSpotCRM:
         )
         _require_json(response)
 
+    async def merge_contacts(self, survivor_id: str, merged_id: str) -> str:
+        """Merge one contact into another and return the id that stands. HubSpot cannot undo it."""
+        return await merge(self._http, survivor_id, merged_id)
+
     def _properties(self, contact: Contact) -> dict[str, str]:
         properties = {
             "email": contact.email,
@@ -202,8 +208,8 @@ class HubSpotCRM:
             raise TransientError(str(error), status=error.status, retry_after=SEARCH_LAG, unsure=True) from error
         if response.status == 409:
             found = await self._existing(response, contact)
-            if await self._update(found, contact, properties):
-                return Pushed(found)
+            if standing := await self._update(found, contact, properties):
+                return Pushed(standing)
             raise TransientError(f"contact {found} was found and is gone a moment later")
         self._refuse(response, send)
         return Pushed(str(record_in(response)["id"]), created=True)
@@ -220,25 +226,24 @@ class HubSpotCRM:
             raise classify(response) or PermanentError("409 for a contact that is not there", status=409)
         return str(record_in(answer)["id"])
 
-    async def _update(self, external_id: str, contact: Contact, properties: dict[str, str]) -> bool:
-        """Write properties and missing tags; False when the contact is gone."""
+    async def _update(self, external_id: str, contact: Contact, properties: dict[str, str]) -> str:
+        """Write properties and missing tags; returns the id that stands, empty when gone."""
         send = dict(properties)
         if contact.tags and self._settings.tag_property:
             changed = await self._with_tags(external_id, contact.tags)
             if changed is None:
-                return False
+                return ""
             send |= changed
         if not send:
-            return True
+            return external_id
         response = await self._patch(external_id, send)
         if response.status == 409 and "email" in send:
             del send["email"]
             response = await self._patch(external_id, send)
         if response.status == 404:
-            return False
+            return ""
         self._refuse(response, send)
-        record_in(response)
-        return True
+        return str(record_in(response)["id"])
 
     async def _patch(self, external_id: str, properties: dict[str, str]) -> Response:
         return await self._http.request(

@@ -119,10 +119,10 @@ async def release(request: Request, slug: str, quarantine_id: UUID) -> Response:
     """Let a request out of quarantine on a person's word."""
     site = site_of(request)
     try:
-        await site.backend.release_quarantined(site.workspace(slug).id, quarantine_id)
+        receipt = await site.backend.release_quarantined(site.workspace(slug).id, quarantine_id)
     except (LookupError, MalformedError) as error:
         return await _quarantined(request, slug, quarantine_id, refusal=_words(error))
-    return RedirectResponse(f"/w/{slug}/deliveries?done=released", 303)
+    return RedirectResponse(f"/w/{slug}/deliveries/{receipt.delivery_id}?done=released_{receipt.state}", 303)
 
 
 def _words(error: Exception) -> str:

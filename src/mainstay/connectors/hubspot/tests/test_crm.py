@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from mainstay.connectors.hubspot import CONNECTOR
-from mainstay.connectors.hubspot.crm import HubSpotConnection, _same_number, classify, record_url
-from mainstay.kit import ConnectionSettings, NeedsHumanError, Response, TransientError
+from mainstay.connectors.hubspot.crm import HubSpotConnection, HubSpotCRM, _same_number, classify, record_url
+from mainstay.kit import ConnectionSettings, NeedsHumanError, PermanentError, Response, TransientError
 from mainstay.sandbox import Sandbox, SandboxProcess
 from tests.connectors.crm_conformance import (
     TOKEN,
@@ -76,7 +77,7 @@ def _tag_property(bench: Bench) -> None:
 
 
 class TestConformance(CRMConformance):
-    pass
+    by_phone = MappingProxyType({"match_phone": True})
 
 
 async def test_a_new_contact_with_tags_is_one_call(bench: Bench) -> None:
@@ -213,3 +214,29 @@ def test_each_limit_has_its_own_wait(status: int, data: Any, retry_after: str, w
     error = classify(Response(status, {"retry-after": retry_after}, b"", data))
     assert isinstance(error, TransientError)
     assert error.retry_after == wait
+
+
+async def test_two_contacts_are_merged_under_a_new_id_and_a_repeat_finds_it_done(bench: Bench) -> None:
+    one = await bench.seed(email="sarah@example.com", first_name="Sarah")
+    other = await bench.seed(email="sj@example.com", phone="+13125550147", first_name="S")
+    crm = bench.crm()
+    assert isinstance(crm, HubSpotCRM)
+
+    standing = await crm.merge_contacts(one.id, other.id)
+    again = await crm.merge_contacts(one.id, other.id)
+
+    only = await bench.only()
+    assert standing == again == only.id
+    assert standing not in {one.id, other.id}
+    assert (only.email, only.phone, only.first_name) == ("sarah@example.com", "+13125550147", "Sarah")
+
+
+async def test_what_is_not_there_is_not_merged(bench: Bench) -> None:
+    one = await bench.seed(email="sarah@example.com")
+    crm = bench.crm()
+    assert isinstance(crm, HubSpotCRM)
+
+    with pytest.raises(PermanentError, match=r"did not merge contact 77 into .*both stay"):
+        await crm.merge_contacts(one.id, "77")
+
+    assert (await bench.only()).id == one.id

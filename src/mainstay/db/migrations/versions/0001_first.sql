@@ -2,6 +2,8 @@ CREATE TABLE workspaces (
     id          uuid PRIMARY KEY,
     slug        text NOT NULL UNIQUE,
     name        text NOT NULL,
+    -- Digests of what was deleted are made with it.
+    digest_key  bytea NOT NULL DEFAULT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()),
     created_at  timestamptz NOT NULL DEFAULT now()
 );
 
@@ -55,54 +57,183 @@ CREATE INDEX quarantine_by_source ON quarantine (workspace_id, source, id DESC);
 
 -- Identity ----------------------------------------------------------------------------------------------------
 
+-- A contact that was merged keeps its row and points at the one that took it in: its id redirects for ever.
 CREATE TABLE contacts (
-    id            uuid PRIMARY KEY,
-    workspace_id  uuid NOT NULL REFERENCES workspaces,
-    email         text NOT NULL DEFAULT '',
-    phone         text NOT NULL DEFAULT '',
-    first_name    text NOT NULL DEFAULT '',
-    last_name     text NOT NULL DEFAULT '',
-    company       text NOT NULL DEFAULT '',
-    source        text NOT NULL DEFAULT '',
-    tags          text[] NOT NULL DEFAULT '{}',
-    custom        jsonb NOT NULL DEFAULT '{}',
-    version       integer NOT NULL DEFAULT 1,
-    created_at    timestamptz NOT NULL,
-    updated_at    timestamptz NOT NULL
-);
-CREATE INDEX contacts_by_workspace ON contacts (workspace_id, id DESC);
-CREATE INDEX contacts_by_name ON contacts (workspace_id, lower(last_name) text_pattern_ops, lower(first_name));
-CREATE INDEX contacts_by_first_name ON contacts (workspace_id, lower(first_name) text_pattern_ops);
+    id              uuid PRIMARY KEY,
+    workspace_id    uuid NOT NULL REFERENCES workspaces,
+    email           text NOT NULL DEFAULT '',
+    phone           text NOT NULL DEFAULT '',
+    first_name      text NOT NULL DEFAULT '',
+    last_name       text NOT NULL DEFAULT '',
+    company         text NOT NULL DEFAULT '',
+    source          text NOT NULL DEFAULT '',
+    tags            text[] NOT NULL DEFAULT '{}',
+    custom          jsonb NOT NULL DEFAULT '{}',
+    flags           text[] NOT NULL DEFAULT '{}',
+    do_not_contact  boolean NOT NULL DEFAULT false,
+    -- For each value that stands: when it was said, by which kind of source, in which change.
+    origins         jsonb NOT NULL DEFAULT '{}',
+    -- Of this row alone, whatever it was merged into: so that undoing a merge gives each side back its own.
+    opted_out_at    timestamptz,
+    consented_at    timestamptz,
+    merged_into     uuid REFERENCES contacts CHECK (merged_into <> id),
+    deleted_at      timestamptz,
+    version         integer NOT NULL DEFAULT 1,
+    created_at      timestamptz NOT NULL,
+    updated_at      timestamptz NOT NULL
+) WITH (fillfactor = 85);
+CREATE INDEX contacts_by_workspace ON contacts (workspace_id, id DESC) WHERE merged_into IS NULL AND deleted_at IS NULL;
+CREATE INDEX contacts_by_name ON contacts (workspace_id, lower(last_name) text_pattern_ops, lower(first_name))
+    WHERE merged_into IS NULL AND deleted_at IS NULL;
+CREATE INDEX contacts_by_first_name ON contacts (workspace_id, lower(first_name) text_pattern_ops)
+    WHERE merged_into IS NULL AND deleted_at IS NULL;
 CREATE INDEX contacts_by_short_id ON contacts (workspace_id, right(id::text, 8) text_pattern_ops);
+CREATE INDEX contacts_by_survivor ON contacts (merged_into) WHERE merged_into IS NOT NULL;
 
--- The primary key is the promise: one identifier, one contact, in each workspace.
+-- contact_id is the contact that an identifier names now, home_id the one that it came to first: undoing a merge takes it
+-- back there. One contact owns an e-mail or a phone, but for a phone that people of different names share; what does not
+-- identify (a role mailbox, a blocked value) is kept and found, and names nobody.
 CREATE TABLE identifiers (
     workspace_id  uuid NOT NULL,
     kind          text NOT NULL CHECK (kind IN ('email', 'phone')),
     value         text NOT NULL,
+    home_id       uuid NOT NULL REFERENCES contacts,
     contact_id    uuid NOT NULL REFERENCES contacts,
+    standing      text NOT NULL CHECK (standing IN ('owner', 'shared', 'weak')) CHECK (standing <> 'shared' OR kind = 'phone'),
+    alias_key     text NOT NULL DEFAULT '',
     source        text NOT NULL,
     created_at    timestamptz NOT NULL,
-    PRIMARY KEY (workspace_id, kind, value)
+    PRIMARY KEY (workspace_id, kind, value, home_id)
 );
+CREATE UNIQUE INDEX identifiers_one_owner ON identifiers (workspace_id, kind, value) WHERE standing = 'owner';
 CREATE INDEX identifiers_by_contact ON identifiers (contact_id);
 CREATE INDEX identifiers_by_prefix ON identifiers (workspace_id, value text_pattern_ops);
+CREATE INDEX identifiers_by_alias ON identifiers (workspace_id, alias_key) WHERE alias_key <> '';
 
+-- Append-only: what each write said (person: the values that count, raw: as they were written), and what it altered.
+-- The contacts are a view over it: the values that stand follow from the changes of all that was merged into one.
 CREATE TABLE changes (
     id            uuid PRIMARY KEY,
     workspace_id  uuid NOT NULL,
     contact_id    uuid NOT NULL,
+    home_id       uuid NOT NULL,
     version       integer NOT NULL,
     rule          text NOT NULL,
     source        text NOT NULL,
+    kind          text NOT NULL,
     delivery_id   uuid,
     run_id        uuid,
+    merge_id      uuid,
+    occurred_at   timestamptz NOT NULL,
+    person        jsonb NOT NULL,
+    raw           jsonb NOT NULL DEFAULT '{}',
     before        jsonb NOT NULL,
     after         jsonb NOT NULL,
     note          text NOT NULL DEFAULT '',
+    content       bytea,
     at            timestamptz NOT NULL
 );
 CREATE INDEX changes_by_contact ON changes (contact_id, id DESC);
+CREATE INDEX changes_by_home ON changes (home_id, id);
+CREATE INDEX changes_by_content ON changes (workspace_id, content) WHERE content IS NOT NULL;
+
+CREATE TABLE merges (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    survivor_id   uuid NOT NULL,
+    merged_id     uuid NOT NULL,
+    rule          text NOT NULL,
+    by            text NOT NULL DEFAULT '',
+    note          text NOT NULL DEFAULT '',
+    at            timestamptz NOT NULL,
+    undone_at     timestamptz,
+    undone_by     text NOT NULL DEFAULT ''
+);
+CREATE INDEX merges_by_survivor ON merges (survivor_id, id);
+CREATE UNIQUE INDEX merges_standing ON merges (merged_id) WHERE undone_at IS NULL;
+
+-- Two contacts that may be one person. one_id is the lower id. A rejected pair stays rejected.
+CREATE TABLE suggestions (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    one_id        uuid NOT NULL,
+    other_id      uuid NOT NULL,
+    state         text NOT NULL CHECK (state IN ('open', 'accepted', 'rejected', 'stale')),
+    rule          text NOT NULL,
+    score         double precision NOT NULL DEFAULT 0,
+    reasons       jsonb NOT NULL DEFAULT '[]',
+    opened_at     timestamptz NOT NULL,
+    decided_at    timestamptz,
+    decided_by    text NOT NULL DEFAULT '',
+    CHECK (one_id < other_id),
+    UNIQUE (one_id, other_id)
+);
+CREATE INDEX suggestions_open ON suggestions (workspace_id, score DESC, id DESC) WHERE state = 'open';
+CREATE INDEX suggestions_by_other ON suggestions (other_id);
+CREATE INDEX suggestions_decided ON suggestions (workspace_id, decided_at DESC) WHERE state IN ('accepted', 'rejected');
+
+-- What is left of a deleted contact: digests of its identifiers, so that a do-not-contact outlives it and an older write
+-- does not bring it back.
+CREATE TABLE erased_identifiers (
+    workspace_id    uuid NOT NULL,
+    digest          bytea NOT NULL,
+    -- NULL where others had the identifier too: then it speaks of the opt-out alone.
+    erased_at       timestamptz,
+    opted_out_at    timestamptz,
+    PRIMARY KEY (workspace_id, digest)
+);
+
+CREATE FUNCTION identifier_digest(digest_key bytea, kind text, value text) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN sha256(digest_key || convert_to(kind || ':' || value, 'UTF8'));
+
+-- The contact that an id means today.
+CREATE FUNCTION surviving(contact_id uuid) RETURNS uuid LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    found uuid := contact_id;
+    next_id uuid;
+BEGIN
+    LOOP
+        SELECT merged_into INTO next_id FROM contacts WHERE id = found;
+        IF next_id IS NULL THEN
+            RETURN found;
+        END IF;
+        found := next_id;
+    END LOOP;
+END $$;
+
+-- A contact and all that was merged into it.
+CREATE FUNCTION contact_group(survivor_id uuid) RETURNS SETOF uuid LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE members (id) AS (
+        SELECT survivor_id UNION ALL SELECT contacts.id FROM contacts JOIN members ON contacts.merged_into = members.id
+    )
+    SELECT id FROM members
+$$;
+
+-- One write path: only a transaction that identity has opened for itself may change who is who.
+CREATE FUNCTION refuse_bypass() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the table % is written by mainstay.identity alone', TG_TABLE_NAME
+        USING HINT = 'Use POST /api/v1/contacts, an import, a source, or the verbs of mainstay.identity.';
+END $$;
+CREATE TRIGGER contacts_one_path BEFORE INSERT OR UPDATE OR DELETE ON contacts FOR EACH STATEMENT
+    WHEN (current_setting('mainstay.writer', true) IS DISTINCT FROM 'identity') EXECUTE FUNCTION refuse_bypass();
+CREATE TRIGGER identifiers_one_path BEFORE INSERT OR UPDATE OR DELETE ON identifiers FOR EACH STATEMENT
+    WHEN (current_setting('mainstay.writer', true) IS DISTINCT FROM 'identity') EXECUTE FUNCTION refuse_bypass();
+CREATE TRIGGER changes_one_path BEFORE INSERT OR UPDATE OR DELETE ON changes FOR EACH STATEMENT
+    WHEN (current_setting('mainstay.writer', true) IS DISTINCT FROM 'identity') EXECUTE FUNCTION refuse_bypass();
+CREATE TRIGGER merges_one_path BEFORE INSERT OR UPDATE OR DELETE ON merges FOR EACH STATEMENT
+    WHEN (current_setting('mainstay.writer', true) IS DISTINCT FROM 'identity') EXECUTE FUNCTION refuse_bypass();
+
+-- One row for each Idempotency-Key that a caller of the API has used.
+CREATE TABLE idempotency_keys (
+    workspace_id  uuid NOT NULL,
+    key           text NOT NULL,
+    digest        bytea NOT NULL,
+    answer        jsonb NOT NULL,
+    at            timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, key)
+);
 
 CREATE TABLE events (
     id            uuid PRIMARY KEY,
@@ -124,8 +255,12 @@ CREATE TABLE crosswalk (
     workspace_id    uuid NOT NULL,
     record_type     text NOT NULL,
     record_id       uuid NOT NULL,
+    -- Where a merge took the row from; undoing the merge takes it back.
+    home_id         uuid,
     connection      text NOT NULL,
     external_id     text,
+    -- Whether our own push made the record there: then its being another says nothing of who is who.
+    is_ours         boolean NOT NULL DEFAULT false,
     wanted_version  integer NOT NULL,
     pushed_version  integer NOT NULL DEFAULT 0,
     push_run_id     uuid,
@@ -135,6 +270,25 @@ CREATE TABLE crosswalk (
 );
 CREATE UNIQUE INDEX crosswalk_by_external_id ON crosswalk (workspace_id, connection, record_type, external_id)
     WHERE external_id IS NOT NULL;
+
+-- Further ids of a record in a system: it has the person twice. record_id is the contact that an id was first said of, and
+-- never moves.
+CREATE TABLE crosswalk_beside (
+    workspace_id    uuid NOT NULL,
+    record_type     text NOT NULL,
+    connection      text NOT NULL,
+    external_id     text NOT NULL,
+    record_id       uuid NOT NULL,
+    is_ours         boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (workspace_id, connection, record_type, external_id)
+);
+CREATE INDEX crosswalk_beside_by_record ON crosswalk_beside (record_id);
+
+CREATE VIEW record_ids AS
+    SELECT workspace_id, record_type, connection, external_id, record_id, coalesce(home_id, record_id) AS home_id, is_ours
+    FROM crosswalk WHERE external_id IS NOT NULL
+    UNION ALL
+    SELECT workspace_id, record_type, connection, external_id, record_id, record_id, is_ours FROM crosswalk_beside;
 
 -- Runs --------------------------------------------------------------------------------------------------------
 
@@ -204,6 +358,7 @@ CREATE TABLE waits (
     PRIMARY KEY (run_id, step)
 );
 CREATE INDEX waits_by_event ON waits (workspace_id, event_type, contact_id) WHERE event IS NULL;
+CREATE INDEX waits_by_contact ON waits (contact_id) WHERE event IS NULL;
 
 -- Counted as things end, so that no screen counts a big table. Each process has a shard of its own: a shared row would
 -- make every commit wait for every other.

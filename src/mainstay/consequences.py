@@ -1,0 +1,297 @@
+"""What follows from a write about a contact, whoever made it: for the system of record, waiting runs and workflows.
+
+In the transaction of the write, so that neither is there without the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from mainstay.identity import DEFAULT_POLICY, Merged, Parted, Person, Policy, Resolution
+from mainstay.model import Contact, Run, new_id
+from mainstay.records import Adopted, Pushing, Want, follow_merge, follow_unmerge, link, want
+from mainstay.records.merging import MERGE_ELSEWHERE
+from mainstay.records.store import PUSH
+from mainstay.runs import Claimed, NewRun, add_runs, move_waits, return_waits, wake
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+
+SUBMITTED = "contact.submitted"
+CREATED = "contact.created"
+UPDATED = "contact.updated"
+MERGED = "contact.merged"
+UNMERGED = "contact.unmerged"
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Where a workspace's contacts go.
+
+    ``system_of_record`` is the connection to push to, empty when Mainstay's own store is the system of record;
+    ``workflows`` maps an event type to the names of the workflows it starts; ``policy`` is how people are told apart.
+    ``merge_elsewhere`` says which merges are carried to the connections that can merge, ``merging_systems``: ``never``,
+    those ``by hand``, or ``always``.
+    """
+
+    system_of_record: str
+    workflows: Mapping[str, Sequence[str]]
+    region: str
+    policy: Policy = DEFAULT_POLICY
+    merge_elsewhere: str = "by hand"
+    merging_systems: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a write came from. ``run`` is the run that drives what follows; without one it goes on the queue."""
+
+    workspace_id: UUID
+    routing: Routing
+    source: str
+    delivery_id: UUID | None = None
+    run: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write that was carried out. ``event`` is what it meant to its sender, ``contact.submitted`` or another type."""
+
+    cause: Cause
+    person: Person
+    resolution: Resolution
+    event: str = SUBMITTED
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Consequences:
+    """What a transaction's writes bring about, gathered over all of them, then stored in one go."""
+
+    def __init__(self) -> None:
+        self.following: dict[UUID, list[Claimed]] = {}
+        self._runs: list[NewRun] = []
+        self._queued: list[NewRun] = []
+        self._events: list[tuple[Any, ...]] = []
+        self._wakes: list[tuple[UUID, str, UUID | None, Mapping[str, Any]]] = []
+        self._now = datetime.now(UTC)
+        self._execution_id = ""
+
+    async def of(self, connection: Connection, written: Sequence[Written]) -> None:
+        """Take up writes, in order."""
+        for each in written:
+            for merged in each.resolution.merged:
+                await self.of_merge(connection, each.cause, merged)
+        written = _as_they_ended(written)
+        newest = {each.resolution.contact.id: (each.cause, each.resolution.contact) for each in written}
+        await self._link(connection, written)
+        await self._push(connection, [newest[contact_id] for contact_id in self._to_push(written)])
+        for each in written:
+            self._happened(each)
+
+    async def of_merge(self, connection: Connection, cause: Cause, merged: Merged) -> None:
+        """Let what leads to the merged contact lead to the survivor."""
+        both = await follow_merge(connection, cause.workspace_id, merged.survivor_id, merged.merged_id)
+        if cause.routing.merge_elsewhere == "always" or (cause.routing.merge_elsewhere == "by hand" and merged.by):
+            for system, (survivor, other) in both.items():
+                if system in cause.routing.merging_systems:
+                    ids = {"connection": system, "survivor": survivor, "merged": other}
+                    self._start(cause, MERGE_ELSEWHERE, ids, new_id(), merged.contact, None)
+        await move_waits(connection, merged.merged_id, merged.survivor_id)
+        data = {"merge_id": str(merged.merge_id), "merged_id": str(merged.merged_id), "changed": list(merged.changed)}
+        self.happened(cause, MERGED, merged.contact, data)
+
+    async def of_hand(self, connection: Connection, cause: Cause, contacts: Sequence[Contact]) -> None:
+        """Tell the system of record of contacts as they are now."""
+        await self._push(connection, [(cause, contact) for contact in contacts])
+
+    async def of_unmerge(self, connection: Connection, cause: Cause, parted: Parted) -> None:
+        """Give the restored contact its own ids back, and tell the systems of both."""
+        await follow_unmerge(connection, cause.workspace_id, parted.contact.id, parted.restored.id)
+        await return_waits(connection, parted.contact.id, parted.restored.id)
+        await self.of_hand(connection, cause, (parted.contact, parted.restored))
+        for contact, other in ((parted.contact, parted.restored), (parted.restored, parted.contact)):
+            self.happened(cause, UNMERGED, contact, {"merge_id": str(parted.merge_id), "other_id": str(other.id)})
+
+    def happened(self, cause: Cause, kind: str, contact: Contact | None, data: Mapping[str, Any]) -> None:
+        """Write one event, and begin the workflows that it starts."""
+        event_id = new_id()
+        contact_id = contact.id if contact else None
+        if kind != SUBMITTED:
+            row = (
+                event_id,
+                cause.workspace_id,
+                kind,
+                contact_id,
+                cause.source,
+                cause.delivery_id,
+                dict(data),
+                self._now,
+            )
+            self._events.append(row)
+        self._wakes.append((cause.workspace_id, kind, contact_id, {"type": kind, **data}))
+        if contact is not None:
+            for workflow in cause.routing.workflows.get(kind, ()):
+                self._start(cause, workflow, {"contact": contact_to_json(contact)}, new_id(), contact, event_id)
+
+    async def store(self, connection: Connection) -> None:
+        """Store what was gathered."""
+        if self._runs:
+            await add_runs(
+                connection, self._runs, claims={c.run.id: c.run.claim for f in self.following.values() for c in f}
+            )
+        if self._queued:
+            await add_runs(connection, self._queued)
+            await connection.execute("SELECT enqueue_execution($1, NULL)", self._execution_id)
+        if self._events:
+            await connection.executemany(
+                """
+                INSERT INTO events (id, workspace_id, type, contact_id, source, delivery_id, data, at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                """,
+                self._events,
+            )
+        if self._wakes:
+            await wake(connection, self._wakes)
+
+    def _happened(self, each: Written) -> None:
+        resolution = each.resolution
+        if each.event != SUBMITTED:
+            self.happened(each.cause, each.event, resolution.contact, each.data)
+        data = {"source": each.cause.source, "rule": resolution.rule, "changed": list(resolution.changed)}
+        self.happened(each.cause, SUBMITTED, resolution.contact, data)
+        if resolution.is_new or resolution.changed:
+            self.happened(each.cause, CREATED if resolution.is_new else UPDATED, resolution.contact, data)
+
+    @staticmethod
+    def _to_push(written: Sequence[Written]) -> Sequence[UUID]:
+        wanted: dict[UUID, None] = {}
+        for each in written:
+            resolution, system = each.resolution, each.cause.routing.system_of_record
+            is_news = resolution.is_new or resolution.changed or resolution.merged
+            if system and is_news and not _knows_already(each.person, resolution.contact, system):
+                wanted[resolution.contact.id] = None
+        return list(wanted)
+
+    @staticmethod
+    async def _link(connection: Connection, written: Sequence[Written]) -> None:
+        links = [
+            (
+                Adopted(
+                    contact.workspace_id,
+                    each.resolution.home_id,
+                    each.person.connection,
+                    each.person.external_id,
+                    version=contact.version,
+                ),
+                contact.id,
+            )
+            for each in written
+            if each.person.external_id and each.person.connection
+            for contact in (each.resolution.contact,)
+        ]
+        if links:
+            await link(connection, links)
+
+    async def _push(self, connection: Connection, contacts: Sequence[tuple[Cause, Contact]]) -> None:
+        about = {contact.id: (cause, contact) for cause, contact in contacts if cause.routing.system_of_record}
+        if not about:
+            return
+        wants = [
+            Want(contact.workspace_id, contact.id, contact.version, cause.routing.system_of_record)
+            for cause, contact in about.values()
+        ]
+        for pushing in await want(connection, wants):
+            self._begin_push(pushing, *about[pushing.want.record_id])
+
+    def _begin_push(self, pushing: Pushing, cause: Cause, contact: Contact) -> None:
+        """Begin a push with the newest state of this transaction at hand, so that it need not be read again."""
+        if pushing.run_id is None:
+            return
+        data = {
+            "contact_id": str(contact.id),
+            "connection": pushing.want.connection,
+            "version": contact.version,
+            "external_id": pushing.external_id,
+        }
+        self._start(cause, PUSH, data, pushing.run_id, contact, None)
+
+    def _start(
+        self,
+        cause: Cause,
+        workflow: str,
+        data: Mapping[str, Any],
+        run_id: UUID,
+        contact: Contact,
+        event_id: UUID | None,
+    ) -> None:
+        if cause.run is None:
+            self._execution_id = self._execution_id or str(new_id())
+            execution_id = self._execution_id
+        else:
+            execution_id = cause.run.execution_id
+        run = NewRun(run_id, cause.workspace_id, workflow, data, execution_id, cause.delivery_id, event_id, contact.id)
+        if cause.run is None:
+            self._queued.append(run)
+            return
+        begins = replace(
+            cause.run,
+            id=run_id,
+            workflow=workflow,
+            input=data,
+            event_id=event_id,
+            contact_id=contact.id,
+            created_at=self._now,
+            taken_over=False,
+        )
+        self._runs.append(run)
+        self.following.setdefault(cause.run.id, []).append(Claimed(begins, known=contact))
+
+
+def _as_they_ended(written: Sequence[Written]) -> Sequence[Written]:
+    """Return the writes with their contacts: one that a later write of the same transaction merged is its survivor."""
+    became = {merged.merged_id: merged.contact for each in written for merged in each.resolution.merged}
+    if not became:
+        return written
+    newest = {each.resolution.contact.id: each.resolution.contact for each in written}
+    ended = []
+    for each in written:
+        contact = each.resolution.contact
+        while contact.id in became:
+            contact = newest[became[contact.id].id] if became[contact.id].id in newest else became[contact.id]
+        ended.append(replace(each, resolution=replace(each.resolution, contact=contact)))
+    return ended
+
+
+def _knows_already(person: Person, contact: Contact, system: str) -> bool:
+    """Tell whether the system of record itself sent exactly what the contact now is: an echo needs no push."""
+    return (
+        person.connection == system
+        and bool(person.external_id)
+        and all(
+            getattr(person, name) == getattr(contact, name)
+            for name in ("email", "phone", "first_name", "last_name", "company")
+        )
+    )
+
+
+def contact_to_json(contact: Contact) -> dict[str, Any]:
+    """Return a contact as a run's input keeps it."""
+    data = {name: getattr(contact, name) for name in Contact.__dataclass_fields__}
+    return data | {"custom": dict(contact.custom), "created_at": None, "updated_at": None}
+
+
+def contact_from_json(data: Mapping[str, Any]) -> Contact:
+    """Read what :func:`contact_to_json` wrote."""
+    return Contact(
+        **{
+            **data,
+            "id": UUID(str(data["id"])),
+            "workspace_id": UUID(str(data["workspace_id"])),
+            "tags": tuple(data["tags"]),
+            "flags": tuple(data.get("flags", ())),
+        }
+    )

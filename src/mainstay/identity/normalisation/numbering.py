@@ -1,0 +1,167 @@
+"""The numbering plans of libphonenumber's metadata, compiled, for numbers written in the plain way.
+
+``phonenumbers`` interprets its metadata anew for each number. Here each country's patterns become one expression for
+each length of number, and what needs no further thought is answered by it; a property test holds the answers to those
+of ``phonenumbers``, whose metadata, in the version installed, is the only source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, PhoneMetadata
+
+_Match = Callable[[str], Any]
+_TYPES = (
+    "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "voip", "personal_number", "pager", "uan",
+    "voicemail",
+)  # fmt: skip
+_WORLD = "001"
+
+
+@dataclass(frozen=True, slots=True)
+class _Area:
+    """A region's numbers: which begin so that they can only be its own, and what is given out, by length."""
+
+    leads: _Match | None
+    given_out: dict[int, _Match]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a region dials: its country code, its exit code, and what precedes a number dialled within it."""
+
+    code: str
+    exit_code: _Match
+    dials_00: bool
+    prefix: _Match | None
+    is_rewritten: bool
+    general: _Match
+    areas: tuple[_Area, ...]
+
+
+def read_international(digits: str) -> str | None:
+    """Return E.164 of digits behind a ``+``, or None where the long way has to decide."""
+    plan = _BY_DIGITS.get(digits[0]) or _BY_DIGITS.get(digits[:2]) or _BY_DIGITS.get(digits[:3])
+    if plan is None:
+        plan = _find_plan(digits)
+        if plan is None:
+            return None
+    return _read_dialled(digits[len(plan.code) :], plan)
+
+
+def read_national(digits: str, region: str) -> str | None:
+    """Return E.164 of digits dialled within a region, or None where the long way has to decide."""
+    plan = _BY_REGION.get(region) or _plan_of(region)
+    if plan is None:
+        return None
+    if digits.startswith("00"):
+        is_known = plan.dials_00 or digits.startswith(plan.code, 2)
+        return read_international(digits[2:]) if is_known and digits[2] != "0" else None
+    if plan.exit_code(digits) is not None:
+        return None
+    return _read_with_code(digits, plan) if digits.startswith(plan.code) else _read_dialled(digits, plan)
+
+
+def _read_dialled(digits: str, plan: _Plan) -> str | None:
+    """Read what is dialled within a country, with its trunk prefix or without."""
+    prefix = plan.prefix(digits) if plan.prefix is not None else None
+    if prefix is not None:
+        if plan.is_rewritten and prefix.re.groups and prefix[prefix.re.groups] is not None:
+            return None
+        digits = digits[prefix.end() :]
+    return f"+{plan.code}{digits}" if _is_given_out(plan, digits) else None
+
+
+def _read_with_code(digits: str, plan: _Plan) -> str | None:
+    """Read what begins like the country's own code, which it may be or not."""
+    if (plan.prefix is None or plan.prefix(digits) is None) and _is_given_out(plan, digits):
+        return f"+{plan.code}{digits}"
+    rest = digits[len(plan.code) :]
+    if plan.general(digits) is not None or (plan.prefix is not None and plan.prefix(rest) is not None):
+        return None
+    # A plan that several regions share is read by its main region's habits from here on.
+    main = _plan_of(COUNTRY_CODE_TO_REGION_CODE[int(plan.code)][0])
+    if main is None or plan.general(rest) is None or (main.prefix is not None and main.prefix(rest) is not None):
+        return None
+    return f"+{digits}" if _is_given_out(plan, rest) else None
+
+
+def _is_given_out(plan: _Plan, national: str) -> bool:
+    """Tell whether a national number is valid: what ``phonenumbers.is_valid_number`` asks."""
+    length = len(national)
+    areas = plan.areas
+    for area in areas:
+        match = area.given_out.get(length)
+        if area.leads is not None and len(areas) > 1:
+            if area.leads(national) is not None:
+                return match is not None and match(national) is not None
+        elif match is not None and match(national) is not None:
+            return True
+    return False
+
+
+_BY_REGION: dict[str, _Plan] = {}
+_BY_DIGITS: dict[str, _Plan] = {}
+
+
+def _find_plan(digits: str) -> _Plan | None:
+    for length in (1, 2, 3):
+        regions = COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length]))
+        if regions is not None:
+            plan = None if regions[0] == _WORLD else _plan_of(regions[0])
+            if plan is not None:
+                _BY_DIGITS[digits[:length]] = plan
+            return plan
+    return None
+
+
+def _plan_of(region: str) -> _Plan | None:
+    if region not in SUPPORTED_REGIONS:
+        return None
+    if region not in _BY_REGION:
+        metadata = PhoneMetadata.metadata_for_region(region, None)
+        if metadata is None:
+            return None
+        prefix = metadata.national_prefix_for_parsing
+        _BY_REGION[region] = _Plan(
+            code=str(metadata.country_code),
+            exit_code=re.compile(metadata.international_prefix or "(?!)").match,
+            dials_00=metadata.international_prefix == "00",
+            prefix=re.compile(prefix).match if prefix else None,
+            is_rewritten=bool(metadata.national_prefix_transform_rule),
+            general=re.compile(metadata.general_desc.national_number_pattern).fullmatch,
+            areas=_areas(metadata.country_code),
+        )
+    return _BY_REGION[region]
+
+
+@cache
+def _areas(code: int) -> tuple[_Area, ...]:
+    found = []
+    for region in COUNTRY_CODE_TO_REGION_CODE[code]:
+        metadata = PhoneMetadata.metadata_for_region(region, None)
+        if metadata is not None:
+            leads = re.compile(metadata.leading_digits).match if metadata.leading_digits else None
+            found.append(_Area(leads, _given_out(metadata)))
+    return tuple(found)
+
+
+def _given_out(metadata: PhoneMetadata) -> dict[int, _Match]:
+    general = metadata.general_desc
+    described = [desc for name in _TYPES if (desc := getattr(metadata, name)) and desc.national_number_pattern]
+    found = {}
+    for length in general.possible_length:
+        patterns = {
+            desc.national_number_pattern
+            for desc in described
+            if not desc.possible_length or length in desc.possible_length
+        }
+        if patterns:
+            both = rf"(?=(?:{general.national_number_pattern})\Z)(?:{'|'.join(sorted(patterns))})"
+            found[length] = re.compile(both).fullmatch
+    return found

@@ -1,0 +1,1 @@
+"""SQL of identity. The only writer of contacts: the database refuses any other."""

@@ -1,0 +1,53 @@
+"""The locks that make identity exact: every key of a batch is locked first, in one order, until the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+
+from mainstay.identity.person import Person
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+
+Key = tuple[UUID, str, str]
+"""Workspace, kind (``email``, ``phone``, ``id:CONNECTION``), canonical value."""
+
+ID = "id:"
+IDENTITY = "identity"
+"""What writes lock that find out who is who: these locks."""
+
+
+class StaleReadError(asyncpg.SerializationError):
+    """Who is who changed between the reading and the lock: the transaction is to be done again from its beginning."""
+
+
+def keys_of(workspace_id: UUID, person: Person) -> Iterable[Key]:
+    """Give the keys that a write carries, those that name nobody as well."""
+    if person.email:
+        yield workspace_id, "email", person.email
+    if person.phone:
+        yield workspace_id, "phone", person.phone
+    if person.external_id:
+        yield workspace_id, f"{ID}{person.connection}", person.external_id
+
+
+async def lock(connection: Connection, keys: Collection[Key]) -> None:
+    """Begin to write: take the locks of these keys, and the right to change who is who, until the transaction ends."""
+    await connection.execute(
+        """
+        SELECT set_config('mainstay.writer', 'identity', true), (SELECT count(pg_advisory_xact_lock(k))
+                                                                 FROM unnest($1::bigint[]) AS t (k))
+        """,
+        sorted({_number(key) for key in keys}),
+    )
+
+
+def _number(key: Key) -> int:
+    workspace_id, kind, value = key
+    digest = blake2b(f"{workspace_id}\0{kind}\0{value}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

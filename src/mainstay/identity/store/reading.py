@@ -1,0 +1,223 @@
+"""SQL that reads who is who, for identity's own use."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from mainstay.identity.person import Person, person_from_json
+from mainstay.identity.rules import Known
+from mainstay.identity.store.keys import ID, Key, StaleReadError
+from mainstay.identity.survivorship import Origin, Said, View, fold_all
+from mainstay.model import Contact
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom a key names: the contact today, the contact it came to first, and its standing (``owner``, ``shared``)."""
+
+    contact_id: UUID
+    home_id: UUID
+    standing: str = "owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What is known of a deleted contact's key. ``at`` is None where others had the key too."""
+
+    at: datetime | None
+    opted_out_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """What a batch's keys name. A key with several owners is a phone that people share."""
+
+    owners: dict[Key, list[Owner]]
+    erased: Mapping[Key, Erased]
+
+
+async def read_keys(connection: Connection, keys: Collection[Key]) -> Keyring:
+    """Read what these keys name; they are locked."""
+    owners: dict[Key, list[Owner]] = {}
+    erased: dict[Key, Erased] = {}
+    if not keys:
+        return Keyring(owners, erased)
+    rows = await connection.fetch(_KEYS, *map(list, zip(*keys, strict=True)))
+    for row in rows:
+        key = (row["workspace_id"], row["kind"], row["value"])
+        if row["standing"] == "erased":
+            erased[key] = Erased(row["erased_at"], row["opted_out_at"])
+        else:
+            owners.setdefault(key, []).append(Owner(row["contact_id"], row["home_id"], row["standing"]))
+    return Keyring(owners, erased)
+
+
+_KEYS = """
+    WITH asked (workspace_id, kind, value) AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]))
+    SELECT i.workspace_id, i.kind, i.value, i.contact_id, i.home_id, i.standing,
+           NULL::timestamptz AS erased_at, NULL::timestamptz AS opted_out_at
+    FROM asked JOIN identifiers AS i USING (workspace_id, kind, value) WHERE i.standing <> 'weak'
+    UNION ALL
+    SELECT asked.workspace_id, asked.kind, asked.value, surviving(c.record_id), c.home_id, 'owner', NULL, NULL
+    FROM asked JOIN record_ids AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
+         AND c.connection = substr(asked.kind, 4) AND c.external_id = asked.value
+    WHERE asked.kind LIKE 'id:%'
+    UNION ALL
+    SELECT asked.workspace_id, asked.kind, asked.value, NULL, NULL, 'erased', e.erased_at, e.opted_out_at
+    FROM asked JOIN workspaces AS w ON w.id = asked.workspace_id
+    JOIN erased_identifiers AS e ON e.workspace_id = asked.workspace_id
+         AND e.digest = identifier_digest(w.digest_key, asked.kind, asked.value)
+"""
+
+
+async def read_means(connection: Connection, asked: Sequence[tuple[UUID, UUID]]) -> dict[UUID, UUID]:
+    """Return the contacts that ids, each with its workspace, mean today; those that name none are left out."""
+    rows = await connection.fetch(
+        """
+        SELECT asked.id, contacts.id AS means FROM unnest($1::uuid[], $2::uuid[]) AS asked (id, workspace_id)
+        JOIN contacts ON contacts.id = surviving(asked.id) AND contacts.workspace_id = asked.workspace_id
+        WHERE contacts.deleted_at IS NULL
+        """,
+        *map(list, zip(*asked, strict=True)),
+    )
+    return {row["id"]: row["means"] for row in rows}
+
+
+async def lock_contacts(connection: Connection, ids: Collection[UUID]) -> dict[UUID, View]:
+    """Read contacts and keep them as they are until the commit.
+
+    Raises:
+        StaleReadError: one of them was merged or deleted in the meantime.
+    """
+    if not ids:
+        return {}
+    # Two writes of one contact by different keys meet here: the lock on a key does not cover the other.
+    rows = await connection.fetch("SELECT * FROM contacts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", list(ids))
+    if len(rows) < len(ids) or any(row["merged_into"] or row["deleted_at"] for row in rows):
+        raise StaleReadError("a contact was merged or deleted meanwhile")
+    return {row["id"]: view_of(row) for row in rows}
+
+
+def view_of(row: Row) -> View:
+    """Read a row of ``contacts`` with the origins of its values."""
+    return View(contact_of(row), {name: Origin(*origin) for name, origin in row["origins"].items()})
+
+
+def contact_of(row: Row) -> Contact:
+    """Read a row of ``contacts``."""
+    values = {name: row[name] for name in Contact.__dataclass_fields__}
+    return Contact(**{**values, "tags": tuple(values["tags"]), "flags": tuple(values["flags"])})
+
+
+def known_of(contact: Contact) -> Known:
+    """Return what the rules look at."""
+    return Known(contact.id, contact.first_name, contact.last_name, contact.email)
+
+
+async def load_contact(connection: Connection, workspace_id: UUID, contact_id: UUID) -> Contact | None:
+    """Return the contact that an id means today: itself, or what it was merged into; None when there is none."""
+    row = await connection.fetchrow(
+        "SELECT * FROM contacts WHERE id = $1 AND workspace_id = $2 AND deleted_at IS NULL", contact_id, workspace_id
+    )
+    if row is not None and row["merged_into"] is not None:
+        row = await connection.fetchrow(
+            "SELECT * FROM contacts WHERE id = surviving($1) AND deleted_at IS NULL", contact_id
+        )
+    return contact_of(row) if row is not None else None
+
+
+async def view_from_changes(connection: Connection, contact: Contact) -> View:
+    """Return what follows from all that was ever said of a contact and of what is merged into it.
+
+    An e-mail or phone counts where it is one of the contact's identifiers: after a merge was undone, what was said of
+    both together may name one that went with the other.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT changes.id, occurred_at, kind, person FROM changes
+        LEFT JOIN merges ON merges.id = changes.merge_id
+        WHERE changes.home_id IN (SELECT contact_group($1)) AND merges.undone_at IS NULL
+        ORDER BY changes.id
+        """,
+        contact.id,
+    )
+    owned = {
+        (row["kind"], row["value"])
+        for row in await connection.fetch("SELECT kind, value FROM identifiers WHERE contact_id = $1", contact.id)
+    }
+    empty = Contact(contact.id, contact.workspace_id, version=contact.version)
+    return fold_all(
+        empty,
+        (
+            Said(row["id"], row["occurred_at"], row["kind"], _of_own(person_from_json(row["person"]), owned))
+            for row in rows
+        ),
+    )
+
+
+def _of_own(person: Person, owned: Collection[tuple[str, str]]) -> Person:
+    email = person.email if ("email", person.email) in owned else ""
+    phone = person.phone if ("phone", person.phone) in owned else ""
+    return person if (email, phone) == (person.email, person.phone) else replace(person, email=email, phone=phone)
+
+
+async def is_opted_out(connection: Connection, contact_id: UUID) -> bool:
+    """Tell whether the last wish of the contact, and of what is merged into it, is not to be contacted (R12)."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT coalesce(max(opted_out_at) >= coalesce(max(consented_at), '-infinity'), false)
+        FROM contacts WHERE id IN (SELECT contact_group($1))
+        """,
+        contact_id,
+    )
+    return found
+
+
+async def external_ids(connection: Connection, contact_id: UUID) -> dict[str, frozenset[str]]:
+    """Return the ids that systems gave a contact and what is merged into it, by connection; not those of our pushes."""
+    rows = await connection.fetch(
+        """
+        SELECT connection, array_agg(external_id) AS ids FROM record_ids
+        WHERE record_type = 'contact' AND record_id IN (SELECT contact_group($1)) AND NOT is_ours
+          AND workspace_id = (SELECT workspace_id FROM contacts WHERE id = $1)
+        GROUP BY connection
+        """,
+        contact_id,
+    )
+    return {row["connection"]: frozenset(row["ids"]) for row in rows}
+
+
+async def keys_of_contact(connection: Connection, workspace_id: UUID, contact_ids: Sequence[UUID]) -> list[Key]:
+    """Return every key that names one of these contacts."""
+    rows = await connection.fetch(
+        """
+        SELECT kind, value FROM identifiers WHERE contact_id = ANY($2) AND workspace_id = $1
+        UNION
+        SELECT $3::text || connection, external_id FROM record_ids
+        WHERE workspace_id = $1 AND record_type = 'contact'
+          AND record_id IN (SELECT contact_group(id) FROM unnest($2::uuid[]) AS t (id))
+        """,
+        workspace_id,
+        contact_ids,
+        ID,
+    )
+    return [(workspace_id, row["kind"], row["value"]) for row in rows]
+
+
+async def count_identifiers(connection: Connection, contact_ids: Sequence[UUID]) -> dict[str, int]:
+    """Return how many e-mails and phones identify these contacts together."""
+    rows: Any = await connection.fetch(
+        """
+        SELECT kind, count(DISTINCT value) AS count FROM identifiers
+        WHERE contact_id = ANY($1) AND standing <> 'weak' GROUP BY kind
+        """,
+        contact_ids,
+    )
+    return {row["kind"]: row["count"] for row in rows}

@@ -1,0 +1,424 @@
+"""SQL of the one path by which contacts are written, for many writes in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import orjson
+
+from mainstay.errors import PermanentError
+from mainstay.identity.person import Person, person_to_json, said_at
+from mainstay.identity.rules import (
+    DEFAULT,
+    EMAIL,
+    FLAG_BRIDGE,
+    FLAG_SHARED,
+    NEW,
+    PHONE,
+    Bridge,
+    BridgeFacts,
+    Hits,
+    Known,
+    Match,
+    Policy,
+    full_flag,
+    match,
+    why_not_one,
+)
+from mainstay.identity.store.batch import Batch
+from mainstay.identity.store.keys import ID, Key, StaleReadError, keys_of, lock
+from mainstay.identity.store.merging import Merged, absorb
+from mainstay.identity.store.reading import (
+    Keyring,
+    Owner,
+    count_identifiers,
+    external_ids,
+    is_opted_out,
+    known_of,
+    lock_contacts,
+    read_keys,
+    read_means,
+)
+from mainstay.identity.store.suggesting import is_rejected, open_suggestion
+from mainstay.identity.survivorship import Said, differences, fold
+from mainstay.model import Contact, new_id
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+
+BY_ID = "id"
+SAME = "same write"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactWrite:
+    """One write about one person, and where it came from.
+
+    Attributes:
+        kind: who is believed when two values are of one instant: ``manual``, ``crm``, ``form`` or ``import``.
+        contact_id: our own id of the contact, where the writer knows it; the keys of the person then decide nothing.
+        key: a second write of the same key changes nothing.
+    """
+
+    workspace_id: UUID
+    person: Person
+    source: str
+    delivery_id: UUID | None = None
+    run_id: UUID | None = None
+    kind: str = "form"
+    policy: Policy = DEFAULT
+    contact_id: UUID | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What became of a write.
+
+    Attributes:
+        contact: the contact as it is now.
+        home_id: whose it is, should a merge be undone: the contact, or one that is merged into it.
+        rule: how it was found; ``new`` when it was not.
+        changed: the fields that changed; empty when nothing did.
+        merged: the merges that the write brought about.
+        suggestion_ids: the suggestions that it opened.
+        flags: what a person should know of this write.
+    """
+
+    contact: Contact
+    home_id: UUID
+    rule: str
+    is_new: bool
+    changed: tuple[str, ...] = ()
+    note: str = ""
+    merged: tuple[Merged, ...] = ()
+    suggestion_ids: tuple[UUID, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A write that was not carried out, because the contact was deleted after it was said."""
+
+    reason: str
+
+
+async def annotate(
+    connection: Connection, workspace_id: UUID, contact_id: UUID, person: Person, *, source: str, key: str = ""
+) -> Contact:
+    """Write to a contact that is known by our own id: tags, fields, or a note.
+
+    With a ``key``, a second call with the same key writes nothing.
+
+    Raises:
+        PermanentError: there is no such contact in this workspace.
+        StaleReadError: a merge came in between; the transaction is to be done again.
+    """
+    write = ContactWrite(workspace_id, person, source, contact_id=contact_id, key=key)
+    (resolution,) = await resolve(connection, [write])
+    if isinstance(resolution, Dropped):
+        raise PermanentError(resolution.reason)
+    return resolution.contact
+
+
+async def resolve(connection: Connection, writes: Sequence[ContactWrite]) -> list[Resolution | Dropped]:
+    """Find or make the contact of each write, in order, inside the caller's transaction.
+
+    Exact under concurrency: every key of the batch is locked first, in one order, until the commit; whoever else
+    writes about one of these people waits, in this process and in any other.
+
+    Raises:
+        StaleReadError: a merge came in between; the transaction is to be done again.
+        PermanentError: a ``contact_id`` names no contact of its workspace.
+    """
+    keys = sorted({key for write in writes for key in keys_of(write.workspace_id, write.person)}, key=str)
+    contents = [(write.workspace_id, "content", content.hex()) for write in writes if (content := _content(write))]
+    await lock(connection, [*keys, *contents])
+    writing = _Writing(connection, await read_keys(connection, keys))
+    await writing.load(writes)
+    resolutions = [await writing.write(write) for write in writes]
+    await writing.batch.flush()
+    return resolutions
+
+
+class _Writing:
+    """One transaction's writes: what is known, what is to be stored."""
+
+    def __init__(self, connection: Connection, keyring: Keyring) -> None:
+        self._connection = connection
+        self._owners = keyring.owners
+        self._erased = keyring.erased
+        self._contents: dict[tuple[UUID, bytes], UUID] = {}
+        self._means: dict[UUID, UUID] = {}
+        self._now = datetime.now(UTC)
+        self.batch = Batch(connection, self._now)
+
+    async def load(self, writes: Sequence[ContactWrite]) -> None:
+        """Read and hold the contacts that the batch can touch."""
+        ids = {owner.contact_id for owners in self._owners.values() for owner in owners}
+        named = [(write.contact_id, write.workspace_id) for write in writes if write.contact_id is not None]
+        if named:
+            self._means = await read_means(self._connection, named)
+            ids |= set(self._means.values())
+        contents = {(write.workspace_id, content) for write in writes if (content := _content(write))}
+        if contents:
+            rows = await self._connection.fetch(
+                """
+                SELECT changes.workspace_id, content, surviving(home_id) AS contact_id
+                FROM unnest($1::uuid[], $2::bytea[]) AS asked (workspace_id, content)
+                JOIN changes USING (workspace_id, content)
+                """,
+                *map(list, zip(*contents, strict=True)),
+            )
+            self._contents = {(row["workspace_id"], row["content"]): row["contact_id"] for row in rows}
+            ids |= set(self._contents.values())
+        self.batch.views.update(await lock_contacts(self._connection, ids))
+        if named and await read_means(self._connection, named) != self._means:
+            raise StaleReadError("a merge was undone meanwhile")
+
+    async def write(self, write: ContactWrite) -> Resolution | Dropped:
+        person, workspace_id = _effective(write.person, write.policy), write.workspace_id
+        content = _content(write)
+        if content and (known := self._contents.get((workspace_id, content))):
+            return Resolution(self.batch.views[known].contact, known, SAME, is_new=False)
+        at = said_at(person, datetime.now(UTC))
+        erased = [(key, self._erased[key]) for key in keys_of(workspace_id, person) if key in self._erased]
+        for _, known_erased in erased:
+            if known_erased.at is not None and known_erased.at > at:
+                when = known_erased.at.isoformat(timespec="seconds")
+                return Dropped(f"the contact was deleted at {when}, after this")
+        found = self._find(write, person)
+        note = "; ".join(filter(None, (found.note, *person.notes)))
+        merged: list[Merged] = []
+        suggestions: list[UUID] = []
+        contact_id = found.contact.id if found.contact else None
+        home_id = write.contact_id or self._home(workspace_id, person, found.rule, contact_id)
+        for bridge in found.bridges:
+            reason, contact_id = await self._cross(write, person, contact_id, bridge, merged, suggestions)
+            if reason:
+                person, note = _without(person, bridge.kind, note, reason)
+        if contact_id is None:
+            contact_id = home_id = new_id()
+            self.batch.begin(Contact(contact_id, workspace_id, version=0, created_at=at, updated_at=at))
+        home_id = home_id or contact_id
+        opted_out = max(
+            (
+                known.opted_out_at
+                for key, known in erased
+                if known.opted_out_at and all(owner.contact_id != contact_id for owner in self._owners.get(key, ()))
+            ),
+            default=None,
+        )
+        person = await self._attach(write, person, contact_id, home_id, found)
+        view = self.batch.views[contact_id]
+        wish = await self._wish(person, contact_id, home_id, at, opted_out)
+        said = Said(new_id(), at, write.kind, person)
+        folded = fold(view, said)
+        if folded.contact.do_not_contact != wish:
+            folded = replace(folded, contact=replace(folded.contact, do_not_contact=wish))
+        before, after = differences(view.contact, folded.contact)
+        is_new = view.contact.version == 0
+        contact = folded.contact
+        if after or is_new:
+            contact = replace(contact, version=contact.version + 1)
+        self.batch.put(replace(folded, contact=contact), is_touched=folded is not view)
+        # Also where nothing changed: that a person wrote again is part of their story, and of what a value follows from.
+        self.batch.change(write, said, contact, home_id, found.rule, before, after, note, content)
+        if content:
+            self._contents[workspace_id, content] = contact_id
+        flags = tuple(flag for flag in person.flags if flag not in write.person.flags)
+        return Resolution(
+            contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), flags
+        )
+
+    def _find(self, write: ContactWrite, person: Person) -> Match:
+        if write.contact_id is not None:
+            means = self._means.get(write.contact_id)
+            if means is None:
+                message = f"there is no contact {write.contact_id}"
+                raise PermanentError(message)
+            known = known_of(self.batch.views[means].contact)
+            return Match(known, BY_ID, match(person, replace(self._hits(write, person), external=known)).bridges)
+        return match(person, self._hits(write, person), write.policy)
+
+    def _hits(self, write: ContactWrite, person: Person) -> Hits:
+        def owners(kind: str, value: str) -> list[Known]:
+            found = self._owners.get((write.workspace_id, kind, value), ()) if value else ()
+            ids = dict.fromkeys(owner.contact_id for owner in found)
+            return [known_of(self.batch.views[contact_id].contact) for contact_id in ids]
+
+        external = owners(f"{ID}{person.connection}", person.external_id)
+        email = owners(EMAIL, person.email) if person.identifies(EMAIL) else []
+        phone = owners(PHONE, person.phone) if person.identifies(PHONE) else []
+        return Hits(external[0] if external else None, email[0] if email else None, phone)
+
+    def _home(self, workspace_id: UUID, person: Person, rule: str, contact_id: UUID | None) -> UUID | None:
+        """Return to whom the write goes back when a merge is undone: to whom the key belongs that it was matched by."""
+        if rule == NEW:
+            return contact_id
+        matched: dict[str, Key] = {
+            "external id": (workspace_id, f"{ID}{person.connection}", person.external_id),
+            EMAIL: (workspace_id, EMAIL, person.email),
+        }
+        key = matched.get(rule, (workspace_id, PHONE, person.phone))
+        for owner in self._owners.get(key, ()):
+            if owner.contact_id == contact_id:
+                return owner.home_id
+        return contact_id
+
+    async def _cross(
+        self,
+        write: ContactWrite,
+        person: Person,
+        contact_id: UUID | None,
+        bridge: Bridge,
+        merged: list[Merged],
+        suggestions: list[UUID],
+    ) -> tuple[str, UUID | None]:
+        """Merge what a write shows to be one person, or ask; returns why not, and the contact the write is about."""
+        if contact_id is None or bridge.other.id == contact_id or bridge.other.id not in self.batch.views:
+            return "", contact_id
+        await self.batch.flush()
+        one, other = self.batch.views[contact_id].contact, self.batch.views[bridge.other.id].contact
+        facts = BridgeFacts(
+            await external_ids(self._connection, one.id),
+            await external_ids(self._connection, other.id),
+            await is_rejected(self._connection, one.id, other.id),
+            await count_identifiers(self._connection, (one.id, other.id)),
+        )
+        reason = why_not_one(person, known_of(one), replace(bridge, other=known_of(other)), facts, write.policy)
+        if reason:
+            opened = await open_suggestion(
+                self._connection,
+                write.workspace_id,
+                one.id,
+                other.id,
+                rule="bridge",
+                reasons=(
+                    f"one write names both, one by {'e-mail' if bridge.kind == PHONE else 'id'}, "
+                    f"the other by {bridge.kind}; {reason}",
+                ),
+            )
+            if opened is not None:
+                suggestions.append(opened)
+            return reason, contact_id
+        survivor, absorbed = sorted((one.id, other.id))
+        merge = await absorb(
+            self._connection,
+            write.workspace_id,
+            survivor,
+            absorbed,
+            rule="bridge",
+            note=f"{write.source}: one write names both",
+            now=self._now,
+        )
+        merged.append(merge)
+        self.batch.views.pop(absorbed)
+        self.batch.views[survivor] = merge.view
+        self._means = {asked: survivor if means == absorbed else means for asked, means in self._means.items()}
+        self._contents = {key: survivor if known == absorbed else known for key, known in self._contents.items()}
+        for key, owners in self._owners.items():
+            self._owners[key] = [
+                replace(owner, contact_id=survivor) if owner.contact_id == absorbed else owner for owner in owners
+            ]
+        return "", survivor
+
+    async def _attach(
+        self, write: ContactWrite, person: Person, contact_id: UUID, home_id: UUID, found: Match
+    ) -> Person:
+        """Give the contact the keys that nobody has; returns the person without weight where a key names nobody."""
+        for kind in (EMAIL, PHONE):
+            value = getattr(person, kind)
+            if not value:
+                continue
+            key = (write.workspace_id, kind, value)
+            owners = self._owners.setdefault(key, [])
+            if any(owner.contact_id == contact_id for owner in owners):
+                continue
+            standing = "owner"
+            if kind in person.weak:
+                standing = "weak"
+            elif owners and kind == PHONE and found.shares_phone:
+                standing = "shared"
+                self.batch.share(key)
+                person = replace(person, flags=(*person.flags, FLAG_SHARED))
+            elif await self._is_full(write.policy, contact_id, kind):
+                standing = "weak"
+                person = replace(
+                    person, weak=(*person.weak, kind), flags=(*person.flags, full_flag(kind, write.policy))
+                )
+            if standing != "weak":
+                owners.append(Owner(contact_id, home_id, standing))
+            alias = person.alias_key if kind == EMAIL else ""
+            self.batch.identifier(key, home_id, contact_id, standing, alias, write.source)
+        if person.external_id:
+            key = (write.workspace_id, f"{ID}{person.connection}", person.external_id)
+            self._owners.setdefault(key, [Owner(contact_id, home_id)])
+        return person
+
+    async def _is_full(self, policy: Policy, contact_id: UUID, kind: str) -> bool:
+        if self.batch.views[contact_id].contact.version == 0:
+            return False
+        await self.batch.flush()
+        counts = await count_identifiers(self._connection, (contact_id,))
+        return counts.get(kind, 0) >= policy.limit(kind)
+
+    async def _wish(
+        self, person: Person, contact_id: UUID, home_id: UUID, at: datetime, erased_opt_out: datetime | None
+    ) -> bool:
+        """Return whether the contact is not to be contacted (R12): an opt-out stands until an explicit, later consent."""
+        contact = self.batch.views[contact_id].contact
+        opt_out = max(filter(None, (at if person.do_not_contact else None, erased_opt_out)), default=None)
+        if opt_out is None and not person.consent:
+            return contact.do_not_contact
+        consent = at if person.consent else None
+        await self.batch.flush(also=contact_id)
+        # On the row that it was said of, whatever that is merged into: undoing the merge gives each side its own back.
+        if opt_out is not None:
+            await self._connection.execute(
+                "UPDATE contacts SET opted_out_at = greatest(opted_out_at, $2) WHERE id = $1", home_id, opt_out
+            )
+        if consent is not None:
+            await self._connection.execute(
+                "UPDATE contacts SET consented_at = greatest(consented_at, $2) WHERE id = $1", home_id, consent
+            )
+        return await is_opted_out(self._connection, contact_id)
+
+
+def _effective(person: Person, policy: Policy) -> Person:
+    """Return the person with the stack's own view of what names nobody."""
+    weak = [
+        kind
+        for kind in (EMAIL, PHONE)
+        if (value := getattr(person, kind))
+        and kind not in person.weak
+        and (kind not in policy.order or value in policy.blocked)
+    ]
+    return replace(person, weak=(*person.weak, *weak)) if weak else person
+
+
+def _without(person: Person, kind: str, note: str, reason: str) -> tuple[Person, str]:
+    """Return the person without a key that stays with another contact, and the note that says so."""
+    value = getattr(person, kind)
+    note = "; ".join(filter(None, (note, f"{value} belongs to another contact and stays there: {reason}")))
+    raw = {**(person.raw or {}), kind: (person.raw or {}).get(kind, value)}
+    if kind == PHONE:
+        return replace(person, phone="", raw=raw, flags=(*person.flags, FLAG_BRIDGE)), note
+    return replace(person, email="", alias_key="", raw=raw), note
+
+
+def _content(write: ContactWrite) -> bytes | None:
+    """Return by what a write that no key of a contact recognises is recognised when it comes again (R14)."""
+    person = write.person
+    if write.key:
+        return sha256(f"{write.contact_id}\0{write.key}".encode()).digest()
+    is_recognised = person.identifies(EMAIL) or person.identifies(PHONE) or person.external_id or write.contact_id
+    if is_recognised or not person.occurred_at:
+        return None
+    said = orjson.dumps({**person_to_json(person), "source": write.source}, option=orjson.OPT_SORT_KEYS)
+    return sha256(said).digest()

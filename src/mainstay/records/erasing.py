@@ -1,0 +1,44 @@
+"""SQL that takes a deleted contact out of what was kept on the way: deliveries, events, runs and their attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+
+
+async def erase_traces(
+    connection: Connection, workspace_id: UUID, contact_ids: Sequence[UUID], delivery_ids: Sequence[UUID]
+) -> None:
+    """Empty what still speaks of these contacts; that something happened, and when, stays. Open runs are cancelled."""
+    await connection.execute(
+        """
+        UPDATE deliveries SET body = '', headers = '{}', url = '', reason = 'the contact was deleted'
+        WHERE workspace_id = $1 AND id = ANY($2)
+        """,
+        workspace_id,
+        delivery_ids,
+    )
+    await connection.execute(
+        "UPDATE events SET data = '{}' WHERE workspace_id = $1 AND contact_id = ANY($2)", workspace_id, contact_ids
+    )
+    runs = await connection.fetch(
+        """
+        UPDATE runs SET input = '{}', error = '',
+               state = CASE WHEN state IN ('queued', 'running', 'waiting') THEN 'cancelled' ELSE state END,
+               claim = CASE WHEN state IN ('queued', 'running', 'waiting') THEN NULL ELSE claim END,
+               finished_at = coalesce(finished_at, now())
+        WHERE workspace_id = $1 AND (contact_id = ANY($2) OR delivery_id = ANY($3)) RETURNING id
+        """,
+        workspace_id,
+        contact_ids,
+        delivery_ids,
+    )
+    ids = [row["id"] for row in runs]
+    await connection.execute(
+        "UPDATE attempts SET exchanges = '[]', result = NULL, error = '' WHERE run_id = ANY($1)", ids
+    )
+    await connection.execute("DELETE FROM waits WHERE run_id = ANY($1)", ids)
