@@ -25,6 +25,8 @@ from pathlib import Path
 
 import names
 
+from mainstay.identity.normalisation.nicknames import nicknames
+
 FIELDS = ("first_name", "last_name", "email", "phone", "company", "street", "city", "postcode", "country")
 EXTRA = ("birth_date", "number")
 
@@ -170,7 +172,6 @@ class Book:
         self.draw = random.Random(seed)
         self.style = style or style_of(seed)
         self.names = Names(self.draw)
-        self.nicknames = _nicknames()
         self.roads = [*_ROADS, *(self.names.last("") for _ in range(self.style.road_names - len(_ROADS)))]
         self.rows: list[tuple[int, str, Record]] = []
         self._truths: list[Record] = []
@@ -375,7 +376,7 @@ class Book:
         first, last = found["first_name"], found["last_name"]
         match draw.choices(range(8), (18, 9, 9, 14, 9, 22, 11, 5))[0]:
             case 0:
-                known = self.nicknames.get(_plain(first))
+                known = sorted(nicknames(_plain(first)))
                 found["first_name"] = draw.choice(known).capitalize() if known else self.typo(first)
             case 1:
                 found["first_name"] = first[:1] + draw.choice(("", "."))
@@ -417,16 +418,6 @@ def _respell(street: str) -> str:
     begin, _, last = street.rpartition(" ")
     other = {**dict(_TYPES), **{short: long for long, short in _TYPES}}
     return f"{begin} {other.get(last, last)}"
-
-
-def _nicknames() -> dict[str, list[str]]:
-    from mainstay.identity.suggestions.nicknames import pairs
-
-    found: dict[str, list[str]] = {}
-    for one, other in sorted(pairs()):
-        found.setdefault(one, []).append(other)
-        found.setdefault(other, []).append(one)
-    return found
 
 
 def write(rows: Sequence[tuple[int, str, Record]], path: Path, fields: Sequence[str] = FIELDS) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mainstay.identity.normalisation.nicknames import nicknames
 from mainstay.identity.suggestions.columns import Columns
 from mainstay.identity.suggestions.features import Places
-from mainstay.identity.suggestions.nicknames import formal
 
 
 _AT_ONCE = 30_000_000
@@ -89,7 +89,7 @@ RULES = (
 def _codes(columns: Columns) -> dict[str, NDArray[np.uint64]]:
     """Return one number per contact for every part that a rule names; 0 where it is empty."""
     derived: dict[str, tuple[str, Callable[[str], str]]] = {
-        "root": ("first", formal),
+        "root": ("first", _formal),
         "initial": ("first", lambda value: value[:1]),
         "last_initial": ("last", lambda value: value[:1]),
         "first_end": ("first", lambda value: value[-4:] if len(value) > 4 else ""),
@@ -201,3 +201,8 @@ def _sound(value: str) -> str:
         if sign != before and sign not in _VOWELS and sign != " ":
             kept.append(sign)
     return "".join(kept)
+
+
+def _formal(name: str) -> str:
+    """Return the name that a nickname most likely stands for: of those it belongs with, the one with most nicknames."""
+    return max({name, *nicknames(name)}, key=lambda each: (len(nicknames(each)), each))

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mainstay.identity.suggestions.nicknames import pairs
+from mainstay.identity.normalisation.nicknames import nicknames
 from mainstay.identity.suggestions.traits import Traits
 
 Codes = NDArray[np.int32]
@@ -109,7 +109,9 @@ class Columns:
     def nicknames(self) -> NDArray[np.int64]:
         """Return the pairs of codes whose names stand for one another, each as one number, sorted."""
         code = {value: place for place, value in enumerate(self.values["part"])}
-        found = [code[one] << 32 | code[other] for one, other in pairs() if one in code and other in code]
+        found = [
+            place << 32 | code[other] for one, place in code.items() for other in nicknames(one) if other in code
+        ]
         return np.array(sorted(found), dtype=np.int64)
 
     @cached_property

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from mainstay.identity.normalisation import normalise_email, normalise_name, normalise_phone
-from mainstay.identity.normalisation.name import fold
-from mainstay.identity.normalisation.result import Hint, Status
+from mainstay.identity.normalisation import Hint, Status, normalise_email, normalise_phone
+from mainstay.identity.normalisation.folding import fold
+from mainstay.identity.normalisation.name import NameParts, read_fields, read_whole
 
 FIELDS = (
     "first_name",
@@ -42,7 +42,6 @@ _ROAD_TYPES = frozenset(
 )
 _UNITS = frozenset({"apt", "apartment", "unit", "suite", "ste", "flat", "floor", "fl", "room", "rm", "bldg"})
 _LEGAL = frozenset("inc incorporated llc ltd limited gmbh ag co corp corporation company plc llp pty sa the of and".split())
-_SUFFIXES = {"jr": "jr", "junior": "jr", "sr": "sr", "senior": "sr", "ii": "ii", "iii": "iii", "iv": "iv"}
 _NOT_DIGIT = re.compile(r"\D+")
 _DATE = re.compile(r"(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})")
 _MONTH_FIRST = frozenset({"", "US", "CA", "PH"})
@@ -83,7 +82,7 @@ def read(record: Mapping[str, str], region: str) -> Traits:
     if not first_raw and full_raw and last_raw in {"", full_raw} and "," not in full_raw and not company:
         first, middle, last, suffix, company = _of_full_name(full_raw)
     elif full_raw and not (first_raw and last_raw):
-        first, middle, last, suffix = _name("", full_raw)
+        first, middle, last, suffix = _whole_name(full_raw)
     else:
         first, middle, last, suffix = _name(first_raw, last_raw)
     email, alias, local, domain, role = _email(_given(record.get("email")))
@@ -125,18 +124,12 @@ def _folded(text: str) -> str:
 @lru_cache(1 << 17)
 def _name(first: str, last: str) -> tuple[str, str, str, str]:
     """Return given name, middle names, family name and generational suffix."""
-    key = normalise_name(f"{last}, {first}" if first and last else first or last)
-    given, family, suffix = key.given, key.family, key.suffix
-    if first and not last:
-        given, family = f"{given} {family}".strip(), ""
-    elif last and not first and "," not in last and " " not in last.strip():
-        given, family = "", f"{given} {family}".strip()
-    words = family.split()
-    if len(words) > 1 and words[-1] in _SUFFIXES:
-        suffix = _SUFFIXES[words.pop()]
-        family = " ".join(words)
-    begin, _, middle = given.partition(" ")
-    return begin, middle, family, suffix
+    return _parts(read_fields(first, last))
+
+
+def _parts(parts: NameParts) -> tuple[str, str, str, str]:
+    begin, _, middle = fold(" ".join(parts.given)).partition(" ")
+    return begin, middle, fold(" ".join(parts.family)), parts.suffix
 
 
 _ORGANISATION = frozenset(
@@ -151,7 +144,12 @@ def _of_full_name(full: str) -> tuple[str, str, str, str, str]:
     words = fold(full).split()
     if len(words) > 4 or any(word in _ORGANISATION or word[0].isdigit() for word in words):
         return "", "", "", "", _company(full)
-    return (*_name("", full), "")
+    return (*_whole_name(full), "")
+
+
+@lru_cache(1 << 17)
+def _whole_name(full: str) -> tuple[str, str, str, str]:
+    return _parts(read_whole(full))
 
 
 @lru_cache(1 << 10)
