@@ -13,17 +13,16 @@ made on purpose: families at one address and phone, fathers and sons, namesakes,
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
 import string
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 
-
-import names
+import pyarrow as pa
+import pyarrow.parquet as pq
+from name_pools import Names
 
 from mainstay.identity.normalisation.nicknames import nicknames
 
@@ -32,7 +31,6 @@ EXTRA = ("birth_date", "number")
 
 _COUNTRIES = ("US", "GB", "AU", "DE", "IN", "MX", "BR", "PK", "AE")
 _WEIGHTS = (45, 15, 8, 8, 8, 6, 5, 3, 2)
-_PROVIDERS = {"DE": "de_DE", "IN": "en_IN", "MX": "es_MX", "BR": "pt_BR", "PK": "en_PK", "AE": "en_PK"}
 _CITIES = {
     "US": "Tampa Portland Seattle Dallas Chicago Phoenix Charlotte Columbus Austin Miami Boston Denver",
     "GB": "London Manchester Bristol Leeds Glasgow",
@@ -58,12 +56,55 @@ _PHONES = {
 _MAIL = ("gmail.com",) * 56 + ("yahoo.com",) * 14 + ("hotmail.com",) * 11 + ("outlook.com",) * 10 + ("icloud.com",) * 9
 _MAIL_TYPOS = ("gmial.com", "gmal.com", "gmail.co", "gmail.con", "gamil.com", "yaho.com", "hotmial.com", "outlok.com")
 _TRADES = (
-    "Plumbing Electric HVAC Roofing Landscaping Cleaning Dental Law Realty Auto Salon Spa Fitness Media Design "
-    "Consulting Logistics Bakery Painting Flooring Security Solar Moving Pools Windows Insurance"
-).split()
-_ROADS = "Main Oak Elm Maple Cedar Pine Walnut Park Lake Hill River Church Station High Mill King Queen Victoria".split()
+    "Plumbing",
+    "Electric",
+    "HVAC",
+    "Roofing",
+    "Landscaping",
+    "Cleaning",
+    "Dental",
+    "Law",
+    "Realty",
+    "Auto",
+    "Salon",
+    "Spa",
+    "Fitness",
+    "Media",
+    "Design",
+    "Consulting",
+    "Logistics",
+    "Bakery",
+    "Painting",
+    "Flooring",
+    "Security",
+    "Solar",
+    "Moving",
+    "Pools",
+    "Windows",
+    "Insurance",
+)
+_ROADS = (
+    "Main",
+    "Oak",
+    "Elm",
+    "Maple",
+    "Cedar",
+    "Pine",
+    "Walnut",
+    "Park",
+    "Lake",
+    "Hill",
+    "River",
+    "Church",
+    "Station",
+    "High",
+    "Mill",
+    "King",
+    "Queen",
+    "Victoria",
+)
 _TYPES = (("Street", "St"), ("Road", "Rd"), ("Avenue", "Ave"), ("Lane", "Ln"), ("Drive", "Dr"), ("Close", "Cl"))
-_ROLES = "info admin office sales contact bookings hello".split()
+_ROLES = ("info", "admin", "office", "sales", "contact", "bookings", "hello")
 _SUFFIXES = ("Jr", "Jr.", "Sr", "II", "III")
 _NOWHERE = {"street": "", "city": "", "postcode": ""}
 _KEYBOARD = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuiopqsdfghjklaxcvbnmz", strict=True))
@@ -120,51 +161,6 @@ def style_of(seed: int) -> Style:
     )
 
 
-class Names:
-    """First and last names with the frequencies they have in life, or, where none are known, a long-tailed guess."""
-
-    def __init__(self, draw: random.Random) -> None:
-        self._draw = draw
-        first: dict[str, float] = {}
-        for file in ("first:male", "first:female"):
-            for name, weight in _census(names.FILES[file]):
-                first[name] = first.get(name, 0) + weight
-        self._pools = {"": (_Pool(first.items()), _Pool(_census(names.FILES["last"])))}
-        for country, provider in _PROVIDERS.items():
-            found = import_module(f"faker.providers.person.{provider}").Provider
-            self._pools[country] = (_guess(found.first_names, draw), _guess(found.last_names, draw))
-
-    def first(self, country: str) -> str:
-        return self._pool(country)[0].pick(self._draw)
-
-    def last(self, country: str) -> str:
-        return self._pool(country)[1].pick(self._draw)
-
-    def _pool(self, country: str) -> tuple[_Pool, _Pool]:
-        return self._pools.get(country) or self._pools[""]
-
-
-class _Pool:
-    def __init__(self, weighted: Sequence[tuple[str, float]] | Iterator[tuple[str, float]]) -> None:
-        pairs = list(weighted)
-        self._values = [value for value, _ in pairs]
-        self._sums = list(itertools.accumulate(weight for _, weight in pairs))
-
-    def pick(self, draw: random.Random) -> str:
-        return draw.choices(self._values, cum_weights=self._sums)[0]
-
-
-def _census(path: str) -> list[tuple[str, float]]:
-    lines = (line.split() for line in Path(path).read_text().splitlines())
-    return [(parts[0].capitalize(), max(float(parts[1]), 0.0004)) for parts in lines if parts]
-
-
-def _guess(values: Sequence[str], draw: random.Random) -> _Pool:
-    listed = list(dict.fromkeys(values))
-    draw.shuffle(listed)
-    return _Pool([(value, 1 / (rank + 12) ** 0.6) for rank, value in enumerate(listed)])
-
-
 class Book:
     """A book in the making."""
 
@@ -194,7 +190,7 @@ class Book:
                 if draw.random() < share:
                     self._add(kind, change(base))
             if draw.random() < style.role / 3:
-                company, mail = self.company(base), f"{draw.choice(_ROLES)}@{draw.choice(_TRADES).lower()}{draw.randint(1, 9999)}.com"
+                company, mail = self.company(base), self.role_mailbox()
                 for _ in range(draw.randint(2, 5)):
                     self._add("role_mail", {**self.person(base["country"]), "company": company, "email": mail})
         while len(self.rows) < self._size:
@@ -258,6 +254,10 @@ class Book:
         )
         return f"{local}@{domain}"
 
+    def role_mailbox(self) -> str:
+        draw = self.draw
+        return f"{draw.choice(_ROLES)}@{draw.choice(_TRADES).lower()}{draw.randint(1, 9999)}.com"
+
     def phone(self, country: str) -> str:
         draw = self.draw
         code, areas, shape = _PHONES[country]
@@ -286,7 +286,9 @@ class Book:
 
     def relative(self, base: Record) -> Record:
         kept = ["last_name", "street", "city", "postcode"]
-        kept += [name for name, share in (("phone", 0.8), ("company", 0.5), ("email", 0.02)) if self.draw.random() < share]
+        kept += [
+            name for name, share in (("phone", 0.8), ("company", 0.5), ("email", 0.02)) if self.draw.random() < share
+        ]
         found = self.other(base, *kept)
         return found if "email" in kept else found | {"email": self.email(found)}
 
@@ -327,7 +329,13 @@ class Book:
             self._damage_name(found)
         if found["street"] and draw.random() < 0.5:
             found["street"] = _respell(found["street"])
-        for name, share in (("street", 0.04), ("city", 0.03), ("postcode", 0.03), ("company", 0.05), ("birth_date", 0.08)):
+        for name, share in (
+            ("street", 0.04),
+            ("city", 0.03),
+            ("postcode", 0.03),
+            ("company", 0.05),
+            ("birth_date", 0.08),
+        ):
             if found[name] and draw.random() < share * style.damage * 2:
                 found[name] = self.typo(found[name])
         return kind, found
@@ -361,7 +369,9 @@ class Book:
                 domain = draw.choice([each for each in _MAIL_TYPOS if each[0] == domain[0]] or [self.typo(domain)])
                 found["email"] = f"{local}@{domain}"
             else:
-                found["email"] = f"{self.typo(local)}@{domain}" if draw.random() < 0.7 else f"{local}@{self.typo(domain)}"
+                found["email"] = (
+                    f"{self.typo(local)}@{domain}" if draw.random() < 0.7 else f"{local}@{self.typo(domain)}"
+                )
             if found["phone"] and draw.random() < 0.2:
                 found["email"] = ""
         if found["phone"]:
@@ -404,7 +414,12 @@ class Book:
         if sign.isdigit():
             return before + str((int(sign) + draw.randint(1, 9)) % 10) + after
         wrong = _KEYBOARD.get(sign.lower(), "e") if draw.random() < 0.5 else draw.choice(string.ascii_lowercase)
-        choices = (before + wrong + after, before + sign * 2 + after, before + after, before + after[:1] + sign + after[1:])
+        choices = (
+            before + wrong + after,
+            before + sign * 2 + after,
+            before + after,
+            before + after[:1] + sign + after[1:],
+        )
         return draw.choice(choices) or text
 
 
@@ -422,9 +437,6 @@ def _respell(street: str) -> str:
 
 def write(rows: Sequence[tuple[int, str, Record]], path: Path, fields: Sequence[str] = FIELDS) -> None:
     """Write a book as Parquet: id, person, kind and the fields."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     columns = {
         "id": list(range(len(rows))),
         "person": [person for person, _, _ in rows],

@@ -20,8 +20,8 @@ from mainstay.kit.spelling import guess, squash
 
 PARQUET = (".parquet", ".pq")
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "contactid", "recordid", "customerid", "clientid", "personid", "leadid", "userid", "uuid", "key", "recid"),
-    "full_name": ("displayname", "customer", "contact", "client", "person", "sitename", "facility", "provider"),
+    "id": ("id", "contactid", "recordid", "customerid", "clientid", "personid", "leadid", "userid", "uuid"),
+    "full_name": ("displayname", "customer", "client", "contact", "sitename", "facility", "provider"),
     "company": ("employer", "account", "accountname", "org", "companyororganisation"),
     "street": (
         "street", "address", "streetaddress", "address1", "addressline1", "addressline", "street1", "mailingstreet",
@@ -35,7 +35,7 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "country": ("country", "countrycode", "mailingcountry", "billingcountry", "land", "pais"),
     "birth_date": ("birthdate", "dateofbirth", "dob", "birthday", "born", "geburtsdatum"),
     "number": (
-        "number", "ssn", "socsecid", "socialsecuritynumber", "taxid", "nationalid", "membershipnumber", "membernumber",
+        "ssn", "socsecid", "socialsecuritynumber", "taxid", "nationalid", "membershipnumber", "membernumber",
         "customernumber", "accountnumber", "patientid", "licensenumber",
     ),
 }  # fmt: skip
@@ -131,7 +131,17 @@ def _guessed(header: Sequence[str]) -> dict[str, str]:
         field = "full_name" if field == "name" else field
         if field in (*FIELDS, "id") and (field not in best or rank < best[field][0]):
             best[field] = (rank, title)
+    if not best.keys().isdisjoint({"first_name", "last_name"}) and best.get("full_name", (0, ""))[1] not in _named(
+        header
+    ):
+        # Beside first and last names a column "customer" is an id.
+        best.pop("full_name", None)
     return {field: best[field][1] for field in ("id", *FIELDS) if field in best}
+
+
+def _named(header: Sequence[str]) -> set[str]:
+    """Return the titles that say name."""
+    return {title for title in header if "name" in squash(title)}
 
 
 def _csv_layout(path: Path) -> tuple[Layout, int]:
@@ -151,9 +161,11 @@ def _parquet_layout(path: Path) -> tuple[Layout, int]:
 
     try:
         with path.open("rb"), duckdb.connect() as connection:
-            table = connection.read_parquet(str(path))
-            counted = table.count("*").fetchone()
-            return Layout("", "", tuple(table.columns)), counted[0] if counted else 0
+            names = [
+                row[0] for row in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+            ]
+            counted = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
+            return Layout("", "", tuple(names)), counted[0] if counted else 0
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}") from error
     except duckdb.Error as error:
@@ -164,10 +176,10 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     import duckdb
 
     with duckdb.connect() as connection:
-        table = connection.read_parquet(str(path))
-        names = table.columns
+        connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+        names = [column[0] for column in connection.description or ()]
         line = 0
-        while batch := table.fetchmany(_BATCH):
+        while batch := connection.fetchmany(_BATCH):
             for values in batch:
                 line += 1
                 yield Row(

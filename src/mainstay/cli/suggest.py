@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from mainstay.cli.suggesting import Audit
 
 
-def suggest(
+def suggest(  # noqa: PLR0917 - one argument per option
     ctx: typer.Context,
     book: Annotated[Path, typer.Argument(metavar="BOOK", help="A CSV or Parquet file: one contact a line.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the pairs go, as CSV: a, b, score, reasons.")],
     mapping: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="FIELD=COLUMN", help='Which column is which field; may be repeated. "id=": lines.'),
+        typer.Option(
+            "--map", metavar="FIELD=COLUMN", help='Which column is which field; may be repeated. "id=": lines.'
+        ),
     ] = None,
     threshold: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="The least probability of a pair that is written.")

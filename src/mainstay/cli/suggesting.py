@@ -78,11 +78,9 @@ def _read(book: Book, region: str, tally: Tally, say: Callable[[str, int, int], 
     """Fold every contact; refuse those of which nothing can be compared, and ids that come twice."""
     builder, ids, seen = Builder(), list[str](), set[str]()
     for row in book.rows():
-        problem = row.problem
-        contact = None
+        problem, identifier, contact = row.problem, book.id_of(row), None
         if not problem:
             contact = read(book.record(row), region)
-            identifier = book.id_of(row)
             if not (contact.name or contact.email or contact.phone or contact.company):
                 problem = "no name, e-mail, phone or company: nothing to compare"
             elif identifier in seen:
@@ -130,7 +128,11 @@ def _write(
             band[0] += 1
             band[1] += is_shared
     titles = [f"{least:.2f} and up" if least else f"under {_BANDS[-2]:.2f}" for least in _BANDS]
-    return [(title, *counts[least]) for title, least in zip(titles, _BANDS, strict=True) if counts[least][0]]
+    return [
+        (title, counts[least][0], counts[least][1])
+        for title, least in zip(titles, _BANDS, strict=True)
+        if counts[least][0]
+    ]
 
 
 @contextmanager

@@ -8,7 +8,15 @@ from mainstay.identity.suggestions import Traits, read
 
 _FIRST = ("Robert", "Bob", "R.", "Roberta", "Ana Julia", "Ana J.", "Smith", "", "Jsoé", "José")
 _LAST = ("Smith", "Smyth", "S", "Smith Jr.", "García López", "Garcia", "Robert", "", "Szczepański")
-_EMAILS = ("bob@gmail.com", "bob+news@gmail.com", "b.ob@gmail.com", "bob@gmial.com", "info@acme.com", "bobb@gmail.com", "")
+_EMAILS = (
+    "bob@gmail.com",
+    "bob+news@gmail.com",
+    "b.ob@gmail.com",
+    "bob@gmial.com",
+    "info@acme.com",
+    "bobb@gmail.com",
+    "",
+)
 _PHONES = ("+13125550143", "(312) 555-0143", "+13125550144", "5550143", "")
 _COMPANIES = ("Smith Plumbing", "Smith Plumbing LLC", "Plumbing Smith", "Acme Day Care Center", "")
 _STREETS = ("12 Oak Street", "12 Oak St", "12 Oka St", "120 Elm Rd", "")

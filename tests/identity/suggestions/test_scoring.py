@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainstay.identity.suggestions import Columns, Frequencies, Traits, read, score, shipped_model
-from mainstay.identity.suggestions.features import DIFFERENT, EQUAL, FEATURES, INITIAL, MISSING, NICKNAME, TYPO, features
+from mainstay.identity.suggestions.features import (
+    DIFFERENT,
+    EQUAL,
+    FEATURES,
+    INITIAL,
+    MISSING,
+    NICKNAME,
+    TYPO,
+    features,
+)
 from mainstay.identity.suggestions.scoring import read_model
 from tests.identity.suggestions.book import contacts
 
@@ -33,7 +42,7 @@ def compared(one: dict[str, str], other: dict[str, str]) -> dict[str, float]:
         ("Robert Smith", "Robert S", EQUAL, INITIAL),
         ("Robert Smith", "Robetr Smith", TYPO, EQUAL),
         ("Robert Smith", "Walter Smith", DIFFERENT, EQUAL),
-        ("José García López", "José García", EQUAL, INITIAL),
+        ("García López, José", "García, José", EQUAL, INITIAL),
         ("Robert Smith", "Smith Robert", EQUAL, EQUAL),
     ],
 )
@@ -107,7 +116,9 @@ def test_a_rare_name_says_more_than_a_common_one() -> None:
 def test_a_father_is_not_his_son() -> None:
     father = {"full_name": "Clay Hayes", "street": "2483 Franklin Rd", "city": "Perth", "email": "chayes@gmail.com"}
     son = {"first_name": "Clay", "last_name": "Hayes Jr.", **{name: father[name] for name in ("street", "city")}}
-    found = score(read(father, "AU"), [read(father | {"email": "clay9@web.de"}, "AU"), read(son, "AU")], Frequencies(100_000))
+    found = score(
+        read(father, "AU"), [read(father | {"email": "clay9@web.de"}, "AU"), read(son, "AU")], Frequencies(100_000)
+    )
     assert found[0] > 0.9
     assert found[1] < 0.5
 

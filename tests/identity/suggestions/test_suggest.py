@@ -76,6 +76,8 @@ def test_candidates_are_in_order_and_each_once(book: list) -> None:  # type: ign
 def test_what_follows_from_a_chain() -> None:
     left, right = np.array([0, 1, 2, 5]), np.array([1, 2, 3, 6])
     keys, scores, via = implied(left, right, np.array([0.9, 0.9, 0.8, 0.4]), 0.5)
-    found = dict(zip(zip(*(side.tolist() for side in places(keys)), strict=True), scores.round(3).tolist(), strict=True))
+    found = dict(
+        zip(zip(*(side.tolist() for side in places(keys)), strict=True), scores.round(3).tolist(), strict=True)
+    )
     assert found == {(0, 2): 0.81, (1, 3): 0.72, (0, 3): 0.648}
     assert set(via.tolist()) <= {1, 2}

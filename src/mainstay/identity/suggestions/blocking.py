@@ -1,19 +1,21 @@
-"""Which pairs are worth comparing: those that agree in something rare enough. """
+"""Which pairs are worth comparing: those that agree in something rare enough."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mainstay.identity.normalisation.nicknames import nicknames
-from mainstay.identity.suggestions.columns import Columns
+from mainstay.identity.suggestions.columns import Codes, Columns
 from mainstay.identity.suggestions.features import Places
 
-
 _AT_ONCE = 30_000_000
+
+Keys = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ RULES = (
 )
 
 
-def _codes(columns: Columns) -> dict[str, NDArray[np.uint64]]:
+def _codes(columns: Columns) -> dict[str, Keys]:
     """Return one number per contact for every part that a rule names; 0 where it is empty."""
     derived: dict[str, tuple[str, Callable[[str], str]]] = {
         "root": ("first", _formal),
@@ -101,12 +103,14 @@ def _codes(columns: Columns) -> dict[str, NDArray[np.uint64]]:
         "road_begin": ("road", lambda value: value[:4]),
         "company_begin": ("company", lambda value: value[:5]),
     }
-    found: dict[str, NDArray[np.uint64]] = {name: codes.astype(np.uint64) for name, codes in columns.codes.items()}
+    found: dict[str, Keys] = {name: codes.astype(np.uint64) for name, codes in columns.codes.items()}
     for name, (trait, make) in derived.items():
         known: dict[str, int] = {"": 0}
         table = np.array([known.setdefault(make(value), len(known)) for value in columns.of_trait(trait)], np.uint64)
         found[name] = table[columns.codes[trait]]
-    initials = np.minimum(found["initial"], found["last_initial"]) * 1000 + np.maximum(found["initial"], found["last_initial"])
+    initials = np.minimum(found["initial"], found["last_initial"]) * 1000 + np.maximum(
+        found["initial"], found["last_initial"]
+    )
     found["initials"] = np.where((found["initial"] > 0) & (found["last_initial"] > 0), initials, 0)
     # The given name in the family name's field, and a slip in one of them.
     parts = columns.of_trait("first")
@@ -118,12 +122,12 @@ def _codes(columns: Columns) -> dict[str, NDArray[np.uint64]]:
     return found
 
 
-def candidates(columns: Columns, on_rule: Callable[[], None] = lambda: None) -> NDArray[np.uint64]:
+def candidates(columns: Columns, on_rule: Callable[[], None] = lambda: None) -> Keys:
     """Return the pairs worth comparing, each once and in order: the lower place in the upper 32 bits of each number."""
     parts = _codes(columns)
     words = columns.words[0]
     found = np.zeros(0, np.uint64)
-    waiting: list[NDArray[np.uint64]] = []
+    waiting: list[Keys] = []
     for rule in RULES:
         waiting += _pairs(*_keys(rule, parts, columns, words), rule.most)
         if sum(map(len, waiting)) > _AT_ONCE:
@@ -133,35 +137,35 @@ def candidates(columns: Columns, on_rule: Callable[[], None] = lambda: None) -> 
     return np.unique(np.concatenate([found, *waiting]))
 
 
-def places(pairs: NDArray[np.uint64]) -> tuple[Places, Places]:
+def places(pairs: Keys) -> tuple[Places, Places]:
     """Return both places of each pair."""
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-def _keys(rule: Rule, parts: dict[str, NDArray[np.uint64]], columns: Columns, words: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+def _keys(rule: Rule, parts: Mapping[str, Keys], columns: Columns, words: Codes) -> tuple[Keys, Places]:
     """Return the key of every contact that has all parts, and its place."""
     size = columns.size
     if "company_word" in rule.parts:
         table = words[columns.codes["company"]]
-        places, column = np.nonzero(table)
-        key = table[places, column].astype(np.uint64)
-        rest = [parts[name][places] for name in rule.parts if name != "company_word"]
+        holders, column = np.nonzero(table)
+        key = table[holders, column].astype(np.uint64)
+        rest = [parts[name][holders] for name in rule.parts if name != "company_word"]
     else:
-        places = np.arange(size)
+        holders = np.arange(size)
         key = np.zeros(size, np.uint64)
         rest = [parts[name] for name in rule.parts]
         if len(rest) == 1:
             key, rest = rest[0], []
             whole = key != 0
-            return key[whole], places[whole]
-    whole = np.ones(len(places), bool)
+            return key[whole], holders[whole]
+    whole = np.ones(len(holders), bool)
     for codes in rest:
         whole &= codes != 0
         key = _mix(key, codes)
-    return key[whole], places[whole]
+    return key[whole], holders[whole]
 
 
-def _mix(key: NDArray[np.uint64], codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _mix(key: Keys, codes: Keys) -> Keys:
     """Join two keys to one of 64 bits, spread evenly: two different ones fall together once in 10^19."""
     with np.errstate(over="ignore"):
         mixed = (key ^ (key >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9) + codes + np.uint64(1)
@@ -169,7 +173,7 @@ def _mix(key: NDArray[np.uint64], codes: NDArray[np.uint64]) -> NDArray[np.uint6
         return mixed ^ (mixed >> np.uint64(31))
 
 
-def _pairs(keys: NDArray[np.uint64], holders: Places, most: int) -> list[NDArray[np.uint64]]:
+def _pairs(keys: Keys, holders: Places, most: int) -> list[Keys]:
     """Return all pairs within blocks of 2 to ``most`` contacts."""
     if len(keys) < 2:
         return []
@@ -197,7 +201,7 @@ def _sound(value: str) -> str:
         return ""
     plain = value.translate(_SOUNDS)
     kept = [plain[0]]
-    for before, sign in zip(plain, plain[1:], strict=False):
+    for before, sign in pairwise(plain):
         if sign != before and sign not in _VOWELS and sign != " ":
             kept.append(sign)
     return "".join(kept)

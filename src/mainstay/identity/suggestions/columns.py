@@ -20,7 +20,20 @@ Strings = NDArray[np.object_]
 
 # First and last names share a dictionary: people write one into the other's field.
 _SHARED = {"first": "part", "last": "part"}
-COUNTED = ("first", "last", "name", "email", "local", "domain", "phone", "company", "street", "city", "postcode", "house")
+COUNTED = (
+    "first",
+    "last",
+    "name",
+    "email",
+    "local",
+    "domain",
+    "phone",
+    "company",
+    "address",
+    "city",
+    "postcode",
+    "house",
+)
 
 
 @dataclass(slots=True)
@@ -109,9 +122,7 @@ class Columns:
     def nicknames(self) -> NDArray[np.int64]:
         """Return the pairs of codes whose names stand for one another, each as one number, sorted."""
         code = {value: place for place, value in enumerate(self.values["part"])}
-        found = [
-            place << 32 | code[other] for one, place in code.items() for other in nicknames(one) if other in code
-        ]
+        found = [place << 32 | code[other] for one, place in code.items() for other in nicknames(one) if other in code]
         return np.array(sorted(found), dtype=np.int64)
 
     @cached_property

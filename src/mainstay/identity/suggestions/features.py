@@ -17,12 +17,13 @@ from rapidfuzz.process import cpdist
 from mainstay.identity.suggestions.columns import Codes, Columns, Floats
 
 FEATURES = (
-    "first", "first_similarity", "first_rarity", "last", "last_similarity", "last_rarity", "middle", "suffix", "swapped",
-    "namesakes_expected", "namesakes", "name_similarity", "email", "local_distance", "local_similarity",
-    "domain_distance", "domain_rarity", "local_digits", "local_length", "email_holders", "role", "phone_distance",
-    "phone_holders", "phone_prefix", "company", "company_words", "company_words_all", "company_rarity", "house",
-    "road_similarity", "street", "city", "city_rarity", "postcode_distance", "postcode_rarity", "country", "birth_date",
-    "birth_year", "number_distance", "by_chance", "names_given",
+    "first", "first_similarity", "first_rarity", "last", "last_similarity", "last_rarity", "middle", "suffix",
+    "swapped", "namesakes_expected", "namesakes", "name_similarity", "email", "local_distance",
+    "local_similarity", "domain_distance", "domain_rarity", "local_digits", "local_length", "email_holders",
+    "role", "phone_distance", "phone_holders", "phone_prefix", "company", "company_words", "company_words_all",
+    "company_rarity", "house", "address_holders", "road_similarity", "street", "city", "city_rarity",
+    "postcode_distance", "postcode_rarity", "country", "birth_date", "birth_year", "number_distance", "by_chance",
+    "names_given",
 )  # fmt: skip
 """The columns of what :func:`features` returns, in order."""
 
@@ -57,10 +58,9 @@ def _similarity(one: NDArray[np.object_], other: NDArray[np.object_]) -> Floats:
 
 def _winkler(one: NDArray[np.object_], other: NDArray[np.object_]) -> Floats:
     # Not symmetric for all texts: the greater of both ways is.
-    return np.maximum(
-        cpdist(one, other, scorer=JaroWinkler.similarity, dtype=np.float64, workers=1),
-        cpdist(other, one, scorer=JaroWinkler.similarity, dtype=np.float64, workers=1),
-    )
+    found: Floats = cpdist(one, other, scorer=JaroWinkler.similarity, dtype=np.float64, workers=1)
+    back: Floats = cpdist(other, one, scorer=JaroWinkler.similarity, dtype=np.float64, workers=1)
+    return np.maximum(found, back, out=found)
 
 
 def _words(one: NDArray[np.object_], other: NDArray[np.object_]) -> Floats:
@@ -119,32 +119,12 @@ class _Pairs:
         swapped = np.zeros(len(found_first))
         first_cover = self._cover("first", *first, found_first)
         last_cover = self._cover("last", *last, found_last)
-        # Written the other way round.
         apart = np.flatnonzero((found_first <= SIMILAR) & (found_last <= SIMILAR))
         if len(apart):
-            one, two = (first[0][apart], last[1][apart]), (last[0][apart], first[1][apart])
-            crossed = [self._part(*one), self._part(*two)]
-            better = np.flatnonzero(
-                (np.minimum(crossed[0][0], crossed[1][0]) >= TYPO)
-                | ((np.maximum(crossed[0][0], crossed[1][0]) >= NICKNAME) & (found_first[apart] <= DIFFERENT))
-            )
-            places = apart[better]
-            swapped[places] = 1.0
-            # Which of the two is the family name nobody knows: the order by rarity is the same from both sides.
-            cover = [
-                self._cover("first", *(each[better] for each in way), told[0][better])
-                for way, told in zip((one, two), crossed, strict=True)
-            ]
-            ranks = [list(zip(cover[way], crossed[way][1][better], crossed[way][0][better], strict=True)) for way in (0, 1)]
-            is_turned = np.array([one_rank < other_rank for one_rank, other_rank in zip(*ranks, strict=True)], dtype=bool)
-            pick = [np.where(is_turned, 1, 0), np.where(is_turned, 0, 1)]
-            for target, index in ((0, pick[0]), (1, pick[1])):
-                rel = np.where(index == 0, crossed[0][0][better], crossed[1][0][better])
-                sim = np.where(index == 0, crossed[0][1][better], crossed[1][1][better])
-                cov = np.where(index == 0, cover[0], cover[1])
-                (found_first, found_last)[target][places] = rel
-                (alike_first, alike_last)[target][places] = sim
-                (first_cover, last_cover)[target][places] = cov
+            turned, common, rare = self._turned(apart, found_first[apart] <= DIFFERENT)
+            swapped[turned] = 1.0
+            found_first[turned], alike_first[turned], first_cover[turned] = common
+            found_last[turned], alike_last[turned], last_cover[turned] = rare
         first_rarity, last_rarity = np.log10(first_cover), np.log10(last_cover)
         return {
             "first": found_first,
@@ -161,6 +141,28 @@ class _Pairs:
             "name_similarity": self.measure("name", _words, 1.0),
             "names_given": sum((codes != 0).astype(np.float64) for codes in (*first, *last)),
         }
+
+    def _turned(self, apart: Places, differs: NDArray[np.bool_]) -> tuple[Places, Floats, Floats]:
+        """Return which of ``apart`` agree when one name is written the other way round, and how both parts agree.
+
+        Which part is the family name nobody knows: the rarer one is taken for it, the same from both sides. Each part
+        is (relation, similarity, cover).
+        """
+        one_first, other_first = (codes[apart] for codes in self.codes("first"))
+        one_last, other_last = (codes[apart] for codes in self.codes("last"))
+        parts = []
+        for one, other in ((one_first, other_last), (one_last, other_first)):
+            relation, similarity = self._part(one, other)
+            parts.append(np.stack([relation, similarity, self._cover("first", one, other, relation)]))
+        worse, better = np.minimum(parts[0][0], parts[1][0]), np.maximum(parts[0][0], parts[1][0])
+        agree = np.flatnonzero((worse >= TYPO) | ((better >= NICKNAME) & differs))
+        one_part, other_part = parts[0][:, agree], parts[1][:, agree]
+        is_rarer = np.zeros(len(agree), dtype=bool)
+        is_equal = np.ones(len(agree), dtype=bool)
+        for quality in (2, 1, 0):
+            is_rarer |= is_equal & (one_part[quality] < other_part[quality])
+            is_equal &= one_part[quality] == other_part[quality]
+        return apart[agree], np.where(is_rarer, other_part, one_part), np.where(is_rarer, one_part, other_part)
 
     def _part(self, one: Codes, other: Codes) -> tuple[Floats, Floats]:
         """Return how two parts of names stand to each other, and how similar they are spelled."""
@@ -295,6 +297,7 @@ class _Pairs:
     def addresses(self) -> dict[str, Floats]:
         return {
             "house": self.equal("house"),
+            "address_holders": self.holders("address"),
             "road_similarity": self.measure("road", _similarity, 1.0),
             "street": self.measure("street", _similarity, 1.0),
             "city": self.measure("city", _similarity, 1.0),
@@ -320,9 +323,7 @@ class _Pairs:
         """Return log10 of the number of contacts that would agree with one of the two in all this by chance."""
         expected = made["namesakes_expected"].copy()
         # One of them says most about where: street and postcode belong together, and to the city.
-        house = np.where(
-            (made["house"] == 1) & (made["road_similarity"] > 0.8), self.rarity("house") - 1.5, 0.0
-        )
+        house = np.where((made["house"] == 1) & (made["road_similarity"] > 0.8), self.rarity("house") - 1.5, 0.0)
         postcode = np.where(made["postcode_distance"] == 0, made["postcode_rarity"], 0.0)
         city = np.where(made["city"] == 1, made["city_rarity"], 0.0)
         expected += np.minimum(np.minimum(house, postcode), city)

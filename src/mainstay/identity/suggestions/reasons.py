@@ -33,7 +33,7 @@ def reasons(row: NDArray[np.float32]) -> list[str]:
     ``row`` is one row of :func:`features`.
     """
     value = {name: float(row[place]) for name, place in _AT.items()}
-    found = [*_identifiers(value), *_names(value), *_place(value)]
+    found = [*_identifiers(value), *_numbers(value), *_names(value), *_place(value)]
     return [each for each in found if not each.startswith("but ")] + [each for each in found if each.startswith("but ")]
 
 
@@ -85,6 +85,11 @@ def _identifiers(value: dict[str, float]) -> list[str]:
         found.append("same phone" + (" (shared by many)" if value["phone_holders"] > 0.6 else ""))
     elif value["phone_distance"] == 1:
         found.append("phones differ by one digit")
+    return found
+
+
+def _numbers(value: dict[str, float]) -> list[str]:
+    found = []
     if value["number_distance"] == 0:
         found.append("same number")
     elif value["number_distance"] == 1:

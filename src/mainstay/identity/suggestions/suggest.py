@@ -30,8 +30,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """Pairs of places, the likeliest first. ``via`` is the contact in between, -1 for a pair that stands by itself;
-    ``has_identifier`` tells which pairs share a canonical e-mail or phone.
+    """Pairs of places, the likeliest first.
+
+    ``via`` is the contact in between, -1 for a pair that stands by itself; ``has_identifier`` tells which pairs share a
+    canonical e-mail or phone.
     """
 
     left: Places
@@ -97,13 +99,16 @@ def why(columns: Columns, found: Suggestions) -> Iterator[list[str]]:
 
 
 def by_rule(matrix: Matrix) -> NDArray[np.bool_]:
-    """Tell which pairs the rules take for one person: the same e-mail (R3), or the same phone and names that fit (R4)."""
+    """Tell which pairs are one person by the rules: the same e-mail (R3), or the same phone and names that fit (R4)."""
     first, last = matrix[:, _AT["first"]], matrix[:, _AT["last"]]
     fits = ((first >= INITIAL) | (first == MISSING)) & ((last >= INITIAL) | (last == MISSING))
+    # Two firms on one line are no one person with two missing names.
+    company = matrix[:, _AT["company"]]
+    fits &= (first != MISSING) | (last != MISSING) | (company == MISSING) | (company == 1)
     may_be_one = (matrix[:, _AT["suffix"]] != 0) & (matrix[:, _AT["suffix"]] != -2)
     email = (matrix[:, _AT["email"]] == 4) & (matrix[:, _AT["role"]] == 0)
     phone = (matrix[:, _AT["phone_distance"]] == 0) & fits
-    return (email | phone) & may_be_one
+    return np.asarray((email | phone) & may_be_one, dtype=bool)
 
 
 def _scored(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from mainstay.identity.normalisation import Hint, Status, normalise_email, normalise_phone
+from mainstay.identity.normalisation import Status, normalise_email, normalise_phone
 from mainstay.identity.normalisation.folding import fold
 from mainstay.identity.normalisation.name import NameParts, read_fields, read_whole
 
@@ -37,11 +37,30 @@ _ROAD_WORDS = {
     "north": "n", "south": "s", "east": "e", "west": "w", "northeast": "ne", "northwest": "nw", "southeast": "se",
     "southwest": "sw", "saint": "st", "mount": "mt",
 }  # fmt: skip
-_ROAD_TYPES = frozenset(
-    "st rd ave ln dr cl ct pl blvd sq ter cres cct hwy pkwy cir way n s e w ne nw se sw".split()
-)
+_ROAD_TYPES = frozenset({*_ROAD_WORDS.values(), "way"} - {"mt"})
 _UNITS = frozenset({"apt", "apartment", "unit", "suite", "ste", "flat", "floor", "fl", "room", "rm", "bldg"})
-_LEGAL = frozenset("inc incorporated llc ltd limited gmbh ag co corp corporation company plc llp pty sa the of and".split())
+_LEGAL = frozenset(
+    {
+        "inc",
+        "incorporated",
+        "llc",
+        "ltd",
+        "limited",
+        "gmbh",
+        "ag",
+        "co",
+        "corp",
+        "corporation",
+        "company",
+        "plc",
+        "llp",
+        "pty",
+        "sa",
+        "the",
+        "of",
+        "and",
+    }
+)
 _NOT_DIGIT = re.compile(r"\D+")
 _DATE = re.compile(r"(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})")
 _MONTH_FIRST = frozenset({"", "US", "CA", "PH"})
@@ -62,6 +81,7 @@ class Traits(NamedTuple):
     role: str = ""
     phone: str = ""
     company: str = ""
+    address: str = ""
     house: str = ""
     road: str = ""
     street: str = ""
@@ -100,6 +120,7 @@ def read(record: Mapping[str, str], region: str) -> Traits:
         role,
         _phone(_given(record.get("phone")), region),
         company,
+        f"{house} {road}" if house and road else "",
         house,
         road,
         street,
@@ -133,8 +154,32 @@ def _parts(parts: NameParts) -> tuple[str, str, str, str]:
 
 
 _ORGANISATION = frozenset(
-    "inc llc ltd gmbh corp school center centre services service college church hospital clinic institute university "
-    "academy association foundation company group care day nursery".split()
+    {
+        "inc",
+        "llc",
+        "ltd",
+        "gmbh",
+        "corp",
+        "school",
+        "center",
+        "centre",
+        "services",
+        "service",
+        "college",
+        "church",
+        "hospital",
+        "clinic",
+        "institute",
+        "university",
+        "academy",
+        "association",
+        "foundation",
+        "company",
+        "group",
+        "care",
+        "day",
+        "nursery",
+    }
 )
 
 
@@ -165,8 +210,10 @@ def _email(raw: str) -> tuple[str, str, str, str, str]:
     email = read_.canonical if read_.status is Status.VALID else raw.strip().lower()
     local, _, domain = email.rpartition("@")
     bare = local.partition("+")[0]
-    alias = read_.alias_key or f"{bare.replace('.', '') if domain in {'gmail.com', 'googlemail.com'} else bare}@{domain}"
-    return email, alias, bare, domain, "role" if read_.hint == Hint.ROLE_MAILBOX else ""
+    alias = (
+        read_.alias_key or f"{bare.replace('.', '') if domain in {'gmail.com', 'googlemail.com'} else bare}@{domain}"
+    )
+    return email, alias, bare, domain, "" if read_.identifying or read_.status is not Status.VALID else "role"
 
 
 def _phone(raw: str, region: str) -> str:
