@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from mainstay.identity.suggestions import FIELDS, Builder, Columns, read
+from mainstay.identity.suggestions import FIELDS, Builder, Columns, read, shares_identifier
 
 CONTACTS = ("first_name", "last_name", "email", "phone", "company", "street", "city", "postcode", "country")
 
@@ -36,3 +36,16 @@ def load(path: Path, fields: Sequence[str] = FIELDS, where: str = "true") -> tup
     people: dict[Any, int] = {}
     person = np.array([people.setdefault(row[label], len(people)) for row in rows])
     return columns_of(rows, names, fields), person
+
+
+def true_pairs(person: np.ndarray, columns: Columns) -> int:
+    """Return how many pairs are one person and share no identifier."""
+    order = np.argsort(person, kind="stable")
+    begins = np.flatnonzero(np.r_[True, np.diff(person[order]) != 0])
+    sizes = np.diff(np.r_[begins, len(order)])
+    count = 0
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        block = order[begins[sizes == size][:, None] + np.arange(size)]
+        one, other = np.triu_indices(size, 1)
+        count += int((~shares_identifier(columns, block[:, one].ravel(), block[:, other].ravel())).sum())
+    return count

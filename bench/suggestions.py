@@ -25,9 +25,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import people
-from labelled_books import CONTACTS, load
-
-from mainstay.identity.suggestions import shares_identifier
+from labelled_books import CONTACTS, load, true_pairs
 
 SEEDS = {100_000: 31, 1_000_000: 5}
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -47,14 +45,7 @@ def truth_of(path: Path) -> Truth:
     columns, person = load(path, CONTACTS)
     with duckdb.connect() as connection:
         ids = [str(row[0]) for row in connection.execute("SELECT id FROM read_parquet(?)", [str(path)]).fetchall()]
-    order = np.argsort(person, kind="stable")
-    begins = np.flatnonzero(np.r_[True, np.diff(person[order]) != 0])
-    sizes = np.diff(np.r_[begins, len(order)])
-    count = 0
-    for size in np.unique(sizes[sizes > 1]).tolist():
-        block = order[begins[sizes == size][:, None] + np.arange(size)]
-        one, other = np.triu_indices(size, 1)
-        count += int((~shares_identifier(columns, block[:, one].ravel(), block[:, other].ravel())).sum())
+    count = true_pairs(person, columns)
     return Truth(dict(zip(ids, person.tolist(), strict=True)), count)
 
 
@@ -102,9 +93,8 @@ def reliability(scores: np.ndarray, is_one: np.ndarray) -> None:
     for low, high in pairwise(BANDS):
         inside = (scores >= low) & (scores < high)
         if inside.any():
-            print(
-                f"    {low:.2f}-{min(high, 1):.2f}: {scores[inside].mean():.3f} {is_one[inside].mean():.3f} {inside.sum():,}"
-            )
+            said, true = scores[inside].mean(), is_one[inside].mean()
+            print(f"    {low:.2f}-{min(high, 1):.2f}: {said:.3f} {true:.3f} {inside.sum():,}")
 
 
 def main() -> None:

