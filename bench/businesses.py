@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import people
+from damage import Record
 
 FIELDS = ("full_name", "phone", "street", "city")
 
@@ -30,7 +31,7 @@ _ENDS = ("", "", "", ", Inc.", " Inc", " LLC", " - Main Office", " #2", " I/T", 
 class Book(people.Book):
     """A list in the making: every place is listed once to eight times."""
 
-    def make(self) -> list[tuple[int, str, people.Record]]:
+    def make(self) -> list[tuple[int, str, Record]]:
         """Return rows as (place, kind, record), shuffled."""
         draw = self.draw
         groups = [f"{self.names.last('')} {draw.choice(_GROUPS)}" for _ in range(max(self._size // 60, 3))]
@@ -55,7 +56,7 @@ class Book(people.Book):
         draw.shuffle(self.rows)
         return self.rows
 
-    def place(self, group: str) -> people.Record:
+    def place(self, group: str) -> Record:
         """Return what is true of a place."""
         draw = self.draw
         words = [self.names.last("") for _ in range(draw.choice((1, 1, 2)))]
@@ -70,7 +71,7 @@ class Book(people.Book):
             "city": draw.choice(("Chicago", "Austin", "Boston")) if draw.random() < 0.5 else "",
         }
 
-    def listing(self, truth: people.Record) -> people.Record:
+    def listing(self, truth: Record) -> Record:
         """Return how one directory lists it."""
         draw = self.draw
         name = truth["name"] if draw.random() < 0.7 else truth["short"]
@@ -83,7 +84,7 @@ class Book(people.Book):
             if draw.random() < 0.12:
                 name = truth["group"]
         if draw.random() < 0.12:
-            name = self.typo(name)
+            name = self.damage.typo(name)
         name += draw.choice(_ENDS)
         if draw.random() < 0.25:
             name = name.upper()
@@ -96,7 +97,7 @@ class Book(people.Book):
         kind = draw.choice(("", "St", "St.", "Street", "Ave", "Avenue"))
         street = " ".join(part for part in (truth["street"], side, truth["road"], kind) if part)
         if draw.random() < 0.04:
-            street = self.typo(street)
+            street = self.damage.typo(street)
         return {
             "full_name": name,
             "phone": phone if draw.random() < 0.95 else "",

@@ -14,17 +14,14 @@ from __future__ import annotations
 
 import argparse
 import random
-import string
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from damage import ROAD_TYPES, Damage, Record, plain, respell
 from name_pools import Names
-
-from mainstay.identity.normalisation.nicknames import nicknames
 
 FIELDS = ("first_name", "last_name", "email", "phone", "company", "street", "city", "postcode", "country")
 EXTRA = ("birth_date", "number")
@@ -56,60 +53,17 @@ _PHONES = {
 _MAIL = ("gmail.com",) * 56 + ("yahoo.com",) * 14 + ("hotmail.com",) * 11 + ("outlook.com",) * 10 + ("icloud.com",) * 9
 _MAIL_TYPOS = ("gmial.com", "gmal.com", "gmail.co", "gmail.con", "gamil.com", "yaho.com", "hotmial.com", "outlok.com")
 _TRADES = (
-    "Plumbing",
-    "Electric",
-    "HVAC",
-    "Roofing",
-    "Landscaping",
-    "Cleaning",
-    "Dental",
-    "Law",
-    "Realty",
-    "Auto",
-    "Salon",
-    "Spa",
-    "Fitness",
-    "Media",
-    "Design",
-    "Consulting",
-    "Logistics",
-    "Bakery",
-    "Painting",
-    "Flooring",
-    "Security",
-    "Solar",
-    "Moving",
-    "Pools",
-    "Windows",
-    "Insurance",
-)
+    "Plumbing", "Electric", "HVAC", "Roofing", "Landscaping", "Cleaning", "Dental", "Law", "Realty", "Auto",
+    "Salon", "Spa", "Fitness", "Media", "Design", "Consulting", "Logistics", "Bakery", "Painting", "Flooring",
+    "Security", "Solar", "Moving", "Pools", "Windows", "Insurance",
+)  # fmt: skip
 _ROADS = (
-    "Main",
-    "Oak",
-    "Elm",
-    "Maple",
-    "Cedar",
-    "Pine",
-    "Walnut",
-    "Park",
-    "Lake",
-    "Hill",
-    "River",
-    "Church",
-    "Station",
-    "High",
-    "Mill",
-    "King",
-    "Queen",
-    "Victoria",
-)
-_TYPES = (("Street", "St"), ("Road", "Rd"), ("Avenue", "Ave"), ("Lane", "Ln"), ("Drive", "Dr"), ("Close", "Cl"))
+    "Main", "Oak", "Elm", "Maple", "Cedar", "Pine", "Walnut", "Park", "Lake", "Hill", "River", "Church", "Station",
+    "High", "Mill", "King", "Queen", "Victoria",
+)  # fmt: skip
 _ROLES = ("info", "admin", "office", "sales", "contact", "bookings", "hello")
 _SUFFIXES = ("Jr", "Jr.", "Sr", "II", "III")
 _NOWHERE = {"street": "", "city": "", "postcode": ""}
-_KEYBOARD = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuiopqsdfghjklaxcvbnmz", strict=True))
-
-Record = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -168,6 +122,7 @@ class Book:
         self.draw = random.Random(seed)
         self.style = style or style_of(seed)
         self.names = Names(self.draw)
+        self.damage = Damage(self.draw)
         self.roads = [*_ROADS, *(self.names.last("") for _ in range(self.style.road_names - len(_ROADS)))]
         self.rows: list[tuple[int, str, Record]] = []
         self._truths: list[Record] = []
@@ -236,7 +191,7 @@ class Book:
 
     def email(self, record: Record) -> str:
         draw = self.draw
-        first, last = (_plain(record[name]) or "x" for name in ("first_name", "last_name"))
+        first, last = (plain(record[name]) or "x" for name in ("first_name", "last_name"))
         domain = draw.choice(_MAIL)
         if draw.random() < 0.25:
             domain = f"{last}{draw.choice(_TRADES).lower()}{draw.randint(1, 99):02}.com"
@@ -270,7 +225,7 @@ class Book:
         draw = self.draw
         city = draw.choice(_CITIES[record["country"]].split())
         number = draw.randint(1, 9999) if draw.random() < 0.7 else draw.randint(1, 200)
-        record["street"] = f"{number} {draw.choice(self.roads)} {draw.choice(_TYPES)[draw.randint(0, 1)]}"
+        record["street"] = f"{number} {draw.choice(self.roads)} {draw.choice(ROAD_TYPES)[draw.randint(0, 1)]}"
         record["city"] = city
         if self.style.real_postcodes:
             area = sum(map(ord, city)) % 90 + 10
@@ -326,9 +281,9 @@ class Book:
             if draw.random() < 0.3:
                 found[name] = ""
         if draw.random() < style.damage:
-            self._damage_name(found)
+            self.damage.name(found)
         if found["street"] and draw.random() < 0.5:
-            found["street"] = _respell(found["street"])
+            found["street"] = respell(found["street"])
         for name, share in (
             ("street", 0.04),
             ("city", 0.03),
@@ -337,7 +292,7 @@ class Book:
             ("birth_date", 0.08),
         ):
             if found[name] and draw.random() < share * style.damage * 2:
-                found[name] = self.typo(found[name])
+                found[name] = self.damage.typo(found[name])
         return kind, found
 
     def _identifiers(self, kind: str, record: Record, found: Record) -> None:
@@ -366,12 +321,13 @@ class Book:
         if found["email"]:
             local, _, domain = found["email"].partition("@")
             if draw.random() < 0.4 and domain in _MAIL:
-                domain = draw.choice([each for each in _MAIL_TYPOS if each[0] == domain[0]] or [self.typo(domain)])
-                found["email"] = f"{local}@{domain}"
+                near = [each for each in _MAIL_TYPOS if each[0] == domain[0]]
+                domain = draw.choice(near or [self.damage.typo(domain)])
+            elif draw.random() < 0.7:
+                local = self.damage.typo(local)
             else:
-                found["email"] = (
-                    f"{self.typo(local)}@{domain}" if draw.random() < 0.7 else f"{local}@{self.typo(domain)}"
-                )
+                domain = self.damage.typo(domain)
+            found["email"] = f"{local}@{domain}"
             if found["phone"] and draw.random() < 0.2:
                 found["email"] = ""
         if found["phone"]:
@@ -380,59 +336,6 @@ class Book:
             elif draw.random() < 0.9:
                 place = draw.randrange(len(found["phone"]) - 7, len(found["phone"]))
                 found["phone"] = f"{found['phone'][:place]}{draw.randint(0, 9)}{found['phone'][place + 1 :]}"
-
-    def _damage_name(self, found: Record) -> None:
-        draw = self.draw
-        first, last = found["first_name"], found["last_name"]
-        match draw.choices(range(8), (18, 9, 9, 14, 9, 22, 11, 5))[0]:
-            case 0:
-                known = sorted(nicknames(_plain(first)))
-                found["first_name"] = draw.choice(known).capitalize() if known else self.typo(first)
-            case 1:
-                found["first_name"] = first[:1] + draw.choice(("", "."))
-            case 2:
-                found["last_name"] = last[:1] + draw.choice(("", "."))
-            case 3:
-                found["first_name"], found["last_name"] = last, first
-            case 4:
-                found["first_name"] = f"{first} {draw.choice(string.ascii_uppercase)}{draw.choice(('', '.'))}"
-            case 5:
-                name = draw.choice(("first_name", "last_name"))
-                found[name] = self.typo(found[name])
-            case 6:
-                found["first_name"], found["last_name"] = first.upper(), last.upper()
-            case _:
-                found["first_name"] = ""
-
-    def typo(self, text: str) -> str:
-        """Return the text with one slip of the fingers."""
-        draw = self.draw
-        if not text:
-            return text
-        place = draw.randrange(len(text))
-        before, sign, after = text[:place], text[place], text[place + 1 :]
-        if sign.isdigit():
-            return before + str((int(sign) + draw.randint(1, 9)) % 10) + after
-        wrong = _KEYBOARD.get(sign.lower(), "e") if draw.random() < 0.5 else draw.choice(string.ascii_lowercase)
-        choices = (
-            before + wrong + after,
-            before + sign * 2 + after,
-            before + after,
-            before + after[:1] + sign + after[1:],
-        )
-        return draw.choice(choices) or text
-
-
-def _plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKD", text.lower())
-    return "".join(sign for sign in folded if sign.isascii() and sign.isalpha())
-
-
-def _respell(street: str) -> str:
-    """Return a street with its last word long where it was short, and the other way round."""
-    begin, _, last = street.rpartition(" ")
-    other = {**dict(_TYPES), **{short: long for long, short in _TYPES}}
-    return f"{begin} {other.get(last, last)}"
 
 
 def write(rows: Sequence[tuple[int, str, Record]], path: Path, fields: Sequence[str] = FIELDS) -> None:
