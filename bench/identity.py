@@ -44,8 +44,38 @@ REPEATS, SHARED = 0.05, 0.005
 """Shares of a list: lines about somebody who was in it before, and of somebody else on the same phone."""
 
 _FIRST = tuple(
-    "James|Mary|Robert|Patricia|John|Jennifer|Michael|Linda|David|Elizabeth|William|Barbara|Richard|Susan|Joseph|Jessica"
-    "|Thomas|Sarah|Karen|Lisa|Daniel|Nancy|Matthew|Betty|Anthony|Ana|Jose|Wei|Fatima|Olga".split("|")
+    [
+        "James",
+        "Mary",
+        "Robert",
+        "Patricia",
+        "John",
+        "Jennifer",
+        "Michael",
+        "Linda",
+        "David",
+        "Elizabeth",
+        "William",
+        "Barbara",
+        "Richard",
+        "Susan",
+        "Joseph",
+        "Jessica",
+        "Thomas",
+        "Sarah",
+        "Karen",
+        "Lisa",
+        "Daniel",
+        "Nancy",
+        "Matthew",
+        "Betty",
+        "Anthony",
+        "Ana",
+        "Jose",
+        "Wei",
+        "Fatima",
+        "Olga",
+    ]
 )
 _SYLLABLES = (
     "ba",

@@ -184,6 +184,10 @@ class Storm:
             return [row["id"] for row in await connection.fetch(query, self.workspace)]
 
 
+def _after(end: float) -> Callable[[], bool]:
+    return lambda: time.monotonic() > end
+
+
 async def soak(dsn: str, options: argparse.Namespace) -> int:
     """Blow and check in turn; returns how many findings there were."""
     storm = Storm(dsn, people=options.people, seed=options.seed)
@@ -192,7 +196,7 @@ async def soak(dsn: str, options: argparse.Namespace) -> int:
     findings: list[Finding] = []
     while time.monotonic() - began < options.seconds and not findings:
         end = min(time.monotonic() + options.pause, began + options.seconds)
-        await storm.blow(options.writers, until=lambda end=end: time.monotonic() > end)
+        await storm.blow(options.writers, until=_after(end))
         findings = await storm.check()
         done = sum(storm.done.values())
         deadlocks = await storm.deadlocks()

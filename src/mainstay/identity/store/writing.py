@@ -279,9 +279,7 @@ class Writing:
         self.batch.views.pop(absorbed)
         self.batch.views[survivor] = merge.view
         self.note_merge(merge)
-        self._attached = [
-            (survivor if each == absorbed else each, kind, value) for each, kind, value in self._attached
-        ]
+        self._attached = [(survivor if each == absorbed else each, kind, value) for each, kind, value in self._attached]
         if self._held is not None:
             self._held.setdefault(survivor, set()).update(self._held.pop(absorbed, ()))
         self._means = {asked: survivor if means == absorbed else means for asked, means in self._means.items()}
