@@ -13,7 +13,7 @@ import pytest
 
 from mainstay.db import Pool, acquire
 from mainstay.identity import ContactWrite, Person, erase, merge, resolve, unmerge
-from mainstay.intake.store import keep, load_delivery
+from mainstay.intake.store import OpenExecution, keep, load_delivery
 from mainstay.model import Run, new_id
 from mainstay.records import follow_merge, follow_unmerge, forget
 from mainstay.records.erasing import erase_traces
@@ -135,7 +135,7 @@ async def test_no_hot_statement_reads_a_big_table(pool: Pool, seeded: UUID) -> N
         erased = await erase(recorder, seeded, an_id("c", 13))
         await forget(recorder, seeded, erased.group)
         await erase_traces(recorder, seeded, erased.group, erased.delivery_ids)
-        await keep(recorder, [arrival(seeded, key="k9"), arrival(seeded, key="new")])
+        await keep(recorder, [arrival(seeded, key="k9"), arrival(seeded, key="new")], OpenExecution())
         await load_delivery(recorder, "deliveries", seeded, an_id("d", 3))
         await external_id_of(recorder, seeded, an_id("c", 3), "ghl")
         await resolve_healed(connection)

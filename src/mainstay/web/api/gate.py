@@ -26,7 +26,7 @@ from mainstay.web.api.problems import (
     problem_of,
 )
 from mainstay.web.security import SESSION_COOKIE
-from mainstay.web.sign_in import is_session_good
+from mainstay.web.sign_in import who_signed_in
 from mainstay.web.tokens import Caller, caller_of
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Gate:
         if method not in _READING or request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
             return False
         try:
-            return await is_session_good(self._backend.pool, request.cookies.get(SESSION_COOKIE, ""))
+            return await who_signed_in(self._backend.pool, request.cookies.get(SESSION_COOKIE, "")) is not None
         except DatabaseUnavailableError:
             return False
 

@@ -474,3 +474,12 @@ BEGIN
                                      ELSE (extract(epoch FROM wake_at) * 1000)::bigint END
     );
 END $$;
+
+-- True when the entry still waits; then it does so until this transaction's end, and what is added to it will be driven.
+CREATE FUNCTION join_execution(execution_id text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM dbos.workflow_status AS entry
+    WHERE entry.workflow_uuid = execution_id AND entry.status = 'ENQUEUED' FOR SHARE SKIP LOCKED;
+    RETURN FOUND;
+END $$;
