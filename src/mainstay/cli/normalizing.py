@@ -54,11 +54,19 @@ def _blocks(lines: Iterable[bytes], region: str) -> Iterator[bytes]:
     for line in lines:
         if not line.strip():
             continue
-        block.append(orjson.dumps(answer(line, region), option=orjson.OPT_APPEND_NEWLINE))
+        block.append(_line(answer(line, region)))
         if len(block) == _BATCH:
             yield b"".join(block)
             block.clear()
     yield b"".join(block)
+
+
+def _line(told: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:
+        # An id nested deeper than can be written.
+        return orjson.dumps(told | {"id": None}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def answer(line: bytes, region: str = "") -> dict[str, Any]:
@@ -72,7 +80,7 @@ def answer(line: bytes, region: str = "") -> dict[str, Any]:
     if not isinstance(asked, dict):
         return _refusal(None, Reason.NOT_JSON)
     known, kind, raw = asked.get("id"), asked.get("kind"), asked.get("raw")
-    if kind not in {"email", "phone", "name"}:
+    if kind not in ("email", "phone", "name"):
         return _refusal(known, Reason.UNKNOWN_KIND)
     if not isinstance(raw, str):
         return _refusal(known, Reason.NOT_TEXT)
