@@ -12,7 +12,7 @@ from uuid import UUID
 
 from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing, contact_from_json
-from mainstay.contacts import Contacts
+from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
@@ -356,6 +356,7 @@ class App:
         async with acquire(self.pool) as connection:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
+            await forget_old_keys(connection)
 
 
 class _Programs(Mapping[str, Any]):

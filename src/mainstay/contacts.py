@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
@@ -25,6 +26,8 @@ from mainstay.identity import (
     Parted,
     Person,
     Resolution,
+    answer_of,
+    ask_again,
     decide,
     erase,
     merge,
@@ -34,7 +37,7 @@ from mainstay.identity import (
     resolve,
     unmerge,
 )
-from mainstay.model import Submission
+from mainstay.model import Contact, Submission
 from mainstay.records import forget
 from mainstay.records.erasing import erase_traces
 
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 
 BY_HAND = ("email", "phone", "first_name", "last_name", "company")
 """The fields that a person may edit; custom ones as ``custom.KEY``."""
+KEYS_ARE_KEPT = timedelta(days=7)
+"""How long a repeated idempotency key gives the first answer again."""
 Result = TypeVar("Result")
 
 
@@ -67,6 +72,7 @@ class Outcome:
         flags: words for what a person should know.
         note: the same in a sentence, and why something was not used.
         is_repeat: this answer was given before, under the same key.
+        contact: as it is after the write; None where it was dropped or repeated. Not kept with the answer.
     """
 
     outcome: str
@@ -78,6 +84,7 @@ class Outcome:
     flags: tuple[str, ...] = ()
     note: str = ""
     is_repeat: bool = False
+    contact: Contact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +116,32 @@ class Contacts:
             ConflictError: the key was used for another write.
         """
         routing = self._workspaces.routing(workspace_id)
-        person = normalise(replace(submission, source=submission.source or source), routing.region)
+        person = normalise(replace(submission, source=submission.source or source), routing.region, is_name_enough=True)
         write = ContactWrite(workspace_id, person, source, kind=kind, policy=routing.policy)
         said = orjson.dumps([source, kind, person_to_json(person)], option=orjson.OPT_SORT_KEYS)
         return await self._commit(self._write, _Request(workspace_id, write, key, sha256(said).digest()))
 
-    async def edit(self, workspace_id: UUID, contact_id: UUID, values: Mapping[str, str], *, by: str) -> Resolution:
+    async def edit(
+        self,
+        workspace_id: UUID,
+        contact_id: UUID,
+        values: Mapping[str, str],
+        *,
+        by: str,
+        tags: Sequence[str] = (),
+        do_not_contact: bool = False,
+        consent: str = "",
+    ) -> Resolution:
         """Set values by hand; an empty one clears the field. They change only by hand from then on (R9).
+
+        ``tags`` are added; ``do_not_contact`` is an opt-out, which ``consent``, the evidence of one, lifts.
 
         Raises:
             PermanentError: there is no such contact, or a value cannot be what its field says.
         """
         routing = self._workspaces.routing(workspace_id)
-        person = _by_hand(values, routing.region)
+        wish = Submission(tags=tuple(tags), do_not_contact=do_not_contact, consent=consent)
+        person = _by_hand(values, wish, routing.region)
 
         async def work(connection: Connection) -> Resolution:
             write = ContactWrite(workspace_id, person, by, kind="manual", policy=routing.policy, contact_id=contact_id)
@@ -203,6 +223,27 @@ class Contacts:
 
         await transact(self._pool, work)
 
+    async def reopen(self, workspace_id: UUID, suggestion_id: UUID, *, by: str) -> Parted | None:
+        """Take back the answer to a suggestion: what it merged is parted again, and the question is open again.
+
+        Raises:
+            PermanentError: there is no such suggestion, or no answer, or what it merged was parted or deleted since.
+        """
+
+        async def work(connection: Connection) -> Parted | None:
+            answer = await answer_of(connection, workspace_id, suggestion_id)
+            parted = None
+            if answer.state == "accepted":
+                if answer.merge_id is None:
+                    raise PermanentError("the two contacts are not merged with each other any more")
+                parted = await unmerge(connection, workspace_id, answer.merge_id, by=by)
+                cause = Cause(workspace_id, self._workspaces.routing(workspace_id), by)
+                await _store(connection, lambda c: c.of_unmerge(connection, cause, parted))
+            await ask_again(connection, workspace_id, suggestion_id)
+            return parted
+
+        return await transact(self._pool, work)
+
     async def delete(self, workspace_id: UUID, contact_id: UUID) -> Erased:
         """Delete a contact and what was kept of it here; its copies in other systems are named, not touched.
 
@@ -239,7 +280,7 @@ class Contacts:
         resolutions = await resolve(connection, [request.write for request in fresh.values()])
         written = []
         for (place, request), resolution in zip(fresh.items(), resolutions, strict=True):
-            answers[place] = _outcome(resolution)
+            answers[place] = outcome_of(resolution)
             if not isinstance(resolution, Dropped):
                 cause = Cause(
                     request.workspace_id, self._workspaces.routing(request.workspace_id), request.write.source
@@ -260,23 +301,16 @@ async def _store(connection: Connection, take: Callable[[Consequences], Awaitabl
     await consequences.store(connection)
 
 
-def _by_hand(values: Mapping[str, str], region: str) -> Person:
+def _by_hand(values: Mapping[str, str], wish: Submission, region: str) -> Person:
     custom = {name.removeprefix("custom."): text for name, text in values.items() if name.startswith("custom.")}
     unknown = [name for name in values if name not in BY_HAND and not name.startswith("custom.")]
     if unknown:
         raise PermanentError(
             f"{unknown[0]!r} is not a field that can be edited; fields: {', '.join(BY_HAND)}, custom.*"
         )
-    fields = {name: values[name] for name in BY_HAND if values.get(name)}
-    given = Submission(
-        email=fields.get("email", ""),
-        phone=fields.get("phone", ""),
-        first_name=fields.get("first_name", ""),
-        last_name=fields.get("last_name", ""),
-        company=fields.get("company", ""),
-        custom=custom,
-        external_id="by hand",
-    )
+    fields: dict[str, Any] = {name: values[name] for name in BY_HAND if values.get(name)}
+    # The id is for normalise alone: whom this is about is known.
+    given = replace(wish, custom=custom, external_id="by hand", **fields)
     person = normalise(given, region)
     for name in ("email", "phone"):
         if fields.get(name) and not getattr(person, name):
@@ -284,12 +318,13 @@ def _by_hand(values: Mapping[str, str], region: str) -> Person:
     return replace(person, external_id="", cleared=tuple(name for name, text in values.items() if not text.strip()))
 
 
-def _outcome(resolution: Resolution | Dropped) -> Outcome:
+def outcome_of(resolution: Resolution | Dropped) -> Outcome:
+    """Return what a resolution comes to."""
     if isinstance(resolution, Dropped):
         return Outcome("dropped", None, note=resolution.reason)
-    is_changed = resolution.changed or resolution.merged
+    known = "updated" if resolution.changed or resolution.merged else "unchanged"
     return Outcome(
-        "created" if resolution.is_new else "updated" if is_changed else "unchanged",
+        "created" if resolution.is_new else known,
         resolution.contact.id,
         resolution.rule,
         resolution.changed,
@@ -297,6 +332,7 @@ def _outcome(resolution: Resolution | Dropped) -> Outcome:
         resolution.suggestion_ids,
         resolution.flags,
         resolution.note,
+        contact=resolution.contact,
     )
 
 
@@ -305,7 +341,11 @@ def _same(request: _Request, digest: bytes, answer: Outcome | Exception | None) 
         return ConflictError(
             f'the Idempotency-Key "{request.key}" was used for another write; use a new key for each write'
         )
-    return replace(answer, is_repeat=True) if isinstance(answer, Outcome) else ConflictError("the first write failed")
+    return (
+        replace(answer, is_repeat=True, contact=None)
+        if isinstance(answer, Outcome)
+        else ConflictError("the first write failed")
+    )
 
 
 async def _answers(connection: Connection, requests: Sequence[_Request]) -> list[Outcome | Exception | None]:
@@ -336,6 +376,18 @@ async def _answers(connection: Connection, requests: Sequence[_Request]) -> list
         row = known.get((request.workspace_id, request.key)) if request.key else None
         found.append(_same(request, row["digest"], outcome_from_json(row["answer"])) if row else None)
     return found
+
+
+async def forget_old_keys(connection: Connection) -> None:
+    """Drop idempotency keys that are older than a week, some at a time: no one repeats a write for so long."""
+    await connection.execute(
+        """
+        DELETE FROM idempotency_keys WHERE (workspace_id, key) IN (
+            SELECT workspace_id, key FROM idempotency_keys WHERE at < now() - $1::interval ORDER BY at LIMIT 5000
+            FOR UPDATE SKIP LOCKED)
+        """,
+        KEYS_ARE_KEPT,
+    )
 
 
 async def _keep_answers(connection: Connection, answered: Sequence[tuple[_Request, Any]]) -> None:

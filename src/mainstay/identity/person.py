@@ -70,13 +70,15 @@ class Person:
         return bool(getattr(self, kind)) and kind not in self.weak
 
 
-def normalise(submission: Submission, region: str) -> Person:
+def normalise(submission: Submission, region: str, *, is_name_enough: bool = False) -> Person:
     """Bring a submission into canonical form.
 
-    A value that cannot be read is left out and named in ``notes``; the lead goes on with what is left.
+    A value that cannot be read is left out and named in ``notes``; the lead goes on with what is left. Where a form's
+    field was renamed, or its visitor mistyped, a name alone is not taken: they hear of it and can mend it. A program
+    that says so on purpose, ``is_name_enough``, is believed (R22).
 
     Raises:
-        MalformedError: nothing is left by which the person could be recognised, not even a name.
+        MalformedError: nothing is left by which the person could be recognised.
     """
     notes: list[str] = []
     weak: list[str] = []
@@ -102,11 +104,9 @@ def normalise(submission: Submission, region: str) -> Person:
         if number.hint:
             notes.append(f"phone {phone}: {number.hint}")
     first, last = _names(submission)
-    if not (email or phone or submission.external_id or first or last):
-        reason = "; ".join(notes) or "it carries neither an e-mail address, nor a phone number, nor a name"
-        raise MalformedError(
-            f"no one can be recognised by this: {reason}. Mend the source's map, or the form, then replay"
-        )
+    if not (email or phone or submission.external_id or (is_name_enough and (first or last))):
+        reason = "; ".join(notes) or "it carries neither an e-mail address nor a phone number"
+        raise MalformedError(f"no one can be recognised by this: {reason}")
     company = value(submission.company)
     written = {field: text for field in _AS_WRITTEN if (text := getattr(submission, field))}
     canonical = {"email": email, "phone": phone, "first_name": first, "last_name": last, "company": company}

@@ -14,7 +14,7 @@ from mainstay.model import Contact
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.identity.store.keys import Key
-    from mainstay.identity.store.writing import ContactWrite
+    from mainstay.identity.store.write import ContactWrite
 
 
 class Batch:
@@ -51,7 +51,7 @@ class Batch:
         workspace_id, kind, value = key
         self._identifiers.append((workspace_id, kind, value, home_id, contact_id, standing, alias, source, self._now))
 
-    def change(
+    def change(  # noqa: PLR0913, PLR0917 - a row's values
         self,
         write: ContactWrite,
         said: Said,
@@ -86,6 +86,8 @@ class Batch:
                 note,
                 content,
                 self._now,
+                write.import_id,
+                write.line,
             )
         )
 
@@ -135,8 +137,8 @@ _INSERT_IDENTIFIER = """
 """
 _INSERT_CHANGE = """
     INSERT INTO changes (id, workspace_id, contact_id, home_id, version, rule, source, kind, delivery_id, run_id,
-                         occurred_at, person, raw, before, after, note, content, at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                         occurred_at, person, raw, before, after, note, content, at, import_id, line)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 """
 
 
