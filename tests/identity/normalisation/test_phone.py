@@ -119,6 +119,8 @@ def test_zeros_of_an_extension_are_kept() -> None:
         ("1-800-GO-FEDEX", "US", "+18004633339"), ("(312) 555-HELP", "US", "+13125554357"),
         ("+1 800 FLOWERS", "", "+18003569377"), ("0800 REVERSE", "GB", "+448007383773"),
         ("1-800-FLOWERS x12", "US", "+18003569377"),
+        # what begins like the country's own code, where several regions share a plan
+        ("358102345", "AX", "+358102345"), ("29089", "TA", ""),
         # of no country
         ("+800 1234 5679", "", "+80012345679"), ("+44 7911 123456", "", "+447911123456"),
     ],

@@ -76,8 +76,9 @@ def _read_dialled(digits: str, plan: _Plan) -> str | None:
             return None
         without = digits[prefix.end() :]
         if _is_given_out(plan, without):
-            # A number that is dialled only within its area keeps its prefix, and is none then.
-            return f"+{plan.code}{without}" if len(without) in plan.lengths else None
+            # What is dialled only within its area, or only in another region of the plan, keeps its prefix.
+            is_whole = len(without) in plan.lengths and plan.general(without) is not None
+            return f"+{plan.code}{without}" if is_whole else None
     elif _is_given_out(plan, digits):
         return f"+{plan.code}{digits}"
     # What begins like the country's own code may be read without it; Mexico has rules of ours.
@@ -90,7 +91,9 @@ _UNDECIDED = frozenset({"52"})
 
 def _read_with_code(digits: str, plan: _Plan) -> str | None:
     """Read what begins like the country's own code, which it may be or not."""
-    if (plan.prefix is None or plan.prefix(digits) is None) and _is_given_out(plan, digits):
+    is_bare = plan.prefix is None or plan.prefix(digits) is None
+    is_whole = len(digits) in plan.lengths and plan.general(digits) is not None
+    if is_bare and is_whole and _is_given_out(plan, digits):
         return f"+{plan.code}{digits}"
     rest = digits[len(plan.code) :]
     if plan.general(digits) is not None or (plan.prefix is not None and plan.prefix(rest) is not None):
