@@ -9,7 +9,7 @@ from typing import Any
 
 from mainstay.errors import MalformedError
 from mainstay.identity import normalise
-from mainstay.identity.bulk import Chunk, Line, Origin, prepare
+from mainstay.identity.bulk import MAX_RECORDS, Chunk, Line, Origin, prepare
 from mainstay.imports.files import CSV, File, Record, read
 from mainstay.kit.columns import map_of
 from mainstay.kit.mapping import FieldMap
@@ -83,6 +83,8 @@ class _Reader:
             self._map = map_of(FieldMap(job.columns), job.file.columns)
 
     def part(self, batch: list[tuple[int, Record]]) -> Part:
+        if batch[-1][0] >= MAX_RECORDS:
+            raise MalformedError(f"{self._job.file.path.name} has more than {MAX_RECORDS:,} records: split it")
         part = Part(len(batch), batch[-1][1].line)
         part.chunk = prepare(self._job.origin, self._lines(batch, part))
         return part

@@ -98,6 +98,7 @@ def histories(draw: st.DrawFn) -> Before:
     )
 
 
+# Shrinking takes minutes, each example being some transactions: the failing one is told as it is.
 @settings(
     max_examples=40,
     phases=(Phase.generate,),
