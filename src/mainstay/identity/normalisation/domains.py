@@ -58,4 +58,9 @@ def _mistyped() -> dict[str, str]:
     for name in (*PROVIDERS, *_MISTYPED_OFTEN, *_NEIGHBOURS):
         found.pop(name, None)
     # Two slips that are seen every day.
-    return found | {"gmai.co": "gmail.com", "gmal.co": "gmail.com", "hotmial.co": "hotmail.com", "gmail.co": "gmail.com"}
+    return found | {
+        "gmai.co": "gmail.com",
+        "gmal.co": "gmail.com",
+        "hotmial.co": "hotmail.com",
+        "gmail.co": "gmail.com",
+    }

@@ -157,7 +157,9 @@ def read_fields(first: str, last: str) -> NameParts:
         alone = _words(_clean(first or last).replace(",", " "))
         title, alone = _without_titles(alone, least=0)
         alone, suffix = _without_end(alone, least=1)
-        return NameParts(tuple(alone), (), suffix, title) if first.strip() else NameParts((), tuple(alone), suffix, title)
+        return (
+            NameParts(tuple(alone), (), suffix, title) if first.strip() else NameParts((), tuple(alone), suffix, title)
+        )
     title, given = _without_titles(_words(_clean(first).replace(",", " ")), least=0)
     given, inner = _without_end(given, least=1)
     words = _words(_clean(last).replace(",", " "))
@@ -243,7 +245,9 @@ def _without_titles(words: Sequence[str], *, least: int) -> tuple[str, list[str]
     while len(rest) > least:
         key = _key(rest[0])
         is_joined = said and key in JOINING and len(rest) > 1 and _key(rest[1]) in TITLES
-        is_title = key in TITLES or (key in LONG_TITLES and len(rest) > 2) or (rest[0].lower() == "sr." and len(rest) > 1)
+        is_title = (
+            key in TITLES or (key in LONG_TITLES and len(rest) > 2) or (rest[0].lower() == "sr." and len(rest) > 1)
+        )
         if not (is_title or is_joined):
             break
         said.add(_said_by(key))

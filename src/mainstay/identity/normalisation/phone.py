@@ -135,7 +135,7 @@ def _split_extension(text: str) -> tuple[str, str]:
     found = _EXTENSION(text)
     if found is None:
         return text.rstrip(" ,;./-"), ""
-    return text[: found.start()].rstrip(" ,;./-([") , found["ext"] or ""
+    return text[: found.start()].rstrip(" ,;./-(["), found["ext"] or ""
 
 
 _EXTENSION = re.compile(
@@ -167,7 +167,9 @@ def _fault(text: str, region: str) -> Reason | None:
 
 _DIGIT = re.compile(r"\d").search
 # Behind a mark that parts, two digits or more are a second number; one mark at the end was dropped before.
-_NUMBERS = re.compile(r"\d[^\d]*(?:[,;|&\n\\]|(?<![a-z])(?:or|and|oder|und|ou|et|o|y|e|e/o)(?![a-z]))[^\d]*\d", re.I).search
+_NUMBERS = re.compile(
+    r"\d[^\d]*(?:[,;|&\n\\]|(?<![a-z])(?:or|and|oder|und|ou|et|o|y|e|e/o)(?![a-z]))[^\d]*\d", re.I
+).search
 _DATE = re.compile(
     r"\d{1,2}([./-])\d{1,2}\1(?:19|20)\d\d|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}(?:[ T]\d\d:\d\d.*)?"
 ).fullmatch

@@ -39,7 +39,9 @@ _DUMMIES = frozenset(
 _SAMPLE_MAILBOXES = frozenset({"test", "email", "example", "none", "fake", "null", "noreply", "nobody", "anonymous"})
 
 
-SUSPECT_MAILBOXES: Final = ROLE_MAILBOXES | _NO_ADDRESS | _DUMMIES | _SAMPLE_MAILBOXES | set("abcdefghijklmnopqrstuvwxyz")
+SUSPECT_MAILBOXES: Final = (
+    ROLE_MAILBOXES | _NO_ADDRESS | _DUMMIES | _SAMPLE_MAILBOXES | set("abcdefghijklmnopqrstuvwxyz")
+)
 """All that may make an address one that names nobody; most addresses are done with one look."""
 
 
