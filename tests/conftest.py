@@ -11,9 +11,14 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import settings
 
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
+
+# How long an example takes says only how busy the machine is.
+settings.register_profile("untimed", parent=settings(deadline=None))
+settings.load_profile("untimed")
 
 MakeStack = Callable[..., Awaitable[StackUnderTest]]
 

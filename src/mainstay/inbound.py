@@ -84,7 +84,10 @@ def event_to_json(source: SourceBinding, event: Event, received_at: datetime | N
             source=submission.source or source.name,
             occurred_at=submission.occurred_at or event.time or received_at,
         )
-        person = person_to_json(normalise(submission, source.region))
+        try:
+            person = person_to_json(normalise(submission, source.region))
+        except MalformedError as error:
+            raise MalformedError(f"{error}. Mend the source's map, or the form, then replay") from error
     return {
         "type": event.type,
         "key": event.key,

@@ -14,6 +14,8 @@ from playwright.async_api import Browser, Page, async_playwright
 from mainstay.db import Pool, acquire
 from mainstay.web import create_app, create_sign_in_link
 from tests.web.pages_backend import PagesBackend
+from tests.web.people import People
+from tests.web.people import people as make_people
 from tests.web.serving import listen, serving
 from tests.web.story import CONNECTIONS, SOURCES, Story, tell
 
@@ -50,6 +52,12 @@ async def served(pool: Pool) -> AsyncIterator[Served]:
 
 
 @pytest.fixture
+async def people(served: Served) -> People:
+    """A workspace of people, plain, flagged, merged, and pairs that wait for a review."""
+    return await make_people(served.backend)
+
+
+@pytest.fixture
 async def desk(chromium: Browser, served: Served) -> AsyncIterator[Page]:
     """A signed-in page of a desk's width."""
     async with signed_in(chromium, served, 1280, 860) as page:
@@ -64,9 +72,13 @@ async def phone(chromium: Browser, served: Served) -> AsyncIterator[Page]:
 
 
 @asynccontextmanager
-async def signed_in(chromium: Browser, served: Served, width: int, height: int) -> AsyncIterator[Page]:
+async def signed_in(
+    chromium: Browser, served: Served, width: int, height: int, *, scripts: bool = True
+) -> AsyncIterator[Page]:
     """Sign a new browser profile in. Whatever it logs as an error, a breach of the CSP too, fails the test."""
-    context = await chromium.new_context(viewport={"width": width, "height": height}, base_url=served.url)
+    context = await chromium.new_context(
+        viewport={"width": width, "height": height}, base_url=served.url, java_script_enabled=scripts
+    )
     page = await context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

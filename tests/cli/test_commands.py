@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mainstay.app import App
@@ -111,6 +112,8 @@ def test_the_whole_way_of_a_newcomer(acme: Path) -> None:
         assert bad.json["status"] == 422
         contact = wait_for_tag(acme)
         assert contact["email"] == "sarah@example.com"
+        (worker,) = [each for each in psutil.Process().children(recursive=True) if "worker" in each.cmdline()]
+        assert worker.nice() == psutil.Process().nice() + 10, "the server goes first"
         status = run_process("status", folder=acme)
         assert status.code == 1
         assert '✗ 1 thing is broken\n  Deliveries from "website" cannot be read' in status.out
@@ -264,7 +267,7 @@ def test_output_is_plain_without_a_terminal(acme: Path, run: Run) -> None:
         ("import", "contacts", "leads.csv", "--dry-run"),
         ("db", "migrate"),
         ("db", "url"),
-        ("sign-in",),
+        ("sign-in", "--as", "Dana"),
     ],
     ids=" ".join,
 )

@@ -23,6 +23,8 @@ def plain(ctx: Context, contact: Contact) -> None: ...
         ("welcome.v1\n", "contact.created", function, "a version at its end"),
         ("push.v2", "contact.created", function, "choose another name"),
         ("welcome.v1", "created", function, "an event type is noun.verb"),
+        ("welcome.v1", "contact.creatd", function, 'Did you mean "contact.created"?'),
+        ("welcome.v1", "contacts.update", function, 'Did you mean "contact.updated"?'),
         ("welcome.v1", "contact.created", plain, "write: async def"),
     ],
 )

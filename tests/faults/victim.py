@@ -105,7 +105,7 @@ class Instrument:
     def install(self) -> None:
         """Wrap what commits and what hears from vendors."""
         under_way: ContextVar[tuple[str, ...]] = ContextVar("under_way", default=())
-        transaction, claim = GroupCommit._transaction, claim_execution
+        transaction, claim, look_again = GroupCommit._transaction, claim_execution, driver.Driver._after_park
         leave, exchange, ask = asyncpg.transaction.Transaction.__aexit__, Http._exchange, Http.request
 
         async def grouped(own: GroupCommit, batch: list[tuple[Any, Any, Any]]) -> list[Any]:
@@ -122,6 +122,13 @@ class Instrument:
             token = under_way.set(("claim an execution",))
             try:
                 return await claim(*arguments, **options)
+            finally:
+                under_way.reset(token)
+
+        async def parked(*arguments: Any) -> None:
+            token = under_way.set(("look again after parking",))
+            try:
+                await look_again(*arguments)
             finally:
                 under_way.reset(token)
 
@@ -147,6 +154,7 @@ class Instrument:
         patch = pytest.MonkeyPatch()
         patch.setattr(GroupCommit, "_transaction", grouped)
         patch.setattr(driver, "claim_execution", claimed)
+        patch.setattr(driver.Driver, "_after_park", parked)
         patch.setattr(asyncpg.transaction.Transaction, "__aexit__", committed)
         patch.setattr(Http, "_exchange", heard)
         patch.setattr(Http, "request", asked)

@@ -43,7 +43,13 @@ class Seed:
         names = ", ".join(values)
         places = ", ".join(f"${place}" for place in range(1, len(values) + 1))
         query = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 - names from these tests
-        await self.connection.execute(query, *values.values())
+        await self.as_identity(query, *values.values())
+
+    async def as_identity(self, query: str, *values: Any) -> None:
+        """Write what only identity may write, past its rules."""
+        async with self.connection.transaction():
+            await self.connection.execute("SELECT set_config('mainstay.writer', 'identity', true)")
+            await self.connection.execute(query, *values)
 
     async def contact(self, *, at: datetime | None = None, identifiers: bool = True, **values: Any) -> UUID:
         moment = at or self.ago(hours=3)
@@ -59,7 +65,9 @@ class Seed:
                     workspace_id=self.workspace_id,
                     kind=kind,
                     value=row[kind],
+                    home_id=contact_id,
                     contact_id=contact_id,
+                    standing="owner",
                     source=row["source"],
                     created_at=moment,
                 )
@@ -124,7 +132,17 @@ class Seed:
     async def change(self, contact_id: UUID, *, at: datetime | None = None, **values: Any) -> UUID:
         moment = at or self.ago(hours=3)
         change_id = id_at(moment)
-        row = {"version": 1, "rule": "new", "source": "website", "before": {}, "after": {"company": "Acme"}} | values
+        row = {
+            "home_id": contact_id,
+            "version": 1,
+            "rule": "new",
+            "source": "website",
+            "kind": "form",
+            "occurred_at": moment,
+            "person": {},
+            "before": {},
+            "after": {"company": "Acme"},
+        } | values
         await self.insert(
             "changes", id=change_id, workspace_id=self.workspace_id, contact_id=contact_id, at=moment, **row
         )
@@ -138,6 +156,32 @@ class Seed:
             "events", id=event_id, workspace_id=self.workspace_id, type=kind, contact_id=contact_id, at=moment, **row
         )
         return event_id
+
+    async def merge(self, survivor_id: UUID, merged_id: UUID, *, at: datetime | None = None, **values: Any) -> UUID:
+        """Write a merge into the tables: the id redirects, the identifiers and the story name the survivor."""
+        moment = at or self.ago(hours=1)
+        merge_id = id_at(moment)
+        row = {"rule": "by hand", "by": "by hand"} | values
+        await self.insert(
+            "merges", id=merge_id, workspace_id=self.workspace_id, survivor_id=survivor_id, merged_id=merged_id,
+            at=moment, **row,
+        )  # fmt: skip
+        await self.as_identity("UPDATE contacts SET merged_into = $2 WHERE id = $1", merged_id, survivor_id)
+        await self.as_identity("UPDATE identifiers SET contact_id = $2 WHERE contact_id = $1", merged_id, survivor_id)
+        await self.change(
+            survivor_id, at=moment, rule="merge", kind="merge", source=row["by"], merge_id=merge_id, after={}
+        )
+        return merge_id
+
+    async def suggestion(self, one_id: UUID, other_id: UUID, *, at: datetime | None = None, **values: Any) -> UUID:
+        moment = at or self.ago(hours=1)
+        suggestion_id = id_at(moment)
+        row = {"state": "open", "rule": "alike", "score": 0.9, "reasons": ["equal last name"]} | values
+        await self.insert(
+            "suggestions", id=suggestion_id, workspace_id=self.workspace_id, one_id=min(one_id, other_id),
+            other_id=max(one_id, other_id), opened_at=moment, **row,
+        )  # fmt: skip
+        return suggestion_id
 
     async def counterpart(self, contact_id: UUID, connection: str = "ghl", **values: Any) -> None:
         row = {"external_id": "ocQHyuzHvysMo5N5VsXc", "wanted_version": 1, "pushed_version": 1} | values
@@ -189,13 +233,13 @@ class Seed:
 
     async def many(self, *, contacts: int, runs: int, incidents: int = 200) -> None:
         """Write a large history in a few statements, spread over thirty days, then let the planner know of it."""
-        await self.connection.execute(_MANY_CONTACTS, self.workspace_id, contacts)
+        await self.as_identity(_MANY_CONTACTS, self.workspace_id, contacts)
         await self.connection.execute(_MANY_DELIVERIES, self.workspace_id, runs)
         await self.connection.execute(_MANY_RUNS, self.workspace_id, runs, contacts)
         await self.connection.execute(_MANY_INCIDENTS, self.workspace_id, incidents)
         await self.connection.execute(_MANY_TALLIES, self.workspace_id)
-        for table in ("identifiers", "changes", "events", "crosswalk", "attempts"):
-            await self.connection.execute(_DEPENDENT[table], self.workspace_id)
+        for statement in _DEPENDENT:
+            await self.as_identity(statement, self.workspace_id)
         await self.connection.execute("ANALYZE")
 
 
@@ -251,30 +295,58 @@ _MANY_TALLIES = """
                  ('run nurture.v1', 'done'), ('run nurture.v1', 'failed'), ('attempt ghl', 'ok'),
                  ('attempt slack', 'ok'), ('attempt slack', 'retry'), ('attempt mail', 'ok')) AS t (name, label)
 """
-_DEPENDENT = {
-    "identifiers": """
-        INSERT INTO identifiers (workspace_id, kind, value, contact_id, source, created_at)
-        SELECT workspace_id, kind, value, id, 'website', created_at FROM contacts
-        CROSS JOIN LATERAL (VALUES ('email', email), ('phone', phone)) AS t (kind, value) WHERE workspace_id = $1
+# One contact in four was merged into the one that came before it, and many pairs may be one person.
+_DEPENDENT = (
+    """
+    UPDATE contacts SET merged_into = older.id
+    FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM contacts WHERE workspace_id = $1) AS newer
+    JOIN (SELECT id, row_number() OVER (ORDER BY id) AS place FROM contacts WHERE workspace_id = $1) AS older
+      ON older.place = newer.place - 1
+    WHERE newer.place % 4 = 0 AND contacts.id = newer.id
     """,
-    "changes": """
-        INSERT INTO changes (id, workspace_id, contact_id, version, rule, source, before, after, at)
-        SELECT id, workspace_id, id, 1, 'new', 'website', '{}', '{"first_name": "Sarah"}', created_at
-        FROM contacts WHERE workspace_id = $1
+    """
+    INSERT INTO merges (id, workspace_id, survivor_id, merged_id, rule, by, at)
+    SELECT gen_random_uuid(), workspace_id, merged_into, id, 'bridge', '', created_at
+    FROM contacts WHERE workspace_id = $1 AND merged_into IS NOT NULL
     """,
-    "events": """
-        INSERT INTO events (id, workspace_id, type, contact_id, source, data, at)
-        SELECT id, workspace_id, 'contact.created', id, 'website', '{}', created_at
-        FROM contacts WHERE workspace_id = $1
+    """
+    INSERT INTO suggestions (id, workspace_id, one_id, other_id, state, rule, score, opened_at, decided_at)
+    SELECT gen_random_uuid(), $1, older.id, newer.id,
+           (ARRAY['open', 'open', 'accepted', 'rejected', 'stale'])[1 + newer.place % 5],
+           'alike', (newer.place % 997) / 997.0, now(), now()
+    FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM contacts WHERE workspace_id = $1) AS newer
+    JOIN (SELECT id, row_number() OVER (ORDER BY id) AS place FROM contacts WHERE workspace_id = $1) AS older
+      ON older.place = newer.place - 7
     """,
-    "crosswalk": """
-        INSERT INTO crosswalk (workspace_id, record_type, record_id, connection, external_id, wanted_version,
-                               pushed_version, updated_at)
-        SELECT workspace_id, 'contact', id, 'ghl', 'x' || id, 1, 1, created_at FROM contacts WHERE workspace_id = $1
+    """
+    INSERT INTO identifiers (workspace_id, kind, value, home_id, contact_id, standing, source, created_at)
+    SELECT workspace_id, kind, value, id, coalesce(merged_into, id), 'owner', 'website', created_at FROM contacts
+    CROSS JOIN LATERAL (VALUES ('email', email), ('phone', phone)) AS t (kind, value) WHERE workspace_id = $1
     """,
-    "attempts": """
-        INSERT INTO attempts (workspace_id, run_id, step, number, name, connection, state, started_at)
-        SELECT workspace_id, id, step, 1, 'chat.post', 'slack', 'ok', created_at
-        FROM runs CROSS JOIN generate_series(1, 2) AS step WHERE workspace_id = $1
+    """
+    INSERT INTO changes (id, workspace_id, contact_id, home_id, version, rule, source, kind, occurred_at, person,
+                         before, after, at)
+    SELECT id, workspace_id, id, id, 1, 'new', 'website', 'form', created_at, '{"first_name": "Sarah"}', '{}',
+           '{"first_name": "Sarah"}', created_at
+    FROM contacts WHERE workspace_id = $1
     """,
-}
+    """
+    UPDATE contacts SET origins = jsonb_build_object('first_name', jsonb_build_array(created_at, 'form', id, 1))
+    WHERE workspace_id = $1
+    """,
+    """
+    INSERT INTO events (id, workspace_id, type, contact_id, source, data, at)
+    SELECT id, workspace_id, 'contact.created', id, 'website', '{}', created_at
+    FROM contacts WHERE workspace_id = $1
+    """,
+    """
+    INSERT INTO crosswalk (workspace_id, record_type, record_id, connection, external_id, wanted_version,
+                           pushed_version, updated_at)
+    SELECT workspace_id, 'contact', id, 'ghl', 'x' || id, 1, 1, created_at FROM contacts WHERE workspace_id = $1
+    """,
+    """
+    INSERT INTO attempts (workspace_id, run_id, step, number, name, connection, state, started_at)
+    SELECT workspace_id, id, step, 1, 'chat.post', 'slack', 'ok', created_at
+    FROM runs CROSS JOIN generate_series(1, 2) AS step WHERE workspace_id = $1
+    """,
+)

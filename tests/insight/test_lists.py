@@ -1,21 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
 from mainstay import insight
-from mainstay.db import Pool, acquire
 from mainstay.insight import ContactChange, ContactEvent, Count, DeliveryRow, RunFilter, RunRow
 from mainstay.model import AttemptState, short_id
 from tests.insight.seed import Seed
-
-
-@pytest.fixture
-async def seed(pool: Pool) -> AsyncIterator[Seed]:
-    async with acquire(pool) as connection:
-        yield await Seed.workspace(connection)
 
 
 async def test_runs_come_newest_first_and_page_by_page(seed: Seed) -> None:

@@ -17,7 +17,7 @@ from tests.insight.seed import Seed
 
 BIG = {
     "deliveries", "contacts", "identifiers", "changes", "events", "crosswalk", "runs", "attempts", "incidents",
-    "tallies",
+    "tallies", "merges", "suggestions",
 }  # fmt: skip
 CONTACTS, RUNS = 12_000, 30_000
 
@@ -78,6 +78,16 @@ CALLS: dict[str, Callable[[Any, Any, Any], Awaitable[Any]]] = {
     "contacts by phone": lambda c, w, _: insight.search_contacts(c, w, "(312) 555-00", region="US"),
     "contacts by id": lambda c, w, _: insight.search_contacts(c, w, "abc"),
     "contact": lambda c, w, i: insight.contact_detail(c, w, i["contact"]),
+    "contact that was merged": lambda c, w, i: insight.contact_detail(c, w, i["merged"]),
+    "timeline of a survivor": lambda c, w, i: insight.timeline(c, w, i["merged"], before=i["run"]),
+    "contacts by the id of a merged one": lambda c, w, i: insight.search_contacts(c, w, str(i["merged"])[-8:]),
+    "suggestions": lambda c, w, _: insight.list_suggestions(c, w),
+    "suggestions before": lambda c, w, i: insight.list_suggestions(c, w, before=i["suggestion"]),
+    "suggestions decided": lambda c, w, _: insight.list_decided(c, w),
+    "suggestions decided before": lambda c, w, i: insight.list_decided(c, w, before=i["suggestion"]),
+    "suggestions waiting": lambda c, w, _: insight.suggestions_waiting(c, w),
+    "review": lambda c, w, _: insight.review(c, w),
+    "review of one": lambda c, w, i: insight.review(c, w, i["suggestion"]),
     "timeline": lambda c, w, i: insight.timeline(c, w, i["contact"]),
     "deliveries": lambda c, w, _: insight.list_deliveries(c, w),
     "deliveries of a source": lambda c, w, _: insight.list_deliveries(c, w, source="website"),
@@ -104,6 +114,8 @@ async def test_no_query_reads_a_big_table_from_end_to_end(pool: Pool) -> None:
         ids = {
             "run": await connection.fetchval("SELECT id FROM runs ORDER BY id DESC OFFSET 9000 LIMIT 1"),
             "contact": await connection.fetchval("SELECT id FROM contacts ORDER BY id DESC OFFSET 900 LIMIT 1"),
+            "merged": await connection.fetchval("SELECT id FROM contacts WHERE merged_into IS NOT NULL LIMIT 1"),
+            "suggestion": await connection.fetchval("SELECT id FROM suggestions ORDER BY id OFFSET 900 LIMIT 1"),
             "delivery": await connection.fetchval("SELECT id FROM deliveries ORDER BY id DESC OFFSET 900 LIMIT 1"),
             "incident": await connection.fetchval("SELECT id FROM incidents ORDER BY id DESC OFFSET 100 LIMIT 1"),
         }

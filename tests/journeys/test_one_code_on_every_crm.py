@@ -85,6 +85,7 @@ async def test_a_second_submission_changes_the_same_record(
     stack = await make_stack(STACKS[connector], WORKFLOW)
     first = await stack.submit("website", email="sarah@example.com", name="Sarah Johnson")
 
+    await stack.advance("1m")
     second = await stack.submit("website", email=" SARAH@example.com", name="Sarah Johnson-Birch")
 
     assert second.contact.id == first.contact.id

@@ -1,6 +1,7 @@
 """The map's language: what it finds, what it says when it finds nothing, and its bounds on any payload."""
 
 import string
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -144,6 +145,40 @@ def test_hints_and_aliases_of_a_typed_sender() -> None:
     assert submission == Submission(email="a@b.co", name="Ann")
 
 
+@pytest.mark.parametrize(
+    ("value", "is_opt_out"),
+    [
+        (True, True), ("yes", True), ("Y", True), (1, True), ("on", True), ("unsubscribed", True), ("2024-05-02", True),
+        (False, False), ("No", False), (0, False), ("", False), (None, False), ("subscribed", False), (" off ", False),
+    ],
+)  # fmt: skip
+def test_an_opt_out_is_all_but_a_plain_no(value: Any, is_opt_out: bool) -> None:
+    payload = {"email": "a@b.co", "Unsubscribed?": value}
+    mapped = FieldMap({"email": "email", "do_not_contact": "unsubscribed"}).apply(payload)
+    assert mapped.do_not_contact is is_opt_out
+    assert FieldMap().apply(payload).do_not_contact is is_opt_out
+
+
+def test_consent_is_taken_where_the_map_says_so_and_never_guessed() -> None:
+    places = {"email": "email", "consent": "Agreed"}
+    for value, evidence in (("yes", "agreed: yes"), (True, "agreed: true"), ("No", ""), ("2 May, box ticked",) * 2):
+        payload = {"email": "a@b.co", "agreed": value}
+        assert FieldMap(places).apply(payload).consent == evidence
+        assert FieldMap().apply({"email": "a@b.co", "consent": value}).consent == ""
+
+
+def test_when_it_was_said_is_read_from_the_payload() -> None:
+    mapping = FieldMap({"email": "email", "occurred_at": ["at", "created"]})
+    moment = datetime(2026, 5, 1, 9, tzinfo=UTC)
+    later = datetime(2026, 6, 1, tzinfo=UTC)
+    for value in ("2026-05-01T11:00:00+02:00", "2026-05-01 09:00", "1777626000", 1777626000, 1777626000000):
+        submission = mapping.apply({"email": "a@b.co", "at": "", "created": value}, occurred_at=later)
+        assert submission.occurred_at == moment, value
+    assert mapping.apply({"email": "a@b.co"}, occurred_at=later).occurred_at == later
+    with pytest.raises(MalformedError, match="occurred_at is not a time"):
+        mapping.apply({"email": "a@b.co", "at": "last Tuesday"})
+
+
 KEYS = st.one_of(
     st.sampled_from(["email", "Phone", "name", "tags", "data", "fields", "first_name", "a.b", ""]), st.text(max_size=20)
 )
@@ -157,8 +192,11 @@ PLACES = st.one_of(
 )
 
 
+NO_TEXTS = ("tags", "occurred_at", "do_not_contact")
+
+
 def check_bounds(submission: Submission) -> None:
-    texts = [getattr(submission, target) for target in TARGETS if target != "tags"]
+    texts = [getattr(submission, target) for target in TARGETS if target not in NO_TEXTS]
     assert any(texts[:5])
     for text in (*texts, *submission.tags, *submission.custom.values(), *submission.custom):
         assert len(text) <= MAX_CHARS

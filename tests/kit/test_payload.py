@@ -60,6 +60,18 @@ def test_json_may_begin_with_a_byte_order_mark() -> None:
     assert read_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (rb'"Zo\ud83d"', "Zo\ufffd"),
+        (rb'"\ud83d\ude00 \uDE00!"', "\U0001f600 \ufffd!"),
+        (rb'"\\ud83d \ud83d\ud83d\ude00"', "\\ud83d \ufffd\U0001f600"),
+    ],
+)
+def test_half_an_emoji_loses_no_lead(written: bytes, read: str) -> None:
+    assert read_json(written) == read
+
+
 def test_what_should_be_an_object_or_list_is_named() -> None:
     with pytest.raises(MalformedError, match="payload should be a JSON object, but is a list"):
         as_object([], "payload")

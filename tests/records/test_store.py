@@ -7,8 +7,8 @@ import pytest
 from mainstay.db import Pool, acquire
 from mainstay.errors import PermanentError
 from mainstay.model import new_id
-from mainstay.records import Want, link, push_failed, pushed, start_push, want
-from mainstay.records.store import PUSH, external_id_of, is_wanted
+from mainstay.records import Adopted, Want, link, push_failed, pushed, start_push, want
+from mainstay.records.store import PUSH, Done, external_id_of, is_wanted
 from mainstay.runs import NewRun, add_runs
 
 RECORD = UUID(int=5)
@@ -38,8 +38,8 @@ async def test_one_push_at_a_time_and_it_hears_of_newer_versions(pool: Pool, wor
     assert await asked(pool, Want(workspace, RECORD, 2, "ghl"), Want(workspace, RECORD, 3, "ghl")) == [None]
 
     async with acquire(pool) as connection:
-        assert await pushed(connection, Want(workspace, RECORD, 1, "ghl"), "a1", is_new=True)
-        assert not await pushed(connection, Want(workspace, RECORD, 3, "ghl"), "a1", is_new=True)
+        assert await pushed(connection, [Done(Want(workspace, RECORD, 1, "ghl"), "a1")]) == [True]
+        assert await pushed(connection, [Done(Want(workspace, RECORD, 3, "ghl"), "a1")]) == [False]
         assert await external_id_of(connection, workspace, RECORD, "ghl") == "a1"
         await connection.execute("UPDATE runs SET state = 'done'")
     (next_run,) = await asked(pool, Want(workspace, RECORD, 4, "ghl"))
@@ -60,20 +60,33 @@ async def test_a_push_that_failed_makes_way_and_says_why(pool: Pool, workspace: 
         assert await start_push(connection, workspace, RECORD, "ghl", newer) == (True, "")
 
 
-async def test_one_record_there_for_two_contacts_here_is_refused(pool: Pool, workspace: UUID) -> None:
-    other = UUID(int=6)
-    await asked(pool, Want(workspace, RECORD, 1, "ghl"), Want(workspace, other, 1, "ghl"))
+@pytest.mark.parametrize("together", [True, False])
+async def test_one_record_there_for_two_contacts_here_is_refused(pool: Pool, workspace: UUID, together: bool) -> None:
+    other, third = UUID(int=6), UUID(int=7)
+    done = [
+        Done(Want(workspace, RECORD, 1, "ghl"), "a1"),
+        Done(Want(workspace, other, 1, "ghl"), "a1"),
+        Done(Want(workspace, third, 1, "ghl"), "a3"),
+        Done(Want(workspace, other, 1, "hubspot"), "a1"),
+    ]
+    await asked(pool, *(each.want for each in done))
     async with acquire(pool) as connection:
-        await pushed(connection, Want(workspace, RECORD, 1, "ghl"), "a1", is_new=True)
-        with pytest.raises(PermanentError, match="one record \\(a1\\) for two contacts of ours"):
-            await pushed(connection, Want(workspace, other, 1, "ghl"), "a1", is_new=True)
+        if together:
+            results = await pushed(connection, done)
+        else:
+            results = [result for each in done for result in await pushed(connection, [each])]
+        assert [results[0], *results[2:]] == [False, False, False]
+        assert isinstance(results[1], PermanentError)
+        assert f"one record (a1) for two contacts of ours: this one and {RECORD}" in str(results[1])
+        assert await external_id_of(connection, workspace, other, "ghl") == ""
+        assert await external_id_of(connection, workspace, third, "ghl") == "a3"
 
 
 async def test_what_a_system_says_of_its_own_record_is_linked_and_never_relinked(pool: Pool, workspace: UUID) -> None:
     async with acquire(pool) as connection:
         assert not await is_wanted(connection, workspace, RECORD, "ghl")
         for external_id in ("a1", "a2"):
-            await link(connection, [(Want(workspace, RECORD, 1, "ghl"), external_id)])
+            await link(connection, [(Adopted(workspace, RECORD, "ghl", external_id), RECORD)])
         assert await external_id_of(connection, workspace, RECORD, "ghl") == "a1"
         assert await is_wanted(connection, workspace, RECORD, "ghl")
         assert await external_id_of(connection, workspace, RECORD, "hubspot") == ""

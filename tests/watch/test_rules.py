@@ -33,6 +33,20 @@ def test_what_fails_otherwise_is_another() -> None:
     assert len(seen) == 16
 
 
+@pytest.mark.parametrize(
+    ("workflow", "connection", "title"),
+    [
+        ("welcome.v1", "slack", "welcome.v1 fails at slack"),
+        ("welcome.v1", "", "welcome.v1 fails"),
+        ("push.v1", "ghl", "Contacts do not get through to ghl"),
+        ("inbound.v1", "source:facebook", "Deliveries cannot be processed: trouble at source:facebook"),
+        ("alert.v1", "", "Alerts cannot be sent"),
+    ],
+)
+def test_the_title_is_in_the_readers_words(workflow: str, connection: str, title: str) -> None:
+    assert trouble_of_run(workflow, connection, "human", "401: Invalid JWT").title == title
+
+
 def test_a_long_text_costs_little_and_is_cut() -> None:
     trouble = trouble_of_run("welcome.v1", "slack", "permanent", "x" * 1_000_000)
     assert len(trouble.fingerprint) < 300

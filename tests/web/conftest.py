@@ -15,6 +15,8 @@ from mainstay.db import Pool, acquire
 from mainstay.web import create_app, create_sign_in_link
 from mainstay.web.app import create_pages
 from tests.web.pages_backend import PagesBackend
+from tests.web.people import People
+from tests.web.people import people as make_people
 from tests.web.serving import listen, serving
 from tests.web.story import CONNECTIONS, SOURCES, Story, tell
 
@@ -62,10 +64,10 @@ class Site:
     stranger: Browser
     pages: FastAPI
 
-    async def sign_in(self) -> Browser:
+    async def sign_in(self, name: str = "") -> Browser:
         """Return a browser that has signed in."""
         browser = Browser(self.url, self.stranger.session)
-        token = (await create_sign_in_link(self.backend.pool, self.url)).partition("token=")[2]
+        token = (await create_sign_in_link(self.backend.pool, self.url, name=name)).partition("token=")[2]
         answer = await browser.post("/sign-in", data={"token": token})
         assert answer.status == 303
         return browser
@@ -92,3 +94,9 @@ async def site(pool: Pool) -> AsyncIterator[Site]:
 async def operator(site: Site) -> Browser:
     """A browser that has signed in."""
     return await site.sign_in()
+
+
+@pytest.fixture
+async def people(site: Site) -> People:
+    """A workspace of people, plain, flagged, merged, and pairs that wait for a review."""
+    return await make_people(site.backend)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from mainstay.db import Pool, acquire
+from mainstay.consequences import Routing
+from mainstay.contacts import Contacts
+from mainstay.db import GroupCommit, Pool, acquire
 from mainstay.errors import MalformedError
 from mainstay.intake import Receipt
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
@@ -22,7 +24,15 @@ class PagesBackend:
     asked: list[tuple[str, UUID]] = field(default_factory=list)
     record_link: str = "https://crm.example/contacts/"
     refusal: str = ""
+    merging: frozenset[str] = frozenset()
     released_as: str = "processed"
+
+    def __post_init__(self) -> None:
+        self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
+
+    def routing(self, workspace_id: UUID) -> Routing:
+        """What the verbs for contacts ask of a workspace: here its contacts live in Mainstay's own store."""
+        return Routing("", {}, next(card.region for card in self.cards if card.id == workspace_id))
 
     def workspace_cards(self) -> Sequence[WorkspaceCard]:
         return self.cards
@@ -32,6 +42,9 @@ class PagesBackend:
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         return self.connections
+
+    def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
+        return self.merging
 
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         return self.record_link + external_id

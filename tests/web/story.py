@@ -39,6 +39,9 @@ class Story:
             "contacts": f"{root}/contacts",
             "contacts search": f"{root}/contacts?q=sarah",
             "contact": f"{root}/contacts/{self.contact}",
+            "contact merge": f"{root}/contacts/{self.contact}/merge?q=s",
+            "reviews": f"{root}/reviews",
+            "reviews decided": f"{root}/reviews/decided",
             "deliveries": f"{root}/deliveries",
             "deliveries rejected": f"{root}/deliveries?state=rejected",
             "delivery": f"{root}/deliveries/{self.delivery}",
@@ -121,7 +124,7 @@ async def tell(connection: Connection, slug: str = "acme", name: str = "Acme Plu
     await seed.incident(
         at=seed.ago(days=3),
         state="resolved",
-        title="push.v1 fails at ghl",
+        title="Contacts do not get through to ghl",
         resolved_at=seed.ago(days=2),
         occurrences=14,
     )

@@ -170,6 +170,23 @@ async def hostile(connection: Connection) -> Seed:
         first_name=ATTACK, last_name=ATTACK, company=ATTACK, source=ATTACK, email=f"a{ATTACK}@example.com",
         phone=ATTACK, tags=[ATTACK], custom={ATTACK: ATTACK},
     )  # fmt: skip
+    other = await seed.contact(first_name=ATTACK, last_name=ATTACK, flags=[ATTACK], do_not_contact=True)
+    merged = await seed.contact(first_name=ATTACK, last_name=ATTACK)
+    await seed.suggestion(contact, other, reasons=[ATTACK, ATTACK], rule=ATTACK)
+    await seed.suggestion(contact, merged, reasons=[ATTACK], state="accepted", decided_by=ATTACK, decided_at=seed.now)
+    await seed.merge(contact, merged, rule=ATTACK, by=ATTACK, note=ATTACK)
+    said = await seed.change(
+        contact, person={"company": ATTACK, "custom": {ATTACK: ATTACK}}, raw={"company": f"raw {ATTACK}"}, kind=ATTACK
+    )
+    await seed.as_identity(
+        "UPDATE contacts SET flags = $2, do_not_contact = true, origins = $3 WHERE id = $1",
+        contact,
+        [ATTACK],
+        {
+            field: ["2026-01-01T00:00:00.000000+00:00", ATTACK, str(said), 1]
+            for field in ("company", f"custom.{ATTACK}")
+        },
+    )
     delivery = await seed.delivery(
         source=ATTACK, kind=ATTACK, verified=ATTACK, reason=ATTACK, state="rejected", method="<b>", url=ATTACK,
         headers={ATTACK: ATTACK, "content-type": "text/html"}, body=ATTACK.encode(),
@@ -204,6 +221,7 @@ async def test_no_text_from_outside_becomes_markup(site: Site, operator: Browser
             )
             for table in ("runs", "contacts", "deliveries", "quarantine", "incidents")
         }
+        pairs = await connection.fetchrow("SELECT * FROM suggestions WHERE state = 'open'")
         failed = await connection.fetchval(
             "SELECT id FROM runs WHERE workspace_id = $1 AND state = 'failed'", seed.workspace_id
         )
@@ -212,8 +230,13 @@ async def test_no_text_from_outside_becomes_markup(site: Site, operator: Browser
     site.backend.sources[0] = type(site.backend.sources[0])(ATTACK, ATTACK, ATTACK)
     site.backend.connections[0] = type(site.backend.connections[0])(ATTACK, ATTACK, (ATTACK,))
 
+    assert pairs is not None
+    one, two = pairs["one_id"], pairs["other_id"]
+    shown["contacts"] = one
     pages = ["", f"/runs/{failed}", *(f"/{table}" for table in shown)]
     pages += [f"/{table}/{id_}" for table, id_ in shown.items()]
+    pages += ["/reviews", "/reviews/decided", f"/contacts/{two}"]
+    pages += [f"/contacts/{one}/merge", f"/contacts/{one}/merge?q={quote(ATTACK)}", f"/contacts/{one}/merge/{two}"]
     for path in pages:
         page = await operator.get(f"/w/evil{path}")
         assert page.status == 200, path

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mainstay.cli.command import Command, LocalCommand, group, options_of
-from mainstay.cli.errors import MissingError
+from mainstay.cli.contact_writing import add, delete, edit
+from mainstay.cli.errors import BROKEN, MissingError
+from mainstay.cli.normalizing import normalize
 from mainstay.cli.reading import Reading, read
+from mainstay.cli.reviewing import merge, suggestions, unmerge
 from mainstay.cli.suggest import suggest
 
 if TYPE_CHECKING:
+    from mainstay.identity import Checked
     from mainstay.insight import ContactDetail, Counterpart, Entry, Page
     from mainstay.model import Contact
 
 contacts = group("Who is known: one person, one contact.")
+contacts.command("normalize", cls=LocalCommand)(normalize)
 contacts.command("suggest", cls=LocalCommand)(suggest)
 
 _MOST = 1000
@@ -53,6 +59,56 @@ def list_(
     _show_list(found)
     if is_more:
         typer.echo(f"\nThere are more: --limit {min(limit * 4, _MOST)}, or --search")
+
+
+@contacts.command("check", cls=Command)
+def check(
+    ctx: typer.Context,
+    sample: Annotated[
+        int, typer.Option(min=0, help="How many contacts are told again from their changes; 0: all of them.")
+    ] = 1000,
+) -> None:
+    """Prove that the book is whole: one owner for each e-mail and phone, every contact as its changes say.
+
+    It only reads; what it finds is told, and the exit code is 1 then.
+
+    Examples:
+        mainstay contacts check
+        mainstay contacts check --sample 0
+    """
+    options = options_of(ctx)
+
+    async def work(reading: Reading) -> list[Checked]:
+        from mainstay.identity import check_book
+
+        done: dict[str, Checked] = {}
+        async with reading.connection.transaction(isolation="repeatable_read", readonly=True):
+            async for checked in check_book(reading.connection, reading.workspace_id, sample=sample or None):
+                before = done.get(checked.invariant)
+                done[checked.invariant] = replace(
+                    checked, findings=(before.findings if before else ()) + checked.findings
+                )
+                if not options.as_json:
+                    _show_progress(checked)
+        return list(done.values())
+
+    results = read(options, work)
+    findings = [finding for checked in results for finding in checked.findings]
+    if options.as_json:
+        from mainstay.cli.output import emit
+
+        emit({"invariants": [checked.invariant for checked in results], "findings": findings})
+    else:
+        typer.echo(f"{len(results)} invariants hold." if not findings else f"{len(findings)} findings.")
+    if findings:
+        raise typer.Exit(BROKEN)
+
+
+def _show_progress(checked: Checked) -> None:
+    for finding in checked.findings:
+        typer.echo(f"{finding.invariant}: it is not so. {finding.where}")
+    if not checked.findings:
+        typer.echo(f"{checked.invariant}: yes" + (f", of {checked.rows}" if checked.rows else ""))
 
 
 @contacts.command("show", cls=Command)
@@ -95,6 +151,10 @@ def show(
         return
     _show_detail(detail)
     _show_story(story.items)
+
+
+for verb in (add, edit, merge, unmerge, suggestions, delete):
+    contacts.command(cls=Command)(verb)
 
 
 def _show_list(found: tuple[Contact, ...]) -> None:

@@ -25,7 +25,14 @@ def _imports() -> None:
 @imports.command("contacts", cls=Command)
 def contacts(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file whose first line names the columns.")],
+    *,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A CSV file whose first line names the columns; with --bulk also .ndjson, .jsonl or .parquet.",
+        ),
+    ],
     mapping: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="FIELD=COLUMN", help="Which column is which field; may be repeated."),
@@ -34,8 +41,24 @@ def contacts(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every refused line here, as CSV, with the reason.")
     ] = None,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="A list, not leads: no workflow starts, nobody is told. Fast.")
+    ] = False,
+    as_leads: Annotated[
+        bool, typer.Option("--as-leads", help="Each line is a lead, also in a file of more than 10,000.")
+    ] = False,
+    as_of: Annotated[
+        str,
+        typer.Option(
+            metavar="DATE",
+            help="With --bulk: when the values were true that carry no time. Else when the file was last written.",
+        ),
+    ] = "",
 ) -> None:
-    """Bring in contacts. Each line becomes a delivery, so that it is matched, kept and shown like any other lead.
+    """Bring in contacts. Each line is a lead like any other: it is matched, kept, shown, and starts workflows.
+
+    With --bulk the file is a list of people one has already: they are matched by the same rules, at many thousand
+    lines a second, and nothing else happens. See docs/import.md.
 
     Columns with the usual names (e-mail, phone, first name, company, ...) are recognised; the rest become custom
     fields. Interrupted or run again, it goes on where it was: a line that is in already is not taken twice.
@@ -43,12 +66,20 @@ def contacts(
     Examples:
         mainstay import contacts customers.csv --dry-run --report refused.csv
         mainstay import contacts customers.csv --map "email=E-mail 1" --map "custom.plan=Tarif"
+        mainstay import contacts old-crm.csv --bulk --as-of 2021-06-30 --map "do_not_contact=Opted Out"
     """
-    from mainstay.cli.importing import Tally, check_columns, prepare
+    from mainstay.cli.importing import Tally, check_columns, check_size, prepare
 
     options = options_of(ctx)
-    prepared = prepare(file)
     fields = _fields(mapping or [])
+    if bulk:
+        from mainstay.cli.import_bulk import bring_in_bulk
+
+        bring_in_bulk(options, file, fields, as_of=as_of, dry_run=dry_run, report=report)
+        return
+    prepared = prepare(file)
+    if not (as_leads or dry_run):
+        check_size(prepared)
     check_columns(prepared.layout, fields)
     tally = Tally(report, prepared.layout)
     try:
@@ -127,7 +158,8 @@ def _tell(options: Options, prepared: Any, tally: Tally, *, source: str, dry_run
         )
         return
     title = "checked, nothing was written" if dry_run else "brought in"
-    say(text((prepared.path.name, "bold"), f" · {title} · {lines:,} lines in {seconds:.1f} s ({rate:,.0f} lines/s)"))
+    took = f"{number(lines, 'line')} in {seconds:.1f} s ({rate:,.0f} lines/s)"
+    say(text((prepared.path.name, "bold"), f" · {title} · {took}"))
     rows: list[tuple[str, Any]] = [("can be taken" if dry_run else "accepted", f"{tally.kept:,}")]
     if not dry_run:
         rows.append(("in already", f"{tally.repeated:,}"))

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from mainstay.intake.store import Suspect
 
 AT_ONCE = 128
+LEADS = 10_000
+"""A file of more lines is hardly one of new leads; the person has to say so."""
 _KEY = "idempotency-key"
 _FIRST = 5
 _CHUNK = 1 << 20
@@ -101,6 +103,15 @@ def prepare(path: Path) -> Prepared:
     except MalformedError as error:
         raise CommandError(str(error)) from error
     return Prepared(path, layout, digest, line_ends)
+
+
+def check_size(prepared: Prepared) -> None:
+    """Ask before a whole list is taken for as many new leads."""
+    if prepared.line_ends > LEADS:
+        raise CommandError(
+            f"{prepared.path.name} has {prepared.line_ends:,} lines, and each would be a lead that starts workflows",
+            "Say which: --bulk for a list of people (quiet, fast), --as-leads for leads.",
+        )
 
 
 def check_columns(layout: Layout, fields: Mapping[str, str]) -> None:

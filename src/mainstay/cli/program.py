@@ -63,7 +63,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("status", "status", "status", "Did anything break in the last 24 hours?"),
             Entry("runs", "runs", "runs", "What workflows did: list, show, retry."),
-            Entry("contacts", "contacts", "contacts", "Who is known: list, show; suggest duplicates in a file."),
+            Entry("contacts", "contacts", "contacts", "Who is known: list, show, edit, merge, normalize."),
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),
             Entry("incidents", "incidents", "incidents", "What is broken, and what has been: list, show, resolve."),
             Entry("quarantine", "quarantine", "quarantine", "What could not be proven: list, show, release."),
@@ -77,7 +77,13 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("import", "import_file", "imports", "Bring in contacts from a CSV file."),
         ),
     ),
-    ("Run it", (Entry("db", "db", "db", "The database: migrate, url."),)),
+    (
+        "Run it",
+        (
+            Entry("tokens", "tokens", "tokens", "Who may use the API: create, list, revoke."),
+            Entry("db", "db", "db", "The database: migrate, url."),
+        ),
+    ),
 )
 _ENTRIES = {entry.name: entry for _, entries in COMMANDS for entry in entries}
 # They take --stack themselves: as a default it reaches them when it was given before their name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
 import typer
 
@@ -10,10 +11,15 @@ from mainstay.cli.command import options_of
 from mainstay.cli.reading import database, program_settings, reaching
 
 
-def sign_in(ctx: typer.Context) -> None:
-    """Make a new one-time link to the pages; it opens one session and is good for an hour.
+def sign_in(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Option("--as", metavar="NAME", help="Who it is for: stands beside what they decide.")
+    ] = "",
+) -> None:
+    """Make a new one-time link to the pages; it opens one session.
 
-    Example: mainstay sign-in
+    Example: mainstay sign-in --as Dana
     """
     from mainstay.cli.session import ensure_schema
     from mainstay.db import open_pool
@@ -29,7 +35,7 @@ def sign_in(ctx: typer.Context) -> None:
             await ensure_schema(dsn)
             pool = await open_pool(dsn, size=1)
         try:
-            return await create_sign_in_link(pool, base)
+            return await create_sign_in_link(pool, base, name=name)
         finally:
             await pool.close()
 

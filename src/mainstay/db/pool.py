@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
@@ -46,7 +47,8 @@ def _plain(value: Any) -> Any:
     raise TypeError(message)
 
 
-def _encode(value: Any) -> str:
+def encode_json(value: Any) -> str:
+    """Return a value as a ``jsonb`` column takes it."""
     text = orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
     # PostgreSQL keeps no NUL. A backslash that stands before "u0000" as text is escaped itself, and stays.
     return _NUL.sub(r"\1", text) if "\\u0000" in text else text
@@ -64,7 +66,7 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
     """
 
     async def prepare(connection: Connection) -> None:
-        await connection.set_type_codec("jsonb", encoder=_encode, decoder=orjson.loads, schema="pg_catalog")
+        await connection.set_type_codec("jsonb", encoder=encode_json, decoder=orjson.loads, schema="pg_catalog")
         if init is not None:
             await init(connection)
 
@@ -85,8 +87,9 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
     )
 
 
-async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 5) -> Result:
-    """Do ``work`` in a transaction of its own; done again when it was broken off in favour of another."""
+async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 12) -> Result:
+    """Do ``work`` in a transaction of its own; again, a moment later, when it was broken off in favour of another."""
+    moment = 0.001
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():
@@ -95,6 +98,8 @@ async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], 
             tries -= 1
             if not tries:
                 raise
+        await asyncio.sleep(moment * random.random())  # noqa: S311 - no secret: so that two do not meet in step
+        moment *= 2
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from mainstay.errors import ConfigError, Problem
@@ -18,6 +19,7 @@ Function = Callable[["Context", "Contact"], Awaitable[None]]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.v[1-9][0-9]*")
 _EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
+_EVENTS = ("contact.created", "contact.updated", "contact.submitted")
 _OWN_NAMES = ("inbound", "push", "alert")
 
 
@@ -77,6 +79,11 @@ def _problems(name: str, on: str, function: Any, where: str) -> list[Problem]:
     if not _EVENT.fullmatch(on):
         problems.append(
             Problem(where, f'@workflow(..., on="{on}")', "an event type is noun.verb", 'for example "contact.created"')
+        )
+    elif on not in _EVENTS and (near := get_close_matches(on, _EVENTS, 1, 0.85)):
+        # Sources may bring events of their own, so only what is nearly one of these is taken for a slip.
+        problems.append(
+            Problem(where, f'@workflow(..., on="{on}")', "nothing gives this event", f'Did you mean "{near[0]}"?')
         )
     if not inspect.iscoroutinefunction(function):
         problems.append(Problem(where, f'@workflow("{name}")', "a workflow is an async function", "write: async def"))

@@ -3,25 +3,32 @@
 from mainstay.identity.person import Person, normalise, person_from_json, person_to_json
 from mainstay.identity.rules import DEFAULT as DEFAULT_POLICY
 from mainstay.identity.rules import Policy
+from mainstay.identity.store.checking import Checked, Finding, check_book
 from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
 from mainstay.identity.store.reading import contact_of, load_contact
-from mainstay.identity.store.suggesting import decide, open_suggestion, pair_of, reject
-from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, annotate, resolve
+from mainstay.identity.store.suggesting import answer_of, ask_again, decide, open_suggestion, pair_of, reject
+from mainstay.identity.store.write import ContactWrite, Dropped, Resolution
+from mainstay.identity.store.writing import annotate, resolve
 
 __all__ = [
     "DEFAULT_POLICY",
     "IDENTITY",
+    "Checked",
     "ContactWrite",
     "Dropped",
     "Erased",
+    "Finding",
     "Merged",
     "Parted",
     "Person",
     "Policy",
     "Resolution",
     "annotate",
+    "answer_of",
+    "ask_again",
+    "check_book",
     "contact_of",
     "decide",
     "erase",

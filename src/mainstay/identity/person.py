@@ -8,11 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from mainstay.errors import MalformedError
-from mainstay.identity.normalisation import clean, normalise_email, normalise_phone, split_name
+from mainstay.identity.normalisation import (
+    clean,
+    is_nobody,
+    is_placeholder,
+    normalise_email,
+    normalise_phone,
+    split_name,
+)
 from mainstay.model import Submission
 
 MAX_CUSTOM_KEYS = 100
-_PLACEHOLDERS = {"", "null", "none", "nil", "n/a", "na", "undefined", "unknown", "-", "--", "test", "."}
 _AS_WRITTEN = ("email", "phone", "name", "first_name", "last_name", "company")
 
 
@@ -64,13 +70,15 @@ class Person:
         return bool(getattr(self, kind)) and kind not in self.weak
 
 
-def normalise(submission: Submission, region: str) -> Person:
+def normalise(submission: Submission, region: str, *, is_name_enough: bool = False) -> Person:
     """Bring a submission into canonical form.
 
-    A value that cannot be read is left out and named in ``notes``; the lead goes on with what is left.
+    A value that cannot be read is left out and named in ``notes``; the lead goes on with what is left. Where a form's
+    field was renamed, or its visitor mistyped, a name alone is not taken: they hear of it and can mend it. A program
+    that says so on purpose, ``is_name_enough``, is believed (R22).
 
     Raises:
-        MalformedError: nothing is left by which the person could be recognised, not even a name.
+        MalformedError: nothing is left by which the person could be recognised.
     """
     notes: list[str] = []
     weak: list[str] = []
@@ -96,11 +104,9 @@ def normalise(submission: Submission, region: str) -> Person:
         if number.hint:
             notes.append(f"phone {phone}: {number.hint}")
     first, last = _names(submission)
-    if not (email or phone or submission.external_id or first or last):
-        reason = "; ".join(notes) or "it carries neither an e-mail address, nor a phone number, nor a name"
-        raise MalformedError(
-            f"no one can be recognised by this: {reason}. Mend the source's map, or the form, then replay"
-        )
+    if not (email or phone or submission.external_id or (is_name_enough and (first or last))):
+        reason = "; ".join(notes) or "it carries neither an e-mail address nor a phone number"
+        raise MalformedError(f"no one can be recognised by this: {reason}")
     company = value(submission.company)
     written = {field: text for field in _AS_WRITTEN if (text := getattr(submission, field))}
     canonical = {"email": email, "phone": phone, "first_name": first, "last_name": last, "company": company}
@@ -129,7 +135,7 @@ def normalise(submission: Submission, region: str) -> Person:
 
 def is_given(text: str) -> bool:
     """Tell whether a text says something: blanks and placeholders do not."""
-    return clean(text).lower() not in _PLACEHOLDERS
+    return not is_placeholder(text)
 
 
 def value(text: str) -> str:
@@ -138,10 +144,11 @@ def value(text: str) -> str:
 
 
 def _names(submission: Submission) -> tuple[str, str]:
-    first, last = value(submission.first_name), value(submission.last_name)
-    if first or last:
-        return first, last
-    return split_name(value(submission.name))
+    # Other placeholders than elsewhere: Na and Ma are family names.
+    first, last = (
+        "" if is_nobody(text) else clean(text)[:200] for text in (submission.first_name, submission.last_name)
+    )
+    return (first, last) if first or last else split_name(submission.name)
 
 
 def person_to_json(person: Person) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Whose write is it (R1 to R5, R17 to R22): pure rules over what is known of the contacts that its keys name.
 
-A wrong merge costs more than a missed one: where the names do not allow it, a key is left where it is and a person is asked.
+A wrong merge costs more than a missed one: where the names do not allow it, a key is left where it is and a person is
+asked.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _owner_of_phone(person: Person, owners: Sequence[Known], policy: Policy) -> 
             return fitting[0], SHARED_PHONE
     # It could be several, or says nothing but the number. Said once more, it is the same as the last time (R14).
     same = [owner for owner in owners if (*owner.name, owner.email) == (*person.name, person.email)]
-    return (same[0], SHARED_PHONE) if same else (None, NEW)
+    return (min(same, key=lambda owner: owner.id), SHARED_PHONE) if same else (None, NEW)
 
 
 def _with_bridges(contact: Known, rule: str, hits: Hits) -> Match:

@@ -1,8 +1,8 @@
 """Which value stands (R7 to R10, R13): pure.
 
-Every value carries its origin: when it was said, by which kind of source, in which change. Between two values of a field
-one rule decides, whatever the order they arrive in, so the contact is a view over its changes: folding them one by one, or
-all at once after a merge or its undoing, gives the same.
+Every value carries its origin: when it was said, by which kind of source, in which change. Between two values of a
+field one rule decides, whatever the order they arrive in, so the contact is a view over its changes: folding them one
+by one, or all at once after a merge or its undoing, gives the same.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RANKS = {"import": 0, "form": 1, "crm": 2, CHOSEN: 3, MANUAL: 4}
 class Origin(NamedTuple):
     """Where a value comes from.
 
-    ``weight`` is 0 for what only fills a gap: an initial, a value that names nobody, a placeholder that may be an answer.
+    ``weight`` is 0 for what only fills a gap: an initial, a value that names nobody, an answer like "none".
     """
 
     at: str
@@ -153,13 +153,16 @@ def _custom(view: View, said: Said, stamp: str, origins: dict[str, Origin]) -> d
 
 
 def _weight(name: str, new: str, said: Said) -> int:
-    if said.kind == MANUAL:
-        return 1
+    return 1 if said.kind == MANUAL else weight_of(name, new, said.person)
+
+
+def weight_of(name: str, new: str, person: Person) -> int:
+    """Return the weight of a value that was not set by hand: 0 for what only fills a gap."""
     if name in {"first_name", "last_name"}:
         return 0 if is_initial(new) else 1
     if name.startswith(CUSTOM):
         return 1 if is_given(new) else 0
-    return 0 if name in said.person.weak else 1
+    return 0 if name in person.weak else 1
 
 
 def is_initial(name: str) -> bool:

@@ -1,12 +1,13 @@
 """Read-only answers for every screen and command; each is about one workspace and is quick however much is stored."""
 
+from mainstay.insight.comparison import Line, compare, has_choice
 from mainstay.insight.contacts import (
     ContactDetail,
     Counterpart,
     Identifier,
     contact_detail,
+    identifiers_of,
     list_contacts,
-    search_contacts,
 )
 from mainstay.insight.counting import Count
 from mainstay.insight.deliveries import (
@@ -20,9 +21,14 @@ from mainstay.insight.deliveries import (
     quarantine_detail,
 )
 from mainstay.insight.incidents import IncidentRow, incident_detail, open_incidents, resolved_incidents
+from mainstay.insight.lineage import Lineage, Saying
+from mainstay.insight.merges import MergeRow
 from mainstay.insight.paging import Page, resolve_short_id
+from mainstay.insight.reviews import Review, SuggestionRow, find_suggestion, list_decided, list_suggestions, review
 from mainstay.insight.rules import BROKEN, FINE, HEALING, Healed, Thing, advice
 from mainstay.insight.runs import RunDetail, RunFilter, RunRow, Step, list_runs, run_detail, runs_of_delivery
+from mainstay.insight.search import search_contacts
+from mainstay.insight.suggestions import Twin, suggestions_waiting
 from mainstay.insight.tallies import (
     ConnectionOverview,
     SourceDay,
@@ -49,37 +55,52 @@ __all__ = [
     "Healed",
     "Identifier",
     "IncidentRow",
+    "Line",
+    "Lineage",
+    "MergeRow",
     "OldestRun",
     "Page",
     "QuarantineRow",
     "RawDelivery",
+    "Review",
     "RunDetail",
     "RunFilter",
     "RunRow",
+    "Saying",
     "SourceCount",
     "SourceDay",
     "SourceOverview",
     "Step",
+    "SuggestionRow",
     "Thing",
+    "Twin",
     "Verdict",
     "advice",
+    "compare",
     "connection_overview",
     "contact_detail",
     "delivery_detail",
     "find_deliveries",
+    "find_suggestion",
+    "has_choice",
+    "identifiers_of",
     "incident_detail",
     "list_contacts",
+    "list_decided",
     "list_deliveries",
     "list_quarantine",
     "list_runs",
+    "list_suggestions",
     "open_incidents",
     "quarantine_detail",
     "resolve_short_id",
     "resolved_incidents",
+    "review",
     "run_detail",
     "runs_of_delivery",
     "search_contacts",
     "source_overview",
+    "suggestions_waiting",
     "timeline",
     "verdict",
     "workflows_seen",

@@ -1,30 +1,40 @@
-"""Contacts: the list, the search, one contact with its identifiers and its ids elsewhere."""
+"""Contacts: the list, and one with its identifiers, its ids elsewhere, its merges and where its values come from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import phonenumbers
-
-from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of, prefix_range, resolve_short_id
+from mainstay.insight.lineage import Lineage, lineages
+from mainstay.insight.merges import MergeRow, merges_of
+from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
+from mainstay.insight.suggestions import Twin, twins_of
 from mainstay.model import Contact
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
 
+STANDING = "merged_into IS NULL AND deleted_at IS NULL"
+"""SQL of a contact that is there under its own id: what the partial indexes of lists and searches hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """One e-mail address or phone number of a contact, and the source that brought it."""
+    """One e-mail address or phone number of a contact, and the source that brought it.
+
+    ``standing`` is ``owner``, ``shared`` (people of several names have the phone) or ``weak`` (kept and found, but it
+    names nobody: a role mailbox, a blocked value, one too many). ``home_id`` is the contact that it came to first.
+    """
 
     kind: str
     value: str
+    standing: str
     source: str
     created_at: datetime
+    home_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,8 @@ class Counterpart:
     """A contact's record in one system. ``external_id`` is empty while it has none there yet.
 
     ``is_behind`` says that the system lacks our newest version; ``error`` why its last push stopped;
-    ``push_run_id`` the run that pushes now.
+    ``push_run_id`` the run that pushes now. ``home_id`` is the contact that the id was first said of: itself, or one
+    merged into it. ``is_beside`` says that the system has the person twice, and pushes go to another of its records.
     """
 
     connection: str
@@ -40,28 +51,45 @@ class Counterpart:
     is_behind: bool
     error: str
     push_run_id: UUID | None
-    updated_at: datetime
+    updated_at: datetime | None
+    record_id: UUID
+    home_id: UUID
+    is_beside: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ContactDetail:
-    """One contact with all by which it is known."""
+    """One contact with all by which it is known.
+
+    Attributes:
+        group: its id and those of all that was merged into it.
+        counterparts: its records elsewhere, and those of what was merged into it.
+        opted_out_at: when it was said not to contact this person, where that stands.
+        merges: what was merged into it, undone ones too, the newest first.
+        twins: who may be the same person, the likeliest first.
+        lineages: where each value that stands comes from, by field (a custom one as ``custom.KEY``).
+    """
 
     contact: Contact
+    group: tuple[UUID, ...]
     identifiers: tuple[Identifier, ...]
     counterparts: tuple[Counterpart, ...]
+    opted_out_at: datetime | None
+    merges: tuple[MergeRow, ...]
+    twins: tuple[Twin, ...]
+    lineages: Mapping[str, Lineage]
 
 
 async def list_contacts(
     connection: Connection, workspace_id: UUID, *, before: UUID | None = None, size: int = PAGE_SIZE
 ) -> Page[Contact]:
-    """Return contacts, newest first."""
+    """Return contacts, newest first; what was merged into another or deleted is not among them."""
     rows = await connection.fetch(
-        """
+        f"""
         SELECT * FROM contacts
-        WHERE workspace_id = $1 AND id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+        WHERE workspace_id = $1 AND id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid) AND {STANDING}
         ORDER BY id DESC LIMIT $3
-        """,
+        """,  # noqa: S608 - no text of others
         workspace_id,
         before,
         size + 1,
@@ -69,114 +97,82 @@ async def list_contacts(
     return page_of(rows, contact_of, size)
 
 
-async def search_contacts(
-    connection: Connection, workspace_id: UUID, text: str, *, region: str = "", size: int = PAGE_SIZE
-) -> tuple[Contact, ...]:
-    """Return at most ``size`` contacts whose name, e-mail, phone or short id begins with ``text``.
-
-    A name may be given as first name, last name, or both in either order. A phone number may be typed as people of
-    ``region`` write it.
-    """
-    words = text.split()
-    if not words:
-        return ()
-    found: dict[UUID, None] = dict.fromkeys(await resolve_short_id(connection, "contacts", workspace_id, words[0]))
-    for value in _identifier_prefixes(text, region):
-        found |= dict.fromkeys(await _by_identifier(connection, workspace_id, value, size))
-    found |= dict.fromkeys(await _by_name(connection, workspace_id, words, size))
-    ids = list(found)[:size]
-    rows = await connection.fetch("SELECT * FROM contacts WHERE workspace_id = $1 AND id = ANY($2)", workspace_id, ids)
-    contacts = {row["id"]: contact_of(row) for row in rows}
-    return tuple(contacts[contact_id] for contact_id in ids if contact_id in contacts)
-
-
-def _identifier_prefixes(text: str, region: str) -> Sequence[str]:
-    """Return what an identifier may begin with, in canonical form."""
-    typed = text.strip().lower()
-    digits = "".join(letter for letter in typed if letter.isdigit())
-    is_phone = len(digits) >= 3 and not any(letter.isalpha() or letter == "@" for letter in typed)
-    if not is_phone:
-        return [typed] if len(typed.split()) == 1 else []
-    if typed.startswith("+"):
-        return [f"+{digits}"]
-    if digits.startswith("00"):
-        return [f"+{digits[2:]}"]
-    prefixes = [f"+{digits}", digits]
-    code = phonenumbers.country_code_for_region(region) if region else 0
-    if code:
-        prefixes.insert(0, f"+{code}{digits.removeprefix('0') if code != 39 else digits}")
-    return prefixes
-
-
-async def _by_identifier(connection: Connection, workspace_id: UUID, prefix: str, size: int) -> list[UUID]:
-    rows = await connection.fetch(
-        """
-        SELECT contact_id FROM identifiers WHERE workspace_id = $1 AND value ~>=~ $2 AND value ~<~ $3
-        ORDER BY value USING ~<~ LIMIT $4
-        """,
-        workspace_id,
-        *prefix_range(prefix),
-        size,
-    )
-    return [row["contact_id"] for row in rows]
-
-
-async def _by_name(connection: Connection, workspace_id: UUID, words: Sequence[str], size: int) -> list[UUID]:
-    whole = " ".join(words)
-    found = await connection.fetch(_LAST_NAME, workspace_id, *prefix_range(whole), "", size)
-    found += await connection.fetch(_FIRST_NAME, workspace_id, *prefix_range(whole), size)
-    for place in range(1, len(words)):
-        one, other = " ".join(words[:place]), " ".join(words[place:])
-        found += await connection.fetch(_LAST_NAME, workspace_id, *prefix_range(other), one, size)
-        found += await connection.fetch(_LAST_NAME, workspace_id, *prefix_range(one.rstrip(",")), other, size)
-        if place == 3:
-            break
-    return [row["id"] for row in found]
-
-
-_LAST_NAME = """
-    SELECT id FROM contacts
-    WHERE workspace_id = $1 AND lower(last_name) ~>=~ lower($2) AND lower(last_name) ~<~ lower($3)
-      AND starts_with(lower(first_name), lower($4))
-    ORDER BY lower(last_name) USING ~<~ LIMIT $5
-"""
-_FIRST_NAME = """
-    SELECT id FROM contacts
-    WHERE workspace_id = $1 AND lower(first_name) ~>=~ lower($2) AND lower(first_name) ~<~ lower($3)
-    ORDER BY lower(first_name) USING ~<~ LIMIT $4
-"""
-
-
 async def contact_detail(connection: Connection, workspace_id: UUID, contact_id: UUID) -> ContactDetail | None:
-    """Return one contact, or None."""
+    """Return the contact that an id means today: itself, or what it was merged into. None when there is none."""
     row = await connection.fetchrow(
-        "SELECT * FROM contacts WHERE id = $1 AND workspace_id = $2", contact_id, workspace_id
+        "SELECT * FROM contacts WHERE id = surviving($1) AND workspace_id = $2 AND deleted_at IS NULL",
+        contact_id,
+        workspace_id,
     )
     if row is None:
         return None
-    identifiers = await connection.fetch(
-        "SELECT kind, value, source, created_at FROM identifiers WHERE contact_id = $1 AND workspace_id = $2 "
-        "ORDER BY kind, created_at LIMIT 100",
-        contact_id,
-        workspace_id,
+    group = await group_of(connection, row["id"])
+    identifiers = await identifiers_of(connection, workspace_id, (row["id"],))
+    opted_out_at = await connection.fetchval(
+        """
+        SELECT max(opted_out_at) FROM contacts
+        WHERE id = ANY($1) AND (consented_at IS NULL OR opted_out_at >= consented_at)
+        """,
+        group,
     )
     return ContactDetail(
         contact_of(row),
-        tuple(Identifier(**dict(item)) for item in identifiers),
-        await counterparts(connection, workspace_id, contact_id),
+        tuple(group),
+        identifiers.get(row["id"], ()),
+        await counterparts(connection, workspace_id, group),
+        opted_out_at if row["do_not_contact"] else None,
+        await merges_of(connection, workspace_id, group),
+        await twins_of(connection, workspace_id, row["id"]),
+        await lineages(connection, workspace_id, group, row["origins"]),
     )
 
 
-async def counterparts(connection: Connection, workspace_id: UUID, contact_id: UUID) -> tuple[Counterpart, ...]:
-    """Return a contact's records in the systems that have or shall have one."""
+async def group_of(connection: Connection, contact_id: UUID) -> Sequence[UUID]:
+    """Return the contact that an id means today, then all that was merged into it."""
+    rows = await connection.fetch(
+        "SELECT id FROM contact_group(surviving($1)) WITH ORDINALITY AS members (id, place) ORDER BY place", contact_id
+    )
+    return [row["id"] for row in rows]
+
+
+async def identifiers_of(
+    connection: Connection, workspace_id: UUID, contact_ids: Sequence[UUID]
+) -> Mapping[UUID, tuple[Identifier, ...]]:
+    """Return the identifiers of contacts, those that name them first, at most a hundred in all."""
+    rows = await connection.fetch(
+        """
+        SELECT contact_id, kind, value, standing, source, created_at, home_id FROM identifiers
+        WHERE contact_id = ANY($1) AND workspace_id = $2
+        ORDER BY kind, array_position(ARRAY['owner', 'shared', 'weak'], standing), created_at, value LIMIT 100
+        """,
+        contact_ids,
+        workspace_id,
+    )
+    found: dict[UUID, tuple[Identifier, ...]] = {}
+    for row in rows:
+        item = Identifier(**{name: row[name] for name in Identifier.__dataclass_fields__})
+        # An e-mail or phone that several of a group had is one that the survivor has.
+        known = found.get(row["contact_id"], ())
+        if (item.kind, item.value) not in {(each.kind, each.value) for each in known}:
+            found[row["contact_id"]] = (*known, item)
+    return found
+
+
+async def counterparts(connection: Connection, workspace_id: UUID, group: Sequence[UUID]) -> tuple[Counterpart, ...]:
+    """Return the records of a group's contacts in the systems that have or shall have one, the survivor's first."""
     rows = await connection.fetch(
         """
         SELECT connection, coalesce(external_id, '') AS external_id, wanted_version > pushed_version AS is_behind,
-               error, push_run_id, updated_at
-        FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $2 ORDER BY connection
+               error, push_run_id, updated_at, record_id, coalesce(home_id, record_id) AS home_id,
+               record_id <> ($2::uuid[])[1] AS is_beside
+        FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2)
+        UNION ALL
+        SELECT connection, external_id, false, '', NULL, NULL, record_id, record_id, true
+        FROM crosswalk_beside WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2)
+        ORDER BY connection, is_beside, external_id
         """,
         workspace_id,
-        contact_id,
+        group,
     )
     return tuple(Counterpart(**dict(row)) for row in rows)
 
@@ -184,4 +180,4 @@ async def counterparts(connection: Connection, workspace_id: UUID, contact_id: U
 def contact_of(row: Row) -> Contact:
     """Read a row of ``contacts``."""
     values = {name: row[name] for name in Contact.__dataclass_fields__}
-    return Contact(**{**values, "tags": tuple(values["tags"])})
+    return Contact(**{**values, "tags": tuple(values["tags"]), "flags": tuple(values["flags"])})

@@ -9,7 +9,7 @@ COUNT_LIMIT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A number of rows, counted up to ``COUNT_LIMIT``: ``is_more`` says that there are more than ``number``."""
+    """A number of rows, counted up to a limit: ``is_more`` says that there are more than ``number``."""
 
     number: int
     is_more: bool = False
@@ -21,6 +21,6 @@ class Count:
         return f"{self.number:,}+" if self.is_more else f"{self.number:,}"
 
 
-def count_of(number: int) -> Count:
-    """Make a count of a number that was asked for with ``LIMIT COUNT_LIMIT + 1``."""
-    return Count(min(number, COUNT_LIMIT), number > COUNT_LIMIT)
+def count_of(number: int, limit: int = COUNT_LIMIT) -> Count:
+    """Make a count of a number that was asked for with ``LIMIT limit + 1``."""
+    return Count(min(number, limit), number > limit)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.insight.contacts import Counterpart, counterparts, search_contacts
+from mainstay.insight.contacts import Counterpart, counterparts, group_of
 from mainstay.insight.deliveries import DeliveryRow, deliveries_by_id
 from mainstay.insight.incidents import IncidentRow, incident_detail
+from mainstay.insight.merges import NAME
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of, resolve_short_id
+from mainstay.insight.search import search_contacts
 from mainstay.model import Attempt, AttemptState
 
 if TYPE_CHECKING:
@@ -160,10 +162,22 @@ async def list_runs(
     return page_of(await connection.fetch(query, *values), run_of, size)
 
 
-_NAMED = """
-    SELECT runs.*, coalesce(nullif(concat_ws(' ', nullif(contacts.first_name, ''), nullif(contacts.last_name, '')), ''),
-                            nullif(contacts.email, ''), contacts.phone, '') AS contact_name
-"""
+_NAMED = f"SELECT runs.*, {NAME} AS contact_name"
+
+
+async def runs_of_contacts(
+    connection: Connection, workspace_id: UUID, contact_ids: Sequence[UUID], *, before: UUID | None, size: int
+) -> Page[RunRow]:
+    """Return the runs about any of these contacts, newest first."""
+    query = f"""
+        {_NAMED} FROM (
+            SELECT found.* FROM unnest($4::uuid[]) AS members (id) CROSS JOIN LATERAL (
+                SELECT {_COLUMNS} FROM runs WHERE contact_id = members.id AND workspace_id = $1 AND {_START}
+                ORDER BY runs.id DESC LIMIT $3
+            ) AS found ORDER BY found.id DESC LIMIT $3
+        ) AS runs LEFT JOIN contacts ON contacts.id = runs.contact_id ORDER BY runs.id DESC
+    """  # noqa: S608 - parts from this file
+    return page_of(await connection.fetch(query, workspace_id, before, size + 1, list(contact_ids)), run_of, size)
 
 
 async def _meant(connection: Connection, workspace_id: UUID, wanted: RunFilter) -> list[Any]:
@@ -222,7 +236,9 @@ async def run_detail(connection: Connection, workspace_id: UUID, run_id: UUID) -
         if run.delivery_id
         else (),
         incident=await incident_detail(connection, workspace_id, run.incident_id) if run.incident_id else None,
-        counterparts=await counterparts(connection, workspace_id, run.contact_id) if run.contact_id else (),
+        counterparts=await counterparts(connection, workspace_id, await group_of(connection, run.contact_id))
+        if run.contact_id
+        else (),
         has_all_attempts=len(attempts) <= MOST_ATTEMPTS,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,8 +14,8 @@ from mainstay.errors import MalformedError, NotAuthenticError, OverloadedError
 from mainstay.intake.rules import QUARANTINE_PER_SECOND, Receipt, SourceBinding, delivery_key
 from mainstay.intake.store import (
     INBOUND,
-    KEEP,
     Arrival,
+    OpenExecution,
     Suspect,
     keep,
     load_delivery,
@@ -56,6 +56,8 @@ class Intake:
         self._read = read
         self._on_quarantined = on_quarantined
         self._quarantine: Write[Suspect, UUID] = Write("quarantine a request", 5, self._put_in_quarantine)
+        self._execution = OpenExecution()
+        self._keep: Write[Arrival, Receipt] = Write("keep a delivery", 0, self._keep_all)
         self._second = 0
         self._in_second: dict[tuple[UUID, str], int] = defaultdict(int)
 
@@ -75,7 +77,10 @@ class Intake:
         except NotAuthenticError as error:
             await self._suspect(source, request, str(error))
             raise
-        return await self._commit(KEEP, self._arrival(source, request, verified))
+        return await self._commit(self._keep, self._arrival(source, request, verified))
+
+    async def _keep_all(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        return await keep(connection, arrivals, self._execution)
 
     def _arrival(self, source: SourceBinding, request: RawRequest, verified: str) -> Arrival:
         key, window, data, reason = "", None, None, ""
@@ -138,7 +143,7 @@ class Intake:
                 raise LookupError(message)
             name, _, request = found
             arrival = self._arrival(_source(sources, name), request, "released from quarantine by hand")
-            (receipt,) = await keep(connection, [arrival])
+            (receipt,) = await keep(connection, [arrival], OpenExecution())
             await connection.execute("DELETE FROM quarantine WHERE id = $1", quarantine_id)
         return receipt
 

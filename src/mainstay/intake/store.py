@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.db import Write, storable
+from mainstay.db import storable
 from mainstay.db.tallies import add_tallies
 from mainstay.intake.rules import (
     QUARANTINE_AGE,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 INBOUND = "inbound.v1"
 _RUNS_PER_EXECUTION = 32
+_OPEN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,40 @@ class Arrival:
     window: timedelta | None = None
 
 
-async def keep(connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
+class OpenExecution:
+    """The queue entry that the deliveries of a moment share, also over several transactions.
+
+    To the engine an entry costs about as much as a lead itself, however many runs it has.
+    """
+
+    def __init__(self) -> None:
+        self._id = ""
+        self._room = 0
+        # Only for a moment: the queue passes over an entry while a transaction that adds to it is under way.
+        self._open_until = 0.0
+
+    async def places(self, connection: Connection, count: int) -> list[str]:
+        """Return the execution of each of ``count`` new runs: in the queue, once this transaction is committed."""
+        is_open = self._room > 0 and time.monotonic() < self._open_until
+        if not (is_open and await connection.fetchval("SELECT join_execution($1)", self._id)):
+            self._room = 0
+        places = [self._id] * min(count, self._room)
+        self._room -= len(places)
+        missing = count - len(places)
+        if missing:
+            new = [str(new_id()) for _ in range(math.ceil(missing / _RUNS_PER_EXECUTION))]
+            await connection.execute("SELECT enqueue_execution(e, NULL) FROM unnest($1::text[]) AS t (e)", new)
+            self._id, self._room = new[-1], len(new) * _RUNS_PER_EXECUTION - missing
+            self._open_until = time.monotonic() + _OPEN_SECONDS
+            places += [execution_id for execution_id in new for _ in range(_RUNS_PER_EXECUTION)][:missing]
+        return places
+
+
+async def keep(connection: Connection, arrivals: Sequence[Arrival], execution: OpenExecution) -> list[Receipt]:
     """Keep deliveries and enqueue their runs."""
     first = await _claim_keys(connection, arrivals)
     receipts: list[Receipt] = []
     kept: list[Arrival] = []
-    runs: list[NewRun] = []
-    execution_id = ""
     for arrival in arrivals:
         original = first.get(_key(arrival), arrival.id)
         if original != arrival.id:
@@ -64,13 +94,14 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival]) -> list[Rece
         if arrival.input is None:
             receipts.append(Receipt("rejected", arrival.id, arrival.reason))
             continue
-        if len(runs) % _RUNS_PER_EXECUTION == 0:
-            execution_id = str(new_id())
-        run_id = new_id()
-        runs.append(
-            NewRun(run_id, arrival.source.workspace_id, INBOUND, arrival.input, execution_id, delivery_id=arrival.id)
-        )
         receipts.append(Receipt("accepted", arrival.id))
+    readable = [(arrival, arrival.input) for arrival in kept if arrival.input is not None]
+    runs = [
+        NewRun(new_id(), arrival.source.workspace_id, INBOUND, data, execution_id, delivery_id=arrival.id)
+        for (arrival, data), execution_id in zip(
+            readable, await execution.places(connection, len(readable)), strict=True
+        )
+    ]
     run_of = {run.delivery_id: run.id for run in runs}
     if kept:
         await connection.executemany(
@@ -100,10 +131,6 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival]) -> list[Rece
         )
     if runs:
         await add_runs(connection, runs)
-        await connection.execute(
-            "SELECT enqueue_execution(e, NULL) FROM unnest($1::text[]) AS t (e)",
-            list(dict.fromkeys(run.execution_id for run in runs)),
-        )
     await add_tallies(
         connection,
         Counter(
@@ -112,9 +139,6 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival]) -> list[Rece
         ),
     )
     return receipts
-
-
-KEEP: Write[Arrival, Receipt] = Write("keep a delivery", 0, keep)
 
 
 def _key(arrival: Arrival) -> tuple[UUID, str, str]:

@@ -3,7 +3,8 @@
 Left stands what Mainstay calls it: a field of Submission, or ``custom.KEY``. Right stands where the value is: a key of
 the payload, a dotted path into nested JSON (``answers.0.email``), a quoted literal, or a list of these, of which the
 first that is not empty counts. Keys match exactly, else regardless of case, spaces, underscores and hyphens.
-Without a map, the usual spellings are recognised. Whatever is left over becomes a custom field.
+Without a map, the usual spellings are recognised, but for ``occurred_at`` and ``consent``: consent lifts an opt-out, so
+it is never guessed. Whatever is left over becomes a custom field.
 """
 
 from __future__ import annotations
@@ -21,18 +22,23 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mainstay.errors import MalformedError
+from mainstay.kit.opting import consent, opts_out, said_at
+from mainstay.kit.paths import path_in, value_at
 from mainstay.kit.payload import MAX_CHARS, show_keys, text
 from mainstay.kit.source import SourceSettings
 from mainstay.kit.spelling import IGNORED, WRAPPERS, guess, squash
 from mainstay.model import Submission
 
-TARGETS = ("email", "phone", "name", "first_name", "last_name", "company", "source", "tags")
+TARGETS = (
+    *("email", "phone", "name", "first_name", "last_name", "company", "source", "tags"),
+    *("occurred_at", "do_not_contact", "consent"),
+)
 MAX_CUSTOM = 50
 MAX_CUSTOM_KEY = 100
 MAX_TAGS = 50
 _MAX_DEPTH = 8
 _MAX_COMPARED = 200
-_CUSTOM = "custom."
+CUSTOM = "custom."
 _REACH = frozenset({"email", "phone"})
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -64,14 +70,14 @@ class FieldMap:
     """
 
     def __init__(self, entries: Mapping[str, str | Sequence[str]] = _NONE) -> None:
-        self._rules = tuple(
+        self.rules = tuple(
             (
                 _known(target),
                 tuple(_Alternative.read(target, one) for one in ([places] if isinstance(places, str) else places)),
             )
             for target, places in entries.items()
         )
-        for target, alternatives in self._rules:
+        for target, alternatives in self.rules:
             if not alternatives:
                 message = f"map.{target} is an empty list: name at least one key of the payload"
                 raise ValueError(message)
@@ -97,17 +103,35 @@ class FieldMap:
                 this payload does not have at all. Keys are named, values never.
         """
         reading = _Reading(payload, aliases)
-        for target, alternatives in self._rules:
+        for target, alternatives in self.rules:
             reading.follow(target, alternatives)
         for key, target in hints.items():
             reading.take(target, payload.get(key), key)
-        if not self._rules:
+        if not self.rules:
             reading.recognise()
         return reading.result(occurred_at)
 
 
+Places = tuple[str, Sequence[str]]
+"""A target, and the keys of the payload that may hold it, the first of which that is not empty counts."""
+
+
+def places_in(field_map: FieldMap, keys: Sequence[str]) -> list[Places] | None:
+    """Return where a map looks in payloads that have just these keys, with texts; None where it holds a literal."""
+    payload = dict.fromkeys(keys, "")
+    if not field_map.rules:
+        return [(target, (path,)) for target, path, _ in _ranked(payload, "")]
+    if any(not place.path for _, alternatives in field_map.rules for place in alternatives):
+        return None
+    reading = _Reading(payload, _NONE)
+    return [
+        (target, [path for place in alternatives if (path := reading.find(place))])
+        for target, alternatives in field_map.rules
+    ]
+
+
 def _known(target: str) -> str:
-    if target in TARGETS or (target.startswith(_CUSTOM) and target[len(_CUSTOM) :].strip()):
+    if target in TARGETS or (target.startswith(CUSTOM) and target[len(CUSTOM) :].strip()):
         return target
     close = get_close_matches(target, TARGETS, 1)
     hint = f'Did you mean "{close[0]}"? ' if close else ""
@@ -140,11 +164,11 @@ class _Reading:
                 path = ""
                 is_found = True
             else:
-                path = self._find(place)
+                path = self.find(place)
                 if not path:
                     continue
                 is_found = True
-                value = _walk(self._payload, path)
+                value = value_at(self._payload, path)
             if self.take(target, value, path):
                 break
         if is_found:
@@ -155,15 +179,15 @@ class _Reading:
     def take(self, target: str, value: Any, path: str) -> bool:
         """Use ``value`` for ``target`` unless that has one or the value is empty; say whether it was used."""
         if target == "tags":
-            tags = _split_tags(value)
+            tags = split_tags(value)
             if tags and not self._tags:
                 self._tags = tags
                 self._used.add(path)
                 return True
             return False
         store, key = self._values, target
-        if target.startswith(_CUSTOM):
-            store, key = self._custom, target[len(_CUSTOM) :].strip()[:MAX_CUSTOM_KEY]
+        if target.startswith(CUSTOM):
+            store, key = self._custom, target[len(CUSTOM) :].strip()[:MAX_CUSTOM_KEY]
         if key in store:
             return False
         if isinstance(value, dict) and target in TARGETS:
@@ -171,7 +195,7 @@ class _Reading:
         single = _joined(value) if store is self._custom else _first_text(value)
         if not single:
             return False
-        store[key] = single
+        store[key] = consent(single, path[:MAX_CUSTOM_KEY] or "map") if target == "consent" else single
         self._used.add(path)
         return True
 
@@ -192,7 +216,7 @@ class _Reading:
                 continue
             self.take(target, value, path)
         for target, path, value in ranked[0]:
-            if target in {"source", "tags"}:
+            if target in {"source", "tags", "do_not_contact"}:
                 self.take(target, value, path)
 
     def _recognise_parts(self, parts: Mapping[str, Any], path: str) -> None:
@@ -200,7 +224,7 @@ class _Reading:
             for key in (part, f"{part}Name", f"{part}_name"):
                 self.take(target, parts.get(key), f"{path}.{key}")
 
-    def _find(self, place: _Alternative) -> str:
+    def find(self, place: _Alternative) -> str:
         """Return the flattened path of the place in this payload; empty when it is not there."""
         written = place.written.strip()
         if written in self._payload:
@@ -215,7 +239,7 @@ class _Reading:
             return plain
         if len(place.path) == 1:
             return ""
-        return _resolve(self._payload, place.path, self._aliases)
+        return path_in(self._payload, place.path, self._aliases)
 
     def result(self, occurred_at: datetime | None) -> Submission:
         values = self._values
@@ -235,8 +259,17 @@ class _Reading:
             source=values.get("source", ""),
             tags=self._tags,
             custom=self._custom or _NONE,
-            occurred_at=occurred_at,
+            occurred_at=self._time() or occurred_at,
+            do_not_contact=opts_out(values.get("do_not_contact", "")),
+            consent=values.get("consent", ""),
         )
+
+    def _time(self) -> datetime | None:
+        written = self._values.get("occurred_at")
+        time = said_at(written) if written else None
+        if written and time is None:
+            raise MalformedError(self._explain("occurred_at is not a time as ISO 8601 has it, nor seconds since 1970"))
+        return time
 
     def _gather_custom(self) -> None:
         for path, value in _leaves(self._payload):
@@ -278,39 +311,6 @@ def _ranked(values: Mapping[str, Any], prefix: str) -> list[tuple[str, str, Any]
     return [(known[0], path, value) for known, path, value in found]
 
 
-def _walk(payload: Mapping[str, Any], path: str) -> Any:
-    if path in payload:
-        return payload[path]
-    value: Any = payload
-    for part in path.split("."):
-        value = value[int(part)] if isinstance(value, list) else value[part]
-    return value
-
-
-def _resolve(payload: Mapping[str, Any], path: tuple[str, ...], aliases: Mapping[str, str]) -> str:
-    value: Any = payload
-    steps: list[str] = []
-    for number, part in enumerate(path):
-        if isinstance(value, list):
-            if not (part.isascii() and part.isdigit() and len(part) < 6 and int(part) < len(value)):
-                return ""
-            step = str(int(part))
-            value = value[int(part)]
-        elif isinstance(value, dict) or number == 0:
-            step = aliases.get(part, part) if number == 0 else part
-            if step not in value:
-                wanted = squash(part)
-                step = next((key for key in value if squash(key) == wanted), "")
-            # A key with a dot of its own would make the joined path ambiguous.
-            if not step or "." in step:
-                return ""
-            value = value[step]
-        else:
-            return ""
-        steps.append(step)
-    return ".".join(steps)
-
-
 def _first_text(value: Any) -> str:
     if isinstance(value, list):
         return next((found for found in (text(item) for item in value) if found), "")
@@ -323,7 +323,8 @@ def _joined(value: Any) -> str:
     return text(value)
 
 
-def _split_tags(value: Any) -> tuple[str, ...]:
+def split_tags(value: Any) -> tuple[str, ...]:
+    """Return the tags of a list, or of a text with commas."""
     parts = value if isinstance(value, list) else text(value).split(",")
     found = dict.fromkeys(tag for tag in (text(part) for part in parts[:MAX_TAGS]) if tag)
     return tuple(found)

@@ -33,13 +33,6 @@ _PHONE = re.compile(r"(?<![\w.-])((?:\+|%2B)\d{2})[\d ().-]{4,14}(\d{2})(?![\w-]
 _LOCAL_PHONE = re.compile(r"[0-9](?<![\w.+-][0-9])[0-9]{2}(\)[ ]?|[ .-])[0-9]{3}([ .-])[0-9]{2}([0-9]{2})(?![\w-])")
 
 
-@lru_cache(maxsize=1024)
-def _kind_of_key(key: str) -> str:
-    if _SECRET_KEY.search(key):
-        return "secret"
-    return "phone" if _PHONE_KEY.search(key) else ""
-
-
 @lru_cache(maxsize=256)
 def _needles(secrets: tuple[str, ...]) -> tuple[str, ...]:
     # A secret also travels in a URL (percent-encoded) and within JSON text (escaped).
@@ -50,6 +43,17 @@ def _needles(secrets: tuple[str, ...]) -> tuple[str, ...]:
         for form in (secret, quote(secret, safe="", errors="replace"), json.dumps(secret, ensure_ascii=False)[1:-1])
     }
     return tuple(sorted(forms, key=len, reverse=True))
+
+
+@lru_cache(maxsize=2048)
+def _field(key: str, needles: tuple[str, ...]) -> tuple[bool, str]:
+    """Tell of a field's name whether it may be shown as it is, and what its value is by the name: secret, phone or "".
+
+    A vendor's field names come again and again; only other texts, which people chose, can be personal.
+    """
+    is_plain = len(key) < MAX_FIELD_NAME and key.isidentifier() and not any(needle in key for needle in needles)
+    kind = "secret" if _SECRET_KEY.search(key) else "phone" if _PHONE_KEY.search(key) else ""
+    return is_plain, kind
 
 
 # Functions, since a template with groups costs ten times as much, also where nothing matches.
@@ -99,23 +103,22 @@ class Redactor:
         if depth >= MAX_DEPTH:
             return MASK
         if isinstance(value, dict):
-            return {self._key(str(key)): self._item(str(key), item, depth) for key, item in value.items()}
+            masked = {}
+            for name, item in value.items():
+                key = str(name)
+                is_plain, kind = _field(key, self._needles)
+                masked[key if is_plain else self.text(key)] = self._item(kind, item, depth)
+            return masked
         if isinstance(value, list | tuple):
             return [self.value(item, depth + 1) for item in value]
         return self.text(str(value))
 
-    def _key(self, key: str) -> str:
-        # A vendor's field names come again and again; only other texts, which people chose, can be personal.
-        if len(key) < MAX_FIELD_NAME and key.isidentifier() and not any(needle in key for needle in self._needles):
-            return key
-        return self.text(key)
-
-    def _item(self, key: str, item: Any, depth: int) -> Any:
-        kind = _kind_of_key(key) if item else ""
-        if kind == "secret" and not isinstance(item, bool):
-            return MASK
-        if kind == "phone" and isinstance(item, str | int):
-            return _mask_phone(self.text(str(item)))
+    def _item(self, kind: str, item: Any, depth: int) -> Any:
+        if kind and item:
+            if kind == "secret" and not isinstance(item, bool):
+                return MASK
+            if kind == "phone" and isinstance(item, str | int):
+                return _mask_phone(self.text(str(item)))
         return self.value(item, depth + 1)
 
     def body(self, body: bytes | None) -> Any:

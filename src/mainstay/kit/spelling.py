@@ -78,6 +78,20 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "source": ("source", "leadsource", "utmsource"),
     "tags": ("tags", "tag", "labels"),
+    "do_not_contact": (
+        "donotcontact",
+        "dnc",
+        "dnd",
+        "optout",
+        "optedout",
+        "emailoptout",
+        "hasoptedoutofemail",
+        "unsubscribed",
+        "unsubscribe",
+        "unsubscribedfromallemail",
+        "donotcall",
+        "donotemail",
+    ),
 }
 _TARGETS = {
     spelling: (target, rank) for target, spellings in _SPELLINGS.items() for rank, spelling in enumerate(spellings)

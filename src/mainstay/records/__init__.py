@@ -1,7 +1,7 @@
 """Records: which system is right about a record, and the pushes that keep it so."""
 
 from mainstay.records.crosswalk import Adopted, follow_merge, follow_unmerge, forget, link
-from mainstay.records.store import Pushing, Want, push_failed, pushed, start_push, want
+from mainstay.records.store import Pushing, Want, push_failed, pushed, raise_wanted, start_push, want
 
 __all__ = [
     "Adopted",
@@ -13,6 +13,7 @@ __all__ = [
     "link",
     "push_failed",
     "pushed",
+    "raise_wanted",
     "start_push",
     "want",
 ]

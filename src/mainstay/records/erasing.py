@@ -41,4 +41,13 @@ async def erase_traces(
     await connection.execute(
         "UPDATE attempts SET exchanges = '[]', result = NULL, error = '' WHERE run_id = ANY($1)", ids
     )
+    # The key goes on standing for its write; what the answer told in words does not.
+    await connection.execute(
+        """
+        UPDATE idempotency_keys SET answer = jsonb_set(answer, '{note}', '""')
+        WHERE workspace_id = $1 AND answer ->> 'contact_id' = ANY($2::uuid[]::text[])
+        """,
+        workspace_id,
+        contact_ids,
+    )
     await connection.execute("DELETE FROM waits WHERE run_id = ANY($1)", ids)

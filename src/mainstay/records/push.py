@@ -13,7 +13,7 @@ from uuid import UUID
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.errors import FencedError, PermanentError
 from mainstay.model import RunState, new_id
-from mainstay.records.store import PUSH, Want, external_id_of, is_wanted, pushed, start_push, want
+from mainstay.records.store import PUSH, Done, Want, external_id_of, is_wanted, pushed, start_push, want
 from mainstay.runs import Claimed, NewRun, Progress, Settlement, add_runs, hold, settle, wake
 
 if TYPE_CHECKING:
@@ -164,22 +164,15 @@ class Pusher:
 
 async def _succeed(connection: Connection, items: Sequence[Success]) -> list[bool | Exception]:
     """Note successes; a run that is not behind ends in the same transaction."""
-    results: list[bool | Exception] = []
+    held = await hold(connection, [item.steps.run for item in items])
+    mine = [item for item in items if item.steps.run.id in held]
+    outcomes = await pushed(connection, [Done(item.want, item.external_id, item.is_new) for item in mine])
     news: list[Progress] = []
     ended: list[Success] = []
-    held = await hold(connection, [item.steps.run for item in items])
-    for item in items:
-        run = item.steps.run
-        if run.id not in held:
-            results.append(FencedError(f"run {run.id} is driven by another worker now"))
+    for item, is_behind in zip(mine, outcomes, strict=True):
+        if isinstance(is_behind, PermanentError):
             continue
-        try:
-            is_behind = await pushed(connection, item.want, item.external_id, is_new=item.is_new)
-        except PermanentError as error:
-            results.append(error)
-            continue
-        results.append(is_behind)
-        news.append(Progress(run, item.steps.unwritten, None if is_behind else Settlement(RunState.DONE)))
+        news.append(Progress(item.steps.run, item.steps.unwritten, None if is_behind else Settlement(RunState.DONE)))
         if not is_behind:
             ended.append(item)
     await settle(connection, news, held=held)
@@ -187,4 +180,8 @@ async def _succeed(connection: Connection, items: Sequence[Success]) -> list[boo
         connection,
         [(item.want.workspace_id, PUSHED, item.want.record_id, {"external_id": item.external_id}) for item in ended],
     )
-    return results
+    result_of = {item.steps.run.id: outcome for item, outcome in zip(mine, outcomes, strict=True)}
+    return [
+        result_of.get(item.steps.run.id, FencedError(f"run {item.steps.run.id} is driven by another worker now"))
+        for item in items
+    ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -82,6 +83,21 @@ async def want(connection: Connection, wants: Sequence[Want]) -> list[Pushing]:
     ]
 
 
+async def raise_wanted(connection: Connection, workspace_id: UUID, to: str, versions: Mapping[UUID, int]) -> None:
+    """Note that records which a system has are behind (record to version), without a push: the next one brings it."""
+    await connection.execute(
+        """
+        UPDATE crosswalk SET wanted_version = greatest(wanted_version, version), updated_at = now()
+        FROM unnest($3::uuid[], $4::integer[]) AS t (id, version)
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = t.id AND connection = $2
+        """,
+        workspace_id,
+        to,
+        list(versions),
+        list(versions.values()),
+    )
+
+
 async def start_push(
     connection: Connection, workspace_id: UUID, record_id: UUID, to: str, run_id: UUID
 ) -> tuple[bool, str]:
@@ -102,10 +118,105 @@ async def start_push(
     return (False, "") if row is None else (True, row["external_id"] or "")
 
 
-async def pushed(connection: Connection, item: Want, external_id: str, *, is_new: bool) -> bool:
-    """Note a push that succeeded (``is_new``: by making a record there).
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A push that succeeded: what was pushed, its id there, and whether that made the record there."""
 
-    Returns whether a newer version is wanted by now, so that the run must push again.
+    want: Want
+    external_id: str
+    is_new: bool = False
+
+
+async def pushed(connection: Connection, done: Sequence[Done]) -> list[bool | PermanentError]:
+    """Note pushes that succeeded, each of another record.
+
+    Each result is whether a newer version is wanted by now, so that the run must push again; or an error where that
+    system says this is the record it also has for another contact of ours, and nothing is noted.
+    """
+    others, known = await _held(connection, done)
+    ids = Counter((each.want.workspace_id, each.want.connection, each.external_id) for each in done)
+    plain = [
+        each
+        for each in done
+        if ids[each.want.workspace_id, each.want.connection, each.external_id] == 1
+        and _place(each) not in others
+        and _place(each) in known
+        and known[_place(each)] in {None, each.external_id}
+    ]
+    rows = await connection.fetch(
+        """
+        UPDATE crosswalk SET external_id = done.external_id, pushed_version = greatest(pushed_version, done.version),
+               error = '', updated_at = now(),
+               is_ours = CASE WHEN crosswalk.external_id = done.external_id THEN is_ours ELSE done.is_new END,
+               home_id = CASE WHEN crosswalk.external_id = done.external_id THEN home_id END,
+               push_run_id = CASE WHEN wanted_version > done.version THEN push_run_id END
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[], $5::text[], $6::boolean[])
+             AS done (workspace_id, record_id, connection, version, external_id, is_new)
+        WHERE crosswalk.workspace_id = done.workspace_id AND crosswalk.record_type = 'contact'
+          AND crosswalk.record_id = done.record_id AND crosswalk.connection = done.connection
+        RETURNING crosswalk.workspace_id, crosswalk.record_id, crosswalk.connection,
+                  wanted_version > done.version AS is_behind
+        """,
+        *_columns(plain),
+        [each.want.version for each in plain],
+        [each.external_id for each in plain],
+        [each.is_new for each in plain],
+    )
+    behind = {(row["workspace_id"], row["record_id"], row["connection"]): row["is_behind"] for row in rows}
+    results: list[bool | PermanentError] = []
+    for each in done:
+        if _place(each) in behind:
+            results.append(behind[_place(each)])
+            continue
+        try:
+            results.append(await _pushed_in_doubt(connection, each.want, each.external_id, is_new=each.is_new))
+        except PermanentError as error:
+            results.append(error)
+    return results
+
+
+_Place = tuple[UUID, UUID, str]
+
+
+def _place(done: Done) -> _Place:
+    return done.want.workspace_id, done.want.record_id, done.want.connection
+
+
+def _columns(done: Sequence[Done]) -> tuple[list[UUID], list[UUID], list[str]]:
+    places = [_place(each) for each in done]
+    return [place[0] for place in places], [place[1] for place in places], [place[2] for place in places]
+
+
+async def _held(connection: Connection, done: Sequence[Done]) -> tuple[set[_Place], dict[_Place, str | None]]:
+    """Hold the rows of these pushes; returns whose id leads to another contact, and the id that each row has."""
+    external_ids = [each.external_id for each in done]
+    rows = await connection.fetch(
+        """
+        SELECT done.workspace_id, done.record_id, done.connection
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+             AS done (workspace_id, record_id, connection, external_id)
+        JOIN record_ids ON record_ids.workspace_id = done.workspace_id AND record_ids.record_type = 'contact'
+             AND record_ids.connection = done.connection AND record_ids.external_id = done.external_id
+        WHERE record_ids.record_id <> done.record_id
+        """,
+        *_columns(done),
+        external_ids,
+    )
+    others = {(row["workspace_id"], row["record_id"], row["connection"]) for row in rows}
+    rows = await connection.fetch(
+        """
+        SELECT workspace_id, record_id, connection, external_id
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS done (workspace_id, record_id, connection)
+        JOIN crosswalk USING (workspace_id, record_id, connection) WHERE record_type = 'contact'
+        ORDER BY workspace_id, record_id, connection FOR UPDATE OF crosswalk
+        """,
+        *_columns(done),
+    )
+    return others, {(row["workspace_id"], row["record_id"], row["connection"]): row["external_id"] for row in rows}
+
+
+async def _pushed_in_doubt(connection: Connection, item: Want, external_id: str, *, is_new: bool) -> bool:
+    """Note one push of which the crosswalk says something else than what was answered.
 
     Raises:
         PermanentError: that system says this is the record it also has for another contact of ours.
@@ -125,7 +236,8 @@ async def pushed(connection: Connection, item: Want, external_id: str, *, is_new
     if other is not None and not other["is_merged"]:
         message = (
             f"{item.connection} has one record ({external_id}) for two contacts of ours: this one and "
-            f"{other['contact_id']}. If they are one person, merge them; if not, give each an own record there, then retry"
+            f"{other['contact_id']}. If they are one person, merge them; if not, give each an own record there, then "
+            "retry"
         )
         raise PermanentError(message)
     known = await connection.fetchrow(
@@ -136,7 +248,7 @@ async def pushed(connection: Connection, item: Want, external_id: str, *, is_new
         *place,
     )
     if known is None:
-        # Merged meanwhile, and what led there leads to the survivor already; a record that is new there must not be lost.
+        # Merged meanwhile: what led there leads to the survivor already; a record that is new there must not be lost.
         if other is None:
             await adopt(connection, Adopted(item.workspace_id, item.record_id, item.connection, external_id, is_new))
         return False

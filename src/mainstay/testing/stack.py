@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -77,7 +77,9 @@ class StackUnderTest:
         """Hand a raw body to a source's intake and drive what follows from it. No signature is made for it."""
         binding = self._workspace.sources[source]
         headers = {"content-type": content_type}
-        request = RawRequest("POST", f"http://test/in/{self._workspace.slug}/{source}", headers, body, self.clock())
+        # Not before anything that has happened already: what is older only fills gaps.
+        received_at = max(self.clock(), datetime.now(UTC))
+        request = RawRequest("POST", f"http://test/in/{self._workspace.slug}/{source}", headers, body, received_at)
         receipt = await self.app.intake.receive(binding, request)
         await self.settle()
         return receipt

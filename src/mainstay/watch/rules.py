@@ -16,6 +16,13 @@ _MEND = {
     "workflow": "Mend the workflow's code, restart, then retry the runs.",
 }
 
+# Mainstay's own runs, in the words of whoever reads an alert; where a connection is at fault, it is named.
+_OWN = {
+    "inbound.v1": ("Deliveries cannot be processed", "Deliveries cannot be processed: trouble at {at}"),
+    "push.v1": ("Contacts do not reach their system", "Contacts do not get through to {at}"),
+    "alert.v1": ("Alerts cannot be sent", "Alerts do not get through to {at}"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -33,10 +40,10 @@ class Trouble:
 def trouble_of_run(workflow: str, connection: str, fate: str, error: str) -> Trouble:
     """Describe a failed run. Runs that fail alike, but for ids, numbers and quoted values, share a fingerprint."""
     alike = _alike(error)
-    where = f" at {connection}" if connection else ""
+    plain, at_connection = _OWN.get(workflow, (f"{workflow} fails", f"{workflow} fails at {{at}}"))
     return Trouble(
         fingerprint=f"run|{workflow}|{connection}|{fate}|{alike}",
-        title=f"{workflow} fails{where}",
+        title=at_connection.format(at=connection) if connection else plain,
         cause=error[:500],
         mend=_MEND.get(fate, "Look at the run, then retry it."),
         workflow=workflow,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from mainstay.contacts import Contacts
     from mainstay.db import Pool
     from mainstay.intake import Receipt
 
@@ -67,8 +68,17 @@ class Backend(Protocol):
         """Return a workspace's declared connections."""
         ...
 
+    def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
+        """Return the connections that merge their own two records of a person when two contacts are merged by hand."""
+        ...
+
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         """Return the address of a record in its system's own screens; empty when it has none."""
+        ...
+
+    @property
+    def contacts(self) -> Contacts:
+        """The verbs for contacts: edit, merge and un-merge, accept and reject, delete."""
         ...
 
     async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:

@@ -1,4 +1,4 @@
-"""The pages and intake on a running app: what the server serves."""
+"""The pages, the API and intake on a running app: what the server serves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from mainstay.web.api import PREFIX as API_PREFIX
+from mainstay.web.api import create_api
 from mainstay.web.app import create_pages
 from mainstay.web.backend import ConnectionCard, SourceCard, WorkspaceCard
 from mainstay.web.intake import PREFIX, IntakeEndpoint, Receive, Scope, Send
@@ -20,6 +22,7 @@ class AppBackend:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self.contacts = app.contacts
         self.retry_run = app.retry_run
         self.mark_handled = app.mark_handled
         self.replay_delivery = app.replay_delivery
@@ -65,6 +68,11 @@ class AppBackend:
             for name, entry in stack.connections.items()
         ]
 
+    def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
+        """Return the connections that merge their own two records of a person when two contacts are merged by hand."""
+        routing = self._app.routing(workspace_id)
+        return frozenset() if routing.merge_elsewhere == "never" else routing.merging_systems
+
 
 class Server:
     """The whole web side as one ASGI application. Intake goes first and bare: it passes no framework at all."""
@@ -72,11 +80,15 @@ class Server:
     def __init__(self, app: App, *, trust_url: bool) -> None:
         """Bind to ``app``; with ``trust_url`` senders see this server at its public URL, else at their Host header."""
         self._intake = IntakeEndpoint(app.intake, app.by_slug, public_url=app.public_url if trust_url else "")
-        self._pages = create_pages(AppBackend(app))
+        backend = AppBackend(app)
+        self._api = create_api(backend, app.contacts)
+        self._pages = create_pages(backend)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             await self._intake(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(API_PREFIX):
+            await self._api(scope, receive, send)
         else:
             await self._pages(scope, receive, send)

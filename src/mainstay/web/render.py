@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from mainstay.db import acquire
-from mainstay.insight import Verdict, verdict
+from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
 from mainstay.model import short_id
 from mainstay.web import wording
 
@@ -33,6 +33,13 @@ _NOTICES = {
     "released_repeated": "It left quarantine. It is a repeat of this delivery, so it is not run again.",
     "released_rejected": "It left quarantine, but cannot be read; the reason is below.",
     "resolved": "The incident is resolved.",
+    "edited": "Saved. What was set by hand changes only by hand from now on.",
+    "edited_with_a_note": "Saved, with a remark: read the newest line of what happened.",
+    "unchanged": "Nothing was changed.",
+    "merged": "Merged. If that was a mistake, un-merge it below: nothing is lost.",
+    "parted": "Parted: each has again what was said of it, and the two stay two.",
+    "reopened": "Taken back: the pair waits for a decision again.",
+    "deleted": "The contact is deleted.",
     "not_failed": "Nothing was done: it is not a failed run any more.",
     "not_open": "Nothing was done: the incident is not open any more.",
 }
@@ -64,6 +71,12 @@ def make_environment() -> Environment:
         "duration": wording.duration,
         "span": wording.span,
         "phone": wording.phone,
+        "email": wording.email,
+        "prose": wording.prose,
+        "label": wording.field_label,
+        "as_written": wording.field_value,
+        "percent": wording.percent,
+        "said_by": wording.said_by,
         "pretty": wording.pretty,
         "bytes": wording.size,
         "web_link": wording.web_link,
@@ -78,6 +91,11 @@ def make_environment() -> Environment:
         "delivery_look": wording.delivery_look,
         "verdict_look": wording.verdict_look,
         "incident_look": wording.incident_look,
+        "suggestion_look": wording.suggestion_look,
+        "standing_look": wording.standing_look,
+        "suggestion_rule": wording.suggestion_rule,
+        "recognised": wording.recognised,
+        "merge_reason": wording.merge_reason,
         "changed_fields": wording.changed_fields,
         "one_hour": timedelta(hours=1),
         "version": _version(),
@@ -93,6 +111,7 @@ class Page:
     request: Request
     workspace: WorkspaceCard
     verdict: Verdict
+    reviews: Count
     connection: Connection
     now: datetime
 
@@ -103,6 +122,7 @@ class Page:
             workspace=self.workspace,
             workspaces=self.site.backend.workspace_cards(),
             verdict=self.verdict,
+            reviews=self.reviews,
             now=self.now,
             root=f"/w/{self.workspace.slug}",
             notice=_NOTICES.get(self.request.query_params.get("done", ""), ""),
@@ -136,7 +156,9 @@ class Site:
         workspace = self.workspace(slug)
         async with acquire(self.backend.pool) as connection:
             now = datetime.now(UTC)
-            yield Page(self, request, workspace, await verdict(connection, workspace.id, now), connection, now)
+            reached = await verdict(connection, workspace.id, now)
+            reviews = await suggestions_waiting(connection, workspace.id)
+            yield Page(self, request, workspace, reached, reviews, connection, now)
 
     def plain(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return a page outside every workspace: signing in, errors."""

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from mainstay.errors import DatabaseUnavailableError
-from mainstay.web.sign_in import is_session_good
+from mainstay.web.sign_in import who_signed_in
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,8 +71,12 @@ class Gate:
                 refusal = PlainTextResponse("This address holds a character that cannot be searched for.", 400)
             elif scope["method"] not in _SAFE_METHODS and not self.is_same_origin(request):
                 refusal = PlainTextResponse("This request came from another site and was not carried out.", 403)
-            elif not is_open and not await is_session_good(self._pool, request.cookies.get(SESSION_COOKIE, "")):
-                refusal = self._to_sign_in(request, scope["method"])
+            elif not is_open:
+                name = await who_signed_in(self._pool, request.cookies.get(SESSION_COOKIE, ""))
+                if name is None:
+                    refusal = self._to_sign_in(request, scope["method"])
+                else:
+                    scope.setdefault("state", {})["person"] = name
         except DatabaseUnavailableError:
             refusal = PlainTextResponse("PostgreSQL does not answer. Mainstay goes on as soon as it does.", 503)
         await (refusal or self._app)(scope, receive, send_guarded)
@@ -100,6 +104,12 @@ class Gate:
                 NEXT_COOKIE, quote(path[:500]), max_age=600, path=SIGN_IN, httponly=True, samesite="lax"
             )
         return response
+
+
+def person_of(request: HTTPConnection) -> str:
+    """Return who does what a request asks for, as it is recorded."""
+    name: str = getattr(request.state, "person", "")
+    return name or "by hand"
 
 
 def is_local_path(path: str) -> bool:

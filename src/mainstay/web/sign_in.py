@@ -16,19 +16,26 @@ LINK_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(days=30)
 _TOKEN_BYTES = 32
 _LONGEST_TOKEN = 200
+_LONGEST_NAME = 80
 
 
 def _hash(token: str) -> str:
     return sha256(token[:_LONGEST_TOKEN].encode(errors="replace")).hexdigest()
 
 
-async def create_sign_in_link(pool: Pool, public_url: str) -> str:
-    """Return an address that signs its first user in, for 15 minutes; ``public_url`` is where the pages are."""
+async def create_sign_in_link(pool: Pool, public_url: str, *, name: str = "") -> str:
+    """Return an address that signs its first user in, for 15 minutes; ``public_url`` is where the pages are.
+
+    ``name`` is who that is: it stands beside what they decide.
+    """
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     async with acquire(pool) as connection:
         await connection.execute("DELETE FROM sign_in_links WHERE expires_at < now() - interval '1 day'")
         await connection.execute(
-            "INSERT INTO sign_in_links (token_hash, expires_at) VALUES ($1, now() + $2)", _hash(token), LINK_LIFE
+            "INSERT INTO sign_in_links (token_hash, expires_at, name) VALUES ($1, now() + $2, $3)",
+            _hash(token),
+            LINK_LIFE,
+            " ".join(name.split())[:_LONGEST_NAME],
         )
     return f"{public_url.rstrip('/')}/sign-in?token={token}"
 
@@ -50,25 +57,28 @@ async def open_session(pool: Pool, token: str) -> str | None:
     async with acquire(pool) as connection, connection.transaction():
         used = await connection.fetchval(
             "UPDATE sign_in_links SET used_at = now() WHERE token_hash = $1 AND used_at IS NULL AND expires_at > now() "
-            "RETURNING token_hash",
+            "RETURNING name",
             _hash(token),
         )
         if used is None:
             return None
         await connection.execute("DELETE FROM sessions WHERE expires_at < now()")
         await connection.execute(
-            "INSERT INTO sessions (token_hash, expires_at) VALUES ($1, now() + $2)", _hash(session), SESSION_LIFE
+            "INSERT INTO sessions (token_hash, expires_at, name) VALUES ($1, now() + $2, $3)",
+            _hash(session),
+            SESSION_LIFE,
+            used,
         )
     return session
 
 
-async def is_session_good(pool: Pool, session: str) -> bool:
-    """Tell whether a session's token is one of ours and has not expired."""
+async def who_signed_in(pool: Pool, session: str) -> str | None:
+    """Return whose session a token is, empty for one without a name; None when it is not ours, or has expired."""
     if not session:
-        return False
+        return None
     async with acquire(pool) as connection:
-        found: bool = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM sessions WHERE token_hash = $1 AND expires_at > now())", _hash(session)
+        found: str | None = await connection.fetchval(
+            "SELECT name FROM sessions WHERE token_hash = $1 AND expires_at > now()", _hash(session)
         )
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import phonenumbers
 
-from mainstay.insight import DeliveryRow, RunRow
+from mainstay.insight import ContactChange, DeliveryRow, RunRow, Saying
 from mainstay.model import AttemptState, Contact
 
 LONGEST_SHOWN = 60_000
@@ -59,6 +60,16 @@ _VERDICT_LOOKS = {
     "healing": Look("healing", "healing", "Healing"),
     "broken": Look("broken", "broken", "Broken"),
 }
+_SUGGESTION_LOOKS = {
+    "open": Look("waiting", "waiting", "Open"),
+    "accepted": Look("fine", "merge", "Merged"),
+    "rejected": Look("quiet", "quiet", "Not the same"),
+    "stale": Look("quiet", "quiet", "Overtaken"),
+}
+_STANDING_LOOKS = {
+    "shared": Look("healing", "contacts", "Shared with others"),
+    "weak": Look("quiet", "quiet", "Names nobody"),
+}
 _INCIDENT_LOOKS = {
     "open": Look("broken", "broken", "Open"),
     "resolved": Look("fine", "fine", "Resolved"),
@@ -93,6 +104,16 @@ def verdict_look(state: str) -> Look:
 def incident_look(state: str, *, is_recovering: bool) -> Look:
     """Return how an incident's state is shown."""
     return _INCIDENT_LOOKS["recovering" if is_recovering else state]
+
+
+def suggestion_look(state: str) -> Look:
+    """Return how a suggestion's state is shown."""
+    return _SUGGESTION_LOOKS[state]
+
+
+def standing_look(standing: str) -> Look | None:
+    """Return how an identifier's standing is shown; None for one that names its contact, which is the rule."""
+    return _STANDING_LOOKS.get(standing)
 
 
 def workflow_title(name: str) -> str:
@@ -166,7 +187,11 @@ def phone(number: str, region: str) -> str:
 def display_name(contact: Contact, region: str) -> str:
     """Return what a contact is called, be it only by an address or a number."""
     name = contact.name
-    return phone(name, region) if name and name == contact.phone else name or "No name"
+    if not name:
+        return "No name"
+    if name == contact.phone:
+        return phone(name, region)
+    return email(name) if name == contact.email else name
 
 
 def pretty(value: Any) -> str:
@@ -197,15 +222,104 @@ def size(number: int) -> str:
     return f"{number:,} bytes" if number < 10_000 else f"{number / 1000:,.0f} kB"
 
 
-def changed_fields(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
+def email(address: str) -> str:
+    """Return an address with its domain in the letters that its owner uses (a key has it in ASCII)."""
+    local, at, domain = address.rpartition("@")
+    try:
+        return f"{local}{at}{domain.encode('ascii').decode('idna')}"
+    except UnicodeError:
+        return address
+
+
+def field_label(name: str) -> str:
+    """Return what a field of a contact is called on screens; a custom one by its own name."""
+    return _LABELS.get(name, name.removeprefix("custom."))
+
+
+_LABELS = {
+    "name": "Name",
+    "first_name": "First name",
+    "last_name": "Last name",
+    "email": "E-mail",
+    "phone": "Phone",
+    "company": "Company",
+    "source": "Source",
+    "tags": "Tags",
+    "do_not_contact": "Do not contact",
+    "flags": "Flags",
+}
+
+
+def field_value(name: str, value: str, region: str) -> str:
+    """Return a field's value as people write it."""
+    if not value:
+        return ""
+    return phone(value, region) if name == "phone" else email(value) if name == "email" else value
+
+
+def said_by(saying: Saying) -> str:
+    """Return whose word a value is: "from website", "set by hand by Dana" and the like."""
+    by = "" if saying.source in {"", "by hand"} else f" by {saying.source}"
+    if saying.kind == "manual":
+        return f"set by hand{by}"
+    if saying.kind == "merge":
+        return f"kept when merging{by}"
+    return f"from {saying.source}" if saying.source else "from an unnamed source"
+
+
+def recognised(change: ContactChange) -> str:
+    """Return who said a change, and by what the contact was recognised."""
+    by = _RECOGNISED.get(change.rule, f"recognised by {change.rule}")
+    return ", ".join(part for part in (f"from {change.source}" if change.source else "", by) if part)
+
+
+_RECOGNISED = {
+    "new": "",
+    # Whoever wrote it knew the contact by our own id.
+    "id": "",
+    "email": "recognised by e-mail",
+    "external id": "recognised by its id there",
+    "shared phone": "recognised by phone and name",
+}
+
+
+def prose(text: str, region: str) -> str:
+    """Return a sentence with its phone numbers as people write them."""
+    return _E164.sub(lambda found: phone(found[0], region), text)
+
+
+_E164 = re.compile(r"\+[1-9]\d{6,14}\b")
+
+
+def merge_reason(rule: str, by: str, note: str = "") -> str:
+    """Return by which rule, or on whose word, two contacts became one."""
+    if rule == "bridge":
+        return note or "one write named both"
+    who = "" if by in {"", "by hand"} else f" by {by}"
+    if rule == "suggestion accepted":
+        return f"review accepted{who}"
+    return f"by hand{f', {by}' if who else ''}" if rule == "by hand" else f"{rule}{who}"
+
+
+def suggestion_rule(rule: str) -> str:
+    """Return in words why a pair is asked about."""
+    return {"bridge": "One write named both", "un-merge": "They were parted by hand"}.get(rule, "They are alike")
+
+
+def percent(score: float) -> str:
+    """Return a probability; never a certainty."""
+    return f"{min(max(round(score * 100), 1), 99)} %"
+
+
+def changed_fields(before: dict[str, Any], after: dict[str, Any], region: str = "") -> list[tuple[str, str, str]]:
     """Return (field, before, after) of a contact's change, in words."""
     return [
         line
-        for name in sorted(after, key=_place)
+        for name in sorted(after, key=place)
         for line in (
             _changed_custom(before.get(name) or {}, after[name])
             if isinstance(after[name], dict)
-            else [(name.replace("_", " "), _plain(before.get(name)), _plain(after[name]))]
+            else [(name.replace("_", " "), _plain(before.get(name), name, region), _plain(after[name], name, region))]
         )
     ]
 
@@ -213,7 +327,8 @@ def changed_fields(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[
 _FIELDS = ("first_name", "last_name", "email", "phone", "company", "source", "tags", "custom")
 
 
-def _place(name: str) -> tuple[int, str]:
+def place(name: str) -> tuple[int, str]:
+    """Return where a contact's field stands among the others, as a key to sort by."""
     return (_FIELDS.index(name) if name in _FIELDS else len(_FIELDS)), name
 
 
@@ -221,10 +336,12 @@ def _changed_custom(before: dict[str, Any], after: dict[str, Any]) -> list[tuple
     return [(key, _plain(before.get(key)), _plain(after[key])) for key in after if before.get(key) != after[key]]
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, name: str = "", region: str = "") -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
-    return "" if value is None else str(value)
+    return "" if value is None else field_value(name, str(value), region)
 
 
 def web_link(url: str) -> str:

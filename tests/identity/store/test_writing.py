@@ -10,7 +10,7 @@ from mainstay.db import Pool, acquire, open_pool
 from mainstay.errors import PermanentError
 from mainstay.identity import ContactWrite, Person, Resolution, annotate, load_contact, resolve
 from mainstay.model import new_id
-from mainstay.records import Want, link
+from mainstay.records import Adopted, link
 
 SARAH = Person(email="sarah@example.com", phone="+13125550147", first_name="Sarah", last_name="Johnson")
 
@@ -128,7 +128,7 @@ async def test_workspaces_do_not_see_each_other(pool: Pool, workspace: UUID) -> 
 async def test_an_id_of_another_system_names_its_contact(pool: Pool, workspace: UUID) -> None:
     (sarah,) = await write(pool, workspace, SARAH)
     async with acquire(pool) as connection:
-        await link(connection, [(Want(workspace, sarah.contact.id, 1, "ghl"), "a1")])
+        await link(connection, [(Adopted(workspace, sarah.contact.id, "ghl", "a1"), sarah.contact.id)])
 
     (again,) = await write(pool, workspace, Person(connection="ghl", external_id="a1", email="new@example.com"))
     (other,) = await write(pool, workspace, Person(connection="hubspot", external_id="a1"))

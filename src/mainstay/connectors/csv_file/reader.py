@@ -80,6 +80,17 @@ def rows(path: Path, layout: Layout | None = None) -> Iterator[Row]:
         OSError: the file cannot be read.
     """
     layout = layout or inspect(path)
+    for line, record in records(path, layout):
+        yield row(line, record, layout.header)
+
+
+def records(path: Path, layout: Layout) -> Iterator[tuple[int, list[str] | str]]:
+    """Give the cells of every record after the header, or why it cannot be read, with the line where it begins.
+
+    Raises:
+        MalformedError: as ``inspect`` does.
+        OSError: the file cannot be read.
+    """
     with path.open(encoding=layout.encoding, newline="", errors="replace") as file:
         for _ in range(layout.skip):
             file.readline()
@@ -96,15 +107,20 @@ def rows(path: Path, layout: Layout | None = None) -> Iterator[Row]:
                 if is_header:
                     raise MalformedError(f"{path.name}: the header cannot be read: {error}") from None
                 before = reader.line_num
-                yield Row(line, problem=_broken(error))
+                yield line, _broken(error)
                 continue
             before = reader.line_num
-            if not any(cell.strip() for cell in record):
+            if not any(map(str.strip, record)):
                 continue
             if is_header:
                 is_header = False
                 continue
-            yield _row(line, record, layout.header)
+            yield line, record
+
+
+def row(line: int, record: list[str] | str, header: tuple[str, ...]) -> Row:
+    """Return a record that :func:`records` gave, by the titles of its columns."""
+    return Row(line, problem=record) if isinstance(record, str) else _row(line, record, header)
 
 
 def _row(line: int, record: list[str], header: tuple[str, ...]) -> Row:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from mainstay.kit import MalformedError, Submission
+from mainstay.kit.opting import opts_out
 from mainstay.kit.payload import MAX_CHARS, as_list, as_object, kind_of, text
 
 FURTHER = ("address1", "city", "state", "postalCode", "country", "website", "timezone", "dateOfBirth", "dnd")
@@ -65,6 +66,7 @@ def to_submission(record: Mapping[str, Any], *, connection: str, custom_fields: 
         source=scalar(record, "source"),
         tags=texts(record, "tags"),
         custom=custom,
+        do_not_contact=opts_out(scalar(record, "dnd")),
         connection=connection,
         external_id=scalar(record, "id"),
     )

@@ -23,6 +23,7 @@ from pydantic import Field, field_validator
 
 from mainstay.connectors.gohighlevel.contact import flat, scalar, texts, to_submission
 from mainstay.kit import Duration, Event, MalformedError, NotAuthenticError, RawRequest, SourceSettings, Submission
+from mainstay.kit.opting import opts_out
 from mainstay.kit.payload import as_object, moment, read_object, text
 from mainstay.kit.secrets import Secrets, is_one_of
 from mainstay.kit.signature import require_fresh
@@ -49,7 +50,7 @@ T1hhTiaCeIY/OwwwNUY2yvcCAwEAAQ==
 -----END PUBLIC KEY-----
 """
 MAX_KEY = 200
-HANDLED = ("ContactCreate", "ContactUpdate")
+HANDLED = ("ContactCreate", "ContactUpdate", "ContactDndUpdate")
 _MOST_SECONDS = 100_000_000_000  # beyond it a number is milliseconds
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 # Parts of a workflow's payload that say nothing about the person, or that the submission holds under its own name.
@@ -231,6 +232,7 @@ def _from_workflow(payload: Mapping[str, Any], settings: GoHighLevelSource) -> S
         source=scalar(payload, "contact_source"),
         tags=texts(payload, "tags"),
         custom=custom,
+        do_not_contact=opts_out(scalar(payload, "dnd")),
         connection=settings.connection,
         external_id=_require_id(scalar(payload, "contact_id"), "contact_id"),
     )

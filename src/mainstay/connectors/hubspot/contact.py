@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mainstay.kit import Http, PermanentError, Response, Submission, TransientError
+from mainstay.kit.opting import opts_out
 
 CONTACTS = "/crm/v3/objects/contacts"
+OPT_OUT = "hs_email_optout"
 STANDARD = ("email", "phone", "firstname", "lastname", "company")
 ID = re.compile(r"\d{1,20}", re.ASCII)
 
@@ -43,7 +45,7 @@ async def read_contact(
     http: Http, external_id: str, *, properties: Mapping[str, str], tag_property: str
 ) -> Submission | None:
     """Read one contact; None when it does not exist (any more). ``connection`` is the caller's to fill."""
-    names = [*STANDARD, *properties.values(), *([tag_property] if tag_property else [])]
+    names = [*STANDARD, OPT_OUT, *properties.values(), *([tag_property] if tag_property else [])]
     response = await http.request("GET", path(external_id), params={"properties": ",".join(names)}, accept=(404,))
     if response.status == 404:
         return None
@@ -58,5 +60,6 @@ async def read_contact(
         source=custom.pop("source", ""),
         tags=tuple(split_tags(value_of(record, tag_property))) if tag_property else (),
         custom=custom,
+        do_not_contact=opts_out(value_of(record, OPT_OUT)),
         external_id=external_id,
     )

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from mainstay.identity.normalisation.folding import fold, is_initial, spellings
 from mainstay.identity.normalisation.name import NameParts, is_nobody, read_fields
 from mainstay.identity.normalisation.nicknames import nicknames
-from mainstay.identity.normalisation.text import is_blank
 from mainstay.identity.normalisation.words import JOINING, PARTICLES
 
 Name = tuple[str, str]
@@ -30,11 +29,9 @@ def are_compatible(one: Name, other: Name) -> bool:
         return False
     if _wholes(left) & _wholes(right):
         return True
-    return any(
-        _given_match(first.given, second.given) and _family_match(first.family, second.family)
-        for first in _readings(left)
-        for second in _readings(right)
-    )
+    if left.given and right.given and not (left.family and right.family) and _is_spelt_alike(left.given, right.given):
+        return True
+    return _fits(_whole_in_one_field(left), _whole_in_one_field(right))
 
 
 def shortens(old: str, new: str) -> bool:
@@ -51,7 +48,7 @@ def shortens(old: str, new: str) -> bool:
 
 
 def _read(name: Name) -> NameParts:
-    first, last = ("" if is_blank(part) or is_nobody(part) else part for part in name)
+    first, last = ("" if is_nobody(part) else part for part in name)
     return read_fields(first, last)
 
 
@@ -70,15 +67,24 @@ def _wholes(parts: NameParts) -> frozenset[str]:
     return frozenset(spelt.replace(" ", "") for order in orders for spelt in spellings(order))
 
 
-def _readings(parts: NameParts) -> list[NameParts]:
-    """Return a name as it stands; a whole name in one field also as the given and family name that it may be."""
+def _whole_in_one_field(parts: NameParts) -> NameParts:
+    """Return several words that came in one field as the given and family name that they may be."""
     words = parts.given or parts.family
     if len(words) < 2 or (parts.given and parts.family):
-        return [parts]
+        return parts
     start = len(words) - 1
-    while start > 1 and fold(words[start - 1]) in PARTICLES:
+    while start > 0 and fold(words[start - 1]) in PARTICLES:
         start -= 1
-    return [NameParts(words[:start], words[start:])]
+    return NameParts(words[:start], words[start:])
+
+
+def _fits(one: NameParts, other: NameParts) -> bool:
+    if not _given_match(one.given, other.given):
+        return False
+    if _family_match(one.family, other.family):
+        return True
+    # Something missing in both places is too much.
+    return len(_Given(one.given).words) == len(_Given(other.given).words) and _is_one_of_two(one.family, other.family)
 
 
 def _given_match(one: Sequence[str], other: Sequence[str]) -> bool:
@@ -127,20 +133,25 @@ def _is_initial_of(short: str, long: str) -> bool:
 
 
 def _family_match(one: Sequence[str], other: Sequence[str]) -> bool:
-    if not one or not other:
+    if not one or not other or _is_spelt_alike(one, other):
         return True
-    if _is_spelt_alike(one, other):
-        return True
-    left, right = (" ".join(words) for words in (one, other))
-    short, long = sorted((_without_particles(left), _without_particles(right)), key=len)
-    if len(short) == 1 and is_initial(short[0]):
-        return fold(left)[:1] == fold(right)[:1] or long[0].startswith(short[0])
-    if len(short) == len(long):
-        return all(a == b or _is_initial_of(a, b) or _is_initial_of(b, a) for a, b in zip(short, long, strict=True))
-    # Of two family names people often give one, the first or, after a marriage, either.
-    return len(short) == 1 and len(short[0]) > 1 and short[0] in long
+    left, right = (fold(" ".join(words)) for words in (one, other))
+    for short, long in ((left, right), (right, left)):
+        # V. is van Dyck by either word.
+        if is_initial(short) and (long.startswith(short) or _without_particles(long)[0].startswith(short)):
+            return True
+    words, others = _without_particles(left), _without_particles(right)
+    return len(words) == len(others) and all(
+        a == b or _is_initial_of(a, b) or _is_initial_of(b, a) for a, b in zip(words, others, strict=True)
+    )
+
+
+def _is_one_of_two(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether one side gives one of the other's family names: the first, or after a marriage either."""
+    short, long = sorted((_without_particles(fold(" ".join(words))) for words in (one, other)), key=len)
+    return len(short) == 1 < len(long) and len(short[0]) > 1 and short[0] in long
 
 
 def _without_particles(family: str) -> list[str]:
-    words = fold(family).split()
+    words = family.split()
     return [word for word in words if word not in PARTICLES] or words

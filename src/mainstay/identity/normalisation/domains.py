@@ -21,8 +21,10 @@ _MISTYPED_OFTEN = (
 )  # fmt: skip
 # One letter away from a large provider, and in use themselves.
 _NEIGHBOURS = frozenset(
-    {"mail.com", "email.com", "ymail.com", "gmail.co.uk", "yahoo.co", "yahoo.cm", "icloud.org", "hotmail.co", "fmail.com",
-     "hotmail.cm", "rmail.com", "zmail.com", "tmail.com", "jmail.com", "vmail.com", "umail.com", "pmail.com", "g-mail.com"}
+    {"mail.com", "email.com", "ymail.com", "gmail.co.uk", "yahoo.co", "yahoo.cm", "icloud.org", "hotmail.co",
+     "fmail.com",
+     "hotmail.cm", "rmail.com", "zmail.com", "tmail.com", "jmail.com", "vmail.com", "umail.com", "pmail.com",
+     "g-mail.com"}
 )  # fmt: skip
 _ENDINGS = {
     "con": "com", "cmo": "com", "ocm": "com", "comm": "com", "coom": "com", "vom": "com", "xom": "com", "cim": "com",

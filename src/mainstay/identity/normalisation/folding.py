@@ -7,13 +7,13 @@ import unicodedata
 from typing import Final
 
 APOSTROPHES: Final = "'’‘‛‚`´ʼʻʽʹʾʿˈ′‵՚׳＇"
-DASHES: Final = "-‐‑‒–—―−﹣－⁃_.·・"
 
 _LETTERS = {
     **dict.fromkeys(map(ord, APOSTROPHES), None),
     **{ord(letter): plain for letter, plain in {
-        "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t",
-        "ŋ": "n", "ĸ": "k", "ĳ": "ij", "ŀ": "l", "ƒ": "f", "ɨ": "i", "ɓ": "b", "ɗ": "d", "ƙ": "k", "ə": "e", "ς": "σ",
+        "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h",
+        "ŧ": "t", "ŋ": "n", "ĸ": "k", "ĳ": "ij", "ŀ": "l", "ƒ": "f", "ɨ": "i",
+        "ɓ": "b", "ɗ": "d", "ƙ": "k", "ə": "e", "ς": "σ",
     }.items()},
     0x0640: None,  # the dash that stretches an Arabic word
 }  # fmt: skip

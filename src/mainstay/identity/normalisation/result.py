@@ -45,6 +45,10 @@ class Reason(StrEnum):
     # Name.
     NO_LETTERS = "no letters"
     NOT_A_NAME = "an address, not a name"
+    # A line of `mainstay contacts normalize`.
+    NOT_JSON = "not a JSON object"
+    UNKNOWN_KIND = "a kind other than email, phone and name"
+    NOT_TEXT = "a raw value that is no text"
 
 
 class Hint(StrEnum):
@@ -78,7 +82,7 @@ class Normalised(NamedTuple):
 
 
 class NameKey(NamedTuple):
-    """One name, read. ``canonical`` is given and family names together, without the ``suffix`` (jr, sr, ii, iii, iv)."""
+    """One name, read. ``canonical`` is given and family names together, ``suffix`` (jr, sr, ii, iii, iv) is apart."""
 
     status: Status
     canonical: str = ""

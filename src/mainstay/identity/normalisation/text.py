@@ -9,16 +9,18 @@ from functools import cache
 from typing import Final
 
 PLACEHOLDERS: Final = frozenset(
-    {"null", "none", "nil", "n/a", "n.a.", "n.a", "na", "undefined", "nan", "unknown", "not provided", "not given",
-     "not available", "no email", "no phone", "no e-mail", "tbd", "test", "(none)", "(null)", "<null>", "[null]", "#n/a",
-     "-", "--", "---", ".", "..", "...", "?", "??", "???", "x", "xx", "xxx", "xxxx", "*", "**", "0", "–", "—", "_", "/"}
+    {"null", "none", "nil", "n/a", "n.a.", "n.a", "na", "#n/a", "undefined", "nan", "unknown", "not provided",
+     "not given",
+     "not available", "no email", "no phone", "no e-mail", "tbd", "test", "(none)", "(null)", "<null>", "[null]", "-",
+     "--",
+     "---", "–", "—", ".", "..", "...", "?", "??", "???", "_", "/", "*", "**"}
 )  # fmt: skip
 """What forms and exports write where nothing was given; compared in lower case."""
 
 
 @cache
 def invisible() -> dict[int, None]:
-    """Return the characters that nobody sees: zero-width, direction marks, soft hyphens, variation selectors, blanks."""
+    """Return the characters nobody sees: zero-width, direction marks, soft hyphens, variation selectors, blanks."""
     ranges = (
         range(0x200B, 0x2010), range(0x202A, 0x202F), range(0x2060, 0x2070), range(0x180B, 0x1810),
         range(0xFE00, 0xFE10), range(0xFFF9, 0xFFFC), range(0x1D173, 0x1D17B), range(0xE0000, 0xE0200),
@@ -43,11 +45,6 @@ def _digits() -> dict[int, str]:
         if value is not None:
             found[code] = str(value)
     return found
-
-
-def is_blank(text: str) -> bool:
-    """Tell whether nothing is to be seen in a text."""
-    return not text or not text.translate(invisible()).strip()
 
 
 def is_placeholder(text: str) -> bool:

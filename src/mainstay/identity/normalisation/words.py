@@ -23,14 +23,16 @@ LONG_TITLES: Final = frozenset(
 """Taken off only where a given and a family name follow. Major, Dean, King, Prince, Judge and the like are names."""
 
 DEGREES: Final = frozenset(
-    {"md", "phd", "dphil", "dds", "dmd", "dvm", "mba", "esq", "esquire", "cpa", "jd", "llm", "llb", "lcsw", "lmft", "lpc",
+    {"md", "phd", "dphil", "dds", "dmd", "dvm", "mba", "esq", "esquire", "cpa", "jd", "llm", "llb", "lcsw", "lmft",
+     "lpc",
      "crna", "facs", "facp", "aia", "pmp", "cfp", "cfa", "msw", "mph", "edd", "psyd", "pharmd", "bsc", "msc", "bsn",
      "msn", "dnp", "aprn", "fnp", "mfa", "rn", "lpn", "cpcu", "chfc", "beng", "meng", "bcom", "frcs", "mbbs"}
 )  # fmt: skip
 """Taken off the end of any name that is longer than they."""
 
 DEGREES_OR_NAMES: Final = frozenset(
-    {"do", "ma", "ba", "bs", "ms", "pa", "pe", "ra", "od", "dc", "np", "pt", "ot", "dpm", "obe", "cbe", "mbe", "ret", "qc"}
+    {"do", "ma", "ba", "bs", "ms", "pa", "pe", "ra", "od", "dc", "np", "pt", "ot", "dpm", "obe", "cbe", "mbe", "ret",
+     "qc"}
 )  # fmt: skip
 """Degrees that are also names (Anh Do, Jack Ma): taken off only with dots (D.O.), or in capitals behind a comma."""
 
@@ -52,7 +54,7 @@ JOINING: Final = frozenset({"and", "und", "et", "oder", "or"})
 """Words between two people."""
 
 NOBODY: Final = frozenset(
-    {"null", "none", "nil", "undefined", "unknown", "anonymous", "anon", "test", "tester", "testing", "noname", "n/a",
+    {"null", "none", "nil", "undefined", "unknown", "anonymous", "anon", "test", "tester", "testing", "noname", "n a",
      "no name", "name", "guest", "customer", "lead", "contact", "user", "asdf", "qwerty", "xxx", "abc", "first last",
      "firstname lastname", "first name last name", "test test", "test user", "test lead", "unknown unknown",
      "wireless caller", "unknown caller", "unknown name", "not provided", "not given", "no caller id", "private caller"}

@@ -41,7 +41,7 @@ async def erase(connection: Connection, workspace_id: UUID, contact_id: UUID) ->
     )
     if root_id is None:
         raise PermanentError(f"there is no contact {contact_id}")
-    await lock(connection, await keys_of_contact(connection, workspace_id, (root_id,)))
+    await lock(connection, await keys_of_contact(connection, workspace_id, (root_id,)), (workspace_id,))
     # The root first: whoever merges something into it needs its row, so that what is read of the group then stands.
     root = await connection.fetchrow(
         "SELECT merged_into, deleted_at FROM contacts WHERE id = $1 FOR NO KEY UPDATE", root_id
@@ -76,8 +76,8 @@ async def erase(connection: Connection, workspace_id: UUID, contact_id: UUID) ->
     )
 
 
-# A number or a mailbox that others have too says nothing of them; it only keeps the opt-out, for whoever has it next. What
-# the contact owned alone had told it of an older opt-out already: there its own last wish stands.
+# A number or a mailbox that others have too says nothing of them; it only keeps the opt-out, for whoever has it next.
+# What the contact owned alone had told it of an older opt-out already: there its own last wish stands.
 _KEEP_DIGESTS = """
     WITH keys (kind, value, is_own) AS (
         SELECT kind, value, bool_or(standing = 'owner') FROM identifiers WHERE contact_id = $2 GROUP BY 1, 2

@@ -36,18 +36,36 @@ def keys_of(workspace_id: UUID, person: Person) -> Iterable[Key]:
         yield workspace_id, f"{ID}{person.connection}", person.external_id
 
 
-async def lock(connection: Connection, keys: Collection[Key]) -> None:
-    """Begin to write: take the locks of these keys, and the right to change who is who, until the transaction ends."""
+async def lock(connection: Connection, keys: Collection[Key], workspace_ids: Collection[UUID]) -> None:
+    """Begin to write: take the locks of these keys, and the right to change who is who, until the transaction ends.
+
+    While a bulk import commits a part of its file to one of these workspaces, this waits.
+    """
     await connection.execute(
         """
-        SELECT set_config('mainstay.writer', 'identity', true), (SELECT count(pg_advisory_xact_lock(k))
-                                                                 FROM unnest($1::bigint[]) AS t (k))
+        SELECT set_config('mainstay.writer', 'identity', true),
+               (SELECT count(pg_advisory_xact_lock_shared(k)) FROM unnest($2::bigint[]) AS t (k)),
+               (SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1::bigint[]) AS t (k))
         """,
-        sorted({_number(key) for key in keys}),
+        sorted({_number(*key) for key in keys}),
+        sorted({_number(workspace_id, _WHOLE, "") for workspace_id in workspace_ids}),
     )
 
 
-def _number(key: Key) -> int:
-    workspace_id, kind, value = key
+async def lock_workspace(connection: Connection, workspace_id: UUID) -> None:
+    """Begin to write in bulk: whoever else writes to this workspace waits until the transaction ends.
+
+    One lock instead of one for each of thousands of keys, which the server has no room for. Keep it short.
+    """
+    await connection.execute(
+        "SELECT set_config('mainstay.writer', 'identity', true), pg_advisory_xact_lock($1)",
+        _number(workspace_id, _WHOLE, ""),
+    )
+
+
+_WHOLE = "workspace"
+
+
+def _number(workspace_id: UUID, kind: str, value: str) -> int:
     digest = blake2b(f"{workspace_id}\0{kind}\0{value}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

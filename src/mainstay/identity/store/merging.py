@@ -1,5 +1,7 @@
-"""SQL of merge and un-merge. A merge moves keys and redirects an id; what was said stays where it was said, so that the
-contacts, which follow from it, can be parted again without loss.
+"""SQL of merge and un-merge.
+
+A merge moves keys and redirects an id; what was said stays where it was said, so that the contacts, which follow from
+it, can be parted again without loss.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from mainstay.identity.store.reading import (
     is_opted_out,
     keys_of_contact,
     lock_contacts,
+    read_means,
     view_from_changes,
 )
 from mainstay.identity.store.suggesting import follow_merge, reject
@@ -27,7 +30,7 @@ from mainstay.identity.survivorship import CHOSEN, CUSTOM, MANUAL, View, differe
 from mainstay.model import new_id
 
 if TYPE_CHECKING:
-    from mainstay.db import Connection
+    from mainstay.db import Connection, Row
     from mainstay.model import Contact
 
 
@@ -57,7 +60,7 @@ class Parted:
     restored: Contact
 
 
-async def merge(
+async def merge(  # noqa: PLR0913 - what a person can say of it
     connection: Connection,
     workspace_id: UUID,
     one_id: UUID,
@@ -71,8 +74,8 @@ async def merge(
 ) -> Merged:
     """Merge two contacts on a person's word, inside the caller's transaction.
 
-    The older id survives (R6). With ``keep``, one of the two, that side's values stand where they differ (R23); without,
-    the latest do.
+    The older id survives (R6). With ``keep``, one of the two, that side's values stand where they differ (R23);
+    without, the latest do.
 
     Raises:
         PermanentError: one of them is not a contact of this workspace, or they are one already.
@@ -102,7 +105,7 @@ async def merge(
     )
 
 
-async def absorb(
+async def absorb(  # noqa: PLR0913 - what is kept of it
     connection: Connection,
     workspace_id: UUID,
     survivor_id: UUID,
@@ -162,34 +165,23 @@ async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *,
         PermanentError: there is no such merge, or it is undone already.
         StaleReadError: others wrote in between; the transaction is to be done again.
     """
-    row = await connection.fetchrow(
-        "SELECT survivor_id, merged_id, undone_at, surviving(survivor_id) AS root FROM merges "
-        "WHERE id = $1 AND workspace_id = $2",
-        merge_id,
-        workspace_id,
-    )
-    if row is None:
-        raise PermanentError(f"there is no merge {merge_id}")
-    if row["undone_at"] is not None:
-        raise PermanentError("this merge is undone already")
-    root_id, restored_id = row["root"], row["merged_id"]
+    found = await _standing(connection, workspace_id, merge_id)
+    root_id, restored_id = found["root"], found["merged_id"]
     keys = await keys_of_contact(connection, workspace_id, (root_id,))
-    await lock(connection, keys)
+    await lock(connection, keys, (workspace_id,))
     now = datetime.now(UTC)
     held = await connection.fetch(
-        "SELECT id, merged_into, deleted_at, version FROM contacts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+        "SELECT merged_into, deleted_at FROM contacts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
         [root_id, restored_id],
     )
-    state = {found["id"]: found for found in held}
-    if state[root_id]["merged_into"] is not None or state[restored_id]["merged_into"] is None:
+    if await _standing(connection, workspace_id, merge_id) != found or held[0]["merged_into"] is not None:
         raise StaleReadError("who is who has changed meanwhile")
-    if state[root_id]["deleted_at"] is not None:
+    if held[0]["deleted_at"] is not None:
         raise PermanentError("the contact is deleted; nothing is left that could be parted")
+    # A write that found the one contact by a key of the other waits for that key; the row alone would not tell it.
     if set(await keys_of_contact(connection, workspace_id, (root_id,))) != set(keys):
         raise StaleReadError("the contact was written meanwhile")
-    await connection.execute(
-        "UPDATE merges SET undone_at = $2, undone_by = $3 WHERE id = $1 AND undone_at IS NULL", merge_id, now, by
-    )
+    await connection.execute("UPDATE merges SET undone_at = $2, undone_by = $3 WHERE id = $1", merge_id, now, by)
     before = (await lock_contacts(connection, {root_id}))[root_id].contact
     await connection.execute("UPDATE contacts SET merged_into = NULL WHERE id = $1", restored_id)
     await connection.execute(
@@ -200,7 +192,7 @@ async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *,
         root_id,
         restored_id,
     )
-    await reject(connection, workspace_id, row["survivor_id"], restored_id, rule="un-merge", by=by)
+    await reject(connection, workspace_id, found["survivor_id"], restored_id, rule="un-merge", by=by)
     there = (await lock_contacts(connection, {restored_id}))[restored_id].contact
     told = [
         _Story(workspace_id, contact_id, "un-merge", by, note, merge_id, now)
@@ -209,6 +201,20 @@ async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *,
     stayed, _ = await _retell(connection, before, told[0])
     restored, _ = await _retell(connection, there, told[1])
     return Parted(merge_id, stayed.contact, restored.contact)
+
+
+async def _standing(connection: Connection, workspace_id: UUID, merge_id: UUID) -> Row:
+    row = await connection.fetchrow(
+        "SELECT survivor_id, merged_id, undone_at, surviving(survivor_id) AS root FROM merges "
+        "WHERE id = $1 AND workspace_id = $2",
+        merge_id,
+        workspace_id,
+    )
+    if row is None:
+        raise PermanentError(f"there is no merge {merge_id}")
+    if row["undone_at"] is not None:
+        raise PermanentError("this merge is undone already")
+    return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,22 +231,18 @@ class _Story:
 
 
 async def _hold(connection: Connection, workspace_id: UUID, one_id: UUID, other_id: UUID) -> dict[UUID, View]:
-    """Lock two contacts with every key that names them."""
-    rows = await connection.fetch(
-        "SELECT asked, surviving(asked) AS id FROM unnest($2::uuid[]) AS asked "
-        "WHERE EXISTS (SELECT FROM contacts WHERE id = asked AND workspace_id = $1 AND deleted_at IS NULL)",
-        workspace_id,
-        [one_id, other_id],
-    )
-    means = {row["asked"]: row["id"] for row in rows}
+    """Lock two contacts.
+
+    Their keys need no lock: a write that found one of the two by a key waits for its row, and sees that it is merged.
+    """
+    await lock(connection, (), (workspace_id,))
+    means = await read_means(connection, [(one_id, workspace_id), (other_id, workspace_id)])
     for asked in (one_id, other_id):
         if asked not in means:
             raise PermanentError(f"there is no contact {asked}")
-    keys = await keys_of_contact(connection, workspace_id, list(means.values()))
-    await lock(connection, keys)
     views = await lock_contacts(connection, set(means.values()))
-    if set(await keys_of_contact(connection, workspace_id, list(means.values()))) != set(keys):
-        raise StaleReadError("a contact was written meanwhile")
+    if await read_means(connection, [(one_id, workspace_id), (other_id, workspace_id)]) != means:
+        raise StaleReadError("a merge was undone meanwhile")
     return {asked: views[found] for asked, found in means.items()}
 
 
@@ -256,13 +258,14 @@ async def _words_of(connection: Connection, kept: View, before: Contact) -> dict
         return {}
     rows = await connection.fetch(
         "SELECT id::text, home_id FROM changes WHERE id = ANY($1::uuid[])",
-        [kept.origins[name].change for name in fields],
+        [kept.origins[name].change for name in fields if name in kept.origins],
     )
     homes = {row["id"]: row["home_id"] for row in rows}
     said: dict[tuple[UUID, str], dict[str, Any]] = {}
     for name, text in fields.items():
         kind = MANUAL if name in both.origins and both.origins[name].kind == MANUAL else CHOSEN
-        key = (homes[kept.origins[name].change], kind)
+        home_id = homes[kept.origins[name].change] if name in kept.origins else kept.contact.id
+        key = (home_id, kind)
         values = said.setdefault(key, {})
         if name.startswith(CUSTOM):
             values.setdefault("custom", {})[name.removeprefix(CUSTOM)] = text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -44,7 +45,7 @@ async def open_suggestion(
 ) -> UUID | None:
     """Ask a person whether two contacts are one; returns the suggestion's id when it is opened now.
 
-    A pair is asked about once: one that is open stays as it is (its score may rise), one that was decided stays decided.
+    A pair is asked about once: one that is open stays (its score may rise), one that was decided stays decided.
     """
     if one_id == other_id or await is_rejected(connection, one_id, other_id):
         return None
@@ -90,7 +91,7 @@ async def pair_of(connection: Connection, workspace_id: UUID, suggestion_id: UUI
 
 
 async def decide(connection: Connection, workspace_id: UUID, suggestion_id: UUID, *, state: str, by: str) -> None:
-    """Record a person's answer, ``accepted`` or ``rejected``. An accepted pair is merged before: contacts are locked first.
+    """Record a person's answer, ``accepted`` or ``rejected``. An accepted pair is merged before.
 
     Raises:
         PermanentError: there is no such suggestion in this workspace, or it was decided otherwise.
@@ -98,7 +99,8 @@ async def decide(connection: Connection, workspace_id: UUID, suggestion_id: UUID
     decided = await connection.fetchval(
         """
         UPDATE suggestions SET state = $3, decided_at = now(), decided_by = $4
-        WHERE id = $1 AND workspace_id = $2 AND (state = 'open' OR (state = 'accepted' AND $3 = 'accepted')) RETURNING id
+        WHERE id = $1 AND workspace_id = $2 AND (state = 'open' OR (state = 'accepted' AND $3 = 'accepted'))
+        RETURNING id
         """,
         suggestion_id,
         workspace_id,
@@ -107,6 +109,56 @@ async def decide(connection: Connection, workspace_id: UUID, suggestion_id: UUID
     )
     if decided is None:
         await pair_of(connection, workspace_id, suggestion_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A person's answer to a suggestion; ``merge_id`` is the merge that stands by it, where it was ``accepted``."""
+
+    one_id: UUID
+    other_id: UUID
+    state: str
+    merge_id: UUID | None
+
+
+async def answer_of(connection: Connection, workspace_id: UUID, suggestion_id: UUID) -> Answer:
+    """Return what was answered to a suggestion.
+
+    Raises:
+        PermanentError: there is no such suggestion in this workspace, or nothing was answered.
+    """
+    row = await connection.fetchrow(
+        """
+        SELECT one_id, other_id, state, (SELECT id FROM merges WHERE survivor_id = one_id AND merged_id = other_id
+                                         AND undone_at IS NULL) AS merge_id
+        FROM suggestions WHERE id = $1 AND workspace_id = $2
+        """,
+        suggestion_id,
+        workspace_id,
+    )
+    if row is None:
+        raise PermanentError(f"there is no suggestion {suggestion_id}")
+    if row["state"] not in {"accepted", "rejected"}:
+        raise PermanentError(f"this suggestion is {row['state']}: there is no answer to take back")
+    return Answer(row["one_id"], row["other_id"], row["state"], row["merge_id"])
+
+
+async def ask_again(connection: Connection, workspace_id: UUID, suggestion_id: UUID) -> None:
+    """Let a suggestion wait for an answer again: a person has taken theirs back, and what it merged is parted.
+
+    Raises:
+        PermanentError: it waits already.
+    """
+    asked = await connection.fetchval(
+        """
+        UPDATE suggestions SET state = 'open', decided_at = NULL, decided_by = ''
+        WHERE id = $1 AND workspace_id = $2 AND state = 'rejected' RETURNING id
+        """,
+        suggestion_id,
+        workspace_id,
+    )
+    if asked is None:
+        raise PermanentError("there is no answer to take back any more")
 
 
 async def reject(
@@ -130,8 +182,8 @@ async def reject(
 
 
 async def follow_merge(connection: Connection, survivor_id: UUID, merged_id: UUID, *, by: str) -> None:
-    """Bring suggestions after a merge: the pair itself is answered, other pairs of the merged one are the survivor's."""
-    # All rows of both, in one order: who merges one of the others meanwhile takes theirs in the same, and sees what is left.
+    """Bring suggestions after a merge: the pair itself is answered, other pairs are the survivor's."""
+    # All rows of both, in one order: who merges one of the others meanwhile takes theirs in it too, and sees the rest.
     await connection.execute(
         """
         SELECT FROM suggestions WHERE state = 'open' AND (one_id IN ($1, $2) OR other_id IN ($1, $2))

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import orjson
-
 from mainstay.errors import PermanentError
-from mainstay.identity.person import Person, person_to_json, said_at
+from mainstay.identity.person import Person, said_at
 from mainstay.identity.rules import (
-    DEFAULT,
     EMAIL,
-    FLAG_BRIDGE,
     FLAG_SHARED,
     NEW,
     PHONE,
@@ -41,10 +36,12 @@ from mainstay.identity.store.reading import (
     is_opted_out,
     known_of,
     lock_contacts,
+    read_identifiers,
     read_keys,
     read_means,
 )
 from mainstay.identity.store.suggesting import is_rejected, open_suggestion
+from mainstay.identity.store.write import ContactWrite, Dropped, Resolution, content_of, effective, without
 from mainstay.identity.survivorship import Said, differences, fold
 from mainstay.model import Contact, new_id
 
@@ -53,59 +50,6 @@ if TYPE_CHECKING:
 
 BY_ID = "id"
 SAME = "same write"
-
-
-@dataclass(frozen=True, slots=True)
-class ContactWrite:
-    """One write about one person, and where it came from.
-
-    Attributes:
-        kind: who is believed when two values are of one instant: ``manual``, ``crm``, ``form`` or ``import``.
-        contact_id: our own id of the contact, where the writer knows it; the keys of the person then decide nothing.
-        key: a second write of the same key changes nothing.
-    """
-
-    workspace_id: UUID
-    person: Person
-    source: str
-    delivery_id: UUID | None = None
-    run_id: UUID | None = None
-    kind: str = "form"
-    policy: Policy = DEFAULT
-    contact_id: UUID | None = None
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What became of a write.
-
-    Attributes:
-        contact: the contact as it is now.
-        home_id: whose it is, should a merge be undone: the contact, or one that is merged into it.
-        rule: how it was found; ``new`` when it was not.
-        changed: the fields that changed; empty when nothing did.
-        merged: the merges that the write brought about.
-        suggestion_ids: the suggestions that it opened.
-        flags: what a person should know of this write.
-    """
-
-    contact: Contact
-    home_id: UUID
-    rule: str
-    is_new: bool
-    changed: tuple[str, ...] = ()
-    note: str = ""
-    merged: tuple[Merged, ...] = ()
-    suggestion_ids: tuple[UUID, ...] = ()
-    flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A write that was not carried out, because the contact was deleted after it was said."""
-
-    reason: str
 
 
 async def annotate(
@@ -136,26 +80,29 @@ async def resolve(connection: Connection, writes: Sequence[ContactWrite]) -> lis
         StaleReadError: a merge came in between; the transaction is to be done again.
         PermanentError: a ``contact_id`` names no contact of its workspace.
     """
+    writes = [replace(write, person=effective(write.person, write.policy)) for write in writes]
     keys = sorted({key for write in writes for key in keys_of(write.workspace_id, write.person)}, key=str)
-    contents = [(write.workspace_id, "content", content.hex()) for write in writes if (content := _content(write))]
-    await lock(connection, [*keys, *contents])
-    writing = _Writing(connection, await read_keys(connection, keys))
+    contents = [(write.workspace_id, "content", content.hex()) for write in writes if (content := content_of(write))]
+    await lock(connection, [*keys, *contents], {write.workspace_id for write in writes})
+    writing = Writing(connection, await read_keys(connection, keys))
     await writing.load(writes)
     resolutions = [await writing.write(write) for write in writes]
     await writing.batch.flush()
     return resolutions
 
 
-class _Writing:
-    """One transaction's writes: what is known, what is to be stored."""
+class Writing:
+    """One transaction's writes: what is known, what is to be stored. Their keys are held by the caller."""
 
     def __init__(self, connection: Connection, keyring: Keyring) -> None:
-        self._connection = connection
+        self.connection = connection
         self._owners = keyring.owners
         self._erased = keyring.erased
         self._contents: dict[tuple[UUID, bytes], UUID] = {}
         self._means: dict[UUID, UUID] = {}
         self._now = datetime.now(UTC)
+        self._held: dict[UUID, set[tuple[str, str]]] | None = None
+        self._attached: list[tuple[UUID, str, str]] = []
         self.batch = Batch(connection, self._now)
 
     async def load(self, writes: Sequence[ContactWrite]) -> None:
@@ -163,11 +110,11 @@ class _Writing:
         ids = {owner.contact_id for owners in self._owners.values() for owner in owners}
         named = [(write.contact_id, write.workspace_id) for write in writes if write.contact_id is not None]
         if named:
-            self._means = await read_means(self._connection, named)
+            self._means = await read_means(self.connection, named)
             ids |= set(self._means.values())
-        contents = {(write.workspace_id, content) for write in writes if (content := _content(write))}
+        contents = {(write.workspace_id, content) for write in writes if (content := content_of(write))}
         if contents:
-            rows = await self._connection.fetch(
+            rows = await self.connection.fetch(
                 """
                 SELECT changes.workspace_id, content, surviving(home_id) AS contact_id
                 FROM unnest($1::uuid[], $2::bytea[]) AS asked (workspace_id, content)
@@ -177,13 +124,14 @@ class _Writing:
             )
             self._contents = {(row["workspace_id"], row["content"]): row["contact_id"] for row in rows}
             ids |= set(self._contents.values())
-        self.batch.views.update(await lock_contacts(self._connection, ids))
-        if named and await read_means(self._connection, named) != self._means:
+        self.batch.views.update(await lock_contacts(self.connection, ids))
+        if named and await read_means(self.connection, named) != self._means:
             raise StaleReadError("a merge was undone meanwhile")
 
     async def write(self, write: ContactWrite) -> Resolution | Dropped:
-        person, workspace_id = _effective(write.person, write.policy), write.workspace_id
-        content = _content(write)
+        """Carry out one write; what it alters is stored with the batch."""
+        person, workspace_id = effective(write.person, write.policy), write.workspace_id
+        content = content_of(write)
         if content and (known := self._contents.get((workspace_id, content))):
             return Resolution(self.batch.views[known].contact, known, SAME, is_new=False)
         at = said_at(person, datetime.now(UTC))
@@ -201,9 +149,9 @@ class _Writing:
         for bridge in found.bridges:
             reason, contact_id = await self._cross(write, person, contact_id, bridge, merged, suggestions)
             if reason:
-                person, note = _without(person, bridge.kind, note, reason)
+                person, note = without(person, bridge.kind, note, reason)
         if contact_id is None:
-            contact_id = home_id = new_id()
+            contact_id = home_id = self.new_contact_id(write)
             self.batch.begin(Contact(contact_id, workspace_id, version=0, created_at=at, updated_at=at))
         home_id = home_id or contact_id
         opted_out = max(
@@ -217,7 +165,7 @@ class _Writing:
         person = await self._attach(write, person, contact_id, home_id, found)
         view = self.batch.views[contact_id]
         wish = await self._wish(person, contact_id, home_id, at, opted_out)
-        said = Said(new_id(), at, write.kind, person)
+        said = Said(self.new_change_id(write, contact_id), at, write.kind, person)
         folded = fold(view, said)
         if folded.contact.do_not_contact != wish:
             folded = replace(folded, contact=replace(folded.contact, do_not_contact=wish))
@@ -227,14 +175,24 @@ class _Writing:
         if after or is_new:
             contact = replace(contact, version=contact.version + 1)
         self.batch.put(replace(folded, contact=contact), is_touched=folded is not view)
-        # Also where nothing changed: that a person wrote again is part of their story, and of what a value follows from.
+        # Also where nothing changed: that a person wrote again is part of their story, and values follow from it.
         self.batch.change(write, said, contact, home_id, found.rule, before, after, note, content)
         if content:
             self._contents[workspace_id, content] = contact_id
-        flags = tuple(flag for flag in person.flags if flag not in write.person.flags)
         return Resolution(
-            contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), flags
+            contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), person.flags
         )
+
+    def new_contact_id(self, _write: ContactWrite) -> UUID:
+        """Return the id of the contact that a write begins."""
+        return new_id()
+
+    def new_change_id(self, _write: ContactWrite, _contact_id: UUID) -> UUID:
+        """Return the id of what a write says of a contact: later than all that was said of it before."""
+        return new_id()
+
+    def note_merge(self, merge: Merged) -> None:
+        """Hear that a write has brought two contacts together."""
 
     def _find(self, write: ContactWrite, person: Person) -> Match:
         if write.contact_id is not None:
@@ -286,30 +244,30 @@ class _Writing:
         await self.batch.flush()
         one, other = self.batch.views[contact_id].contact, self.batch.views[bridge.other.id].contact
         facts = BridgeFacts(
-            await external_ids(self._connection, one.id),
-            await external_ids(self._connection, other.id),
-            await is_rejected(self._connection, one.id, other.id),
-            await count_identifiers(self._connection, (one.id, other.id)),
+            await external_ids(self.connection, one.id),
+            await external_ids(self.connection, other.id),
+            await is_rejected(self.connection, one.id, other.id),
+            await count_identifiers(self.connection, (one.id, other.id)),
         )
         reason = why_not_one(person, known_of(one), replace(bridge, other=known_of(other)), facts, write.policy)
         if reason:
+            named = "e-mail" if bridge.kind == PHONE else "id"
             opened = await open_suggestion(
-                self._connection,
+                self.connection,
                 write.workspace_id,
                 one.id,
                 other.id,
                 rule="bridge",
-                reasons=(
-                    f"one write names both, one by {'e-mail' if bridge.kind == PHONE else 'id'}, "
-                    f"the other by {bridge.kind}; {reason}",
-                ),
+                reasons=[
+                    f"one write names both, one by {named}, the other by {bridge.kind}; {reason}",
+                ],
             )
             if opened is not None:
                 suggestions.append(opened)
             return reason, contact_id
         survivor, absorbed = sorted((one.id, other.id))
         merge = await absorb(
-            self._connection,
+            self.connection,
             write.workspace_id,
             survivor,
             absorbed,
@@ -320,6 +278,10 @@ class _Writing:
         merged.append(merge)
         self.batch.views.pop(absorbed)
         self.batch.views[survivor] = merge.view
+        self.note_merge(merge)
+        self._attached = [(survivor if each == absorbed else each, kind, value) for each, kind, value in self._attached]
+        if self._held is not None:
+            self._held.setdefault(survivor, set()).update(self._held.pop(absorbed, ()))
         self._means = {asked: survivor if means == absorbed else means for asked, means in self._means.items()}
         self._contents = {key: survivor if known == absorbed else known for key, known in self._contents.items()}
         for key, owners in self._owners.items():
@@ -354,6 +316,9 @@ class _Writing:
                 )
             if standing != "weak":
                 owners.append(Owner(contact_id, home_id, standing))
+                self._attached.append((contact_id, kind, value))
+                if self._held is not None:
+                    self._held.setdefault(contact_id, set()).add((kind, value))
             alias = person.alias_key if kind == EMAIL else ""
             self.batch.identifier(key, home_id, contact_id, standing, alias, write.source)
         if person.external_id:
@@ -364,14 +329,16 @@ class _Writing:
     async def _is_full(self, policy: Policy, contact_id: UUID, kind: str) -> bool:
         if self.batch.views[contact_id].contact.version == 0:
             return False
-        await self.batch.flush()
-        counts = await count_identifiers(self._connection, (contact_id,))
-        return counts.get(kind, 0) >= policy.limit(kind)
+        if self._held is None:
+            self._held = await read_identifiers(self.connection, list(self.batch.views))
+            for attached, *key in self._attached:
+                self._held.setdefault(attached, set()).add((key[0], key[1]))
+        return sum(held == kind for held, _ in self._held.get(contact_id, ())) >= policy.limit(kind)
 
     async def _wish(
         self, person: Person, contact_id: UUID, home_id: UUID, at: datetime, erased_opt_out: datetime | None
     ) -> bool:
-        """Return whether the contact is not to be contacted (R12): an opt-out stands until an explicit, later consent."""
+        """Return whether the contact is not to be contacted (R12): an opt-out stands until a later consent."""
         contact = self.batch.views[contact_id].contact
         opt_out = max(filter(None, (at if person.do_not_contact else None, erased_opt_out)), default=None)
         if opt_out is None and not person.consent:
@@ -380,45 +347,11 @@ class _Writing:
         await self.batch.flush(also=contact_id)
         # On the row that it was said of, whatever that is merged into: undoing the merge gives each side its own back.
         if opt_out is not None:
-            await self._connection.execute(
+            await self.connection.execute(
                 "UPDATE contacts SET opted_out_at = greatest(opted_out_at, $2) WHERE id = $1", home_id, opt_out
             )
         if consent is not None:
-            await self._connection.execute(
+            await self.connection.execute(
                 "UPDATE contacts SET consented_at = greatest(consented_at, $2) WHERE id = $1", home_id, consent
             )
-        return await is_opted_out(self._connection, contact_id)
-
-
-def _effective(person: Person, policy: Policy) -> Person:
-    """Return the person with the stack's own view of what names nobody."""
-    weak = [
-        kind
-        for kind in (EMAIL, PHONE)
-        if (value := getattr(person, kind))
-        and kind not in person.weak
-        and (kind not in policy.order or value in policy.blocked)
-    ]
-    return replace(person, weak=(*person.weak, *weak)) if weak else person
-
-
-def _without(person: Person, kind: str, note: str, reason: str) -> tuple[Person, str]:
-    """Return the person without a key that stays with another contact, and the note that says so."""
-    value = getattr(person, kind)
-    note = "; ".join(filter(None, (note, f"{value} belongs to another contact and stays there: {reason}")))
-    raw = {**(person.raw or {}), kind: (person.raw or {}).get(kind, value)}
-    if kind == PHONE:
-        return replace(person, phone="", raw=raw, flags=(*person.flags, FLAG_BRIDGE)), note
-    return replace(person, email="", alias_key="", raw=raw), note
-
-
-def _content(write: ContactWrite) -> bytes | None:
-    """Return by what a write that no key of a contact recognises is recognised when it comes again (R14)."""
-    person = write.person
-    if write.key:
-        return sha256(f"{write.contact_id}\0{write.key}".encode()).digest()
-    is_recognised = person.identifies(EMAIL) or person.identifies(PHONE) or person.external_id or write.contact_id
-    if is_recognised or not person.occurred_at:
-        return None
-    said = orjson.dumps({**person_to_json(person), "source": write.source}, option=orjson.OPT_SORT_KEYS)
-    return sha256(said).digest()
+        return await is_opted_out(self.connection, contact_id)

@@ -14,11 +14,24 @@
     all[next].scrollIntoView({ block: "nearest" });
   }
 
+  // What a page offers by a key of its own. A key that is held down does it once.
+  function offered(event) {
+    if (event.repeat || event.shiftKey) return false;
+    if (event.key === "Enter" && event.target.closest("a, button, summary, input")) return false;
+    const found = document.querySelector(`[data-key~="${CSS.escape(event.key)}"]`);
+    if (found) found.click();
+    return Boolean(found);
+  }
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = event.target.closest("input, select, textarea");
+    const typing = event.target.closest("input:not([type=radio]), select, textarea");
     if (typing) {
       if (event.key === "Escape") typing.blur();
+      return;
+    }
+    if (offered(event)) {
+      event.preventDefault();
       return;
     }
     if (event.key === "j") move(1);
@@ -42,6 +55,15 @@
     const link = row.querySelector("a[data-open]");
     if (link && (event.ctrlKey || event.metaKey)) open(link.href, "_blank", "noopener");
     else if (link) link.click();
+  });
+
+  // A decision is sent once: a second press, before the next page is there, is not one about that page.
+  let isSent = false;
+  addEventListener("pageshow", () => { isSent = false; });
+  document.addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    if (isSent) event.preventDefault();
+    isSent = true;
   });
 
   async function copy(button) {

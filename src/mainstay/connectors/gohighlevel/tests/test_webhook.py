@@ -170,6 +170,14 @@ def test_what_cannot_be_read_says_why(payload: Any, message: str) -> None:
         parse(sources.request(payload), settings())
 
 
+@pytest.mark.parametrize(("dnd", "is_opt_out"), [(True, True), ("true", True), (False, False), (None, False)])
+@pytest.mark.parametrize("named", [{"type": "ContactDndUpdate", "id": "x"}, {"contact_id": "x"}])
+def test_dnd_is_an_opt_out(named: dict[str, str], dnd: Any, is_opt_out: bool) -> None:
+    (event,) = parse(sources.request({**named, "email": "a@example.com", "dnd": dnd}), settings())
+    assert event.submission is not None
+    assert event.submission.do_not_contact is is_opt_out
+
+
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("ContactCreate") | st.just("x1")
 JSON = st.recursive(SCALAR, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
 KEYS = st.sampled_from(["type", "locationId", "id", "email", "tags", "customFields", "dnd", "timestamp", "webhookId"])

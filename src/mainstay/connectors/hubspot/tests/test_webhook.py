@@ -227,6 +227,14 @@ async def test_fetch_fills_the_submission(http: Http, sandbox: SandboxProcess) -
     }
 
 
+async def test_an_opt_out_of_email_is_an_opt_out(http: Http, sandbox: SandboxProcess) -> None:
+    await sandbox.aio.configure("hubspot", properties=["mainstay_tags", "hs_email_optout"])
+    await sandbox.aio.seed("hubspot", "contacts", [{"email": "zoe@example.com", "hs_email_optout": "true"}])
+    event = await fetch(NOTICE, settings(), http)
+    assert event.submission is not None
+    assert event.submission.do_not_contact
+
+
 async def test_fetch_of_a_contact_deleted_meanwhile(http: Http) -> None:
     event = await fetch(NOTICE, settings(), http)
     assert (event.type, event.reason) == ("unsupported", "contact 10001 does not exist any more")

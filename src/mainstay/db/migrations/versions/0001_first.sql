@@ -131,11 +131,32 @@ CREATE TABLE changes (
     after         jsonb NOT NULL,
     note          text NOT NULL DEFAULT '',
     content       bytea,
-    at            timestamptz NOT NULL
+    at            timestamptz NOT NULL,
+    -- Where it stood in which file; for what a bulk import brought.
+    import_id     uuid,
+    line          integer
 );
 CREATE INDEX changes_by_contact ON changes (contact_id, id DESC);
 CREATE INDEX changes_by_home ON changes (home_id, id);
 CREATE INDEX changes_by_content ON changes (workspace_id, content) WHERE content IS NOT NULL;
+
+-- One row for each file that was brought in as a whole. digest is of its bytes and of how its columns are read: the same
+-- again goes on where it was (records: how many of its records are done). as_of is when its values were said.
+CREATE TABLE imports (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    digest        bytea NOT NULL,
+    file          text NOT NULL,
+    source        text NOT NULL,
+    as_of         timestamptz NOT NULL,
+    records       integer NOT NULL DEFAULT 0,
+    counts        jsonb NOT NULL DEFAULT '{}',
+    started_at    timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL DEFAULT now(),
+    finished_at   timestamptz,
+    UNIQUE (workspace_id, digest)
+);
+CREATE INDEX imports_by_workspace ON imports (workspace_id, id DESC);
 
 CREATE TABLE merges (
     id            uuid PRIMARY KEY,
@@ -150,6 +171,7 @@ CREATE TABLE merges (
     undone_by     text NOT NULL DEFAULT ''
 );
 CREATE INDEX merges_by_survivor ON merges (survivor_id, id);
+CREATE INDEX merges_by_merged ON merges (merged_id, id);
 CREATE UNIQUE INDEX merges_standing ON merges (merged_id) WHERE undone_at IS NULL;
 
 -- Two contacts that may be one person. one_id is the lower id. A rejected pair stays rejected.
@@ -169,6 +191,7 @@ CREATE TABLE suggestions (
     UNIQUE (one_id, other_id)
 );
 CREATE INDEX suggestions_open ON suggestions (workspace_id, score DESC, id DESC) WHERE state = 'open';
+CREATE INDEX suggestions_by_short_id ON suggestions (workspace_id, right(id::text, 8) text_pattern_ops);
 CREATE INDEX suggestions_by_other ON suggestions (other_id);
 CREATE INDEX suggestions_decided ON suggestions (workspace_id, decided_at DESC) WHERE state IN ('accepted', 'rejected');
 
@@ -203,7 +226,7 @@ BEGIN
 END $$;
 
 -- A contact and all that was merged into it.
-CREATE FUNCTION contact_group(survivor_id uuid) RETURNS SETOF uuid LANGUAGE sql STABLE AS $$
+CREATE FUNCTION contact_group(survivor_id uuid) RETURNS SETOF uuid LANGUAGE sql STABLE ROWS 2 AS $$
     WITH RECURSIVE members (id) AS (
         SELECT survivor_id UNION ALL SELECT contacts.id FROM contacts JOIN members ON contacts.merged_into = members.id
     )
@@ -234,6 +257,22 @@ CREATE TABLE idempotency_keys (
     at            timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, key)
 );
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (at);
+CREATE INDEX idempotency_keys_by_contact ON idempotency_keys (workspace_id, (answer ->> 'contact_id'));
+
+-- Who may use the API of a workspace. Only a digest of the token is kept; hint is its last four characters.
+CREATE TABLE api_tokens (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    name          text NOT NULL,
+    digest        bytea NOT NULL UNIQUE,
+    hint          text NOT NULL,
+    is_read_only  boolean NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    last_used_at  timestamptz,
+    revoked_at    timestamptz
+);
+CREATE UNIQUE INDEX api_tokens_by_name ON api_tokens (workspace_id, name) WHERE revoked_at IS NULL;
 
 CREATE TABLE events (
     id            uuid PRIMARY KEY,
@@ -405,8 +444,10 @@ CREATE TABLE workers (
     heartbeat_at  timestamptz NOT NULL DEFAULT now()
 );
 
+-- The name is who signs in by it, as whoever made the link said; it stands beside what they decide.
 CREATE TABLE sign_in_links (
     token_hash    text PRIMARY KEY,
+    name          text NOT NULL DEFAULT '',
     created_at    timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL,
     used_at       timestamptz
@@ -414,6 +455,7 @@ CREATE TABLE sign_in_links (
 
 CREATE TABLE sessions (
     token_hash    text PRIMARY KEY,
+    name          text NOT NULL DEFAULT '',
     created_at    timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL
 );
@@ -431,4 +473,13 @@ BEGIN
         delay_until_epoch_ms => CASE WHEN wake_at IS NULL THEN NULL
                                      ELSE (extract(epoch FROM wake_at) * 1000)::bigint END
     );
+END $$;
+
+-- True when the entry still waits; then it does so until this transaction's end, and what is added to it will be driven.
+CREATE FUNCTION join_execution(execution_id text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM dbos.workflow_status AS entry
+    WHERE entry.workflow_uuid = execution_id AND entry.status = 'ENQUEUED' FOR SHARE SKIP LOCKED;
+    RETURN FOUND;
 END $$;

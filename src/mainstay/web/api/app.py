@@ -1,0 +1,137 @@
+"""The API put together: its addresses, how its errors are told, and the document that describes it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from mainstay.errors import ConflictError, DatabaseUnavailableError, MalformedError, PermanentError
+from mainstay.web.api import contacts, reviewing
+from mainstay.web.api.bodies import BulkLine
+from mainstay.web.api.desk import Desk
+from mainstay.web.api.gate import DESCRIPTION, Gate
+from mainstay.web.api.problems import (
+    INVALID,
+    METHOD,
+    NOT_FOUND,
+    TOO_LARGE,
+    UNREADABLE,
+    Kind,
+    Problem,
+    ProblemError,
+    field_errors,
+    problem_of,
+)
+from mainstay.web.api.shapes import BulkProblem, BulkShape, ProblemShape
+
+if TYPE_CHECKING:
+    from mainstay.contacts import Contacts
+    from mainstay.web.backend import Backend
+
+_SUMMARY = "One person, one contact: written by every path through the same rules. See docs/api.md."
+_KINDS = {404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE, 400: UNREADABLE}
+
+
+def create_api(backend: Backend, verbs: Contacts) -> FastAPI:
+    """Return the API, behind its gate."""
+    app = FastAPI(
+        title="Mainstay",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        middleware=[Middleware(Gate, backend=backend)],
+    )
+    app.state.desk = Desk(backend, verbs)
+    for module in (contacts, reviewing):
+        app.include_router(module.router, prefix="/api/v1")
+    described: dict[str, Any] = {}
+
+    async def describe(_request: Request) -> Response:
+        if not described:
+            described.update(_description(app))
+        return JSONResponse(described)
+
+    app.add_route(DESCRIPTION, describe, methods=["GET"], include_in_schema=False)
+    for kind in (ProblemError, MalformedError, ConflictError, PermanentError, DatabaseUnavailableError):
+        app.add_exception_handler(kind, _tell)
+    app.add_exception_handler(HTTPException, _tell_refusal)
+    app.add_exception_handler(RequestValidationError, _tell_fields)
+    return app
+
+
+async def _tell(_request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    return problem.response()
+
+
+async def _tell_refusal(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    kind = _KINDS.get(error.status_code) or Kind("refused", error.status_code, HTTPStatus(error.status_code).phrase)
+    detail = error.detail
+    if kind is NOT_FOUND:
+        detail = "Nothing has this address; docs/api.md has the list."
+    elif kind is METHOD:
+        detail = f"{request.method} is not among what this address takes."
+    elif kind is UNREADABLE:
+        detail = "The body is not JSON that can be read."
+    return Problem(kind, detail, headers=dict(error.headers or {})).response()
+
+
+async def _tell_fields(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = error.errors()
+    if any(each["type"] == "json_invalid" for each in errors):
+        return Problem(UNREADABLE, "The body is not JSON that can be read.").response()
+    found = field_errors(errors)
+    if all(each["loc"][:1] == ("path",) for each in errors):
+        return Problem(NOT_FOUND, "This is not an id: ids are UUIDs, in full.").response()
+    return Problem(INVALID, "; ".join(f"{each.field}: {each.message}" for each in found), tuple(found)).response()
+
+
+def _description(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title="Mainstay", version=version("mainstay"), description=_SUMMARY, routes=app.routes, openapi_version="3.1.0"
+    )
+    _, further = models_json_schema(_FURTHER, ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"].update(further["$defs"])
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}]
+    # FastAPI's own answer to wrong fields is never given here.
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            answers = operation["responses"]
+            answers["4XX"] = answers["5XX"] = _PROBLEM
+            answers.pop("422", None)
+    return document
+
+
+# What no route names to FastAPI: problems, and the lines of a stream.
+_FURTHER: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+    (BulkLine, "validation"),
+    (BulkShape, "serialization"),
+    (BulkProblem, "serialization"),
+    (ProblemShape, "serialization"),
+]
+_PROBLEM = {
+    "description": "What went wrong",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemShape"}}},
+}

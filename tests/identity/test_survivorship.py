@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainstay.identity import Person
+from mainstay.identity.survivorship import CHOSEN, CUSTOM, FIELDS, MANUAL, Said, View, fold, fold_all, given_up, union
+from mainstay.model import Contact
+
+EMPTY = Contact(UUID(int=1), UUID(int=2), version=0)
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+names = st.sampled_from(["", "Sarah", "sarah", "S", "S.", "Zoë", "Bob"])
+people = st.builds(
+    Person,
+    email=st.sampled_from(["", "sarah@example.com", "sj@example.com"]),
+    phone=st.sampled_from(["", "+13125550147", "+13125550148"]),
+    first_name=names,
+    last_name=names,
+    company=st.sampled_from(["", "Birch & Co", "Birch"]),
+    source=st.sampled_from(["", "website", "facebook"]),
+    tags=st.lists(st.sampled_from(["vip", "VIP", "new", "straße"]), max_size=3).map(tuple),
+    custom=st.dictionaries(st.sampled_from(["size", "budget"]), st.sampled_from(["", "n/a", "1", "2"]), max_size=2),
+    weak=st.sampled_from([(), (), ("email",), ("phone",)]),
+    cleared=st.sampled_from([(), (), ("company",), ("email",)]),
+)
+kinds = st.sampled_from(["import", "form", "crm", MANUAL, CHOSEN])
+stories = st.lists(st.tuples(people, kinds, st.integers(0, 5)), min_size=1, max_size=5).map(
+    lambda rows: [
+        Said(UUID(int=number), NOON + timedelta(minutes=at), kind, person)
+        for number, (person, kind, at) in enumerate(rows, start=1)
+    ]
+)
+
+
+def said(number: int, minutes: int, kind: str = "form", **values: object) -> Said:
+    return Said(UUID(int=number), NOON + timedelta(minutes=minutes), kind, Person(**values))  # type: ignore[arg-type]
+
+
+def values(view: View) -> dict[str, object]:
+    found: dict[str, object] = {name: getattr(view.contact, name) for name in FIELDS}
+    found |= {f"{CUSTOM}{key}": text for key, text in view.contact.custom.items()}
+    return found | {"created": view.contact.created_at, "updated": view.contact.updated_at}
+
+
+class TestOneField:
+    @pytest.mark.parametrize(
+        ("field", "first", "second", "stands"),
+        [
+            # R7: the latest stands; R8: an older one fills a gap alone.
+            ("company", ("form", 1, "A"), ("form", 2, "B"), "B"),
+            ("company", ("form", 2, "A"), ("form", 1, "B"), "A"),
+            ("company", ("form", 2, ""), ("form", 1, "B"), "B"),
+            ("company", ("form", 1, "A"), ("form", 2, ""), "A"),
+            # R7: of one instant: manual, crm, form, import, then the first.
+            ("company", ("import", 1, "A"), ("form", 1, "B"), "B"),
+            ("company", ("form", 1, "A"), ("import", 1, "B"), "A"),
+            ("company", ("form", 1, "A"), ("crm", 1, "B"), "B"),
+            ("company", ("crm", 1, "A"), ("form", 1, "B"), "A"),
+            ("company", ("form", 1, "A"), ("form", 1, "B"), "A"),
+            # R7: an initial never replaces a name; an older name replaces an initial.
+            ("first_name", ("form", 1, "Sarah"), ("form", 2, "S"), "Sarah"),
+            ("first_name", ("form", 1, "Sarah"), ("form", 2, "S."), "Sarah"),
+            ("first_name", ("form", 2, "S."), ("form", 1, "Sarah"), "Sarah"),
+            ("first_name", ("form", 1, "S"), ("form", 2, "T"), "T"),
+            ("first_name", ("form", 1, "\u674e"), ("form", 2, "\u738b"), "\u738b"),
+            ("company", ("form", 1, "Birch"), ("form", 2, "B"), "B"),
+            # R9: by hand changes only by hand, whenever it was said.
+            ("company", (MANUAL, 1, "A"), ("crm", 9, "B"), "A"),
+            ("company", ("crm", 9, "A"), (MANUAL, 1, "B"), "B"),
+            ("company", (MANUAL, 1, "A"), (MANUAL, 2, "B"), "B"),
+            ("first_name", (MANUAL, 1, "Sarah"), (MANUAL, 2, "S"), "S"),
+            ("first_name", ("form", 2, "Sarah"), (MANUAL, 1, "S"), "S"),
+            # Where somebody came from first, or what a person chose.
+            ("source", ("form", 2, "fair"), ("form", 1, "website"), "website"),
+            ("source", ("form", 1, "fair"), ("form", 2, "website"), "fair"),
+            ("source", ("form", 1, "fair"), (CHOSEN, 2, "website"), "website"),
+        ],
+    )  # fmt: skip
+    def test_which_value_stands(
+        self, field: str, first: tuple[str, int, str], second: tuple[str, int, str], stands: str
+    ) -> None:
+        story = [said(number, at, kind, **{field: text}) for number, (kind, at, text) in enumerate((first, second), 1)]
+        assert getattr(fold_all(EMPTY, story).contact, field) == stands
+        assert getattr(fold_all(EMPTY, reversed(story)).contact, field) == stands
+
+    @pytest.mark.parametrize("text", ["", "n/a", "null", "-", "  "])
+    def test_a_placeholder_never_overwrites_a_custom_value(self, text: str) -> None:
+        story = [said(1, 1, custom={"size": "12"}), said(2, 2, custom={"size": text})]
+        assert fold_all(EMPTY, story).contact.custom == {"size": "12"}
+
+    def test_what_a_person_emptied_stays_empty(self) -> None:
+        story = [said(1, 1, company="A"), said(2, 2, MANUAL, cleared=("company",)), said(3, 3, company="B")]
+        assert fold_all(EMPTY, story).contact.company == ""
+        assert fold_all(EMPTY, [*story, said(4, 4, MANUAL, company="C")]).contact.company == "C"
+
+    def test_an_email_that_names_nobody_only_fills_a_gap(self) -> None:
+        story = [said(1, 1, email="info@example.com", weak=("email",)), said(2, 0, email="sarah@example.com")]
+        assert fold_all(EMPTY, story).contact.email == "sarah@example.com"
+
+
+class TestFold:
+    @given(stories)
+    def test_the_order_of_arrival_does_not_matter(self, story: list[Said]) -> None:
+        told = (
+            {tuple(values(fold_all(EMPTY, order)).items()) for order in permutations(story)}
+            if len(story) < 5
+            else set()
+        )
+        assert len(told) < 2 or len({frozenset(each) for each in told}) == 1
+
+    @given(stories)
+    def test_one_by_one_is_as_all_at_once(self, story: list[Said]) -> None:
+        view = View(EMPTY, {})
+        for each in story:
+            view = fold(view, each)
+            assert fold(view, each) is view  # the same once more changes nothing (R14)
+        assert view == fold_all(EMPTY, story)
+
+    @given(stories)
+    def test_what_stands_was_said(self, story: list[Said]) -> None:
+        view = fold_all(EMPTY, story)
+        by_id = {str(each.change_id): each for each in story}
+        for name, origin in view.origins.items():
+            source = by_id[origin.change]
+            key = name.removeprefix(CUSTOM)
+            stands = view.contact.custom[key] if name.startswith(CUSTOM) else getattr(view.contact, name)
+            given_value = (
+                (source.person.custom or {}).get(key, "") if name.startswith(CUSTOM) else getattr(source.person, name)
+            )
+            assert stands == given_value
+
+    @given(stories)
+    def test_nothing_given_is_erased_but_by_hand(self, story: list[Said]) -> None:
+        contact = fold_all(EMPTY, story).contact
+        for name in FIELDS:
+            is_given = any(getattr(each.person, name) for each in story)
+            is_cleared = any(each.kind == MANUAL and name in each.person.cleared for each in story)
+            assert bool(getattr(contact, name)) == is_given or is_cleared
+
+    @given(stories)
+    def test_created_is_the_earliest_and_updated_the_latest(self, story: list[Said]) -> None:
+        contact = fold_all(EMPTY, story).contact
+        times = [each.at for each in story if fold(View(EMPTY, {}), each).contact is not EMPTY]
+        if times:
+            assert (contact.created_at, contact.updated_at) == (min(times), max(times))
+
+    @given(stories)
+    def test_tags_are_the_union_each_once(self, story: list[Said]) -> None:
+        contact = fold_all(EMPTY, story).contact
+        assert {tag.casefold() for tag in contact.tags} == {
+            tag.casefold() for each in story for tag in each.person.tags
+        }
+        assert len({tag.casefold() for tag in contact.tags}) == len(contact.tags)
+
+
+def test_union_keeps_the_first_spelling_and_the_order() -> None:
+    assert union(("VIP", "new"), ["vip", "straße", "STRASSE", "b"]) == ("VIP", "new", "straße", "b")
+
+
+@given(stories, stories)
+def test_what_a_merge_by_hand_says_again_lets_the_chosen_side_stand(ours: list[Said], theirs: list[Said]) -> None:
+    theirs = [Said(UUID(int=100 + n), each.at, each.kind, each.person) for n, each in enumerate(theirs)]
+    kept, both = fold_all(EMPTY, ours), fold_all(EMPTY, [*ours, *theirs])
+    again = given_up(kept, both)
+    later = NOON + timedelta(days=1)
+    for number, (name, text) in enumerate(again.items(), start=200):
+        kind = MANUAL if name in both.origins and both.origins[name].kind == MANUAL else CHOSEN
+        person = Person(custom={name.removeprefix(CUSTOM): text}) if name.startswith(CUSTOM) else Person(**{name: text})  # type: ignore[arg-type]
+        both = fold(both, Said(UUID(int=number), later, kind, person))
+    for name, stands in values(kept).items():
+        text = str(stands)
+        is_thin = name in {"first_name", "last_name"} and len(text.rstrip(".")) == 1
+        is_placeholder = name.startswith(CUSTOM) and text == "n/a"
+        if text and name not in {"created", "updated"} and not is_thin and not is_placeholder:
+            assert values(both)[name] == text
