@@ -79,7 +79,12 @@ def suggest(
     pairs = candidates(columns, on_rule)
     left, right, scores = _scored(columns, pairs, model, min(least, _FLOOR), processes, on_progress)
     on_progress("following chains", 0, 1)
-    keys, chained, via = implied(left, right, scores, least)
+    # What only the rule joins, against the names, leads no further: such an e-mail is more than one person's.
+    is_link = np.ones(len(left), dtype=bool)
+    for begin in range(0, len(left), _CHUNK):
+        part = slice(begin, begin + _CHUNK)
+        is_link[part] = ~contradicts_by_name(features(columns, left[part], right[part]))
+    keys, chained, via = implied(left[is_link], right[is_link], scores[is_link], least)
     left, right, scores, via = _merge(columns, (left, right, scores), (keys, chained, via))
     kept = np.flatnonzero(scores >= least)
     order = kept[np.lexsort((right[kept], left[kept], -scores[kept]))]
@@ -119,6 +124,13 @@ def by_rule(matrix: Matrix) -> NDArray[np.bool_]:
     email = (matrix[:, _AT["email"]] == 4) & (matrix[:, _AT["role"]] == 0)
     phone = (matrix[:, _AT["phone_distance"]] == 0) & fits & (says_who | nobody_named)
     return np.asarray((email | phone) & may_be_one, dtype=bool)
+
+
+def contradicts_by_name(matrix: Matrix) -> NDArray[np.bool_]:
+    """Tell which pairs share an e-mail or phone and yet have another first or last name."""
+    column = {name: matrix[:, place] for name, place in _AT.items()}
+    shared = (column["email"] == 4) | (column["phone_distance"] == 0)
+    return np.asarray(shared & ((column["first"] == DIFFERENT) | (column["last"] == DIFFERENT)), dtype=bool)
 
 
 def contradicts(matrix: Matrix) -> NDArray[np.bool_]:
