@@ -13,6 +13,7 @@ from mainstay.cli.errors import BROKEN, MissingError
 from mainstay.cli.normalizing import normalize
 from mainstay.cli.reading import Reading, read
 from mainstay.cli.reviewing import merge, suggestions, unmerge
+from mainstay.cli.suggest import suggest
 
 if TYPE_CHECKING:
     from mainstay.identity import Checked
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 contacts = group("Who is known: one person, one contact.")
 contacts.command("normalize", cls=LocalCommand)(normalize)
+contacts.command("suggest", cls=LocalCommand)(suggest)
 
 _MOST = 1000
 
