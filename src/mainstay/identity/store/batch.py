@@ -26,6 +26,7 @@ class Batch:
         self.views: dict[UUID, View] = {}
         self._new: set[UUID] = set()
         self._touched: set[UUID] = set()
+        self._to_compare: set[UUID] = set()
         self._identifiers: list[tuple[Any, ...]] = []
         self._shared: set[Key] = set()
         self._changes: list[tuple[Any, ...]] = []
@@ -41,6 +42,8 @@ class Batch:
         self.views[view.contact.id] = view
         if is_touched or before.contact != view.contact:
             self._touched.add(view.contact.id)
+        if any(getattr(before.contact, name) != getattr(view.contact, name) for name in _COMPARED):
+            self._to_compare.add(view.contact.id)
 
     def share(self, key: Key) -> None:
         """Note that a phone has several owners from now on."""
@@ -95,10 +98,10 @@ class Batch:
         """Store what has been noted so far; ``also`` a contact that has no values yet."""
         new = sorted(self._new & (self._touched | {also}), key=str)
         if new:
-            await self._connection.executemany(_INSERT_CONTACT, [_row(self.views[each]) for each in new])
+            await self._connection.executemany(_INSERT_CONTACT, [self._stored(each) for each in new])
         touched = sorted(self._touched - set(new), key=str)
         if touched:
-            await self._connection.executemany(_UPDATE_CONTACT, [_row(self.views[each]) for each in touched])
+            await self._connection.executemany(_UPDATE_CONTACT, [self._stored(each) for each in touched])
         if self._identifiers:
             await self._connection.executemany(_INSERT_IDENTIFIER, self._identifiers)
         if self._shared:  # after the identifiers: the one that was alone until now may be of this very batch
@@ -107,22 +110,35 @@ class Batch:
             await self._connection.executemany(_INSERT_CHANGE, self._changes)
         self._new -= set(new)
         self._touched.clear()
+        self._to_compare.clear()
         self._shared.clear()
         self._identifiers.clear()
         self._changes.clear()
 
+    def _stored(self, contact_id: UUID) -> tuple[Any, ...]:
+        return (*_row(self.views[contact_id]), contact_id in self._to_compare)
 
-_INSERT_CONTACT = """
+
+_COMPARED = ("email", "phone", "first_name", "last_name", "company", "custom")
+# Written along with the contact, in the same round trip: what is to be compared is known when the contact is.
+_TO_COMPARE = """
+    INSERT INTO to_compare (workspace_id, contact_id) SELECT workspace_id, id FROM stored WHERE $17::boolean
+"""
+_INSERT_CONTACT = f"""
+    WITH stored AS (
     INSERT INTO contacts (id, workspace_id, email, phone, first_name, last_name, company, source, tags, custom, flags,
                           do_not_contact, origins, version, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-"""
-_UPDATE_CONTACT = """
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING workspace_id, id)
+    {_TO_COMPARE}
+"""  # noqa: S608 - no text of others
+_UPDATE_CONTACT = f"""
+    WITH stored AS (
     UPDATE contacts SET email = $3, phone = $4, first_name = $5, last_name = $6, company = $7, source = $8, tags = $9,
            custom = $10, flags = $11, do_not_contact = $12, origins = $13, version = $14, created_at = $15,
            updated_at = $16
-    WHERE id = $1 AND workspace_id = $2
-"""
+    WHERE id = $1 AND workspace_id = $2 RETURNING workspace_id, id)
+    {_TO_COMPARE}
+"""  # noqa: S608 - no text of others
 _SHARE = """
     UPDATE identifiers SET standing = 'shared'
     FROM unnest($1::uuid[], $2::text[], $3::text[]) AS t (workspace_id, kind, value)
@@ -144,7 +160,7 @@ _INSERT_CHANGE = """
 
 async def store_view(connection: Connection, view: View) -> None:
     """Store the newest state of one contact."""
-    await connection.execute(_UPDATE_CONTACT, *_row(view))
+    await connection.execute(_UPDATE_CONTACT, *_row(view), True)  # noqa: FBT003 - a place of the query
 
 
 def _row(view: View) -> tuple[Any, ...]:
