@@ -83,7 +83,8 @@ CREATE TABLE contacts (
     updated_at      timestamptz NOT NULL
 ) WITH (fillfactor = 85);
 CREATE INDEX contacts_by_workspace ON contacts (workspace_id, id DESC) WHERE merged_into IS NULL AND deleted_at IS NULL;
-CREATE INDEX contacts_by_name ON contacts (workspace_id, lower(last_name) text_pattern_ops, lower(first_name))
+CREATE INDEX contacts_by_name ON contacts
+    (workspace_id, lower(last_name) text_pattern_ops, lower(first_name) text_pattern_ops)
     WHERE merged_into IS NULL AND deleted_at IS NULL;
 CREATE INDEX contacts_by_first_name ON contacts
     (workspace_id, lower(first_name) text_pattern_ops, lower(last_name) text_pattern_ops)
