@@ -106,7 +106,7 @@ class Comparer:
             nonlocal taken
             some = await take(connection, served, most)
             taken = sum(len(each.places) for each in some)
-            found = [(each, await self._compared(connection, each)) for each in some]
+            found = [(each, await self.likely(connection, each)) for each in some]
             await self._open(connection, found)
             for workspace_id in {each.workspace_id for each in some}:
                 await note_compared(connection, workspace_id, sum(each.workspace_id == workspace_id for each in some))
@@ -171,7 +171,8 @@ class Comparer:
                 return
         await transact(self._pool, lambda connection: count_frequencies(connection, workspace_id))
 
-    async def _compared(self, connection: Connection, waiting: Waiting) -> list[Likely]:
+    async def likely(self, connection: Connection, waiting: Waiting) -> list[Likely]:
+        """Return who may be the same person as a contact that was written, the likeliest first."""
         workspace_id = waiting.workspace_id
         routing = self._workspaces.routing(workspace_id)
         if routing.policy.suggest > 1:

@@ -33,6 +33,19 @@ async def is_rejected(connection: Connection, one_id: UUID, other_id: UUID) -> b
     return found
 
 
+async def rejected_pairs(connection: Connection, workspace_id: UUID) -> set[tuple[UUID, UUID]]:
+    """Return all pairs of a workspace that a person has said to be two, as what their contacts are today."""
+    rows = await connection.fetch(
+        """
+        SELECT least(one, other) AS one, greatest(one, other) AS other FROM (
+            SELECT surviving(one_id) AS one, surviving(other_id) AS other FROM suggestions
+            WHERE workspace_id = $1 AND state = 'rejected') AS pairs
+        """,
+        workspace_id,
+    )
+    return {(row["one"], row["other"]) for row in rows}
+
+
 async def open_suggestion(
     connection: Connection,
     workspace_id: UUID,

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mainstay.identity.suggestions.columns import COUNTED, Columns, Frequencies
-from mainstay.identity.suggestions.features import EQUAL, FEATURES, features
+from mainstay.identity.suggestions.features import EQUAL, FEATURES, Matrix, features
 from mainstay.identity.suggestions.learning import Learned
 from mainstay.identity.suggestions.reasons import reasons
 from mainstay.identity.suggestions.scoring import shipped_model
@@ -21,6 +22,7 @@ ALIAS, EMPLOYER, MODEL = "alias", "employer", "model"
 ALWAYS = (ALIAS, EMPLOYER)
 """Suggested whatever their probability, and never merged without a person (R18)."""
 
+_ALIAS_EQUAL = 3
 _AT = {name: place for place, name in enumerate(FEATURES)}
 
 
@@ -57,17 +59,22 @@ def compare(
     matrix = features(columns, np.zeros_like(right), right)
     model_scores = shipped_model().scores(matrix)
     scores = (learned or Learned()).refine(model_scores)
-    is_one_name = (matrix[:, _AT["first"]] == EQUAL) & (matrix[:, _AT["last"]] == EQUAL)
-    is_one_employer = is_one_name & (matrix[:, _AT["company"]] == 1)
+    _, is_employer = rules_of(matrix)
     found = []
     for place, contact_id in enumerate(others):
-        rule = ALIAS if contact_id in aliases else EMPLOYER if is_one_employer[place] else MODEL
+        rule = ALIAS if contact_id in aliases else EMPLOYER if is_employer[place] else MODEL
         if rule in ALWAYS or scores[place] >= least:
             told = tuple(reasons(matrix[place]))
             if rule == ALIAS and "same e-mail but for a tag or dots" not in told:
                 told = ("one has an e-mail of the other but for a tag or dots", *told)
             found.append(Likely(contact_id, rule, float(scores[place]), float(model_scores[place]), told))
     return sorted(found, key=lambda each: (-each.score, each.contact_id))
+
+
+def rules_of(matrix: Matrix) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which pairs share an e-mail but for a tag or dots, and which one name at one employer."""
+    is_one_name = (matrix[:, _AT["first"]] == EQUAL) & (matrix[:, _AT["last"]] == EQUAL)
+    return matrix[:, _AT["email"]] == _ALIAS_EQUAL, is_one_name & (matrix[:, _AT["company"]] == 1)
 
 
 def _with_seen(known: Frequencies, contacts: Sequence[Traits]) -> Frequencies:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_SLOPE_SPREAD, _INTERCEPT_SPREAD = 0.35, 0.6
+_SLOPE_SPREAD, _INTERCEPT_SPREAD = 0.2, 0.4
 """How far, as a standard deviation, a workspace is expected to lie from the model before it has decided anything."""
 _LEAST_SLOPE, _MOST_SLOPE = 0.2, 4.0
 _ROUNDS = 50
 _NEARLY = 1e-6
+_FARTHEST = 6.0
+"""Log odds beyond this teach no more than this: one answer against all odds is mostly a slip of the hand."""
 
 Probabilities = NDArray[np.float64]
 
@@ -45,21 +47,32 @@ def learn(scores: ArrayLike, answers: ArrayLike) -> Learned:
 
     The fit is the likeliest slope and intercept under the prior; it is the only one there is.
     """
-    odds = _log_odds(np.asarray(scores, dtype=np.float64))
+    odds = np.clip(_log_odds(np.asarray(scores, dtype=np.float64)), -_FARTHEST, _FARTHEST)
     said = np.asarray(answers, dtype=np.float64)
     design = np.stack([odds, np.ones_like(odds)])
+    slope, intercept = _fit(design, said, np.array([1.0, 0.0]), np.array([True, True]))
+    if not _LEAST_SLOPE <= slope <= _MOST_SLOPE:
+        slope = min(max(slope, _LEAST_SLOPE), _MOST_SLOPE)
+        slope, intercept = _fit(design, said, np.array([slope, intercept]), np.array([False, True]))
+    return Learned(slope, intercept, len(odds))
+
+
+def _fit(
+    design: Probabilities, said: Probabilities, start: Probabilities, free: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Climb to the likeliest slope and intercept; what is not free stays as it starts."""
     prior, precision = np.array([1.0, 0.0]), np.array([_SLOPE_SPREAD**-2, _INTERCEPT_SPREAD**-2])
-    found = prior.copy()
+    found = start.copy()
     for _ in range(_ROUNDS):
         chance = _probability(found @ design)
-        slope = design @ (said - chance) - precision * (found - prior)
-        curve = (design * (chance * (1 - chance))) @ design.T + np.diag(precision)
-        step = np.linalg.solve(curve, slope)
+        rise = (design @ (said - chance) - precision * (found - prior))[free]
+        curve = ((design * (chance * (1 - chance))) @ design.T + np.diag(precision))[np.ix_(free, free)]
+        step = np.linalg.solve(curve, rise)
         # A whole step may go too far where decisions are one-sided.
-        found += step / max(1.0, float(np.abs(step).max()))
+        found[free] += step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < _NEARLY:
             break
-    return Learned(float(np.clip(found[0], _LEAST_SLOPE, _MOST_SLOPE)), float(found[1]), len(odds))
+    return float(found[0]), float(found[1])
 
 
 def _log_odds(scores: Probabilities) -> Probabilities:
