@@ -162,7 +162,7 @@ async def measure(dsn: str, contacts: int, new: int, *, explain: bool) -> None:
     async with acquire(pool) as connection, connection.transaction():
         for waiting in await take(connection, one.workspaces, new):
             wall, cpu = time.perf_counter(), time.process_time()
-            await comparer.likely(connection, waiting)
+            await comparer.likely(connection, [waiting])
             found.append((time.perf_counter() - wall) * 1000)
             found_cpu.append((time.process_time() - cpu) * 1000)
     times, cpus = [], []

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from mainstay.contacts import Contacts
 from mainstay.db import acquire, transact
 from mainstay.errors import DatabaseUnavailableError, PermanentError
 from mainstay.identity import open_suggestion
-from mainstay.identity.store.comparing import ALIAS, Waiting, candidates, done, hold, standing, take
+from mainstay.identity.store.comparing import ALIAS, Waiting, candidates, done, hold, take
 from mainstay.identity.store.frequencies import (
     BookFrequencies,
     are_outdated,
@@ -31,6 +32,7 @@ from mainstay.identity.suggestions.traits import Traits, read
 if TYPE_CHECKING:
     from mainstay.consequences import Routing
     from mainstay.db import Connection, Pool
+    from mainstay.identity.suggestions.columns import Frequencies
     from mainstay.model import Contact
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,15 @@ class Workspaces(Protocol):
     def routing(self, workspace_id: UUID) -> Routing:
         """Return a workspace's routing."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """What a contact of a workspace is judged by."""
+
+    routing: Routing
+    known: Frequencies
+    learned: Learned
 
 
 class Comparer:
@@ -106,8 +117,7 @@ class Comparer:
             nonlocal taken
             some = await take(connection, served, most)
             taken = sum(len(each.places) for each in some)
-            found = [(each, await self.likely(connection, each)) for each in some]
-            await self._open(connection, found)
+            await self._open(connection, list(zip(some, await self.likely(connection, some), strict=True)))
             for workspace_id in {each.workspace_id for each in some}:
                 await note_compared(connection, workspace_id, sum(each.workspace_id == workspace_id for each in some))
             await done(connection, some)
@@ -171,32 +181,34 @@ class Comparer:
                 return
         await transact(self._pool, lambda connection: count_frequencies(connection, workspace_id))
 
-    async def likely(self, connection: Connection, waiting: Waiting) -> list[Likely]:
-        """Return who may be the same person as a contact that was written, the likeliest first."""
-        workspace_id = waiting.workspace_id
+    async def likely(self, connection: Connection, waiting: Sequence[Waiting]) -> list[list[Likely]]:
+        """Return, for each contact that was written, who may be the same person, the likeliest first."""
+        books = {
+            workspace_id: await self._book(connection, workspace_id)
+            for workspace_id in {each.workspace_id for each in waiting}
+        }
+        return [await self._likely_of(connection, each, books[each.workspace_id]) for each in waiting]
+
+    async def _book(self, connection: Connection, workspace_id: UUID) -> _Book | None:
         routing = self._workspaces.routing(workspace_id)
-        if routing.policy.suggest > 1:
-            return []
-        own = await standing(connection, workspace_id, [waiting.contact_id])
-        if waiting.contact_id not in own:
-            return []
-        one = own[waiting.contact_id]
-        agreeing = await candidates(connection, one)
-        others = await standing(connection, workspace_id, agreeing)
-        if not others:
-            return []
         known = await read_frequencies(connection, workspace_id, self._frequencies.get(workspace_id))
-        if known is None:
-            return []
+        if routing.policy.suggest > 1 or known is None:
+            return None
         self._frequencies[workspace_id] = known
-        learned = await learned_of(connection, workspace_id)
-        aliases = {other for other, rules in agreeing.items() if ALIAS in rules}
+        return _Book(routing, known.known, await learned_of(connection, workspace_id))
+
+    @staticmethod
+    async def _likely_of(connection: Connection, waiting: Waiting, book: _Book | None) -> list[Likely]:
+        found = await candidates(connection, waiting) if book is not None else None
+        if found is None or book is None or not found[1]:
+            return []
+        contact, agreeing = found
+        aliases = {each.contact.id for each in agreeing if ALIAS in each.rules}
 
         def judge() -> list[Likely]:
-            traits = {other: _traits(contact, routing) for other, contact in others.items()}
-            return compare(
-                _traits(one, routing), traits, aliases, known.known, least=routing.policy.suggest, learned=learned
-            )
+            others = {each.contact.id: _traits(each.contact, book.routing) for each in agreeing}
+            least, one = book.routing.policy.suggest, _traits(contact, book.routing)
+            return compare(one, others, aliases, book.known, least=least, learned=book.learned)
 
         return await asyncio.to_thread(judge)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,6 +23,12 @@ ALIAS = "alias"
 _SHORTEST_LOCAL = 5
 _SHORTEST_PHONE = 8
 _LAST = "\U0010ffff"
+
+
+_COLUMNS = """
+    c.id, c.workspace_id, c.email, c.phone, c.first_name, c.last_name, c.company, c.source, c.tags, c.custom, c.flags,
+    c.do_not_contact, c.version, c.created_at, c.updated_at
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +64,13 @@ async def done(connection: Connection, waiting: Sequence[Waiting]) -> None:
 
 async def standing(connection: Connection, workspace_id: UUID, ids: Collection[UUID]) -> dict[UUID, Contact]:
     """Return those of ``ids`` that are contacts today, neither merged nor deleted."""
-    rows = await connection.fetch(_STANDING, workspace_id, list(ids))
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM contacts AS c WHERE workspace_id = $1 AND id = ANY($2) "  # noqa: S608 - as above
+        "AND merged_into IS NULL AND deleted_at IS NULL",
+        workspace_id,
+        list(ids),
+    )
     return {row["id"]: contact_of(row) for row in rows}
-
-
-_STANDING = """
-    SELECT id, workspace_id, email, phone, first_name, last_name, company, source, tags, custom, flags, do_not_contact,
-           version, created_at, updated_at
-    FROM contacts WHERE workspace_id = $1 AND id = ANY($2) AND merged_into IS NULL AND deleted_at IS NULL
-"""
 
 
 async def hold(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
@@ -81,18 +84,33 @@ async def hold(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     return {row["id"] for row in rows}
 
 
-async def candidates(connection: Connection, contact: Contact) -> dict[UUID, set[str]]:
-    """Return the contacts that agree with one in something rare enough, with the names of what they agree in."""
-    rows = await connection.fetch(
-        "SELECT kind, value, alias_key FROM identifiers WHERE contact_id = $1 AND standing <> 'weak'", contact.id
-    )
-    query, values = query_for(contact, [tuple(row) for row in rows])
-    found: dict[UUID, set[str]] = {}
-    if query:
-        for row in await connection.fetch(query, *values):
-            found.setdefault(row["id"], set()).add(row["rule"])
-    found.pop(contact.id, None)
-    return found
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A contact that agrees with another in something rare enough; ``rules`` are the names of what."""
+
+    contact: Contact
+    rules: frozenset[str]
+
+
+async def candidates(connection: Connection, waiting: Waiting) -> tuple[Contact, list[Candidate]] | None:
+    """Return a contact that was written with those worth comparing with it; None where it is merged or deleted by now."""
+    row = await connection.fetchrow(_WRITTEN, waiting.workspace_id, waiting.contact_id)
+    if row is None:
+        return None
+    contact = contact_of(row)
+    query, values = query_for(contact, list(zip(row["kinds"], row["values"], row["aliases"], strict=True)))
+    rows = await connection.fetch(query, *values) if query else ()
+    return contact, [Candidate(contact_of(each), frozenset(each["rules"])) for each in rows]
+
+
+_WRITTEN = f"""
+    SELECT {_COLUMNS}, keys.kinds, keys.values, keys.aliases FROM contacts AS c
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(kind), '{{}}') AS kinds, coalesce(array_agg(value), '{{}}') AS values,
+               coalesce(array_agg(alias_key), '{{}}') AS aliases
+        FROM identifiers WHERE contact_id = c.id AND standing <> 'weak') AS keys
+    WHERE c.workspace_id = $1 AND c.id = $2 AND c.merged_into IS NULL AND c.deleted_at IS NULL
+"""  # noqa: S608 - no text of others
 
 
 def query_for(contact: Contact, identifiers: Sequence[tuple[str, str, str]]) -> tuple[str, list[Any]]:
@@ -134,7 +152,19 @@ def query_for(contact: Contact, identifiers: Sequence[tuple[str, str, str]]) -> 
     for phone in [value for kind, value, _ in identifiers if kind == "phone"]:
         if len(phone) > _SHORTEST_PHONE:
             ask("phone but for two digits", 30, kind="phone", begin=phone[:-2], end=phone[:-2] + _LAST)
-    return " UNION ALL ".join(parts), values
+    if not parts:
+        return "", values
+    values.append(contact.id)
+    # They are found first, by their indexes alone, and read then.
+    return (
+        f"""
+        WITH found AS MATERIALIZED ({" UNION ALL ".join(parts)}),
+             agreeing AS MATERIALIZED (SELECT id, array_agg(rule) AS rules FROM found WHERE id <> ${len(values)} GROUP BY id)
+        SELECT {_COLUMNS}, agreeing.rules FROM agreeing JOIN contacts AS c USING (id)
+        WHERE c.workspace_id = $1 AND c.merged_into IS NULL AND c.deleted_at IS NULL
+        """,  # noqa: S608 - no text of others
+        values,
+    )
 
 
 _LIVE = "SELECT id FROM contacts WHERE workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL"
