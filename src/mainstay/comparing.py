@@ -100,7 +100,10 @@ class Comparer:
             await asyncio.sleep(pause)
 
     async def compare_some(self, most: int = AT_ONCE) -> int:
-        """Compare up to ``most`` of what was written, in one transaction; returns how many rows of the queue it took."""
+        """Compare up to ``most`` of what was written, in one transaction; returns how many rows of the queue it took.
+
+        What is likely enough to be merged without a person is merged thereafter, each pair by itself.
+        """
         served = list(self._workspaces.workspaces)
         async with acquire(self._pool) as connection:
             waiting = await connection.fetch(
@@ -236,5 +239,3 @@ class Comparer:
 
 def _traits(contact: Contact, routing: Routing) -> Traits:
     return read(record_of(contact, routing.policy.blocked), routing.region)
-
-

@@ -103,7 +103,11 @@ class Deduping:
         """Put pairs into the reviews; those that wait there already, or were decided, stay as they are."""
         for begin in range(0, len(pairs), _OPENED_AT_ONCE):
             some = pairs[begin : begin + _OPENED_AT_ONCE]
-            opened = await transact(self._pool, lambda connection, some=some: self._open(connection, some))
+
+            async def work(connection: Connection, some: Sequence[Pair] = some) -> int:
+                return await self._open(connection, some)
+
+            opened = await transact(self._pool, work)
             done.changed += opened
             done.skipped += len(some) - opened
             self.on_progress("opening reviews", begin + len(some), len(pairs))
@@ -207,7 +211,8 @@ class Deduping:
 _PAGE_QUERY = """
     SELECT id, workspace_id, email, phone, first_name, last_name, company, source, tags, custom, flags, do_not_contact,
            version, created_at, updated_at
-    FROM contacts WHERE workspace_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id LIMIT $3
+    FROM contacts WHERE workspace_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL
+    ORDER BY id LIMIT $3
 """
 
 

@@ -111,13 +111,16 @@ def _check(above: float | None, *, to_review: bool, apply: bool, resume: str, un
         raise CommandError("--open, --apply and --undo exclude each other", "Say one of them.")
     if apply and above is None:
         raise CommandError(
-            "--apply does not say how likely a pair must be", "Say: --apply --above 0.98; look at it first, without --apply"
+            "--apply does not say how likely a pair must be",
+            "Say: --apply --above 0.98; look at it first, without --apply",
         )
     if resume and not apply:
         raise CommandError("--resume goes with --apply", f"Say: --apply --above 0.98 --resume {resume}")
     for option, run in (("--resume", resume), ("--undo", undo)):
         if run and not _RUN.fullmatch(run):
-            raise CommandError(f'{option} "{run}" is no run', "A run is the eight letters and digits that --apply told.")
+            raise CommandError(
+                f'{option} "{run}" is no run', "A run is the eight letters and digits that --apply told."
+            )
 
 
 async def _change(verbs: Deduping, told: _Told, options: Options, *, yes: bool) -> None:

@@ -8,7 +8,15 @@ from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
 from mainstay.identity.store.reading import contact_of, load_contact
-from mainstay.identity.store.suggesting import answer_of, ask_again, decide, is_rejected, open_suggestion, pair_of, reject
+from mainstay.identity.store.suggesting import (
+    answer_of,
+    ask_again,
+    decide,
+    is_rejected,
+    open_suggestion,
+    pair_of,
+    reject,
+)
 from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, annotate, resolve
 
 __all__ = [

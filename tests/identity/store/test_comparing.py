@@ -13,14 +13,15 @@ import pytest
 import mainstay.comparing
 from mainstay.comparing import Comparer
 from mainstay.db import acquire
+from mainstay.identity.store.comparing import done
 from tests.identity.store.conftest import Book
 
-
+QUENTIN = ("quentin.farrow@example.com", "", "Quentin Farrow")
 STRANGERS = (
-    "Ada Lorne", "Boris Birkett", "Cyril Umber", "Dagmar Voss", "Edith Zimmer", "Frank Ojeda", "Gita Kapoor", "Hugo Stahl",
-    "Ines Pacheco", "Jonas Wren", "Kezia Thorpe", "Ludmila Hruby", "Magnus Eide", "Nadia Fawcett", "Oskar Delgado",
-    "Petra Ivanova", "Ruben Asante", "Selma Gunn", "Tobias Marsh", "Ursula Quill", "Vikram Chetty", "Wilma Brandt",
-    "Xenia Ruiz", "Yusuf Temel", "Zelda Kirk",
+    "Ada Lorne", "Boris Birkett", "Cyril Umber", "Dagmar Voss", "Edith Zimmer", "Frank Ojeda", "Gita Kapoor",
+    "Hugo Stahl", "Ines Pacheco", "Jonas Wren", "Kezia Thorpe", "Ludmila Hruby", "Magnus Eide", "Nadia Fawcett",
+    "Oskar Delgado", "Petra Ivanova", "Ruben Asante", "Selma Gunn", "Tobias Marsh", "Ursula Quill", "Vikram Chetty",
+    "Wilma Brandt", "Xenia Ruiz", "Yusuf Temel", "Zelda Kirk",
 )  # fmt: skip
 
 
@@ -57,11 +58,11 @@ async def fill(book: Book, number: int = len(STRANGERS)) -> None:
 @pytest.mark.parametrize(
     ("one", "other", "says"),
     [
-        (("quentin.farrow@example.com", "", "Quentin Farrow"), ("qfarrow@example.net", "", "Quentin Farrow"), "same name"),
-        (("quentin.farrow@example.com", "", "Quentin Farrow"), ("quentin.farow@example.com", "", "Quentin Farow"), "typing"),
-        (("robert.farrow@example.com", "", "Robert Farrow"), ("robert.farrow@example.net", "", "Bob Farrow"), "nickname"),
-        (("quentin@example.com", "+13125550143", "Quentin Farrow"), ("q@example.net", "+13125550142", "Q Farrow"), "digit"),
-        (("quentin.farrow@example.com", "", "Quentin Farrow"), ("qf@example.net", "", "Farrow Quentin"), "swapped"),
+        (QUENTIN, ("qfarrow@example.net", "", "Quentin Farrow"), "same name"),
+        (QUENTIN, ("quentin.farow@example.com", "", "Quentin Farow"), "typing"),
+        (("rob.farrow@example.com", "", "Robert Farrow"), ("rob.farrow@example.net", "", "Bob Farrow"), "nickname"),
+        (("qu@example.com", "+13125550143", "Quentin Farrow"), ("q@example.net", "+13125550142", "Q Farrow"), "digit"),
+        (QUENTIN, ("qf@example.net", "", "Farrow Quentin"), "swapped"),
     ],
     ids=["same name", "typing error", "nickname", "phone", "swapped"],
 )  # fmt: skip
@@ -81,7 +82,7 @@ async def test_one_person_under_other_identifiers_is_suggested(
 @pytest.mark.parametrize(
     ("one", "other", "rule"),
     [
-        ({"email": "sam.birch@gmail.com", "name": "Ann Lee"}, {"email": "sambirch+x@gmail.com", "name": "Rod Oak"}, "alias"),
+        ({"email": "s.birch@gmail.com", "name": "Ann Lee"}, {"email": "sbirch+x@gmail.com", "name": "Rod"}, "alias"),
         ({"email": "a@example.com", "name": "John Smith", "company": "Acme Ltd"},
          {"email": "b@example.net", "name": "John Smith", "company": "ACME"}, "employer"),
     ],
@@ -114,7 +115,7 @@ async def test_strangers_and_other_workspaces_are_not_suggested(book: Book, comp
 
 async def test_a_rejected_pair_is_not_opened_again(book: Book, comparer: Comparer) -> None:
     await fill(book)
-    await book.id("quentin.farrow@example.com", "", "Quentin Farrow")
+    await book.id(*QUENTIN)
     other = await book.id("qfarrow@example.net", "", "Quentin Farrow")
     await compare_all(comparer)
     ((suggestion,),) = await book.rows("SELECT id FROM suggestions")
@@ -136,7 +137,7 @@ async def test_a_process_that_dies_in_between_loses_nothing(
 ) -> None:
     await fill(book)
     await compare_all(comparer)
-    pair = frozenset({await book.id("quentin.farrow@example.com", "", "Quentin Farrow"), await book.id("qf@example.net", "", "Quentin Farrow")})  # fmt: skip
+    pair = frozenset({await book.id(*QUENTIN), await book.id("qf@example.net", "", "Quentin Farrow")})
 
     async def die(*_: object) -> None:
         raise asyncio.CancelledError
@@ -155,9 +156,9 @@ async def test_a_write_in_the_midst_of_comparing_is_compared_too_and_does_not_wa
 ) -> None:
     await fill(book)
     await compare_all(comparer)
-    one = await book.id("quentin.farrow@example.com", "", "Quentin Farrow")
+    one = await book.id(*QUENTIN)
     other = await book.id("unknown@example.net")
-    finish = mainstay.comparing.done
+    finish = done
 
     async def write_meanwhile(connection: asyncpg.Connection, some: Any) -> None:
         await book.say("unknown@example.net", "", "Quentin Farrow")
@@ -174,7 +175,7 @@ async def test_a_write_in_the_midst_of_comparing_is_compared_too_and_does_not_wa
 
 async def test_many_processes_share_the_queue(book: Book, comparer: Comparer) -> None:
     await fill(book)
-    pair = frozenset({await book.id("quentin.farrow@example.com", "", "Quentin Farrow"), await book.id("qf@example.net", "", "Quentin Farrow")})  # fmt: skip
+    pair = frozenset({await book.id(*QUENTIN), await book.id("qf@example.net", "", "Quentin Farrow")})
     several = [comparer, Comparer(book.pool, book.verbs, book), Comparer(book.pool, book.verbs, book)]
     await asyncio.gather(*map(compare_all, several))
     assert (await waiting(book), await open_pairs(book)) == (0, {pair})
@@ -185,10 +186,12 @@ async def test_what_is_likely_enough_is_merged_where_the_stack_says_so_and_only_
 ) -> None:
     book.policy = replace(book.policy, auto_merge=0.5)
     await fill(book)
-    one = await book.id("quentin.farrow@example.com", "", "Quentin Farrow")
+    one = await book.id(*QUENTIN)
     other = await book.id("qfarrow@example.net", "", "Quentin Farrow")
     await compare_all(comparer)
-    ((merge_id, survivor, merged, rule, by),) = await book.rows("SELECT id, survivor_id, merged_id, rule, by FROM merges")
+    ((merge_id, survivor, merged, rule, by),) = await book.rows(
+        "SELECT id, survivor_id, merged_id, rule, by FROM merges"
+    )
     assert (survivor, merged, rule, by) == (one, other, "suggestion", "")
     assert await book.rows("SELECT type FROM events WHERE type = 'contact.merged'") == [("contact.merged",)]
     ((suggestion,),) = await book.rows("SELECT id FROM suggestions WHERE state = 'accepted'")
@@ -210,7 +213,7 @@ async def test_off_is_off(book: Book, comparer: Comparer) -> None:
 
 async def test_ten_decisions_refine_what_is_open_and_what_comes(book: Book, comparer: Comparer) -> None:
     await fill(book)
-    await book.id("quentin.farrow@example.com", "", "Quentin Farrow")
+    await book.id(*QUENTIN)
     await book.id("qfarrow@example.net", "", "Quentin Farrow")
     await compare_all(comparer)
     ((before, model_score),) = await book.rows("SELECT score, model_score FROM suggestions WHERE state = 'open'")

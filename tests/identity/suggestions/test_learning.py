@@ -55,7 +55,7 @@ def test_ten_rejections_move_little_and_two_hundred_much(number: int, at_least: 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, -1.5), (0.5, 0.0), (1.6, 1.0)])
 def test_a_workspace_that_differs_is_learned(slope: float, intercept: float) -> None:
-    """Its truth lies elsewhere than the model's: after 300 decisions the Brier score on others of its pairs is lower."""
+    """Its truth lies elsewhere than the model's: after 300 decisions the Brier score on its other pairs is lower."""
     draw = np.random.default_rng(11)
     truth = Learned(slope, intercept, 1)
     scores = draw.beta(2.0, 1.2, size=4300)

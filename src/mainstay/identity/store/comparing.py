@@ -1,8 +1,8 @@
 """SQL of comparing on write: what is waiting, which contacts are worth comparing with one, and how often values occur.
 
-Every query for candidates is an index scan with a limit, so that its time does not grow with the book. A value that many
-have (Smith) is asked for together with a second one; where even the two are common, the rest of them is left out: such an
-agreement says little.
+Every query for candidates is an index scan with a limit, so that its time does not grow with the book. A value that
+many have (Smith) is asked for together with a second one; where even the two are common, the rest of them is left out:
+such an agreement says little.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Candidate:
 
 
 async def candidates(connection: Connection, waiting: Waiting) -> tuple[Contact, list[Candidate]] | None:
-    """Return a contact that was written with those worth comparing with it; None where it is merged or deleted by now."""
+    """Return a contact that was written, and those worth comparing with it; None where it is gone by now."""
     row = await connection.fetchrow(_WRITTEN, waiting.workspace_id, waiting.contact_id)
     if row is None:
         return None
@@ -124,7 +124,8 @@ def query_for(contact: Contact, identifiers: Sequence[tuple[str, str, str]]) -> 
             values.append(value)
             numbers[name] = f"${len(values)}"
         # Each stands for itself, so that each has its own index scan, and its own limit.
-        parts.append(f"(SELECT id, '{rule}' AS rule FROM ({_RULES[rule].format(**numbers)} LIMIT {most}) AS found)")
+        query = _RULES[rule].format(**numbers)
+        parts.append(f"(SELECT id, '{rule}' AS rule FROM ({query} LIMIT {most}) AS found)")  # noqa: S608 - no text of others
 
     first, last = contact.first_name.lower().strip(), contact.last_name.lower().strip()
     company = contact.company.lower().strip()
@@ -159,7 +160,8 @@ def query_for(contact: Contact, identifiers: Sequence[tuple[str, str, str]]) -> 
     return (
         f"""
         WITH found AS MATERIALIZED ({" UNION ALL ".join(parts)}),
-             agreeing AS MATERIALIZED (SELECT id, array_agg(rule) AS rules FROM found WHERE id <> ${len(values)} GROUP BY id)
+             agreeing AS MATERIALIZED (
+                 SELECT id, array_agg(rule) AS rules FROM found WHERE id <> ${len(values)} GROUP BY id)
         SELECT {_COLUMNS}, agreeing.rules FROM agreeing JOIN contacts AS c USING (id)
         WHERE c.workspace_id = $1 AND c.merged_into IS NULL AND c.deleted_at IS NULL
         """,  # noqa: S608 - no text of others
@@ -184,7 +186,8 @@ _RULES: Mapping[str, str] = {
     "first name and begin of surname": f"{_LIVE} AND lower(first_name) = {{first}} AND {_begins('lower(last_name)')}",
     "surname": f"{_LIVE} AND lower(last_name) = {{name}}",
     "first name": f"{_LIVE} AND lower(first_name) = {{name}}",
-    "surname and employer": f"{_LIVE} AND company <> '' AND lower(last_name) = {{last}} AND {_begins('lower(company)')}",
+    "surname and employer": f"{_LIVE} AND company <> '' AND lower(last_name) = {{last}} "
+    f"AND {_begins('lower(company)')}",
     ALIAS: f"{_KEYS} AND alias_key <> '' AND alias_key = ANY({{aliases}}::text[])",
     "name before the @": f"{_KEYS} AND kind = {{kind}} AND {_begins('value')}",
     "begin of the e-mail": f"{_KEYS} AND kind = {{kind}} AND {_begins('value')}",

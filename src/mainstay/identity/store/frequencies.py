@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -70,9 +71,7 @@ async def read_frequencies(
     if row is None or (row["counts"] is None and known is not None):
         return known if row is not None else None
     counts = row["counts"]
-    return BookFrequencies(
-        row["at"], Frequencies(row["total"], counts["values"], counts["initials"], counts["words"])
-    )
+    return BookFrequencies(row["at"], Frequencies(row["total"], counts["values"], counts["initials"], counts["words"]))
 
 
 async def count_frequencies(connection: Connection, workspace_id: UUID) -> None:
@@ -87,7 +86,9 @@ async def count_frequencies(connection: Connection, workspace_id: UUID) -> None:
     )
     share = 1.0
     if size > _COUNTED_WHOLE:
-        rows = await connection.fetchval("SELECT greatest(reltuples, $1) FROM pg_class WHERE relname = 'contacts'", size)
+        rows = await connection.fetchval(
+            "SELECT greatest(reltuples, $1) FROM pg_class WHERE relname = 'contacts'", size
+        )
         share = min(1.0, _SAMPLE / rows)
     sample = "" if share == 1.0 else f"TABLESAMPLE SYSTEM ({share * 100:.6f}) REPEATABLE (7)"
     found = await connection.fetch(_COUNT.format(sample=sample), workspace_id, _MOST_VALUES)
@@ -134,12 +135,14 @@ _COUNT = """
                HAVING count(*) > 1 ORDER BY count(*) DESC LIMIT $2)
     UNION ALL (SELECT 'postcode', postcode, '', count(*) FROM looked_at WHERE postcode <> '' GROUP BY postcode
                HAVING count(*) > 1 ORDER BY count(*) DESC LIMIT $2)
-    UNION ALL SELECT 'initial of first', left(first, 1), '', count(*) FROM looked_at WHERE first <> '' GROUP BY left(first, 1)
-    UNION ALL SELECT 'initial of last', left(last, 1), '', count(*) FROM looked_at WHERE last <> '' GROUP BY left(last, 1)
+    UNION ALL SELECT 'initial of first', left(first, 1), '', count(*) FROM looked_at WHERE first <> ''
+              GROUP BY left(first, 1)
+    UNION ALL SELECT 'initial of last', left(last, 1), '', count(*) FROM looked_at WHERE last <> ''
+              GROUP BY left(last, 1)
 """
 
 
-def _told(rows: list[Row], factor: float) -> tuple[int, dict[str, Any]]:
+def _told(rows: Sequence[Row], factor: float) -> tuple[int, dict[str, Any]]:
     """Fold what was counted to the forms that are compared."""
     values: dict[str, Counter[str]] = {}
     initials: dict[str, Counter[str]] = {"first": Counter(), "last": Counter()}

@@ -191,8 +191,8 @@ async def likely_enough(
 ) -> list[LikelyPair]:
     """Return open suggestions of the model that reach ``least``, the likeliest first.
 
-    Those of the rules ``besides`` are left out, and pairs that a person has parted before: that answer was taken back, but
-    it is a person's again to give.
+    Those of the rules ``besides`` are left out, and pairs that a person has parted before: that answer was taken back,
+    but it is a person's again to give.
     """
     rows = await connection.fetch(
         """

@@ -18,7 +18,7 @@ from mainstay.identity.suggestions.scoring import shipped_model
 from mainstay.identity.suggestions.traits import Traits
 
 ALIAS, EMPLOYER, MODEL = "alias", "employer", "model"
-"""Why a pair is suggested: e-mails that are one but for a tag or dots, one name at one employer, or the model alone."""
+"""Why a pair is suggested: one e-mail but for a tag or dots, one name at one employer, or the model alone."""
 ALWAYS = (ALIAS, EMPLOYER)
 """Suggested whatever their probability, and never merged without a person (R18)."""
 
@@ -28,7 +28,7 @@ _AT = {name: place for place, name in enumerate(FEATURES)}
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """A contact that may be the same person. ``score`` is the probability, ``model_score`` that of the shipped model."""
+    """A contact that may be the same person. ``score`` is the probability, ``model_score`` the shipped model's."""
 
     contact_id: UUID
     rule: str

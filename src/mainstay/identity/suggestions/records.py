@@ -1,4 +1,4 @@
-"""A contact of a workspace as suggestions read it: its own fields, and what its custom ones are by their usual names."""
+"""A contact of a workspace as suggestions read it: its own fields, and its custom ones by their usual names."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def record_of(contact: Contact, blocked: Collection[str] = ()) -> dict[str, str]
     found: dict[str, str] = {}
     for key, value in contact.custom.items():
         field = _field_of(key)
-        if field and isinstance(value, str) and value:
+        if field and value:
             found.setdefault(field, value)
     own = {name: getattr(contact, name) for name in ("first_name", "last_name", "email", "phone", "company")}
     return {**found, **{name: value for name, value in own.items() if value and value not in blocked}}
