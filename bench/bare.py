@@ -50,6 +50,7 @@ async def paced_commits(dsn: str, commits: int, per_second: float) -> list[float
 
 async def _write_rows(connection: asyncpg.Connection, workspace: UUID, count: int) -> None:
     """Write what ``count`` leads leave behind, delivery to attempts, in one row each as the product does."""
+    await connection.execute("SET LOCAL mainstay.writer = 'identity'")
     ids = [new_id() for _ in range(count)]
     await _write_deliveries(connection, workspace, ids)
     await connection.executemany(
@@ -61,15 +62,16 @@ async def _write_rows(connection: asyncpg.Connection, workspace: UUID, count: in
     )
     await connection.executemany(
         """
-        INSERT INTO identifiers (workspace_id, kind, value, contact_id, source, created_at)
-        VALUES ($1, $2, $3, $4, '', now())
+        INSERT INTO identifiers (workspace_id, kind, value, home_id, contact_id, standing, source, created_at)
+        VALUES ($1, $2, $3, $4, $4, 'owner', '', now())
         """,
         [(workspace, kind, f"{kind}{id_}", id_) for id_ in ids for kind in ("email", "phone")],
     )
     await connection.executemany(
         """
-        INSERT INTO changes (id, workspace_id, contact_id, version, rule, source, before, after, at)
-        VALUES ($1, $2, $1, 1, 'new', 'website', $3, $3, now())
+        INSERT INTO changes (id, workspace_id, contact_id, home_id, version, rule, source, kind, occurred_at, person,
+                             before, after, at)
+        VALUES ($1, $2, $1, $1, 1, 'new', 'website', 'form', now(), $3, $3, $3, now())
         """,
         [(id_, workspace, {"first_name": "Bare"}) for id_ in ids],
     )

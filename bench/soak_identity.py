@@ -2,9 +2,9 @@
 
     python3 bench/soak_identity.py --seconds 300 [--writers 16] [--people 40] [--seed 1]
 
-Writes by every path, merges, un-merges, answers to suggestions, edits by hand and deletions hit the same few people from
-several pools at once. Now and then all of it stands still and the whole book is checked. PostgreSQL is one of its own.
-Exits with 1 at the first finding. Where to: docs say what holds; this says how often it was tried.
+Writes by every path, merges, un-merges, answers to suggestions, edits by hand and deletions hit the same few people
+from several pools at once. Now and then all of it stands still and the whole book is checked. PostgreSQL is one of its
+own. Exits with 1 at the first finding.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ROLE = "info@example.com"
 class Workspaces:
     """One routing for all; no system of record, so that only identity is at work."""
 
-    def routing(self, workspace_id: UUID) -> Routing:
+    def routing(self, workspace_id: UUID) -> Routing:  # noqa: ARG002 - all are the same
         """Return the routing."""
         return Routing("", {}, "US", Policy(blocked=frozenset({ROLE})))
 
@@ -184,6 +184,10 @@ class Storm:
             return [row["id"] for row in await connection.fetch(query, self.workspace)]
 
 
+def _after(end: float) -> Callable[[], bool]:
+    return lambda: time.monotonic() > end
+
+
 async def soak(dsn: str, options: argparse.Namespace) -> int:
     """Blow and check in turn; returns how many findings there were."""
     storm = Storm(dsn, people=options.people, seed=options.seed)
@@ -192,7 +196,7 @@ async def soak(dsn: str, options: argparse.Namespace) -> int:
     findings: list[Finding] = []
     while time.monotonic() - began < options.seconds and not findings:
         end = min(time.monotonic() + options.pause, began + options.seconds)
-        await storm.blow(options.writers, until=lambda end=end: time.monotonic() > end)
+        await storm.blow(options.writers, until=_after(end))
         findings = await storm.check()
         done = sum(storm.done.values())
         deadlocks = await storm.deadlocks()
@@ -218,9 +222,12 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as dsn:
-        with fresh_database(dsn, template(dsn)) as database:
-            return 1 if asyncio.run(soak(database, options)) else 0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        server(Path(folder)) as dsn,
+        fresh_database(dsn, template(dsn)) as database,
+    ):
+        return 1 if asyncio.run(soak(database, options)) else 0
 
 
 if __name__ == "__main__":

@@ -29,8 +29,7 @@ from mainstay.consequences import Routing
 from mainstay.contacts import Contacts
 from mainstay.db import Connection, GroupCommit, Pool, acquire, open_pool
 from mainstay.identity import Policy
-from mainstay.identity.store.comparing import query_for, take
-from mainstay.identity.store.frequencies import count_frequencies
+from mainstay.identity.likeness import count_frequencies, query_for, take
 from mainstay.model import Contact, Submission, new_id
 from mainstay.testing.database import fresh_database, server, template
 

@@ -13,11 +13,12 @@ from uuid import UUID
 from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing, contact_from_json
 from mainstay.contacts import Contacts, forget_old_keys
-from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
+from mainstay.contacts.builtin import BuiltinStore
+from mainstay.db import GroupCommit, Pool, acquire, open_pool
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.errors import WorkflowError
-from mainstay.identity import Person, Policy, annotate, load_contact
+from mainstay.identity import Policy, load_contact
 from mainstay.inbound import FILE, Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
@@ -389,25 +390,3 @@ class _Programs(Mapping[str, Any]):
             raise WorkflowError(message)
         await declared.function(Context(steps, self._app, self._app.clock), contact_from_json(run.input["contact"]))
         return ()
-
-
-class BuiltinStore:
-    """Mainstay's own contacts, for the ``builtin`` connector; one workspace's."""
-
-    def __init__(self, pool: Pool, workspace_id: UUID) -> None:
-        self._pool = pool
-        self._workspace_id = workspace_id
-
-    async def add_tag(self, contact_id: UUID, tag: str) -> None:
-        """Add one tag, keeping the others; a tag that is there already changes nothing."""
-        await self._annotate(contact_id, Person(tags=(tag,)))
-
-    async def add_note(self, contact_id: UUID, text: str, *, key: str = "") -> None:
-        """Add a note to the contact's timeline; of a repeated ``key`` only the first is kept."""
-        await self._annotate(contact_id, Person(notes=(text,)), key=key)
-
-    async def _annotate(self, contact_id: UUID, person: Person, *, key: str = "") -> None:
-        await transact(
-            self._pool,
-            lambda connection: annotate(connection, self._workspace_id, contact_id, person, source="workflow", key=key),
-        )

@@ -14,19 +14,28 @@ from mainstay.contacts import Contacts
 from mainstay.db import acquire, transact
 from mainstay.errors import DatabaseUnavailableError, PermanentError
 from mainstay.identity import open_suggestion
-from mainstay.identity.store.comparing import ALIAS, Waiting, candidates, done, hold, take
-from mainstay.identity.store.frequencies import (
+from mainstay.identity.likeness import (
+    ALIAS,
+    ALWAYS,
     BookFrequencies,
+    Learned,
+    Likely,
+    Waiting,
     are_outdated,
+    candidates,
+    compare,
     count_frequencies,
+    done,
+    hold,
+    learn_from_reviews,
+    learned_of,
+    likely_enough,
     note_compared,
     read_frequencies,
+    record_of,
+    set_aside,
+    take,
 )
-from mainstay.identity.store.learning import learn_from_reviews, learned_of
-from mainstay.identity.store.suggesting import likely_enough, set_aside
-from mainstay.identity.suggestions.comparing import ALWAYS, Likely, compare
-from mainstay.identity.suggestions.learning import Learned
-from mainstay.identity.suggestions.records import record_of
 from mainstay.identity.suggestions.traits import Traits, read
 
 if TYPE_CHECKING:

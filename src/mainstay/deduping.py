@@ -11,15 +11,23 @@ from uuid import UUID
 from mainstay.db import acquire, transact
 from mainstay.errors import MainstayError, PermanentError
 from mainstay.identity import open_suggestion
-from mainstay.identity.store.comparing import hold
-from mainstay.identity.store.learning import learned_of
-from mainstay.identity.store.reading import contact_of
-from mainstay.identity.store.suggesting import rejected_pairs, take_back_rejection
+from mainstay.identity.likeness import (
+    ALIAS,
+    ALWAYS,
+    EMPLOYER,
+    MODEL,
+    Learned,
+    contact_of,
+    hold,
+    learned_of,
+    record_of,
+    rejected_pairs,
+    rules_of,
+    take_back_rejection,
+)
 from mainstay.identity.suggestions.columns import Builder, Columns
-from mainstay.identity.suggestions.comparing import ALIAS, ALWAYS, EMPLOYER, MODEL, rules_of
 from mainstay.identity.suggestions.features import features
 from mainstay.identity.suggestions.reasons import reasons
-from mainstay.identity.suggestions.records import record_of
 from mainstay.identity.suggestions.suggest import Progress, Suggestions, suggest
 from mainstay.identity.suggestions.traits import read
 
@@ -27,7 +35,6 @@ if TYPE_CHECKING:
     from mainstay.consequences import Routing
     from mainstay.contacts import Contacts
     from mainstay.db import Connection, Pool, Row
-    from mainstay.identity.suggestions.learning import Learned
 
 IDENTIFIER, CHAIN = "identifier", "chain"
 """A pair that shares an e-mail or phone, and one that follows from two others."""

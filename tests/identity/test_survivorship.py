@@ -173,8 +173,9 @@ def test_what_a_merge_by_hand_says_again_lets_the_chosen_side_stand(ours: list[S
         kind = MANUAL if name in both.origins and both.origins[name].kind == MANUAL else CHOSEN
         person = Person(custom={name.removeprefix(CUSTOM): text}) if name.startswith(CUSTOM) else Person(**{name: text})  # type: ignore[arg-type]
         both = fold(both, Said(UUID(int=number), later, kind, person))
-    for name, text in values(kept).items():
-        is_thin = name in {"first_name", "last_name"} and len(str(text).rstrip(".")) == 1
+    for name, stands in values(kept).items():
+        text = str(stands)
+        is_thin = name in {"first_name", "last_name"} and len(text.rstrip(".")) == 1
         is_placeholder = name.startswith(CUSTOM) and text == "n/a"
         if text and name not in {"created", "updated"} and not is_thin and not is_placeholder:
             assert values(both)[name] == text

@@ -169,11 +169,9 @@ async def test_a_history_is_bounded_and_the_value_that_stands_is_in_it_however_o
     for minute in range(230):
         await seed.change(contact, at=seed.ago(minutes=minute), person={"email": f"a{minute}@x.example"})
     await seed.as_identity(
-        "UPDATE contacts SET origins = jsonb_build_object('company', jsonb_build_array('2026-01-01', 'form', $2::uuid, 1))"
-        " 
-        "WHERE id = $1",
+        "UPDATE contacts SET origins = $2 WHERE id = $1",
         contact,
-        first,
+        {"company": ["2026-01-01T00:00:00.000000+00:00", "form", str(first), 1]},
     )
 
     found = await insight.contact_detail(seed.connection, seed.workspace_id, contact)

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from mainstay.db import Pool, acquire
-from mainstay.insight import people
+from mainstay.insight import list_contacts, people
 from mainstay.insight.paging import resolve_short_id
 from mainstay.model import new_id
 from tests.insight.test_plans import BIG, CONTACTS, Recorder, scans
@@ -18,8 +18,8 @@ from tests.insight.test_plans import BIG, CONTACTS, Recorder, scans
 CALLS: dict[str, Callable[[Any, UUID, Any], Awaitable[Any]]] = {
     "means": lambda c, w, i: people.means(c, w, i["contact"]),
     "person": lambda c, w, i: people.person_detail(c, w, i["contact"]),
-    "list": lambda c, w, _: people.list_people(c, w),
-    "list before": lambda c, w, i: people.list_people(c, w, before=i["contact"]),
+    "list": lambda c, w, _: list_contacts(c, w),
+    "list before": lambda c, w, i: list_contacts(c, w, before=i["contact"]),
     "by e-mail": lambda c, w, i: people.people_with(c, w, "email", i["email"]),
     "by e-mail before": lambda c, w, i: people.people_with(c, w, "email", i["email"], before=i["contact"]),
     "elsewhere": lambda c, w, _: people.person_elsewhere(c, w, "ghl", "x"),

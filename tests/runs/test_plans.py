@@ -12,22 +12,38 @@ from uuid import UUID
 import pytest
 
 from mainstay.db import Pool, acquire
-from mainstay.identity import ContactWrite, Person, resolve
+from mainstay.identity import ContactWrite, Person, erase, merge, resolve, unmerge
 from mainstay.intake.store import OpenExecution, keep, load_delivery
 from mainstay.model import Run, new_id
+from mainstay.records import follow_merge, follow_unmerge, forget
+from mainstay.records.erasing import erase_traces
 from mainstay.records.store import external_id_of
-from mainstay.runs import Wait, claim_execution, recheck_wait, requeue, wake
+from mainstay.runs import Wait, claim_execution, recheck_wait, requeue, return_waits, wake
 from mainstay.watch import resolve_healed
 from tests.intake.arrivals import arrival
 
 ROWS = 20_000
-BIG = {"runs", "attempts", "waits", "events", "contacts", "identifiers", "crosswalk", "delivery_keys", "deliveries"}
+BIG = {
+    *("runs", "attempts", "waits", "events", "contacts", "identifiers", "crosswalk", "crosswalk_beside", "changes"),
+    *("suggestions", "delivery_keys", "deliveries"),
+}
 
 _SEED = """
 INSERT INTO contacts (id, workspace_id, email, created_at, updated_at)
 SELECT md5('c' || n)::uuid, $1, 'p' || n || '@example.com', now(), now() FROM generate_series(1, $2::integer) AS n;
-INSERT INTO identifiers (workspace_id, kind, value, contact_id, source, created_at)
-SELECT $1, 'email', 'p' || n || '@example.com', md5('c' || n)::uuid, 'website', now() FROM generate_series(1, $2) AS n;
+INSERT INTO identifiers (workspace_id, kind, value, home_id, contact_id, standing, source, created_at)
+SELECT $1, 'email', 'p' || n || '@example.com', md5('c' || n)::uuid, md5('c' || n)::uuid, 'owner', 'website', now()
+FROM generate_series(1, $2) AS n;
+INSERT INTO changes (id, workspace_id, contact_id, home_id, version, rule, source, kind, occurred_at, person, before,
+                     after, at)
+SELECT md5('h' || n)::uuid, $1, md5('c' || n)::uuid, md5('c' || n)::uuid, 1, 'new', 'website', 'form', now(), '{}',
+       '{}', '{}', now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO crosswalk_beside (workspace_id, record_type, record_id, connection, external_id)
+SELECT $1, 'contact', md5('c' || n)::uuid, 'ghl', 'y' || n FROM generate_series(1, $2::integer) AS n;
+INSERT INTO suggestions (id, workspace_id, one_id, other_id, state, rule, opened_at)
+SELECT md5('s' || n)::uuid, $1, least(md5('c' || n), md5('c' || n + 1))::uuid,
+       greatest(md5('c' || n), md5('c' || n + 1))::uuid, 'open', 'bridge', now()
+FROM generate_series(1, $2::integer) AS n;
 INSERT INTO crosswalk (workspace_id, record_type, record_id, connection, external_id, wanted_version, updated_at)
 SELECT $1, 'contact', md5('c' || n)::uuid, 'ghl', 'x' || n, 1, now() FROM generate_series(1, $2::integer) AS n;
 INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, contact_id, created_at)
@@ -87,8 +103,9 @@ def scans(node: dict[str, Any]) -> list[str]:
 @pytest.fixture
 async def seeded(pool: Pool) -> UUID:
     workspace_id = new_id()
-    async with acquire(pool) as connection:
+    async with acquire(pool) as connection, connection.transaction():
         await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, 'acme', 'Acme')", workspace_id)
+        await connection.execute("SET LOCAL mainstay.writer = 'identity'")
         for statement in filter(str.strip, _SEED.split(";\n")):
             await connection.execute(statement, workspace_id, ROWS)
         await connection.execute("ANALYZE")
@@ -110,6 +127,14 @@ async def test_no_hot_statement_reads_a_big_table(pool: Pool, seeded: UUID) -> N
         await requeue(recorder, seeded, an_id("r", 4))
         person = Person(email="p7@example.com", phone="+13125550147", connection="ghl", external_id="x7")
         await resolve(recorder, [ContactWrite(seeded, person, "website")])
+        merged = await merge(recorder, seeded, an_id("c", 11), an_id("c", 12), by="Ann", keep=an_id("c", 12))
+        await follow_merge(recorder, seeded, merged.survivor_id, merged.merged_id)
+        parted = await unmerge(recorder, seeded, merged.merge_id, by="Ann")
+        await follow_unmerge(recorder, seeded, parted.contact.id, parted.restored.id)
+        await return_waits(recorder, parted.contact.id, parted.restored.id)
+        erased = await erase(recorder, seeded, an_id("c", 13))
+        await forget(recorder, seeded, erased.group)
+        await erase_traces(recorder, seeded, erased.group, erased.delivery_ids)
         await keep(recorder, [arrival(seeded, key="k9"), arrival(seeded, key="new")], OpenExecution())
         await load_delivery(recorder, "deliveries", seeded, an_id("d", 3))
         await external_id_of(recorder, seeded, an_id("c", 3), "ghl")

@@ -230,11 +230,11 @@ async def test_no_text_from_outside_becomes_markup(site: Site, operator: Browser
     site.backend.sources[0] = type(site.backend.sources[0])(ATTACK, ATTACK, ATTACK)
     site.backend.connections[0] = type(site.backend.connections[0])(ATTACK, ATTACK, (ATTACK,))
 
-    pages = ["", f"/runs/{failed}", *(f"/{table}" for table in shown)]
-    pages += [f"/{table}/{id_}" for table, id_ in shown.items()]
     assert pairs is not None
     one, two = pairs["one_id"], pairs["other_id"]
     shown["contacts"] = one
+    pages = ["", f"/runs/{failed}", *(f"/{table}" for table in shown)]
+    pages += [f"/{table}/{id_}" for table, id_ in shown.items()]
     pages += ["/reviews", "/reviews/decided", f"/contacts/{two}"]
     pages += [f"/contacts/{one}/merge", f"/contacts/{one}/merge?q={quote(ATTACK)}", f"/contacts/{one}/merge/{two}"]
     for path in pages:

@@ -69,7 +69,7 @@ def check(
         int, typer.Option(min=0, help="How many contacts are told again from their changes; 0: all of them.")
     ] = 1000,
 ) -> None:
-    """Prove that the book is whole: one owner for each e-mail and phone, nothing lost, every contact as its changes say.
+    """Prove that the book is whole: one owner for each e-mail and phone, every contact as its changes say.
 
     It only reads; what it finds is told, and the exit code is 1 then.
 

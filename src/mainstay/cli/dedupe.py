@@ -128,7 +128,7 @@ async def _change(verbs: Deduping, told: _Told, options: Options, *, yes: bool) 
     from mainstay.cli.output import number
     from mainstay.cli.suggesting import progress
     from mainstay.deduping import Done
-    from mainstay.identity.suggestions.comparing import ALWAYS
+    from mainstay.identity.likeness import ALWAYS
     from mainstay.model import new_id, short_id
 
     pairs = told.found.pairs if told.found else ()
@@ -149,7 +149,7 @@ async def _change(verbs: Deduping, told: _Told, options: Options, *, yes: bool) 
 async def _names(app: App, workspace: Workspace, pairs: Sequence[Pair]) -> dict[str, str]:
     """Return the names of those that are shown, by id."""
     from mainstay.db import acquire
-    from mainstay.identity.store.comparing import standing
+    from mainstay.identity.likeness import standing
 
     async with acquire(app.pool) as connection:
         found = await standing(

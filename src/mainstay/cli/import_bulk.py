@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import file_digest, sha256
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import orjson
 import typer
@@ -60,32 +61,41 @@ class _Outcome:
         self.seconds = 0.0
         self._listing = listing
         self._report = report
+        self._writer: Any = None
+        self._opened: TextIO | None = None
 
     @contextmanager
-    def reporting(self, *, goes_on: bool) -> Iterator[None]:
-        """Keep the report open. One that goes on was written up to where the import was."""
-        self._writer: Any = None
+    def reporting(self, known: int) -> Iterator[None]:
+        """Keep the report open. Of one that goes on, as many refusals stay as are ``known`` to be of what is in."""
         if self._report is None:
             yield
             return
-        columns = self._listing.file.columns
-        with self._report.open("a" if goes_on else "w", encoding="utf-8", newline="") as opened:
-            self._writer = csv.writer(opened)
-            if not opened.tell():
-                self._writer.writerow(["line", "reason", *(columns or ["record"])])
+        kept = []
+        if known and self._report.exists():
+            with self._report.open(encoding="utf-8", newline="") as written:
+                kept = list(islice(csv.reader(written), 1, known + 1))
+        with self._report.open("w", encoding="utf-8", newline="") as opened:
+            self._writer, self._opened = csv.writer(opened), opened
+            self._writer.writerow(["line", "reason", *(self._listing.file.columns or ["record"])])
+            self._writer.writerows(kept)
             yield
 
-    def take(self, part: Part, counts: Mapping[str, int]) -> None:
-        """Take in one part."""
-        self.records += part.records
-        self.counts.update(counts)
+    def note(self, part: Part) -> None:
+        """Report what is refused of a part, ahead of its commit: what is in is also in the report."""
+        columns = self._listing.file.columns
         for refused in part.refused:
             if len(self.first) < _FIRST:
                 self.first.append(refused)
             if self._writer is not None:
-                columns = self._listing.file.columns
                 cells = [refused.values.get(name, "") for name in columns] if columns else [_plain(refused.values)]
                 self._writer.writerow([refused.line, refused.reason, *cells])
+        if part.refused and self._opened is not None:
+            self._opened.flush()
+
+    def take(self, part: Part, counts: Mapping[str, int]) -> None:
+        """Count one part."""
+        self.records += part.records
+        self.counts.update(counts)
 
 
 def bring_in_bulk(
@@ -183,11 +193,12 @@ def _dry(
             turn = 0
             while (part := await readers[turn % job.workers].next()) is not None:
                 refused = len(part.refused)
+                outcome.note(part)
                 outcome.take(part, {"refused": refused, "accepted": part.records - refused, "remarks": part.remarks})
                 show(part)
                 turn += 1
 
-    with outcome.reporting(goes_on=False), _progress(listing, outcome) as show:
+    with outcome.reporting(0), _progress(listing, outcome) as show:
         asyncio.run(check())
     return None
 
@@ -223,8 +234,8 @@ def _bring_in(
             before = now
             show(part)
 
-        with outcome.reporting(goes_on=item.records > 0), _progress(listing, outcome) as show:
-            return await bring_in(app.pool, job, item, workspace.routing, on_part)
+        with outcome.reporting(before["refused"]), _progress(listing, outcome) as show:
+            return await bring_in(app.pool, job, item, workspace.routing, before=outcome.note, after=on_part)
 
     return act(options, work, pool_size=2)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, BinaryIO
 
 import orjson
@@ -54,41 +56,67 @@ def _blocks(lines: Iterable[bytes], region: str) -> Iterator[bytes]:
     for line in lines:
         if not line.strip():
             continue
-        block.append(orjson.dumps(answer(line, region), option=orjson.OPT_APPEND_NEWLINE))
+        block.append(_line(answer(line, region)))
         if len(block) == _BATCH:
             yield b"".join(block)
             block.clear()
     yield b"".join(block)
 
 
+def _line(told: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:
+        # An id nested deeper than can be written.
+        return orjson.dumps(told | {"id": None}, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def answer(line: bytes, region: str = "") -> dict[str, Any]:
     """Return the answer to one line, whatever it holds."""
-    from mainstay.identity.normalisation import Reason, normalise_email, normalise_name, normalise_phone
-
+    rules = _rules()
     try:
         asked = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
-        return _refusal(None, Reason.NOT_JSON)
+        return _refusal(None, rules.Reason.NOT_JSON)
     if not isinstance(asked, dict):
-        return _refusal(None, Reason.NOT_JSON)
+        return _refusal(None, rules.Reason.NOT_JSON)
     known, kind, raw = asked.get("id"), asked.get("kind"), asked.get("raw")
-    if kind not in {"email", "phone", "name"}:
-        return _refusal(known, Reason.UNKNOWN_KIND)
+    if kind not in ("email", "phone", "name"):
+        return _refusal(known, rules.Reason.UNKNOWN_KIND)
     if not isinstance(raw, str):
-        return _refusal(known, Reason.NOT_TEXT)
+        return _refusal(known, rules.Reason.NOT_TEXT)
     if kind == "name":
-        name = normalise_name(raw)
-        return _told(known, name.status, name.canonical, "", "", name.reason, "") | {"suffix": name.suffix or None}
+        name = rules.normalise_name(raw)
+        told = _told(known, (name.status, name.canonical, "", "", name.reason, ""))
+        told["suffix"] = name.suffix or None
+        return told
+    if kind == "email":
+        return _told(known, rules.normalise_email(raw)[:6])
     given = asked.get("region")
     where = given if isinstance(given, str) and given.strip() else region
-    read = normalise_email(raw) if kind == "email" else normalise_phone(raw, where.strip().upper())
-    return _told(known, read.status, read.canonical, read.alias_key, read.ext, read.reason, read.hint)
+    return _told(known, rules.normalise_phone(raw, where.strip().upper())[:6])
+
+
+@cache
+def _rules() -> ModuleType:
+    # Not at the top: the other commands of the group do without.
+    from mainstay.identity import normalisation
+
+    return normalisation
 
 
 def _refusal(known: Any, reason: str) -> dict[str, Any]:
-    return _told(known, "invalid", "", "", "", reason, "")
+    return _told(known, ("invalid", "", "", "", reason, ""))
 
 
-def _told(known: Any, status: str, *values: str) -> dict[str, Any]:
-    keys = ("canonical", "alias_key", "ext", "reason", "hint")
-    return {"id": known, "status": status} | {key: value or None for key, value in zip(keys, values, strict=True)}
+def _told(known: Any, read: tuple[str, str, str, str, str, str]) -> dict[str, Any]:
+    status, canonical, alias_key, ext, reason, hint = read
+    return {
+        "id": known,
+        "status": status,
+        "canonical": canonical or None,
+        "alias_key": alias_key or None,
+        "ext": ext or None,
+        "reason": reason or None,
+        "hint": hint or None,
+    }

@@ -88,7 +88,7 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
 
 
 async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 12) -> Result:
-    """Do ``work`` in a transaction of its own; done again, a moment later, when it was broken off in favour of another."""
+    """Do ``work`` in a transaction of its own; again, a moment later, when it was broken off in favour of another."""
     moment = 0.001
     while True:
         try:

@@ -7,12 +7,13 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.engine.failure import WORKFLOW, describe_failure
-from mainstay.engine.steps import Clock, OpenHttp, Parked, StepRunner, utc_now
+from mainstay.engine.steps import Clock, OpenHttp, Parked, StepRunner
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
 from mainstay.model import RunState
 from mainstay.runs import Claimed, Progress, Settlement, claim_execution, recheck_wait, settle
@@ -29,6 +30,11 @@ SETTLE: Write[Progress, None] = Write("record a run's progress", 10, settle)
 # What a program gives back: None when the run is simply done, or runs that begin where this one ended.
 # A program that settles its own run (in one transaction with other writes) says so by setting ``steps.is_settled``.
 Program = Callable[[StepRunner], Awaitable[Sequence[Claimed] | None]]
+
+
+def utc_now() -> datetime:
+    """Return the real time: the clock of every engine but a test's."""
+    return datetime.now(UTC)
 
 
 class Driver:

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
 
@@ -200,7 +200,7 @@ class StepRunner:
             run_id=self.run.id,
             step=step,
             name=name,
-            number=self._tries(step) + 1,
+            number=len(self._recorded.get(step, ())) + 1,
             state=AttemptState.OK,
             started_at=started,
             connection=connection,
@@ -255,13 +255,8 @@ class StepRunner:
             recent = recorded[by_hand:]
             first = recent[0].started_at if recent else attempt.started_at
             now = self._clock()
-            delay = next_delay(
-                self._policy,
-                number=len(recent) + 1,
-                elapsed=now - first,
-                retry_after=error.retry_after,
-                rng=self._rng,
-            )
+            tries, after = len(recent) + 1, error.retry_after
+            delay = next_delay(self._policy, number=tries, elapsed=now - first, retry_after=after, rng=self._rng)
             if delay is not None:
                 self._park(
                     Settlement(RunState.WAITING, wake_at=now + delay, waiting_for=f"retry of {attempt.name}"),
@@ -394,15 +389,7 @@ class StepRunner:
         self._branches.add(task)
 
     def _local(self, step: int, name: str, now: datetime) -> Attempt:
-        return Attempt(self.run.id, step, name, self._tries(step) + 1, AttemptState.OK, now)
-
-    def _tries(self, step: int) -> int:
-        return len(self._recorded.get(step, ()))
+        return Attempt(self.run.id, step, name, len(self._recorded.get(step, ())) + 1, AttemptState.OK, now)
 
     def _elapsed_ms(self, started: datetime) -> int:
         return max(0, round((self._clock() - started).total_seconds() * 1000))
-
-
-def utc_now() -> datetime:
-    """Return the real time: the clock of every engine but a test's."""
-    return datetime.now(UTC)

@@ -17,7 +17,8 @@ from mainstay.identity.store.suggesting import (
     pair_of,
     reject,
 )
-from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, annotate, resolve
+from mainstay.identity.store.write import ContactWrite, Dropped, Resolution
+from mainstay.identity.store.writing import annotate, resolve
 
 __all__ = [
     "DEFAULT_POLICY",

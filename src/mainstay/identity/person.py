@@ -106,8 +106,7 @@ def normalise(submission: Submission, region: str, *, is_name_enough: bool = Fal
     first, last = _names(submission)
     if not (email or phone or submission.external_id or (is_name_enough and (first or last))):
         reason = "; ".join(notes) or "it carries neither an e-mail address nor a phone number"
-        advice = "" if is_name_enough else ". Mend the source's map, or the form, then replay"
-        raise MalformedError(f"no one can be recognised by this: {reason}{advice}")
+        raise MalformedError(f"no one can be recognised by this: {reason}")
     company = value(submission.company)
     written = {field: text for field in _AS_WRITTEN if (text := getattr(submission, field))}
     canonical = {"email": email, "phone": phone, "first_name": first, "last_name": last, "company": company}

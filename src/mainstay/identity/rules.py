@@ -1,6 +1,7 @@
 """Whose write is it (R1 to R5, R17 to R22): pure rules over what is known of the contacts that its keys name.
 
-A wrong merge costs more than a missed one: where the names do not allow it, a key is left where it is and a person is asked.
+A wrong merge costs more than a missed one: where the names do not allow it, a key is left where it is and a person is
+asked.
 """
 
 from __future__ import annotations

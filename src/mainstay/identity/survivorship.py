@@ -1,8 +1,8 @@
 """Which value stands (R7 to R10, R13): pure.
 
-Every value carries its origin: when it was said, by which kind of source, in which change. Between two values of a field
-one rule decides, whatever the order they arrive in, so the contact is a view over its changes: folding them one by one, or
-all at once after a merge or its undoing, gives the same.
+Every value carries its origin: when it was said, by which kind of source, in which change. Between two values of a
+field one rule decides, whatever the order they arrive in, so the contact is a view over its changes: folding them one
+by one, or all at once after a merge or its undoing, gives the same.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RANKS = {"import": 0, "form": 1, "crm": 2, CHOSEN: 3, MANUAL: 4}
 class Origin(NamedTuple):
     """Where a value comes from.
 
-    ``weight`` is 0 for what only fills a gap: an initial, a value that names nobody, a placeholder that may be an answer.
+    ``weight`` is 0 for what only fills a gap: an initial, a value that names nobody, an answer like "none".
     """
 
     at: str

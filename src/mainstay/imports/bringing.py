@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 Progress = Callable[[Part, Import], None]
 
 
-async def bring_in(pool: Pool, job: Job, item: Import, routing: Routing, on_part: Progress) -> Import:
-    """Bring in what is left of a file; ``on_part`` is told of each part once it is committed.
+async def bring_in(
+    pool: Pool, job: Job, item: Import, routing: Routing, *, before: Callable[[Part], None], after: Progress
+) -> Import:
+    """Bring in what is left of a file; ``before`` is told of each part ahead of its commit, ``after`` once it is in.
 
     Raises:
         MalformedError: the file cannot be read to its end.
@@ -38,8 +40,9 @@ async def bring_in(pool: Pool, job: Job, item: Import, routing: Routing, on_part
     async with reading(job) as readers:
         turn = 0
         while (part := await readers[turn % job.workers].next()) is not None:
+            before(part)
             item = await _commit(pool, job, item, quiet, part)
-            on_part(part, item)
+            after(part, item)
             turn += 1
     await transact(pool, lambda connection: finish(connection, item.id))
     return item

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.insight.contacts import contact_of, group_of
 from mainstay.insight.paging import PAGE_SIZE, Page
 from mainstay.model import Contact
 
@@ -106,7 +107,7 @@ class SuggestionRow:
 async def means(connection: Connection, workspace_id: UUID, contact_id: UUID) -> tuple[Contact, bool] | None:
     """Return the contact that an id means today, and whether it was deleted; None where there never was one."""
     row = await connection.fetchrow(_MEANS, contact_id, workspace_id)
-    return (_contact(row), row["deleted_at"] is not None) if row else None
+    return (contact_of(row), row["deleted_at"] is not None) if row else None
 
 
 _MEANS = """
@@ -120,7 +121,7 @@ async def person_detail(connection: Connection, workspace_id: UUID, contact_id: 
     row = await connection.fetchrow(_MEANS, contact_id, workspace_id)
     if row is None:
         return None
-    contact = _contact(row)
+    contact = contact_of(row)
     if row["deleted_at"] is not None:
         return PersonDetail(contact, is_deleted=True)
     identifiers = await connection.fetch(
@@ -130,7 +131,7 @@ async def person_detail(connection: Connection, workspace_id: UUID, contact_id: 
         """,  # noqa: S608 - a number of ours
         contact.id,
     )
-    group = await _group(connection, contact.id)
+    group = await group_of(connection, contact.id)
     elsewhere = await connection.fetch(
         """
         SELECT connection, external_id FROM crosswalk
@@ -152,23 +153,6 @@ async def person_detail(connection: Connection, workspace_id: UUID, contact_id: 
         merged_ids=tuple(each for each in group if each != contact.id),
         origins=origins,
     )
-
-
-async def list_people(
-    connection: Connection, workspace_id: UUID, *, before: UUID | None = None, size: int = PAGE_SIZE
-) -> Page[Contact]:
-    """Return contacts, the newest first."""
-    rows = await connection.fetch(
-        """
-        SELECT * FROM contacts
-        WHERE workspace_id = $1 AND id < $2 AND merged_into IS NULL AND deleted_at IS NULL
-        ORDER BY id DESC LIMIT $3
-        """,
-        workspace_id,
-        before or LAST_ID,
-        size + 1,
-    )
-    return _page([_contact(row) for row in rows], [row["id"] for row in rows], size)
 
 
 async def people_with(
@@ -193,7 +177,7 @@ async def people_with(
         before or LAST_ID,
         size + 1,
     )
-    page = _page([_contact(row) for row in rows], [row["home_id"] for row in rows], size)
+    page = _page([contact_of(row) for row in rows], [row["home_id"] for row in rows], size)
     return Page(tuple({each.id: each for each in page.items}.values()), page.before)
 
 
@@ -211,7 +195,7 @@ async def person_elsewhere(
         system,
         external_id,
     )
-    return (_contact(row),) if row else ()
+    return (contact_of(row),) if row else ()
 
 
 async def still_there(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> tuple[Contact, ...]:
@@ -224,7 +208,7 @@ async def still_there(connection: Connection, workspace_id: UUID, ids: Sequence[
         workspace_id,
         ids,
     )
-    known = {row["id"]: _contact(row) for row in rows}
+    known = {row["id"]: contact_of(row) for row in rows}
     return tuple(known[each] for each in ids if each in known)
 
 
@@ -257,7 +241,7 @@ async def merges_of(connection: Connection, workspace_id: UUID, contact_id: UUID
         ORDER BY id DESC LIMIT {_MOST}
         """,  # noqa: S608 - names and a number of ours
         workspace_id,
-        await _group(connection, contact_id),
+        await group_of(connection, contact_id),
     )
     return tuple(MergeRow(**dict(row)) for row in rows)
 
@@ -280,7 +264,7 @@ async def list_suggestions(
     shown = rows[:size]
     ids = {row[name] for row in shown for name in ("one_id", "other_id")}
     people = {
-        row["id"]: _contact(row)
+        row["id"]: contact_of(row)
         for row in await connection.fetch(
             "SELECT * FROM contacts WHERE workspace_id = $1 AND id = ANY($2)", workspace_id, list(ids)
         )
@@ -324,15 +308,6 @@ def _suggestion(row: Row, people: Mapping[UUID, Contact]) -> SuggestionRow:
     told = {name: row[name] for name in SuggestionRow.__dataclass_fields__ if name != "contacts"}
     both = tuple(people[each] for each in (row["one_id"], row["other_id"]) if each in people)
     return SuggestionRow(**told, contacts=both)
-
-
-async def _group(connection: Connection, contact_id: UUID) -> list[UUID]:
-    return [row["id"] for row in await connection.fetch("SELECT contact_group($1) AS id", contact_id)]
-
-
-def _contact(row: Row) -> Contact:
-    values = {name: row[name] for name in Contact.__dataclass_fields__}
-    return Contact(**{**values, "tags": tuple(values["tags"]), "flags": tuple(values["flags"])})
 
 
 def _page(items: Sequence[Any], keys: Sequence[UUID], size: int) -> Page[Any]:

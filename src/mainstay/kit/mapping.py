@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from mainstay.errors import MalformedError
 from mainstay.kit.opting import consent, opts_out, said_at
+from mainstay.kit.paths import path_in, value_at
 from mainstay.kit.payload import MAX_CHARS, show_keys, text
 from mainstay.kit.source import SourceSettings
 from mainstay.kit.spelling import IGNORED, WRAPPERS, guess, squash
@@ -167,7 +168,7 @@ class _Reading:
                 if not path:
                     continue
                 is_found = True
-                value = _walk(self._payload, path)
+                value = value_at(self._payload, path)
             if self.take(target, value, path):
                 break
         if is_found:
@@ -238,7 +239,7 @@ class _Reading:
             return plain
         if len(place.path) == 1:
             return ""
-        return _resolve(self._payload, place.path, self._aliases)
+        return path_in(self._payload, place.path, self._aliases)
 
     def result(self, occurred_at: datetime | None) -> Submission:
         values = self._values
@@ -308,39 +309,6 @@ def _ranked(values: Mapping[str, Any], prefix: str) -> list[tuple[str, str, Any]
     found = [(known, prefix + key, value) for key, value in values.items() if (known := guess(key)) is not None]
     found.sort(key=lambda entry: entry[0][1])
     return [(known[0], path, value) for known, path, value in found]
-
-
-def _walk(payload: Mapping[str, Any], path: str) -> Any:
-    if path in payload:
-        return payload[path]
-    value: Any = payload
-    for part in path.split("."):
-        value = value[int(part)] if isinstance(value, list) else value[part]
-    return value
-
-
-def _resolve(payload: Mapping[str, Any], path: tuple[str, ...], aliases: Mapping[str, str]) -> str:
-    value: Any = payload
-    steps: list[str] = []
-    for number, part in enumerate(path):
-        if isinstance(value, list):
-            if not (part.isascii() and part.isdigit() and len(part) < 6 and int(part) < len(value)):
-                return ""
-            step = str(int(part))
-            value = value[int(part)]
-        elif isinstance(value, dict) or number == 0:
-            step = aliases.get(part, part) if number == 0 else part
-            if step not in value:
-                wanted = squash(part)
-                step = next((key for key in value if squash(key) == wanted), "")
-            # A key with a dot of its own would make the joined path ambiguous.
-            if not step or "." in step:
-                return ""
-            value = value[step]
-        else:
-            return ""
-        steps.append(step)
-    return ".".join(steps)
 
 
 def _first_text(value: Any) -> str:

@@ -1,7 +1,7 @@
 """SQL of the crosswalk: the ids of a record in each system, and where they go when contacts are merged and parted.
 
-A record has one id in a system, which pushes go to; others that are known to be the same person's are kept beside it, with
-the contact that each was first said of. Together they are the view ``record_ids``.
+A record has one id in a system, which pushes go to; others that are known to be the same person's are kept beside it,
+with the contact that each was first said of. Together they are the view ``record_ids``.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ async def follow_unmerge(connection: Connection, workspace_id: UUID, stayed_id: 
         """
         DELETE FROM crosswalk
         WHERE workspace_id = $1 AND record_type = 'contact' AND external_id IS NOT NULL
-          AND record_id IN (SELECT contact_group($2))
-          AND home_id IN (SELECT contact_group($3))
+          AND record_id = ANY(ARRAY(SELECT contact_group($2)))
+          AND home_id = ANY(ARRAY(SELECT contact_group($3)))
         RETURNING connection, external_id, home_id, is_ours
         """,
         workspace_id,
@@ -171,11 +171,11 @@ async def follow_unmerge(connection: Connection, workspace_id: UUID, stayed_id: 
 
 
 async def _move_up(connection: Connection, workspace_id: UUID, contact_id: UUID) -> None:
-    """Where a contact has no id of its own in a system, but one beside or of what is merged into it, let it be its own."""
+    """Where a contact has no own id in a system, but one beside, or of what is merged into it, let it be its own."""
     rows = await connection.fetch(
         """
         SELECT DISTINCT ON (connection) connection, external_id, home_id, is_ours FROM record_ids AS ids
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id IN (SELECT contact_group($2))
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY(ARRAY(SELECT contact_group($2)))
           AND NOT EXISTS (SELECT FROM crosswalk AS own WHERE own.workspace_id = $1 AND own.record_type = 'contact'
                           AND own.record_id = $2 AND own.connection = ids.connection AND own.external_id IS NOT NULL)
         ORDER BY connection, home_id, external_id

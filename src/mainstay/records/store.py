@@ -236,7 +236,8 @@ async def _pushed_in_doubt(connection: Connection, item: Want, external_id: str,
     if other is not None and not other["is_merged"]:
         message = (
             f"{item.connection} has one record ({external_id}) for two contacts of ours: this one and "
-            f"{other['contact_id']}. If they are one person, merge them; if not, give each an own record there, then retry"
+            f"{other['contact_id']}. If they are one person, merge them; if not, give each an own record there, then "
+            "retry"
         )
         raise PermanentError(message)
     known = await connection.fetchrow(
@@ -247,7 +248,7 @@ async def _pushed_in_doubt(connection: Connection, item: Want, external_id: str,
         *place,
     )
     if known is None:
-        # Merged meanwhile, and what led there leads to the survivor already; a record that is new there must not be lost.
+        # Merged meanwhile: what led there leads to the survivor already; a record that is new there must not be lost.
         if other is None:
             await adopt(connection, Adopted(item.workspace_id, item.record_id, item.connection, external_id, is_new))
         return False

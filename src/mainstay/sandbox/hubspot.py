@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 from mainstay.sandbox import hubspot_search as search
-from mainstay.sandbox.hubspot_errors import Refused, standard_error
+from mainstay.sandbox.hubspot_errors import Errors, Refused, standard_error
 from mainstay.sandbox.hubspot_properties import PROPERTIES
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
@@ -50,6 +50,7 @@ class HubSpot:
         """Forget everything."""
         self.settings = Settings()
         self._ids = Ids(self.name)
+        self._errors = Errors(self._ids)
         self._effects = Effects()
         self._objects: dict[str, dict[str, dict[str, Json]]] = {"contacts": {}, "notes": {}}
         self._found_by: dict[tuple[str, str], set[str]] = {}
@@ -121,20 +122,12 @@ class HubSpot:
 
     def failure(self, request: Request, status: int, retry_after: float | None) -> Reply:
         """Return HubSpot's error object."""
-        headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
-        if status == 429:
-            is_search = request.path.endswith("/search")
-            policy = "SECONDLY" if is_search else "TEN_SECONDLY_ROLLING"
-            message = f"You have reached your {'secondly' if is_search else 'ten_secondly_rolling'} limit."
-            more = {"policyName": policy, "errorType": "RATE_LIMIT"}
-            return self._error(429, "RATE_LIMITS", message, headers, **more)
-        category = {401: "INVALID_AUTHENTICATION", 403: "MISSING_SCOPES", 423: "LOCKED"}.get(status, "INTERNAL_ERROR")
-        return self._error(status, category, "There was a problem with the request.", headers)
+        return self._errors.failure(status, retry_after, is_search=request.path.endswith("/search"))
 
     def _authorize(self, request: Request) -> None:
         if not request.bearer or not token_is_good(request.bearer, self.settings.tokens):
             message = "Authentication credentials not found or not valid."
-            raise Refused(self._error(401, "INVALID_AUTHENTICATION", message))
+            raise Refused(self._errors.of(401, "INVALID_AUTHENTICATION", message))
 
     def _route(self, request: Request) -> Reply:
         path = _DATED.sub("/crm/v3/objects/", request.path)
@@ -155,17 +148,16 @@ class HubSpot:
             case ["PUT", "crm", "v4", "objects", one, one_id, "associations", "default", other, other_id]:
                 return self._associate(request, (one, one_id), (other, other_id))
             case _:
-                raise Refused(self._error(404, "OBJECT_NOT_FOUND", "resource not found"))
+                raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", "resource not found"))
 
     def _body(self, request: Request, *required: str) -> dict[str, Json]:
         try:
             body = request.json()
         except ValueError as problem:
-            raise Refused(self._invalid(f"Invalid input JSON: {problem}")) from None
-        missing = [name for name in required if not isinstance(body, dict) or name not in body]
-        if missing:
-            message = f"Invalid input JSON: some required fields were not set: [{', '.join(missing)}]"
-            raise Refused(self._invalid(message))
+            raise Refused(self._errors.invalid(f"Invalid input JSON: {problem}")) from None
+        if missing := [name for name in required if not isinstance(body, dict) or name not in body]:
+            named = ", ".join(missing)
+            raise Refused(self._errors.invalid(f"Invalid input JSON: some required fields were not set: [{named}]"))
         return dict(body)
 
     # ------------------------------------------------------------------------------------------------ writes
@@ -174,12 +166,12 @@ class HubSpot:
         body = self._body(request, "associations", "properties")
         self._check(kind, body["properties"])
         if kind == "notes" and not body["properties"].get("hs_timestamp"):
-            raise Refused(self._invalid("Some required properties were not set.", ["hs_timestamp"]))
+            raise Refused(self._errors.invalid("Some required properties were not set.", ["hs_timestamp"]))
         targets = [(item["to"]["id"], kind_of["associationTypeId"]) for item in body["associations"]
                    for kind_of in item["types"]]  # fmt: skip
         for contact_id, _ in targets:
             if contact_id not in self._objects["contacts"]:
-                raise Refused(self._invalid(f"The contact {contact_id} to associate with does not exist."))
+                raise Refused(self._errors.invalid(f"The contact {contact_id} to associate with does not exist."))
         record = self._create(kind, body["properties"])
         for contact_id, type_id in targets:
             self._link((kind, record["id"]), ("contacts", contact_id), type_id)
@@ -203,34 +195,30 @@ class HubSpot:
 
     def _merge(self, request: Request) -> Reply:
         """Make one record of two, with a new id; the values of the primary stand, the other's fill gaps."""
-        body = self._body(request, "primaryObjectId", "objectIdToMerge")
-        one, other = (
-            self._get("contacts", str(body[name]), request) for name in ("primaryObjectId", "objectIdToMerge")
-        )
+        body = self._body(request, *(names := ("primaryObjectId", "objectIdToMerge")))
+        one, other = (self._get("contacts", str(body[name]), request) for name in names)
         if one is other:
-            raise Refused(self._invalid("Cannot merge an object with itself."))
-        values = {
-            name: value for name, value in (other["properties"] | one["properties"]).items() if name not in _SYSTEM
-        }
+            raise Refused(self._errors.invalid("Cannot merge an object with itself."))
+        told = other["properties"] | one["properties"]
+        values = {name: value for name, value in told.items() if name not in _SYSTEM}
         for record in (one, other):
             self._unindex(record)
             del self._objects["contacts"][record["id"]]
             self._seen.pop(record["id"], None)
         merged = self._create("contacts", values)
-        for old, new in list(self._merged.items()):
-            if new in {one["id"], other["id"]}:
-                self._merged[old] = merged["id"]
-        self._merged |= {one["id"]: merged["id"], other["id"]: merged["id"]}
+        both = {one["id"], other["id"]}
+        self._merged |= {old: merged["id"] for old, new in self._merged.items() if new in both}
+        self._merged |= dict.fromkeys(both, merged["id"])
         self._effects.add("contact.merged", merged["id"], request)
         return answer(200, self._shown("contacts", merged, []))
 
     def _batch_upsert(self, request: Request) -> Reply:
         inputs = self._body(request, "inputs")["inputs"]
         if not isinstance(inputs, list) or not 0 < len(inputs) <= _BATCH:
-            raise Refused(self._invalid(f"A batch has from 1 to {_BATCH} inputs."))
+            raise Refused(self._errors.invalid(f"A batch has from 1 to {_BATCH} inputs."))
         keys = [str(item.get("id", "")).lower() for item in inputs]
         if len(set(keys)) < len(keys):
-            raise Refused(self._invalid("Duplicate IDs found in batch input."))
+            raise Refused(self._errors.invalid("Duplicate IDs found in batch input."))
         started, results, errors = now_iso(), [], []
         for item in inputs:
             try:
@@ -251,16 +239,16 @@ class HubSpot:
         properties, key, name = item.get("properties"), item.get("id"), item.get("idProperty")
         self._check("contacts", properties)
         if not isinstance(key, str) or not isinstance(properties, dict):
-            raise Refused(self._invalid("id and properties are required"))
+            raise Refused(self._errors.invalid("id and properties are required"))
         if name == "email":
             record = self._by_email(key)
             properties = {"email": key} | properties
         elif name in {None, "hs_object_id"}:
             record = self._objects["contacts"].get(key)
             if record is None:
-                raise Refused(self._error(404, "OBJECT_NOT_FOUND", f"no contact {key}"))
+                raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", f"no contact {key}"))
         else:
-            raise Refused(self._invalid(f"{name} is not a unique property", [str(name)]))
+            raise Refused(self._errors.invalid(f"{name} is not a unique property", [str(name)]))
         new = record is None
         if record is None:
             record = self._create("contacts", properties)
@@ -289,7 +277,7 @@ class HubSpot:
             holder = self._by_email(properties["email"])
             if holder is not None and holder["id"] != record["id"]:
                 message = f"Contact already exists. Existing ID: {holder['id']}"
-                raise Refused(self._error(409, "CONFLICT", message))
+                raise Refused(self._errors.of(409, "CONFLICT", message))
         self._unindex(record)
         now = now_iso()
         changes = {name: value.strip().lower() if name == "email" else value for name, value in properties.items()}
@@ -305,27 +293,27 @@ class HubSpot:
 
     def _check(self, kind: str, properties: Json) -> None:
         if not isinstance(properties, dict):
-            raise Refused(self._invalid("Invalid input JSON: properties is an object"))
+            raise Refused(self._errors.invalid("Invalid input JSON: properties is an object"))
         for name, value in properties.items():
             if name not in PROPERTIES[kind] and name not in self.settings.properties:
                 message = f'Property values were not valid: Property "{name}" does not exist'
-                raise Refused(self._invalid(message, [name], "PROPERTY_DOESNT_EXIST"))
+                raise Refused(self._errors.invalid(message, [name], "PROPERTY_DOESNT_EXIST"))
             if not isinstance(value, str):
-                raise Refused(self._invalid(f"Invalid input JSON: the value of {name} is a string", [name]))
+                raise Refused(self._errors.invalid(f"Invalid input JSON: the value of {name} is a string", [name]))
         email = properties.get("email")
         if kind == "contacts" and email and not _EMAIL.fullmatch(email.strip()):
             message = f"Property values were not valid: Email address {email} is invalid"
-            raise Refused(self._invalid(message, ["email"], "INVALID_EMAIL"))
+            raise Refused(self._errors.invalid(message, ["email"], "INVALID_EMAIL"))
 
     # ----------------------------------------------------------------------------------------- associations
 
     def _associate(self, request: Request, one: tuple[str, str], other: tuple[str, str]) -> Reply:
         one, other = ((f"{kind.removesuffix('s')}s", record_id) for kind, record_id in (one, other))
         if (one[0], other[0]) not in _ASSOCIATION_TYPES:
-            raise Refused(self._invalid(f"The sandbox associates notes and contacts, not {one[0]} and {other[0]}"))
+            raise Refused(self._errors.invalid(f"The sandbox associates notes and contacts, not {one} and {other}"))
         for kind, record_id in (one, other):
             if record_id not in self._objects[kind]:
-                raise Refused(self._error(404, "OBJECT_NOT_FOUND", f"no {kind} {record_id}"))
+                raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", f"no {kind} {record_id}"))
         now = now_iso()
         results = [self._link(one, other), self._link(other, one)]
         self._effects.add("association.created", f"{one[1]}-{other[1]}", request)
@@ -347,7 +335,7 @@ class HubSpot:
         key = self._merged.get(key, key) if kind == "contacts" else key
         record = self._by_email(key) if by_email and kind == "contacts" else self._objects[kind].get(key)
         if record is None:
-            raise Refused(self._error(404, "OBJECT_NOT_FOUND", "resource not found"))
+            raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", "resource not found"))
         return record
 
     def _by_email(self, email: str) -> dict[str, Json] | None:
@@ -359,7 +347,7 @@ class HubSpot:
         try:
             search.check(body)
         except search.SearchError as problem:
-            raise Refused(self._invalid(str(problem))) from None
+            raise Refused(self._errors.invalid(str(problem))) from None
         found = search.run(self._visible(body), body)
         start, limit = int(body["after"] or 0), body["limit"]
         asked = [("properties", name) for name in body["properties"]]
@@ -403,20 +391,6 @@ class HubSpot:
         held = record["properties"]
         names = dict.fromkeys((*(asked or _SHOWN[kind]), *_SYSTEM))
         return record | {"properties": {name: held[name] for name in names if name in held}}
-
-    # ------------------------------------------------------------------------------------------------- errors
-
-    def _error(
-        self, status: int, category: str, message: str, headers: Mapping[str, str] | None = None, **more: Json
-    ) -> Reply:
-        value = {"status": "error", "message": message, "correlationId": self._ids.uuid("error"), "category": category}
-        return answer(status, value | more, headers)
-
-    def _invalid(self, message: str, names: list[str] | None = None, code: str = "") -> Reply:
-        more: dict[str, Json] = {}
-        if names:
-            more["errors"] = [{"message": message, "code": code or "INVALID", "context": {"propertyName": names}}]
-        return self._error(400, "VALIDATION_ERROR", message, **more)
 
 
 def _index_keys(record: Mapping[str, Json]) -> list[tuple[str, str]]:

@@ -81,8 +81,8 @@ class Book:
     async def picture(self) -> Sequence[tuple[Any, ...]]:
         """All that is known of who is who, but for versions and what tells of merges."""
         tables = {
-            "contacts": "id, email, phone, first_name, last_name, company, source, tags, custom, flags, do_not_contact, "
-            "opted_out_at, consented_at, merged_into, origins, created_at, updated_at",
+            "contacts": "id, email, phone, first_name, last_name, company, source, tags, custom, flags, "
+            "do_not_contact, opted_out_at, consented_at, merged_into, origins, created_at, updated_at",
             "identifiers": "kind, value, home_id, contact_id, standing",
             "record_ids": "connection, external_id, record_id, home_id",
         }

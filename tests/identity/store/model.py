@@ -383,7 +383,7 @@ class Model:
                 keys[key] = keys.get(key, False) or homes[home] == "owner"
         keys |= {("id", x): True for x, home in self.elsewhere.items() if home in group}
         for key, is_own in keys.items():
-            at, out = self.erased.get(key, (None, None))
+            at, _ = self.erased.get(key, (None, None))
             if is_own:
                 self.erased[key] = (instant, instant if is_out else None)
             elif is_out:

@@ -158,7 +158,7 @@ def _values(picture: Any) -> list[str]:
 
 async def _gone(book: Book) -> None:
     """Wait until PostgreSQL has noticed that the child is."""
-    while (
+    while (  # noqa: ASYNC110 - another process's end, which nothing here tells of
         await book.rows(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' "
             "AND pid <> pg_backend_pid() AND application_name = 'mainstay'"

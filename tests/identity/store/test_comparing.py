@@ -13,7 +13,7 @@ import pytest
 import mainstay.comparing
 from mainstay.comparing import Comparer
 from mainstay.db import acquire
-from mainstay.identity.store.comparing import done
+from mainstay.identity.likeness import done
 from tests.identity.store.conftest import Book
 
 QUENTIN = ("quentin.farrow@example.com", "", "Quentin Farrow")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mainstay.errors import PermanentError
@@ -29,7 +31,7 @@ async def test_a_new_write_makes_a_new_contact_without_anything_of_the_old(book:
 
 
 @pytest.mark.parametrize("again", [{"email": EMAIL}, {"phone": PHONE}, {"connection": "ghl", "external_id": "x1"}])
-async def test_a_write_older_than_the_deletion_is_dropped(book: Book, again: dict[str, str]) -> None:
+async def test_a_write_older_than_the_deletion_is_dropped(book: Book, again: dict[str, Any]) -> None:
     await book.delete(await book.id(EMAIL, PHONE, connection="ghl", external_id="x1"))
     outcome = await book.say(**again, at=5)
     assert (outcome.outcome, outcome.contact_id) == ("dropped", None)

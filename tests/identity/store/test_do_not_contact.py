@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.identity.store.conftest import Book
@@ -69,7 +71,7 @@ async def test_it_wins_through_a_bridge(book: Book) -> None:
 
 
 @pytest.mark.parametrize("again", [{"email": EMAIL}, {"phone": PHONE}, {"connection": "ghl", "external_id": "x1"}])
-async def test_it_outlives_deletion_by_each_identifier(book: Book, again: dict[str, str]) -> None:
+async def test_it_outlives_deletion_by_each_identifier(book: Book, again: dict[str, Any]) -> None:
     contact_id = await book.id(EMAIL, PHONE, do_not_contact=True, connection="ghl", external_id="x1")
     await book.delete(contact_id)
     back = await book.id(**again)

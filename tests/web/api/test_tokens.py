@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from mainstay.db import acquire
 from mainstay.errors import ConflictError
+from mainstay.model import Submission
 from mainstay.web import create_sign_in_link
 from mainstay.web.sign_in import open_session
 from mainstay.web.tokens import PREFIX, create_token, list_tokens, revoke_token
@@ -109,3 +112,32 @@ async def test_only_json_is_read(client: Client) -> None:
         "POST", "/contacts", data=body, headers={"Content-Type": "application/json; charset=utf-8"}
     )
     assert answer.status == 201
+
+
+async def test_without_a_database_it_says_when_to_come_back(client: Client) -> None:
+    await client.app.pool.close()
+    answer = await client.get("/contacts")
+    assert (answer.status, answer.problem) == (503, "unavailable")
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_a_fault_tells_no_data_to_the_log(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(_workspace_id: UUID, submission: Submission, **_: object) -> None:
+        raise ValueError(submission.email)
+
+    monkeypatch.setattr(client.app.contacts, "write", fail)
+    answer = await client.post("/contacts", {"email": "sarah@example.com"})
+    assert (answer.status, answer.problem) == (500, "fault")
+    lines = await client.ask(
+        "POST",
+        "/contacts/bulk",
+        data=b'{"email": "sarah@example.com"}',
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    assert (lines.status, lines.json["status"]) == (200, 500)
+    assert "POST /api/v1/contacts failed: ValueError" in caplog.text
+    assert "in fail" in caplog.text
+    assert "sarah" not in caplog.text
+    assert b"sarah" not in answer.body + lines.body

@@ -19,7 +19,7 @@ import orjson
 from mainstay.identity.bulk.rows import KIND, Fresh, RowWriter
 from mainstay.identity.person import Person, person_from_json
 from mainstay.identity.rules import EMAIL, PHONE, Policy
-from mainstay.identity.store.writing import ContactWrite, content_of, effective
+from mainstay.identity.store.write import ContactWrite, content_of, effective
 
 MAX_RECORDS = 1 << 26
 """Of one file: an id has room for the place of so many."""

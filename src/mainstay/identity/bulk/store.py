@@ -12,7 +12,8 @@ from mainstay.identity.bulk.rows import CHANGE_COLUMNS, CONTACT_COLUMNS, IDENTIF
 from mainstay.identity.rules import EMAIL, PHONE
 from mainstay.identity.store.keys import Key, keys_of, lock_workspace
 from mainstay.identity.store.reading import Keyring, read_keys
-from mainstay.identity.store.writing import ContactWrite, Dropped, Resolution, Writing
+from mainstay.identity.store.write import ContactWrite, Dropped, Resolution
+from mainstay.identity.store.writing import Writing
 from mainstay.model import new_id
 
 if TYPE_CHECKING:

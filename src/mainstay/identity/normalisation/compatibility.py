@@ -29,7 +29,9 @@ def are_compatible(one: Name, other: Name) -> bool:
         return False
     if _wholes(left) & _wholes(right):
         return True
-    return any(_fits(first, second) for first in _readings(left) for second in _readings(right))
+    if left.given and right.given and not (left.family and right.family) and _is_spelt_alike(left.given, right.given):
+        return True
+    return _fits(_whole_in_one_field(left), _whole_in_one_field(right))
 
 
 def shortens(old: str, new: str) -> bool:
@@ -65,15 +67,15 @@ def _wholes(parts: NameParts) -> frozenset[str]:
     return frozenset(spelt.replace(" ", "") for order in orders for spelt in spellings(order))
 
 
-def _readings(parts: NameParts) -> list[NameParts]:
-    """Return a name as it stands; a whole name in one field also as the given and family name that it may be."""
+def _whole_in_one_field(parts: NameParts) -> NameParts:
+    """Return several words that came in one field as the given and family name that they may be."""
     words = parts.given or parts.family
     if len(words) < 2 or (parts.given and parts.family):
-        return [parts]
+        return parts
     start = len(words) - 1
-    while start > 1 and fold(words[start - 1]) in PARTICLES:
+    while start > 0 and fold(words[start - 1]) in PARTICLES:
         start -= 1
-    return [NameParts(words[:start], words[start:])]
+    return NameParts(words[:start], words[start:])
 
 
 def _fits(one: NameParts, other: NameParts) -> bool:

@@ -31,7 +31,7 @@ _RESERVED = frozenset(SPECIAL_USE_DOMAIN_NAMES)
 
 def normalise_email(raw: str) -> Normalised:
     """Read an e-mail address, however it is wrapped."""
-    return read_plain(raw) or read_any(raw)
+    return read_plain(raw) or (read_any(raw) if raw else _NOTHING)
 
 
 def read_plain(raw: str) -> Normalised | None:
@@ -51,12 +51,13 @@ _PLAIN = re.compile(
 ).fullmatch
 
 
+_NOTHING = refuse(Reason.EMPTY)
+
+
 def read_any(raw: str) -> Normalised:
     """Read an address the long way, which knows every form."""
-    if len(raw) > MAX_RAW:
-        return refuse(Reason.TOO_LONG)
-    if _BROKEN(raw) is not None:
-        return refuse(Reason.BAD_LOCAL_PART)
+    if len(raw) > MAX_RAW or _BROKEN(raw) is not None:
+        return refuse(Reason.TOO_LONG if len(raw) > MAX_RAW else Reason.BAD_LOCAL_PART)
     text = _unwrap(to_ascii_forms(raw))
     if is_placeholder(text):
         return refuse(Reason.PLACEHOLDER if text else Reason.EMPTY)

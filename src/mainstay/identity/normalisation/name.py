@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from mainstay.identity.normalisation.folding import APOSTROPHES, fold
@@ -51,28 +52,53 @@ def normalise_name(raw: str) -> NameKey:
 
 
 def read_plain(raw: str) -> NameKey | None:
-    """Read a name of plain ASCII words; None where the long way has to decide."""
-    if len(raw) > MAX_RAW or _PLAIN(raw) is None:
+    """Read a name of Latin words, with hyphens and apostrophes inside; None where the long way has to decide."""
+    text = (raw if raw.isascii() else raw.translate(_plain_letters())).lower()
+    if len(raw) > MAX_RAW or _PLAIN(text) is None:
         return None
-    words = raw.lower().split(" ")
+    words = text.split(" ")
     if not _MEANINGFUL.isdisjoint(words):
         return None
-    canonical = " ".join(words)
+    if "'" in text or "-" in text or "." in text:
+        text = text.replace("'", "").replace("-", " ").replace(".", "")
+        if not _MEANINGFUL.isdisjoint(text.split(" ")):
+            return None
     if len(words) == 1:
-        return _new(NameKey, (_VALID, canonical, canonical, "", "", ""))
-    family = words[-1]
-    return _new(NameKey, (_VALID, canonical, canonical[: -len(family) - 1], family, "", ""))
+        return _new(NameKey, (_VALID, text, text, "", "", ""))
+    start = len(words) - 1
+    while start > 1 and words[start - 1] in PARTICLES:
+        start -= 1
+    # A family name in the key is as long as it is written, without its apostrophes and dot.
+    length = sum(len(word) + 1 - word.count("'") - word.count(".") for word in words[start:])
+    return _new(NameKey, (_VALID, text, text[:-length], text[1 - length :], "", ""))
 
 
-_PLAIN = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]+)*").fullmatch
+_PLAIN = re.compile(r"(?:[a-z]+(?:['-][a-z]+)*|[a-z]\.)(?: (?:[a-z]+(?:['-][a-z]+)*|[a-z]\.))*").fullmatch
 _MEANINGFUL = frozenset(
     word
-    for words in (TITLES, LONG_TITLES, DEGREES, DEGREES_OR_NAMES, SUFFIXES, PARTICLES, JOINING, NOBODY, {"nee", "aka"})
-    for entry in words
+    for entries in (
+        TITLES,
+        LONG_TITLES,
+        DEGREES,
+        DEGREES_OR_NAMES,
+        SUFFIXES,
+        JOINING,
+        NOBODY,
+        {"nee", "ne", "geb", "aka"},
+    )
+    for entry in entries
     for word in entry.split()
 )
 _new = tuple.__new__  # what NameKey() does, in a third of the time
 _VALID = Status.VALID
+
+
+@cache
+def _plain_letters() -> dict[int, str]:
+    """Return the accented letters of Latin scripts and the apostrophe of typesetters, beside their plain forms."""
+    letters = (chr(code) for codes in (range(0xC0, 0x250), range(0x1E00, 0x1F00)) for code in codes)
+    plain = {ord(letter): folded for letter in letters if (folded := fold(letter)).isascii() and folded.isalpha()}
+    return plain | {ord("’"): "'", ord("‐"): "-", ord("‑"): "-"}
 
 
 def read_any(raw: str) -> NameKey:

@@ -45,7 +45,7 @@ class _Plan:
 
 
 def read_international(digits: str) -> str | None:
-    """Return E.164 of digits behind a ``+``, or None where the long way has to decide."""
+    """Return E.164 of digits behind a ``+``, "" where there is no such number, None where the library has to decide."""
     plan = _BY_DIGITS.get(digits[0]) or _BY_DIGITS.get(digits[:2]) or _BY_DIGITS.get(digits[:3])
     if plan is None:
         plan = _find_plan(digits)
@@ -55,7 +55,7 @@ def read_international(digits: str) -> str | None:
 
 
 def read_national(digits: str, region: str) -> str | None:
-    """Return E.164 of digits dialled within a region, or None where the long way has to decide."""
+    """Return E.164 of digits dialled within a region, "" where there is no such number, None as above."""
     plan = _BY_REGION.get(region) or _plan_of(region)
     if plan is None:
         return None
@@ -73,8 +73,17 @@ def _read_dialled(digits: str, plan: _Plan) -> str | None:
     if prefix is not None:
         if plan.is_rewritten and prefix.re.groups and prefix[prefix.re.groups] is not None:
             return None
-        digits = digits[prefix.end() :]
-    return f"+{plan.code}{digits}" if _is_given_out(plan, digits) else None
+        without = digits[prefix.end() :]
+        if _is_given_out(plan, without):
+            return f"+{plan.code}{without}"
+    elif _is_given_out(plan, digits):
+        return f"+{plan.code}{digits}"
+    # What begins like the country's own code may be read without it; Mexico has rules of ours.
+    is_open = plan.code in _UNDECIDED or digits.startswith(plan.code)
+    return None if is_open or (prefix is not None and _is_given_out(plan, digits)) else ""
+
+
+_UNDECIDED = frozenset({"52"})
 
 
 def _read_with_code(digits: str, plan: _Plan) -> str | None:

@@ -34,7 +34,7 @@ MAX_RAW: Final = 250
 
 def normalise_phone(raw: str, region: str) -> Normalised:
     """Read a phone number. ``region`` (two letters of ISO 3166) reads what has no country code; "" is none."""
-    return read_plain(raw, region) or read_any(raw, region)
+    return read_plain(raw, region) or (read_any(raw, region) if raw else _NOTHING)
 
 
 def read_plain(raw: str, region: str) -> Normalised | None:
@@ -42,17 +42,20 @@ def read_plain(raw: str, region: str) -> Normalised | None:
     text = raw.translate(_PUNCTUATION)
     digits = text[1:] if text[:1] == "+" else text
     length = len(digits)
-    # Of 8 digits it may be a date; "(0)" and ".0" have meanings of their own; of 12 it may be two numbers.
+    # Of 8 digits it may be a date, of 12 two numbers; ".0" has a meaning of its own.
     if (
         not 8 < length < 16
         or not (digits.isdecimal() and digits.isascii())
-        or ("(" in raw and _TRUNK_ZERO.search(raw) is not None)
         or ("." in raw and _DECIMALS(raw) is not None)
         or (length > 11 and _halves(raw))
     ):
         return None
+    if "(" in raw and _TRUNK_ZERO.search(raw) is not None:
+        return _read_both(digits, _TRUNK_ZERO.sub("", raw).translate(_PUNCTUATION)[1:]) if digits is not text else None
     canonical = read_national(digits, region) if digits is text else read_international(digits)
-    return _describe(canonical, "") if canonical is not None else None
+    if not canonical:
+        return None if canonical is None else refuse(Reason.NO_SUCH_NUMBER)
+    return _describe(canonical, "")
 
 
 _PUNCTUATION = dict.fromkeys(map(ord, " \t\n\r()-."))
@@ -60,11 +63,24 @@ _DECIMALS = re.compile(r"\.0+\s*$").search
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 
 
+def _read_both(digits: str, without_zero: str) -> Normalised | None:
+    """Read an international number with a "(0)" in it."""
+    one, other = read_international(digits), read_international(without_zero)
+    if one is None or other is None:
+        return None
+    if one and other and one != other:
+        return refuse(Reason.AMBIGUOUS)
+    return _describe(one or other, "") if one or other else refuse(Reason.NO_SUCH_NUMBER)
+
+
+_NOTHING = refuse(Reason.EMPTY)
+
+
 def read_any(raw: str, region: str) -> Normalised:
     """Read a number the long way, which knows every form."""
     if len(raw) > MAX_RAW:
         return refuse(Reason.TOO_LONG)
-    text = to_ascii_digits(to_ascii_forms(raw)).translate(_LOOKALIKES).strip()
+    text = _BLANKS.sub(" ", to_ascii_digits(to_ascii_forms(raw)).translate(_LOOKALIKES)).strip()
     if is_placeholder(text):
         return refuse(Reason.PLACEHOLDER if text else Reason.EMPTY)
     text = _SPREADSHEET.sub("", text.strip("'\"`‘’“” ").removeprefix('="').strip())
@@ -101,6 +117,7 @@ _LOOKALIKES = {
     **dict.fromkeys(map(ord, "﹢➕"), "+"),
     0x20E3: None,
 }
+_BLANKS = re.compile(r"[^\S\n]+")
 _SPREADSHEET = re.compile(r"(?<=\d)\.0+$")
 _EXPONENT = re.compile(r"\+?\d+(?:[.,]\d*)?\s*e\s*[+-]?\s*\d+", re.IGNORECASE).fullmatch
 _LETTER = re.compile(r"[a-z]", re.IGNORECASE).search
@@ -170,7 +187,7 @@ def _fault(text: str, region: str) -> Reason | None:
 _DIGIT = re.compile(r"\d").search
 # Behind a mark that parts, two digits or more are a second number; one mark at the end was dropped before.
 _NUMBERS = re.compile(
-    r"\d[^\d]*(?:[,;|&\n\\]|(?<![a-z])(?:or|and|oder|und|ou|et|o|y|e|e/o)(?![a-z]))[^\d]*\d", re.IGNORECASE
+    r"\d[^\d]*(?:[,;|&\n\\]|(?<![a-z])(?:or|and|oder|und|ou|et)(?![a-z])|\s(?:o|y|e)\s)[^\d]*\d", re.IGNORECASE
 ).search
 _DATE = re.compile(
     r"\d{1,2}([./-])\d{1,2}\1(?:19|20)\d\d|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}(?:[ T]\d\d:\d\d.*)?"
@@ -244,7 +261,7 @@ def _resolve(digits: str, region: str) -> str:
     if not 3 < len(digits) < 40 or not (region or digits.startswith("+")):
         return ""
     quick = read_international(digits[1:]) if digits.startswith("+") else read_national(digits, region)
-    return quick or resolve_by_library(digits, region)
+    return resolve_by_library(digits, region) if quick is None else quick
 
 
 def resolve_by_library(digits: str, region: str) -> str:

@@ -36,7 +36,7 @@ _DUMMIES = frozenset(
      "foo", "bar", "foobar", "email", "mail", "domain", "blah", "invalid", "noemail", "nomail", "123", "1234", "12345",
      "123456", "111", "temp", "dummy", "notreal", "undefined"}
 )  # fmt: skip
-_SAMPLE_MAILBOXES = frozenset({"test", "email", "example", "none", "fake", "null", "noreply", "nobody", "anonymous"})
+_SAMPLE_MAILBOXES = frozenset({"test", "email", "example", "none", "fake", "null", "nobody", "anonymous"})
 
 
 SUSPECT_MAILBOXES: Final = (

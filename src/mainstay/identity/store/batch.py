@@ -14,7 +14,7 @@ from mainstay.model import Contact
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.identity.store.keys import Key
-    from mainstay.identity.store.writing import ContactWrite
+    from mainstay.identity.store.write import ContactWrite
 
 
 class Batch:
@@ -27,9 +27,9 @@ class Batch:
         self._new: set[UUID] = set()
         self._touched: set[UUID] = set()
         self._to_compare: set[UUID] = set()
-        self._identifiers: list[tuple[Any, ...]] = []
+        self._identifiers: dict[tuple[Key, UUID], dict[str, Any]] = {}
         self._shared: set[Key] = set()
-        self._changes: list[tuple[Any, ...]] = []
+        self._changes: list[dict[str, Any]] = []
 
     def begin(self, contact: Contact) -> None:
         """Take up a contact that is not stored yet."""
@@ -52,9 +52,24 @@ class Batch:
     def identifier(self, key: Key, home_id: UUID, contact_id: UUID, standing: str, alias: str, source: str) -> None:
         """Note a new identifier."""
         workspace_id, kind, value = key
-        self._identifiers.append((workspace_id, kind, value, home_id, contact_id, standing, alias, source, self._now))
+        known = self._identifiers.get((key, home_id))
+        if known is not None:
+            # One that named nobody may come to name its contact; nothing else changes of it.
+            known["standing"] = standing if known["standing"] == "weak" else known["standing"]
+            return
+        self._identifiers[key, home_id] = {
+            "workspace_id": workspace_id,
+            "kind": kind,
+            "value": value,
+            "home_id": home_id,
+            "contact_id": contact_id,
+            "standing": standing,
+            "alias_key": alias,
+            "source": source,
+            "created_at": self._now,
+        }
 
-    def change(
+    def change(  # noqa: PLR0913, PLR0917 - a row's values
         self,
         write: ContactWrite,
         said: Said,
@@ -70,44 +85,46 @@ class Batch:
         person = person_to_json(said.person)
         raw = person.pop("raw", {})
         self._changes.append(
-            (
-                said.change_id,
-                write.workspace_id,
-                contact.id,
-                home_id,
-                contact.version,
-                rule,
-                write.source,
-                write.kind,
-                write.delivery_id,
-                write.run_id,
-                said.at,
-                person,
-                raw,
-                before,
-                after,
-                note,
-                content,
-                self._now,
-                write.import_id,
-                write.line,
-            )
+            {
+                "id": said.change_id,
+                "workspace_id": write.workspace_id,
+                "contact_id": contact.id,
+                "home_id": home_id,
+                "version": contact.version,
+                "rule": rule,
+                "source": write.source,
+                "kind": write.kind,
+                "delivery_id": write.delivery_id,
+                "run_id": write.run_id,
+                "occurred_at": said.at,
+                "person": person,
+                "raw": raw,
+                "before": before,
+                "after": after,
+                "note": note,
+                "content": f"\\x{content.hex()}" if content else None,
+                "at": self._now,
+                "import_id": write.import_id,
+                "line": write.line,
+            }
         )
 
     async def flush(self, *, also: UUID | None = None) -> None:
         """Store what has been noted so far; ``also`` a contact that has no values yet."""
         new = sorted(self._new & (self._touched | {also}), key=str)
-        if new:
-            await self._connection.executemany(_INSERT_CONTACT, [self._stored(each) for each in new])
         touched = sorted(self._touched - set(new), key=str)
-        if touched:
-            await self._connection.executemany(_UPDATE_CONTACT, [self._stored(each) for each in touched])
-        if self._identifiers:
-            await self._connection.executemany(_INSERT_IDENTIFIER, self._identifiers)
+        if new or touched or self._identifiers or self._changes:
+            # One statement, and one round trip, for all.
+            await self._connection.execute(
+                _STORE,
+                [_row(self.views[each]) for each in new],
+                [_row(self.views[each]) for each in touched],
+                list(self._identifiers.values()),
+                self._changes,
+                [self._waiting(each) for each in sorted(self._to_compare, key=str)],
+            )
         if self._shared:  # after the identifiers: the one that was alone until now may be of this very batch
             await self._connection.execute(_SHARE, *map(list, zip(*sorted(self._shared, key=str), strict=True)))
-        if self._changes:
-            await self._connection.executemany(_INSERT_CHANGE, self._changes)
         self._new -= set(new)
         self._touched.clear()
         self._to_compare.clear()
@@ -115,71 +132,58 @@ class Batch:
         self._identifiers.clear()
         self._changes.clear()
 
-    def _stored(self, contact_id: UUID) -> tuple[Any, ...]:
-        return (*_row(self.views[contact_id]), contact_id in self._to_compare)
+    def _waiting(self, contact_id: UUID) -> dict[str, Any]:
+        return {"workspace_id": self.views[contact_id].contact.workspace_id, "contact_id": contact_id}
 
 
 _COMPARED = ("email", "phone", "first_name", "last_name", "company", "custom")
-# Written along with the contact, in the same round trip: what is to be compared is known when the contact is.
-_TO_COMPARE = """
-    INSERT INTO to_compare (workspace_id, contact_id) SELECT workspace_id, id FROM stored WHERE $17::boolean
-"""
-_INSERT_CONTACT = f"""
-    WITH stored AS (
-    INSERT INTO contacts (id, workspace_id, email, phone, first_name, last_name, company, source, tags, custom, flags,
-                          do_not_contact, origins, version, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING workspace_id, id)
-    {_TO_COMPARE}
-"""  # noqa: S608 - no text of others
-_UPDATE_CONTACT = f"""
-    WITH stored AS (
-    UPDATE contacts SET email = $3, phone = $4, first_name = $5, last_name = $6, company = $7, source = $8, tags = $9,
-           custom = $10, flags = $11, do_not_contact = $12, origins = $13, version = $14, created_at = $15,
-           updated_at = $16
-    WHERE id = $1 AND workspace_id = $2 RETURNING workspace_id, id)
-    {_TO_COMPARE}
-"""  # noqa: S608 - no text of others
+_CONTACT = (
+    "id workspace_id email phone first_name last_name company source tags custom flags do_not_contact origins version "
+    "created_at updated_at"
+)
+_COLUMNS = ", ".join(_CONTACT.split())
+_SETTERS = ", ".join(f"{name} = t.{name}" for name in _CONTACT.split()[2:])
+_UPDATE_CONTACTS = f"""
+    UPDATE contacts SET {_SETTERS} FROM jsonb_populate_recordset(NULL::contacts, $2) AS t
+    WHERE contacts.id = t.id AND contacts.workspace_id = t.workspace_id
+"""  # noqa: S608 - the names above
+_STORE_VIEW = f"""
+    WITH altered AS ({_UPDATE_CONTACTS.replace("$2", "$1")} RETURNING contacts.workspace_id, contacts.id)
+    INSERT INTO to_compare (workspace_id, contact_id) SELECT workspace_id, id FROM altered
+"""  # noqa: S608 - the names above
+_CHANGE_COLUMNS = (
+    "id, workspace_id, contact_id, home_id, version, rule, source, kind, delivery_id, run_id, occurred_at, person, "
+    "raw, before, after, note, content, at, import_id, line"
+)
+_IDENTIFIER_COLUMNS = "workspace_id, kind, value, home_id, contact_id, standing, alias_key, source, created_at"
+_STORE = f"""
+    WITH begun AS (
+        INSERT INTO contacts ({_COLUMNS}) SELECT {_COLUMNS} FROM jsonb_populate_recordset(NULL::contacts, $1)
+    ), altered AS ({_UPDATE_CONTACTS}), told AS (
+        INSERT INTO changes ({_CHANGE_COLUMNS})
+        SELECT {_CHANGE_COLUMNS} FROM jsonb_populate_recordset(NULL::changes, $4)
+    ), waiting AS (
+        INSERT INTO to_compare (workspace_id, contact_id)
+        SELECT workspace_id, contact_id FROM jsonb_populate_recordset(NULL::to_compare, $5)
+    )
+    INSERT INTO identifiers ({_IDENTIFIER_COLUMNS})
+    SELECT {_IDENTIFIER_COLUMNS} FROM jsonb_populate_recordset(NULL::identifiers, $3)
+    ON CONFLICT (workspace_id, kind, value, home_id) DO UPDATE SET standing = excluded.standing
+    WHERE identifiers.standing = 'weak'
+"""  # noqa: S608 - the names above
 _SHARE = """
     UPDATE identifiers SET standing = 'shared'
     FROM unnest($1::uuid[], $2::text[], $3::text[]) AS t (workspace_id, kind, value)
     WHERE identifiers.workspace_id = t.workspace_id AND identifiers.kind = t.kind AND identifiers.value = t.value
       AND identifiers.standing = 'owner'
 """
-_INSERT_IDENTIFIER = """
-    INSERT INTO identifiers (workspace_id, kind, value, home_id, contact_id, standing, alias_key, source, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-    ON CONFLICT (workspace_id, kind, value, home_id) DO UPDATE SET standing = excluded.standing
-    WHERE identifiers.standing = 'weak'
-"""
-_INSERT_CHANGE = """
-    INSERT INTO changes (id, workspace_id, contact_id, home_id, version, rule, source, kind, delivery_id, run_id,
-                         occurred_at, person, raw, before, after, note, content, at, import_id, line)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-"""
 
 
 async def store_view(connection: Connection, view: View) -> None:
     """Store the newest state of one contact."""
-    await connection.execute(_UPDATE_CONTACT, *_row(view), True)  # noqa: FBT003 - a place of the query
+    await connection.execute(_STORE_VIEW, [_row(view)])
 
 
-def _row(view: View) -> tuple[Any, ...]:
-    contact = view.contact
-    return (
-        contact.id,
-        contact.workspace_id,
-        contact.email,
-        contact.phone,
-        contact.first_name,
-        contact.last_name,
-        contact.company,
-        contact.source,
-        list(contact.tags),
-        dict(contact.custom),
-        list(contact.flags),
-        contact.do_not_contact,
-        {name: tuple(origin) for name, origin in view.origins.items()},
-        contact.version,
-        contact.created_at,
-        contact.updated_at,
-    )
+def _row(view: View) -> dict[str, Any]:
+    row = {name: getattr(view.contact, name) for name in Contact.__dataclass_fields__}
+    return {**row, "origins": {name: tuple(origin) for name, origin in view.origins.items()}}

@@ -76,8 +76,8 @@ async def erase(connection: Connection, workspace_id: UUID, contact_id: UUID) ->
     )
 
 
-# A number or a mailbox that others have too says nothing of them; it only keeps the opt-out, for whoever has it next. What
-# the contact owned alone had told it of an older opt-out already: there its own last wish stands.
+# A number or a mailbox that others have too says nothing of them; it only keeps the opt-out, for whoever has it next.
+# What the contact owned alone had told it of an older opt-out already: there its own last wish stands.
 _KEEP_DIGESTS = """
     WITH keys (kind, value, is_own) AS (
         SELECT kind, value, bool_or(standing = 'owner') FROM identifiers WHERE contact_id = $2 GROUP BY 1, 2

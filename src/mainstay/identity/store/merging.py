@@ -1,5 +1,7 @@
-"""SQL of merge and un-merge. A merge moves keys and redirects an id; what was said stays where it was said, so that the
-contacts, which follow from it, can be parted again without loss.
+"""SQL of merge and un-merge.
+
+A merge moves keys and redirects an id; what was said stays where it was said, so that the contacts, which follow from
+it, can be parted again without loss.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class Parted:
     restored: Contact
 
 
-async def merge(
+async def merge(  # noqa: PLR0913 - what a person can say of it
     connection: Connection,
     workspace_id: UUID,
     one_id: UUID,
@@ -72,8 +74,8 @@ async def merge(
 ) -> Merged:
     """Merge two contacts on a person's word, inside the caller's transaction.
 
-    The older id survives (R6). With ``keep``, one of the two, that side's values stand where they differ (R23); without,
-    the latest do.
+    The older id survives (R6). With ``keep``, one of the two, that side's values stand where they differ (R23);
+    without, the latest do.
 
     Raises:
         PermanentError: one of them is not a contact of this workspace, or they are one already.
@@ -103,7 +105,7 @@ async def merge(
     )
 
 
-async def absorb(
+async def absorb(  # noqa: PLR0913 - what is kept of it
     connection: Connection,
     workspace_id: UUID,
     survivor_id: UUID,
@@ -176,7 +178,7 @@ async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *,
         raise StaleReadError("who is who has changed meanwhile")
     if held[0]["deleted_at"] is not None:
         raise PermanentError("the contact is deleted; nothing is left that could be parted")
-    # A write that found the one contact by a key of the other waits for that key's lock; the row alone would not tell it.
+    # A write that found the one contact by a key of the other waits for that key; the row alone would not tell it.
     if set(await keys_of_contact(connection, workspace_id, (root_id,))) != set(keys):
         raise StaleReadError("the contact was written meanwhile")
     await connection.execute("UPDATE merges SET undone_at = $2, undone_by = $3 WHERE id = $1", merge_id, now, by)
@@ -231,7 +233,7 @@ class _Story:
 async def _hold(connection: Connection, workspace_id: UUID, one_id: UUID, other_id: UUID) -> dict[UUID, View]:
     """Lock two contacts.
 
-    Their keys need no lock: a write that found one of the two by a key waits for its row, and sees then that it is merged.
+    Their keys need no lock: a write that found one of the two by a key waits for its row, and sees that it is merged.
     """
     await lock(connection, (), (workspace_id,))
     means = await read_means(connection, [(one_id, workspace_id), (other_id, workspace_id)])
@@ -256,13 +258,14 @@ async def _words_of(connection: Connection, kept: View, before: Contact) -> dict
         return {}
     rows = await connection.fetch(
         "SELECT id::text, home_id FROM changes WHERE id = ANY($1::uuid[])",
-        [kept.origins[name].change for name in fields],
+        [kept.origins[name].change for name in fields if name in kept.origins],
     )
     homes = {row["id"]: row["home_id"] for row in rows}
     said: dict[tuple[UUID, str], dict[str, Any]] = {}
     for name, text in fields.items():
         kind = MANUAL if name in both.origins and both.origins[name].kind == MANUAL else CHOSEN
-        key = (homes[kept.origins[name].change], kind)
+        home_id = homes[kept.origins[name].change] if name in kept.origins else kept.contact.id
+        key = (home_id, kind)
         values = said.setdefault(key, {})
         if name.startswith(CUSTOM):
             values.setdefault("custom", {})[name.removeprefix(CUSTOM)] = text

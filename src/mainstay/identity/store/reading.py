@@ -65,8 +65,14 @@ _KEYS = """
            NULL::timestamptz AS erased_at, NULL::timestamptz AS opted_out_at
     FROM asked JOIN identifiers AS i USING (workspace_id, kind, value) WHERE i.standing <> 'weak'
     UNION ALL
-    SELECT asked.workspace_id, asked.kind, asked.value, surviving(c.record_id), c.home_id, 'owner', NULL, NULL
-    FROM asked JOIN record_ids AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
+    SELECT asked.workspace_id, asked.kind, asked.value, surviving(c.record_id), coalesce(c.home_id, c.record_id),
+           'owner', NULL, NULL
+    FROM asked JOIN crosswalk AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
+         AND c.connection = substr(asked.kind, 4) AND c.external_id = asked.value
+    WHERE asked.kind LIKE 'id:%'
+    UNION ALL
+    SELECT asked.workspace_id, asked.kind, asked.value, surviving(c.record_id), c.record_id, 'owner', NULL, NULL
+    FROM asked JOIN crosswalk_beside AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
          AND c.connection = substr(asked.kind, 4) AND c.external_id = asked.value
     WHERE asked.kind LIKE 'id:%'
     UNION ALL
@@ -136,8 +142,8 @@ async def load_contact(connection: Connection, workspace_id: UUID, contact_id: U
 async def view_from_changes(connection: Connection, contact: Contact) -> View:
     """Return what follows from all that was ever said of a contact and of what is merged into it.
 
-    What a merge said again for its chosen side counts where both of its sides are. An e-mail or phone counts where it is one
-    of the contact's identifiers: after a merge was undone, what was said of both may name one that went with the other.
+    What a merge said again for its chosen side counts where both of its sides are. An e-mail or phone counts where it
+    is one of the contact's identifiers: after a merge was undone, what was said of both may name one that went away.
     """
     rows = await connection.fetch(
         """
@@ -187,7 +193,7 @@ async def external_ids(connection: Connection, contact_id: UUID) -> dict[str, fr
     rows = await connection.fetch(
         """
         SELECT connection, array_agg(external_id) AS ids FROM record_ids
-        WHERE record_type = 'contact' AND record_id IN (SELECT contact_group($1)) AND NOT is_ours
+        WHERE record_type = 'contact' AND record_id = ANY(ARRAY(SELECT contact_group($1))) AND NOT is_ours
           AND workspace_id = (SELECT workspace_id FROM contacts WHERE id = $1)
         GROUP BY connection
         """,
@@ -204,7 +210,7 @@ async def keys_of_contact(connection: Connection, workspace_id: UUID, contact_id
         UNION
         SELECT $3::text || connection, external_id FROM record_ids
         WHERE workspace_id = $1 AND record_type = 'contact'
-          AND record_id IN (SELECT contact_group(id) FROM unnest($2::uuid[]) AS t (id))
+          AND record_id = ANY(ARRAY(SELECT contact_group(id) FROM unnest($2::uuid[]) AS t (id)))
         """,
         workspace_id,
         contact_ids,

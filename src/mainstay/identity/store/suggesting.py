@@ -60,7 +60,7 @@ async def open_suggestion(
     """Ask a person whether two contacts are one; returns the suggestion's id when it is opened now.
 
     ``model_score`` is what the shipped model says, where it was asked; ``score`` what is shown.
-    A pair is asked about once: one that is open stays as it is (its score may rise), one that was decided stays decided.
+    A pair is asked about once: one that is open stays (its score may rise), one that was decided stays decided.
     """
     if one_id == other_id or await is_rejected(connection, one_id, other_id):
         return None
@@ -108,7 +108,7 @@ async def pair_of(connection: Connection, workspace_id: UUID, suggestion_id: UUI
 
 
 async def decide(connection: Connection, workspace_id: UUID, suggestion_id: UUID, *, state: str, by: str) -> None:
-    """Record a person's answer, ``accepted`` or ``rejected``. An accepted pair is merged before: contacts are locked first.
+    """Record a person's answer, ``accepted`` or ``rejected``. An accepted pair is merged before.
 
     Raises:
         PermanentError: there is no such suggestion in this workspace, or it was decided otherwise.
@@ -116,7 +116,8 @@ async def decide(connection: Connection, workspace_id: UUID, suggestion_id: UUID
     decided = await connection.fetchval(
         """
         UPDATE suggestions SET state = $3, decided_at = now(), decided_by = $4
-        WHERE id = $1 AND workspace_id = $2 AND (state = 'open' OR (state = 'accepted' AND $3 = 'accepted')) RETURNING id
+        WHERE id = $1 AND workspace_id = $2 AND (state = 'open' OR (state = 'accepted' AND $3 = 'accepted'))
+        RETURNING id
         """,
         suggestion_id,
         workspace_id,
@@ -251,8 +252,8 @@ async def reject(
 
 
 async def follow_merge(connection: Connection, survivor_id: UUID, merged_id: UUID, *, by: str) -> None:
-    """Bring suggestions after a merge: the pair itself is answered, other pairs of the merged one are the survivor's."""
-    # All rows of both, in one order: who merges one of the others meanwhile takes theirs in the same, and sees what is left.
+    """Bring suggestions after a merge: the pair itself is answered, other pairs are the survivor's."""
+    # All rows of both, in one order: who merges one of the others meanwhile takes theirs in it too, and sees the rest.
     await connection.execute(
         """
         SELECT FROM suggestions WHERE state = 'open' AND (one_id IN ($1, $2) OR other_id IN ($1, $2))

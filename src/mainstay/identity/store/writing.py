@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import orjson
-
 from mainstay.errors import PermanentError
-from mainstay.identity.person import Person, person_to_json, said_at
+from mainstay.identity.person import Person, said_at
 from mainstay.identity.rules import (
-    DEFAULT,
     EMAIL,
-    FLAG_BRIDGE,
     FLAG_SHARED,
     NEW,
     PHONE,
@@ -46,6 +41,7 @@ from mainstay.identity.store.reading import (
     read_means,
 )
 from mainstay.identity.store.suggesting import is_rejected, open_suggestion
+from mainstay.identity.store.write import ContactWrite, Dropped, Resolution, content_of, effective, without
 from mainstay.identity.survivorship import Said, differences, fold
 from mainstay.model import Contact, new_id
 
@@ -54,62 +50,6 @@ if TYPE_CHECKING:
 
 BY_ID = "id"
 SAME = "same write"
-
-
-@dataclass(frozen=True, slots=True)
-class ContactWrite:
-    """One write about one person, and where it came from.
-
-    Attributes:
-        kind: who is believed when two values are of one instant: ``manual``, ``crm``, ``form`` or ``import``.
-        contact_id: our own id of the contact, where the writer knows it; the keys of the person then decide nothing.
-        key: a second write of the same key changes nothing.
-        import_id: the import that brought it, with the ``line`` of its file.
-    """
-
-    workspace_id: UUID
-    person: Person
-    source: str
-    delivery_id: UUID | None = None
-    run_id: UUID | None = None
-    kind: str = "form"
-    policy: Policy = DEFAULT
-    contact_id: UUID | None = None
-    key: str = ""
-    import_id: UUID | None = None
-    line: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What became of a write.
-
-    Attributes:
-        contact: the contact as it is now.
-        home_id: whose it is, should a merge be undone: the contact, or one that is merged into it.
-        rule: how it was found; ``new`` when it was not.
-        changed: the fields that changed; empty when nothing did.
-        merged: the merges that the write brought about.
-        suggestion_ids: the suggestions that it opened.
-        flags: what a person should know of this write.
-    """
-
-    contact: Contact
-    home_id: UUID
-    rule: str
-    is_new: bool
-    changed: tuple[str, ...] = ()
-    note: str = ""
-    merged: tuple[Merged, ...] = ()
-    suggestion_ids: tuple[UUID, ...] = ()
-    flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A write that was not carried out, because the contact was deleted after it was said."""
-
-    reason: str
 
 
 async def annotate(
@@ -209,7 +149,7 @@ class Writing:
         for bridge in found.bridges:
             reason, contact_id = await self._cross(write, person, contact_id, bridge, merged, suggestions)
             if reason:
-                person, note = _without(person, bridge.kind, note, reason)
+                person, note = without(person, bridge.kind, note, reason)
         if contact_id is None:
             contact_id = home_id = self.new_contact_id(write)
             self.batch.begin(Contact(contact_id, workspace_id, version=0, created_at=at, updated_at=at))
@@ -235,7 +175,7 @@ class Writing:
         if after or is_new:
             contact = replace(contact, version=contact.version + 1)
         self.batch.put(replace(folded, contact=contact), is_touched=folded is not view)
-        # Also where nothing changed: that a person wrote again is part of their story, and of what a value follows from.
+        # Also where nothing changed: that a person wrote again is part of their story, and values follow from it.
         self.batch.change(write, said, contact, home_id, found.rule, before, after, note, content)
         if content:
             self._contents[workspace_id, content] = contact_id
@@ -311,16 +251,16 @@ class Writing:
         )
         reason = why_not_one(person, known_of(one), replace(bridge, other=known_of(other)), facts, write.policy)
         if reason:
+            named = "e-mail" if bridge.kind == PHONE else "id"
             opened = await open_suggestion(
                 self.connection,
                 write.workspace_id,
                 one.id,
                 other.id,
                 rule="bridge",
-                reasons=(
-                    f"one write names both, one by {'e-mail' if bridge.kind == PHONE else 'id'}, "
-                    f"the other by {bridge.kind}; {reason}",
-                ),
+                reasons=[
+                    f"one write names both, one by {named}, the other by {bridge.kind}; {reason}",
+                ],
             )
             if opened is not None:
                 suggestions.append(opened)
@@ -339,7 +279,7 @@ class Writing:
         self.batch.views.pop(absorbed)
         self.batch.views[survivor] = merge.view
         self.note_merge(merge)
-        self._attached = [(survivor if each == absorbed else each, *key) for each, *key in self._attached]
+        self._attached = [(survivor if each == absorbed else each, kind, value) for each, kind, value in self._attached]
         if self._held is not None:
             self._held.setdefault(survivor, set()).update(self._held.pop(absorbed, ()))
         self._means = {asked: survivor if means == absorbed else means for asked, means in self._means.items()}
@@ -398,7 +338,7 @@ class Writing:
     async def _wish(
         self, person: Person, contact_id: UUID, home_id: UUID, at: datetime, erased_opt_out: datetime | None
     ) -> bool:
-        """Return whether the contact is not to be contacted (R12): an opt-out stands until an explicit, later consent."""
+        """Return whether the contact is not to be contacted (R12): an opt-out stands until a later consent."""
         contact = self.batch.views[contact_id].contact
         opt_out = max(filter(None, (at if person.do_not_contact else None, erased_opt_out)), default=None)
         if opt_out is None and not person.consent:
@@ -415,37 +355,3 @@ class Writing:
                 "UPDATE contacts SET consented_at = greatest(consented_at, $2) WHERE id = $1", home_id, consent
             )
         return await is_opted_out(self.connection, contact_id)
-
-
-def effective(person: Person, policy: Policy) -> Person:
-    """Return the person with the stack's own view of what names nobody."""
-    weak = [
-        kind
-        for kind in (EMAIL, PHONE)
-        if (value := getattr(person, kind))
-        and kind not in person.weak
-        and (kind not in policy.order or value in policy.blocked)
-    ]
-    return replace(person, weak=(*person.weak, *weak)) if weak else person
-
-
-def _without(person: Person, kind: str, note: str, reason: str) -> tuple[Person, str]:
-    """Return the person without a key that stays with another contact, and the note that says so."""
-    value = getattr(person, kind)
-    note = "; ".join(filter(None, (note, f"{value} belongs to another contact and stays there: {reason}")))
-    raw = {**(person.raw or {}), kind: (person.raw or {}).get(kind, value)}
-    if kind == PHONE:
-        return replace(person, phone="", raw=raw, flags=(*person.flags, FLAG_BRIDGE)), note
-    return replace(person, email="", alias_key="", raw=raw), note
-
-
-def content_of(write: ContactWrite) -> bytes | None:
-    """Return by what a write that no key of a contact recognises is recognised when it comes again (R14)."""
-    person = write.person
-    if write.key:
-        return sha256(f"{write.contact_id}\0{write.key}".encode()).digest()
-    is_recognised = person.identifies(EMAIL) or person.identifies(PHONE) or person.external_id or write.contact_id
-    if is_recognised or not person.occurred_at:
-        return None
-    said = orjson.dumps({**person_to_json(person), "source": write.source}, option=orjson.OPT_SORT_KEYS)
-    return sha256(said).digest()

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from mainstay.errors import ConflictError, DatabaseUnavailableError, MalformedError, PermanentError
 from mainstay.web.api import contacts, reviewing
+from mainstay.web.api.bodies import BulkLine
 from mainstay.web.api.desk import Desk
 from mainstay.web.api.gate import DESCRIPTION, Gate
 from mainstay.web.api.problems import (
@@ -32,7 +33,7 @@ from mainstay.web.api.problems import (
     field_errors,
     problem_of,
 )
-from mainstay.web.api.shapes import BulkLine, BulkProblem, BulkShape, ProblemShape
+from mainstay.web.api.shapes import BulkProblem, BulkShape, ProblemShape
 
 if TYPE_CHECKING:
     from mainstay.contacts import Contacts

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from mainstay.contacts import outcome_to_json
+from mainstay.web.api.bodies import BulkLine
 from mainstay.web.api.problems import INVALID, TOO_LARGE, UNREADABLE, Problem, fault, field_errors, problem_of
-from mainstay.web.api.shapes import BulkLine
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -12,20 +12,19 @@ from starlette.responses import JSONResponse, Response
 from mainstay.contacts import outcome_of, outcome_to_json
 from mainstay.errors import PermanentError
 from mainstay.identity.normalisation import normalise_email, normalise_phone
-from mainstay.insight import search_contacts
+from mainstay.insight import list_contacts, search_contacts
 from mainstay.insight.paging import id_in
-from mainstay.insight.people import lineage, list_people, people_with, person_detail, person_elsewhere, still_there
+from mainstay.insight.people import lineage, people_with, person_detail, person_elsewhere, still_there
+from mainstay.web.api.bodies import ContactBody, EditBody
 from mainstay.web.api.bulk import BulkAnswer
 from mainstay.web.api.desk import Ask, Asking
 from mainstay.web.api.problems import GONE, INVALID, NOT_FOUND, FieldError, ProblemError
 from mainstay.web.api.shapes import (
     ChangeShape,
     ChangesPage,
-    ContactBody,
     ContactShape,
     ContactsPage,
     DeletedShape,
-    EditBody,
     ExternalIdShape,
     IdentifierShape,
     OriginShape,
@@ -149,7 +148,7 @@ async def find(  # noqa: PLR0917 - FastAPI hands them over by name
             region = ask.desk.region(ask.workspace_id)
             found = await search_contacts(at, ask.workspace_id, q, region=region, size=limit)
             return _some(await still_there(at, ask.workspace_id, [each.id for each in found]))
-        return _contacts(await list_people(at, ask.workspace_id, before=before, size=limit))
+        return _contacts(await list_contacts(at, ask.workspace_id, before=before, size=limit))
 
 
 def _canonical(ask: Asking, kind: str, text: str) -> str:

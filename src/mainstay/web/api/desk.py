@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mainstay.contacts import Contacts
     from mainstay.db import Connection
     from mainstay.model import Contact
-    from mainstay.web.api.shapes import ContactBody
+    from mainstay.web.api.bodies import ContactBody
     from mainstay.web.backend import Backend
 
 

@@ -8,13 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from mainstay.insight.people import is_merge, list_suggestions, merges_of, suggestion_contacts
+from mainstay.web.api.bodies import AcceptBody, MergeBody
 from mainstay.web.api.contacts import Cursor, Limit
 from mainstay.web.api.desk import Ask
 from mainstay.web.api.problems import INVALID, NOT_FOUND, FieldError, ProblemError
 from mainstay.web.api.shapes import (
-    AcceptBody,
     ContactShape,
-    MergeBody,
     MergedShape,
     MergeShape,
     MergesShape,

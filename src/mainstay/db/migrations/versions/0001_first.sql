@@ -260,7 +260,7 @@ BEGIN
 END $$;
 
 -- A contact and all that was merged into it.
-CREATE FUNCTION contact_group(survivor_id uuid) RETURNS SETOF uuid LANGUAGE sql STABLE AS $$
+CREATE FUNCTION contact_group(survivor_id uuid) RETURNS SETOF uuid LANGUAGE sql STABLE ROWS 2 AS $$
     WITH RECURSIVE members (id) AS (
         SELECT survivor_id UNION ALL SELECT contacts.id FROM contacts JOIN members ON contacts.merged_into = members.id
     )

@@ -6,8 +6,7 @@ Each is one transaction: who is who, and what follows from it, are committed tog
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
@@ -15,8 +14,18 @@ from uuid import UUID
 import orjson
 
 from mainstay.consequences import Cause, Consequences, Routing, Written
+from mainstay.contacts.answers import (
+    Outcome,
+    Request,
+    answers_before,
+    forget_old_keys,
+    keep_answers,
+    outcome_of,
+    outcome_to_json,
+    same,
+)
 from mainstay.db import GroupCommit, Write, transact
-from mainstay.errors import ConflictError, PermanentError
+from mainstay.errors import PermanentError
 from mainstay.identity import (
     IDENTITY,
     ContactWrite,
@@ -38,17 +47,17 @@ from mainstay.identity import (
     resolve,
     unmerge,
 )
-from mainstay.model import Contact, Submission
+from mainstay.model import Submission
 from mainstay.records import forget
 from mainstay.records.erasing import erase_traces
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
 
+__all__ = ["BY_HAND", "Contacts", "Outcome", "forget_old_keys", "outcome_of", "outcome_to_json"]
+
 BY_HAND = ("email", "phone", "first_name", "last_name", "company")
 """The fields that a person may edit; custom ones as ``custom.KEY``."""
-KEYS_ARE_KEPT = timedelta(days=7)
-"""How long a repeated idempotency key gives the first answer again."""
 Result = TypeVar("Result")
 
 
@@ -60,44 +69,6 @@ class Routings(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a write: ``created``, ``updated``, ``unchanged`` or ``dropped``; JSON-able, to be given again.
-
-    Attributes:
-        contact_id: the contact it belongs to; None when it was dropped.
-        rule: by which rule it was found.
-        changed: the fields that changed.
-        merged: ids that this write showed to be the same person.
-        suggestions: questions for a person that it opened.
-        flags: words for what a person should know.
-        note: the same in a sentence, and why something was not used.
-        is_repeat: this answer was given before, under the same key.
-        contact: as it is after the write; None where it was dropped or repeated. Not kept with the answer.
-    """
-
-    outcome: str
-    contact_id: UUID | None
-    rule: str = ""
-    changed: tuple[str, ...] = ()
-    merged: tuple[UUID, ...] = ()
-    suggestions: tuple[UUID, ...] = ()
-    flags: tuple[str, ...] = ()
-    note: str = ""
-    is_repeat: bool = False
-    contact: Contact | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """One write that waits for its transaction."""
-
-    workspace_id: UUID
-    write: ContactWrite
-    key: str
-    digest: bytes
-
-
 class Contacts:
     """The verbs. ``by`` is who does it, for the record."""
 
@@ -105,7 +76,7 @@ class Contacts:
         self._pool = pool
         self._commit = commit
         self._workspaces = workspaces
-        self._write: Write[_Request, Outcome] = Write("write contacts", 21, self._write_all, locks=IDENTITY)
+        self._write: Write[Request, Outcome] = Write("write contacts", 21, self._write_all, locks=IDENTITY)
 
     async def write(
         self, workspace_id: UUID, submission: Submission, *, source: str = "api", kind: str = "form", key: str = ""
@@ -120,7 +91,7 @@ class Contacts:
         person = normalise(replace(submission, source=submission.source or source), routing.region, is_name_enough=True)
         write = ContactWrite(workspace_id, person, source, kind=kind, policy=routing.policy)
         said = orjson.dumps([source, kind, person_to_json(person)], option=orjson.OPT_SORT_KEYS)
-        return await self._commit(self._write, _Request(workspace_id, write, key, sha256(said).digest()))
+        return await self._commit(self._write, Request(workspace_id, write, key, sha256(said).digest()))
 
     async def edit(
         self,
@@ -291,31 +262,31 @@ class Contacts:
 
         await _store(connection, take)
 
-    async def _write_all(self, connection: Connection, requests: Sequence[_Request]) -> list[Outcome | Exception]:
-        answers = await _answers(connection, requests)
-        fresh: dict[int, _Request] = {}
+    async def _write_all(self, connection: Connection, requests: Sequence[Request]) -> list[Outcome | Exception]:
+        given = await answers_before(connection, requests)
+        fresh: dict[int, Request] = {}
         first: dict[tuple[UUID, str], int] = {}
         for place, request in enumerate(requests):
-            if answers[place] is None:
+            if given[place] is None:
                 known = first.setdefault((request.workspace_id, request.key), place) if request.key else place
                 if known == place:
                     fresh[place] = request
         resolutions = await resolve(connection, [request.write for request in fresh.values()])
         written = []
         for (place, request), resolution in zip(fresh.items(), resolutions, strict=True):
-            answers[place] = outcome_of(resolution)
+            given[place] = outcome_of(resolution)
             if not isinstance(resolution, Dropped):
                 cause = Cause(
                     request.workspace_id, self._workspaces.routing(request.workspace_id), request.write.source
                 )
                 written.append(Written(cause, request.write.person, resolution))
         await _store(connection, lambda c: c.of(connection, written))
-        await _keep_answers(connection, [(fresh[place], answers[place]) for place in fresh])
+        await keep_answers(connection, [(fresh[place], given[place]) for place in fresh])
         for place, request in enumerate(requests):
-            if answers[place] is None:
+            if given[place] is None:
                 earlier = first[request.workspace_id, request.key]
-                answers[place] = _same(request, fresh[earlier].digest, answers[earlier])
-        return [answer for answer in answers if answer is not None]
+                given[place] = same(request, fresh[earlier].digest, given[earlier])
+        return [answer for answer in given if answer is not None]
 
 
 async def _store(connection: Connection, take: Callable[[Consequences], Awaitable[Any]]) -> None:
@@ -339,115 +310,3 @@ def _by_hand(values: Mapping[str, str], wish: Submission, region: str) -> Person
         if fields.get(name) and not getattr(person, name):
             raise PermanentError(next(iter(person.notes), f"{fields[name]!r} cannot be read"))
     return replace(person, external_id="", cleared=tuple(name for name, text in values.items() if not text.strip()))
-
-
-def outcome_of(resolution: Resolution | Dropped) -> Outcome:
-    """Return what a resolution comes to."""
-    if isinstance(resolution, Dropped):
-        return Outcome("dropped", None, note=resolution.reason)
-    known = "updated" if resolution.changed or resolution.merged else "unchanged"
-    return Outcome(
-        "created" if resolution.is_new else known,
-        resolution.contact.id,
-        resolution.rule,
-        resolution.changed,
-        tuple(merged.merged_id for merged in resolution.merged),
-        resolution.suggestion_ids,
-        resolution.flags,
-        resolution.note,
-        contact=resolution.contact,
-    )
-
-
-def _same(request: _Request, digest: bytes, answer: Outcome | Exception | None) -> Outcome | Exception:
-    if request.digest != digest:
-        return ConflictError(
-            f'the Idempotency-Key "{request.key}" was used for another write; use a new key for each write'
-        )
-    return (
-        replace(answer, is_repeat=True, contact=None)
-        if isinstance(answer, Outcome)
-        else ConflictError("the first write failed")
-    )
-
-
-async def _answers(connection: Connection, requests: Sequence[_Request]) -> list[Outcome | Exception | None]:
-    """Hold the keys of these requests, and return what was answered to them before."""
-    keyed = [request for request in requests if request.key]
-    if not keyed:
-        return [None] * len(requests)
-    await connection.execute(
-        """
-        SELECT pg_advisory_xact_lock(k) FROM (
-            SELECT DISTINCT hashtextextended(w || ':' || key, 42) AS k
-            FROM unnest($1::text[], $2::text[]) AS t (w, key) ORDER BY 1) AS locks
-        """,
-        [str(request.workspace_id) for request in keyed],
-        [request.key for request in keyed],
-    )
-    rows = await connection.fetch(
-        """
-        SELECT workspace_id, key, digest, answer FROM unnest($1::uuid[], $2::text[]) AS t (workspace_id, key)
-        JOIN idempotency_keys USING (workspace_id, key)
-        """,
-        [request.workspace_id for request in keyed],
-        [request.key for request in keyed],
-    )
-    known = {(row["workspace_id"], row["key"]): row for row in rows}
-    found: list[Outcome | Exception | None] = []
-    for request in requests:
-        row = known.get((request.workspace_id, request.key)) if request.key else None
-        found.append(_same(request, row["digest"], outcome_from_json(row["answer"])) if row else None)
-    return found
-
-
-async def forget_old_keys(connection: Connection) -> None:
-    """Drop idempotency keys that are older than a week, some at a time: no one repeats a write for so long."""
-    await connection.execute(
-        """
-        DELETE FROM idempotency_keys WHERE (workspace_id, key) IN (
-            SELECT workspace_id, key FROM idempotency_keys WHERE at < now() - $1::interval ORDER BY at LIMIT 5000
-            FOR UPDATE SKIP LOCKED)
-        """,
-        KEYS_ARE_KEPT,
-    )
-
-
-async def _keep_answers(connection: Connection, answered: Sequence[tuple[_Request, Any]]) -> None:
-    rows = [
-        (request.workspace_id, request.key, request.digest, outcome_to_json(answer))
-        for request, answer in answered
-        if request.key
-    ]
-    if rows:
-        await connection.executemany(
-            "INSERT INTO idempotency_keys (workspace_id, key, digest, answer, at) VALUES ($1, $2, $3, $4, now())", rows
-        )
-
-
-def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    """Return an outcome as the API gives it."""
-    return {
-        "outcome": outcome.outcome,
-        "contact_id": str(outcome.contact_id) if outcome.contact_id else None,
-        "rule": outcome.rule,
-        "changed": list(outcome.changed),
-        "merged": [str(each) for each in outcome.merged],
-        "suggestions": [str(each) for each in outcome.suggestions],
-        "flags": list(outcome.flags),
-        "note": outcome.note,
-    }
-
-
-def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
-    """Read what :func:`outcome_to_json` wrote."""
-    return Outcome(
-        data["outcome"],
-        UUID(data["contact_id"]) if data["contact_id"] else None,
-        data["rule"],
-        tuple(data["changed"]),
-        tuple(UUID(each) for each in data["merged"]),
-        tuple(UUID(each) for each in data["suggestions"]),
-        tuple(data["flags"]),
-        data["note"],
-    )
