@@ -222,7 +222,12 @@ class Comparer:
             least, one = book.routing.policy.suggest, _traits(contact, book.routing)
             return compare(one, others, aliases, book.known, least=least, learned=book.learned)
 
-        return await asyncio.to_thread(judge)
+        try:
+            return await asyncio.to_thread(judge)
+        except Exception:
+            # One contact that cannot be judged must not keep all that were written after it from being compared.
+            log.exception("the contact %s could not be compared", waiting.contact_id)
+            return []
 
     @staticmethod
     async def _open(connection: Connection, found: Sequence[tuple[Waiting, Sequence[Likely]]]) -> None:

@@ -203,6 +203,45 @@ async def test_what_is_likely_enough_is_merged_where_the_stack_says_so_and_only_
     assert merge_id is not None
 
 
+async def test_a_contact_that_cannot_be_judged_does_not_hold_up_the_others(
+    book: Book, comparer: Comparer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(book)
+    await compare_all(comparer)
+    one = await book.id(*QUENTIN)
+    judge, bad = mainstay.comparing.compare, await book.id("qfarrow@example.net", "", "Quentin Farrow")
+
+    def judge_some(one: Any, others: Any, *args: Any, **values: Any) -> Any:
+        if bad in others:
+            raise ValueError("no such form")
+        return judge(one, others, *args, **values)
+
+    monkeypatch.setattr(mainstay.comparing, "compare", judge_some)
+    await compare_all(comparer)
+    assert await waiting(book) == 0
+    # The other of the two was judged, and found the pair.
+    assert await open_pairs(book) == {frozenset({one, bad})}
+
+
+async def test_a_list_brought_in_counts_as_growth(book: Book, comparer: Comparer) -> None:
+    await fill(book)
+    await compare_all(comparer)
+    ((before,),) = await book.rows("SELECT at FROM book_frequencies")
+    async with acquire(book.pool) as connection:
+        await connection.execute(
+            """
+            INSERT INTO imports (id, workspace_id, digest, file, source, as_of, started_at, finished_at)
+            VALUES (gen_random_uuid(), $1, '', 'list.csv', 'import', now(), now(), clock_timestamp())
+            """,
+            book.workspace,
+        )
+    await book.id(*QUENTIN)
+    await compare_all(comparer)
+    ((after, total),) = await book.rows("SELECT at, total FROM book_frequencies")
+    assert after > before
+    assert total == len(STRANGERS) + 1
+
+
 async def test_off_is_off(book: Book, comparer: Comparer) -> None:
     book.policy = replace(book.policy, suggest=2.0)
     await book.id("sam.birch@gmail.com", "", "Sam Birch")

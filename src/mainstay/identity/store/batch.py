@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Contacts as they are after the writes so far, and the rows that say so; ``flush`` brings them to the database."""
+    """Contacts as they are after the writes so far, and the rows that say so; ``flush`` brings them to the database.
+
+    Attributes:
+        is_compared: what is written is to be compared with the book thereafter; a list of millions is not.
+    """
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
+        self.is_compared = True
         self.views: dict[UUID, View] = {}
         self._new: set[UUID] = set()
         self._touched: set[UUID] = set()
@@ -42,7 +47,7 @@ class Batch:
         self.views[view.contact.id] = view
         if is_touched or before.contact != view.contact:
             self._touched.add(view.contact.id)
-        if any(getattr(before.contact, name) != getattr(view.contact, name) for name in _COMPARED):
+        if self.is_compared and any(getattr(before.contact, name) != getattr(view.contact, name) for name in _COMPARED):
             self._to_compare.add(view.contact.id)
 
     def share(self, key: Key) -> None:
