@@ -313,6 +313,8 @@ def _tell(options: Options, listing: _Listing, outcome: _Outcome, item: Import |
         say(text((f"line {each.line}: ", "bold"), (each.reason, "red")), indent=4)
     if refused:
         say(text((f"All of them: {report}" if report else "All of them in a file: add --report refused.csv", "cyan")))
+    if counts["created"]:
+        say(text(("Who of them is one person under other identifiers: mainstay contacts dedupe", "cyan")))
 
 
 def _plain(values: Mapping[str, Any]) -> str:

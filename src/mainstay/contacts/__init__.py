@@ -39,6 +39,7 @@ from mainstay.identity import (
     ask_again,
     decide,
     erase,
+    is_rejected,
     merge,
     normalise,
     pair_of,
@@ -138,6 +139,28 @@ class Contacts:
             policy = self._workspaces.routing(workspace_id).policy
             merged = await merge(connection, workspace_id, one_id, other_id, by=by, keep=keep, policy=policy)
             await self._follow(connection, workspace_id, by, merged)
+            return merged
+
+        return await transact(self._pool, work)
+
+    async def merge_unless_rejected(
+        self, workspace_id: UUID, one_id: UUID, other_id: UUID, *, rule: str, note: str = ""
+    ) -> Merged:
+        """Merge two contacts that a rule takes for one; what follows is the same as on a person's word.
+
+        Raises:
+            PermanentError: a person has said that they are two; one of them is gone, or they are one already.
+        """
+
+        async def work(connection: Connection) -> Merged:
+            routing = self._workspaces.routing(workspace_id)
+            merged = await merge(
+                connection, workspace_id, one_id, other_id, by="", rule=rule, note=note, policy=routing.policy
+            )
+            # Both are held by now: nobody can part or reject them until the commit.
+            if await is_rejected(connection, merged.survivor_id, merged.merged_id):
+                raise PermanentError("a person has said that they are two")
+            await self._follow(connection, workspace_id, rule, merged)
             return merged
 
         return await transact(self._pool, work)
