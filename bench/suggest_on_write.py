@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import statistics
 import tempfile
@@ -23,6 +24,7 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import psutil
 
 from mainstay.comparing import Comparer
 from mainstay.consequences import Routing
@@ -163,11 +165,14 @@ async def measure(dsn: str, contacts: int, new: int, *, explain: bool) -> None:
     found: list[float] = []
     found_cpu: list[float] = []
     async with acquire(pool) as connection, connection.transaction():
+        backend = psutil.Process(connection.get_server_pid())
+        before = sum(backend.cpu_times()[:2])
         for waiting in await take(connection, one.workspaces, new):
             wall, cpu = time.perf_counter(), time.process_time()
             await comparer.likely(connection, [waiting])
             found.append((time.perf_counter() - wall) * 1000)
             found_cpu.append((time.process_time() - cpu) * 1000)
+        server_cpu = (sum(backend.cpu_times()[:2]) - before) * 1000 / new
     times, cpus = [], []
     while True:
         wall, cpu = time.perf_counter(), time.process_time()
@@ -177,6 +182,7 @@ async def measure(dsn: str, contacts: int, new: int, *, explain: bool) -> None:
         cpus.append((time.process_time() - cpu) * 1000)
     report("finding and scoring, the first 20", found[:20], found_cpu[:20])
     report("finding and scoring", found[20:], found_cpu[20:])
+    print(f"  of which PostgreSQL {server_cpu:.1f} ms of CPU a contact; load of the machine {os.getloadavg()[0]:.1f}")
     report("the whole, with locks, opening and commit", times, cpus)
     async with acquire(pool) as connection:
         opened = await connection.fetchval("SELECT count(*) FROM suggestions WHERE state = 'open'")
