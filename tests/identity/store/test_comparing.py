@@ -13,7 +13,7 @@ import pytest
 import mainstay.comparing
 from mainstay.comparing import Comparer
 from mainstay.db import acquire
-from mainstay.identity.likeness import done
+from mainstay.identity.likeness import compare, done
 from tests.identity.store.conftest import Book
 
 QUENTIN = ("quentin.farrow@example.com", "", "Quentin Farrow")
@@ -209,7 +209,7 @@ async def test_a_contact_that_cannot_be_judged_does_not_hold_up_the_others(
     await fill(book)
     await compare_all(comparer)
     one = await book.id(*QUENTIN)
-    judge, bad = mainstay.comparing.compare, await book.id("qfarrow@example.net", "", "Quentin Farrow")
+    judge, bad = compare, await book.id("qfarrow@example.net", "", "Quentin Farrow")
 
     def judge_some(one: Any, others: Any, *args: Any, **values: Any) -> Any:
         if bad in others:
