@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mainstay.db import acquire, transact
 from mainstay.errors import MainstayError, PermanentError
 from mainstay.identity import open_suggestion
@@ -23,7 +26,6 @@ from mainstay.identity.likeness import (
     record_of,
     rejected_pairs,
     rules_of,
-    take_back_rejection,
 )
 from mainstay.identity.suggestions.columns import Builder, Columns
 from mainstay.identity.suggestions.features import features
@@ -40,6 +42,7 @@ IDENTIFIER, CHAIN = "identifier", "chain"
 """A pair that shares an e-mail or phone, and one that follows from two others."""
 _PAGE = 20_000
 _CHUNK = 20_000
+_FLOOR = 0.02
 _OPENED_AT_ONCE = 50
 _FIRST_ID = UUID(int=0)
 
@@ -97,12 +100,12 @@ class Deduping:
             learned = await learned_of(connection, self._workspace_id)
         if len(ids) < 2:
             return Found((), len(ids), 0, learned.decisions)
-        plain = min(max(learned.model_score(least), 0.02), 1.0)
-        found = suggest(columns, least=plain, processes=os.cpu_count() or 1, on_progress=self.on_progress)
+        found = suggest(columns, least=_FLOOR, processes=os.cpu_count() or 1, on_progress=self.on_progress)
+        kept = np.flatnonzero((learned.refine(found.scores) >= least) | _always(columns, found))
         pairs = [
             pair
-            for pair in _pairs(ids, columns, found, learned, self.on_progress)
-            if pair.score >= least and (pair.one_id, pair.other_id) not in rejected
+            for pair in _pairs(ids, columns, found, kept, learned, self.on_progress)
+            if (pair.one_id, pair.other_id) not in rejected
         ]
         return Found(pairs, len(ids), found.candidates, learned.decisions)
 
@@ -149,29 +152,28 @@ class Deduping:
         A merge whose contact was deleted since cannot be parted, and is skipped.
         """
         merges = await self.merges_of(run)
-        for place, (merge_id, survivor_id, merged_id) in enumerate(merges):
+        for place, merge_id in enumerate(merges):
             self.on_progress("parting", place, len(merges))
             try:
-                await self._contacts.unmerge(self._workspace_id, merge_id, by=f"{rule_of(run)} undone")
+                by = f"{rule_of(run)} undone"
+                await self._contacts.unmerge(self._workspace_id, merge_id, by=by, is_verdict=False)
             except PermanentError:
                 done.skipped += 1
-                continue
-            async with acquire(self._pool) as connection:
-                await take_back_rejection(connection, survivor_id, merged_id)
-            done.changed += 1
+            else:
+                done.changed += 1
 
-    async def merges_of(self, run: str) -> list[tuple[UUID, UUID, UUID]]:
-        """Return the merges of a run that stand, the latest first: (merge, survivor, merged)."""
+    async def merges_of(self, run: str) -> list[UUID]:
+        """Return the merges of a run that stand, the latest first."""
         async with acquire(self._pool) as connection:
             rows = await connection.fetch(
                 """
-                SELECT id, survivor_id, merged_id FROM merges
+                SELECT id FROM merges
                 WHERE workspace_id = $1 AND rule = $2 AND rule LIKE 'dedupe %' AND undone_at IS NULL ORDER BY id DESC
                 """,
                 self._workspace_id,
                 rule_of(run),
             )
-        return [(row["id"], row["survivor_id"], row["merged_id"]) for row in rows]
+        return [row["id"] for row in rows]
 
     async def _read(self) -> tuple[list[UUID], Columns]:
         builder, ids = Builder(), list[UUID]()
@@ -228,17 +230,32 @@ def rule_of(run: str) -> str:
     return f"dedupe {run}"
 
 
+def _always(columns: Columns, found: Suggestions) -> NDArray[np.bool_]:
+    """Tell which pairs are asked about whatever their probability (R18)."""
+
+    def same(trait: str) -> NDArray[np.bool_]:
+        codes = columns.codes[trait]
+        return np.asarray((codes[found.left] == codes[found.right]) & (codes[found.left] != 0), dtype=bool)
+
+    return same("alias") | (same("first") & same("last") & same("company"))
+
+
 def _pairs(
-    ids: Sequence[UUID], columns: Columns, found: Suggestions, learned: Learned, say: Progress
+    ids: Sequence[UUID],
+    columns: Columns,
+    found: Suggestions,
+    kept: NDArray[np.int64],
+    learned: Learned,
+    say: Progress,
 ) -> Iterator[Pair]:
     scores = learned.refine(found.scores)
-    for begin in range(0, len(found), _CHUNK):
-        say("giving reasons", begin, len(found))
-        part = slice(begin, begin + _CHUNK)
+    for begin in range(0, len(kept), _CHUNK):
+        say("giving reasons", begin, len(kept))
+        part = kept[begin : begin + _CHUNK]
         left, right = found.left[part], found.right[part]
         matrix = features(columns, left, right)
         is_alias, is_employer = rules_of(matrix)
-        for row, place in enumerate(range(begin, begin + len(left))):
+        for row, place in enumerate(part.tolist()):
             rule = MODEL
             if found.has_identifier[place]:
                 rule = IDENTIFIER

@@ -45,6 +45,7 @@ from mainstay.identity import (
     pair_of,
     person_to_json,
     resolve,
+    take_back_rejection,
     unmerge,
 )
 from mainstay.model import Submission
@@ -165,8 +166,8 @@ class Contacts:
 
         return await transact(self._pool, work)
 
-    async def unmerge(self, workspace_id: UUID, merge_id: UUID, *, by: str) -> Parted:
-        """Undo a merge; the two stay two from then on.
+    async def unmerge(self, workspace_id: UUID, merge_id: UUID, *, by: str, is_verdict: bool = True) -> Parted:
+        """Undo a merge; the two stay two from then on, unless it is no verdict about them (``is_verdict``).
 
         Raises:
             PermanentError: there is no such merge, or it is undone already.
@@ -174,6 +175,8 @@ class Contacts:
 
         async def work(connection: Connection) -> Parted:
             parted = await unmerge(connection, workspace_id, merge_id, by=by)
+            if not is_verdict:
+                await take_back_rejection(connection, merge_id)
             cause = Cause(workspace_id, self._workspaces.routing(workspace_id), by)
             await _store(connection, lambda c: c.of_unmerge(connection, cause, parted))
             return parted

@@ -16,6 +16,7 @@ from mainstay.identity.store.suggesting import (
     open_suggestion,
     pair_of,
     reject,
+    take_back_rejection,
 )
 from mainstay.identity.store.write import ContactWrite, Dropped, Resolution
 from mainstay.identity.store.writing import annotate, resolve
@@ -50,5 +51,6 @@ __all__ = [
     "person_to_json",
     "reject",
     "resolve",
+    "take_back_rejection",
     "unmerge",
 ]

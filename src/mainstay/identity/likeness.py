@@ -13,7 +13,7 @@ from mainstay.identity.store.frequencies import (
 )
 from mainstay.identity.store.learning import learn_from_reviews, learned_of
 from mainstay.identity.store.reading import contact_of
-from mainstay.identity.store.suggesting import likely_enough, rejected_pairs, set_aside, take_back_rejection
+from mainstay.identity.store.suggesting import likely_enough, rejected_pairs, set_aside
 from mainstay.identity.suggestions.comparing import ALIAS, ALWAYS, EMPLOYER, MODEL, Likely, compare, rules_of
 from mainstay.identity.suggestions.learning import Learned, learn
 from mainstay.identity.suggestions.records import record_of
@@ -47,5 +47,4 @@ __all__ = [
     "set_aside",
     "standing",
     "take",
-    "take_back_rejection",
 ]

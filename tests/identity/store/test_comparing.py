@@ -13,7 +13,7 @@ import pytest
 import mainstay.comparing
 from mainstay.comparing import Comparer
 from mainstay.db import acquire
-from mainstay.identity.likeness import done
+from mainstay.identity.likeness import are_outdated, compare, done
 from tests.identity.store.conftest import Book
 
 QUENTIN = ("quentin.farrow@example.com", "", "Quentin Farrow")
@@ -209,7 +209,7 @@ async def test_a_contact_that_cannot_be_judged_does_not_hold_up_the_others(
     await fill(book)
     await compare_all(comparer)
     one = await book.id(*QUENTIN)
-    judge, bad = mainstay.comparing.compare, await book.id("qfarrow@example.net", "", "Quentin Farrow")
+    judge, bad = compare, await book.id("qfarrow@example.net", "", "Quentin Farrow")
 
     def judge_some(one: Any, others: Any, *args: Any, **values: Any) -> Any:
         if bad in others:
@@ -240,6 +240,21 @@ async def test_a_list_brought_in_counts_as_growth(book: Book, comparer: Comparer
     ((after, total),) = await book.rows("SELECT at, total FROM book_frequencies")
     assert after > before
     assert total == len(STRANGERS) + 1
+
+
+@pytest.mark.parametrize(
+    ("total", "compared", "is_outdated"),
+    [(10, 20, False), (10, 21, True), (1000, 100, False), (1000, 101, True), (0, 0, False)],
+)
+async def test_a_book_is_counted_again_when_it_has_grown_by_a_tenth(
+    book: Book, total: int, compared: int, is_outdated: bool
+) -> None:
+    async with acquire(book.pool) as connection:
+        assert await are_outdated(connection, book.workspace)
+        await connection.execute(
+            "INSERT INTO book_frequencies VALUES ($1, $2, '{}', $3, now())", book.workspace, total, compared
+        )
+        assert await are_outdated(connection, book.workspace) is is_outdated
 
 
 async def test_off_is_off(book: Book, comparer: Comparer) -> None:

@@ -39,7 +39,7 @@ async def are_outdated(connection: Connection, workspace_id: UUID) -> bool:
     outdated: bool = await connection.fetchval(
         """
         SELECT coalesce((
-            SELECT compared > greatest(20, total * $2) OR EXISTS (
+            SELECT compared > greatest(20, total * $2::float8) OR EXISTS (
                 SELECT FROM imports WHERE workspace_id = $1 AND finished_at > book.at)
             FROM book_frequencies AS book WHERE workspace_id = $1), true)
         """,

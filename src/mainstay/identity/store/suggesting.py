@@ -218,16 +218,17 @@ async def set_aside(connection: Connection, suggestion_id: UUID) -> None:
     )
 
 
-async def take_back_rejection(connection: Connection, one_id: UUID, other_id: UUID) -> None:
-    """Let a pair be as it was before it was merged: open where it was asked about then, else free to be suggested."""
+async def take_back_rejection(connection: Connection, merge_id: UUID) -> None:
+    """Let the pair of an undone merge be as it was before: open where it was asked about, else free to be suggested."""
     await connection.execute(
         """
-        UPDATE suggestions SET state = CASE rule WHEN 'un-merge' THEN 'stale' ELSE 'open' END, decided_at = NULL,
-                               decided_by = ''
-        WHERE one_id = least($1::uuid, $2) AND other_id = greatest($1::uuid, $2) AND state = 'rejected'
+        UPDATE suggestions AS s SET state = CASE s.rule WHEN 'un-merge' THEN 'stale' ELSE 'open' END, decided_at = NULL,
+                                    decided_by = ''
+        FROM merges AS m
+        WHERE m.id = $1 AND s.one_id = least(m.survivor_id, m.merged_id) AND s.state = 'rejected'
+          AND s.other_id = greatest(m.survivor_id, m.merged_id)
         """,
-        one_id,
-        other_id,
+        merge_id,
     )
 
 
