@@ -53,6 +53,7 @@ async def _write_rows(connection: asyncpg.Connection, workspace: UUID, count: in
     await connection.execute("SET LOCAL mainstay.writer = 'identity'")
     ids = [new_id() for _ in range(count)]
     await _write_deliveries(connection, workspace, ids)
+    await connection.execute("SET LOCAL mainstay.writer = 'identity'")
     await connection.executemany(
         """
         INSERT INTO contacts (id, workspace_id, email, phone, first_name, last_name, created_at, updated_at)

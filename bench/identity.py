@@ -43,39 +43,37 @@ from mainstay.model import new_id
 REPEATS, SHARED = 0.05, 0.005
 """Shares of a list: lines about somebody who was in it before, and of somebody else on the same phone."""
 
-_FIRST = tuple(
-    [
-        "James",
-        "Mary",
-        "Robert",
-        "Patricia",
-        "John",
-        "Jennifer",
-        "Michael",
-        "Linda",
-        "David",
-        "Elizabeth",
-        "William",
-        "Barbara",
-        "Richard",
-        "Susan",
-        "Joseph",
-        "Jessica",
-        "Thomas",
-        "Sarah",
-        "Karen",
-        "Lisa",
-        "Daniel",
-        "Nancy",
-        "Matthew",
-        "Betty",
-        "Anthony",
-        "Ana",
-        "Jose",
-        "Wei",
-        "Fatima",
-        "Olga",
-    ]
+_FIRST = (
+    "James",
+    "Mary",
+    "Robert",
+    "Patricia",
+    "John",
+    "Jennifer",
+    "Michael",
+    "Linda",
+    "David",
+    "Elizabeth",
+    "William",
+    "Barbara",
+    "Richard",
+    "Susan",
+    "Joseph",
+    "Jessica",
+    "Thomas",
+    "Sarah",
+    "Karen",
+    "Lisa",
+    "Daniel",
+    "Nancy",
+    "Matthew",
+    "Betty",
+    "Anthony",
+    "Ana",
+    "Jose",
+    "Wei",
+    "Fatima",
+    "Olga",
 )
 _SYLLABLES = (
     "ba",
@@ -205,7 +203,7 @@ async def import_lines(pool: Pool, workspace_id: UUID, file: Path, cpu: Cpu) -> 
         size = await connection.fetchval("SELECT count(*) FROM contacts")
     origin = Origin(item.id, workspace_id, file.name, file.name, item.started_at, Policy())
     workers = max(1, (os.cpu_count() or 2) - 1)
-    job = Job(look_at(file), origin, {}, {}, "US", "import", "", now.isoformat(), workers=workers)
+    job = Job(look_at(file), origin, {}, "US", "import", "", now.isoformat(), workers=workers)
     began = time.perf_counter()
     before = cpu.look()
     peak = 0.0
@@ -224,7 +222,7 @@ async def import_lines(pool: Pool, workspace_id: UUID, file: Path, cpu: Cpu) -> 
         "seconds": round(seconds, 1),
         "per_second": round(done.records / seconds),
         "cpu_us_a_line": dict(zip(("committing", "reading", "postgresql"), spent, strict=True)),
-        # What the CPU time allows: two cores, of which PostgreSQL's one connection and each process here use one at most.
+        # What the CPU time allows on two cores, of which each of the three uses one at most.
         "cpu_allows_per_second": round(min(2e6 / sum(spent), 1e6 / max(spent))),
         "memory_mb": round(peak),
         "counts": dict(done.counts),

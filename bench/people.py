@@ -126,6 +126,7 @@ class Book:
         self.roads = [*_ROADS, *(self.names.last("") for _ in range(self.style.road_names - len(_ROADS)))]
         self.rows: list[tuple[int, str, Record]] = []
         self._truths: list[Record] = []
+        self._emails: set[str] = set()
         self._size = size
 
     def make(self) -> list[tuple[int, str, Record]]:
@@ -207,7 +208,12 @@ class Book:
                 f"{first}{draw.randint(1, 9999):04}",
             )
         )
-        return f"{local}@{domain}"
+        found = f"{local}@{domain}"
+        while found in self._emails:
+            # A provider gives an address out once.
+            found = f"{local}{draw.randint(1, 99999)}@{domain}"
+        self._emails.add(found)
+        return found
 
     def role_mailbox(self) -> str:
         draw = self.draw

@@ -130,6 +130,7 @@ def policy_of(identity: IdentityTable) -> Policy:
         max_phones=identity.max_phones,
         blocked=frozenset(identity.blocked),
         auto_merge=2.0 if identity.auto_merge is None else identity.auto_merge,
+        suggest=2.0 if identity.suggest == "off" else identity.suggest,
     )
 
 

@@ -215,6 +215,13 @@ def of_workspace(text: str) -> str:
                 "",
             ),
             (
+                "[records.contact.identity]\nsuggest = 0.2",
+                6,
+                "records.contact.identity.suggest",
+                'a probability from 0.5 to 1, or "off": suggest = 0.7',
+                "",
+            ),
+            (
                 "[records.contacts]\n",
                 5,
                 "records.contacts",

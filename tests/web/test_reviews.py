@@ -49,6 +49,13 @@ async def test_one_after_the_other_likeliest_first(people: People, operator: Bro
     assert decided.count(">Not the same<") == 2
 
 
+async def test_how_many_decisions_refined_the_probability_is_said(people: People, operator: Browser) -> None:
+    assert "of your decisions taught" not in (await operator.get(f"{people.root}/reviews")).text
+    async with acquire(people.backend.pool) as connection:
+        await connection.execute("INSERT INTO learned_from_reviews VALUES ($1, 1.1, -0.2, 40, now())", people.card.id)
+    assert "likely one person, as 40 of your decisions taught" in (await operator.get(f"{people.root}/reviews")).text
+
+
 async def test_values_as_people_write_them_and_what_agrees(people: People, operator: Browser) -> None:
     text = (await operator.get(f"{people.root}/reviews?at={people.pairs[1][0]}")).text
 

@@ -16,30 +16,11 @@ from mainstay.cli.errors import CommandError
 from mainstay.connectors.csv_file.reader import Layout, Row, inspect, rows
 from mainstay.errors import MalformedError
 from mainstay.identity.suggestions import FIELDS
+from mainstay.identity.suggestions.records import SPELLINGS
 from mainstay.kit.spelling import guess, squash
 
 PARQUET = (".parquet", ".pq")
-_SPELLINGS: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "contactid", "recordid", "customerid", "clientid", "personid", "leadid", "userid", "uuid"),
-    "full_name": ("displayname", "customer", "client", "contact", "sitename", "facility", "provider"),
-    "company": ("employer", "account", "accountname", "org", "companyororganisation"),
-    "street": (
-        "street", "address", "streetaddress", "address1", "addressline1", "addressline", "street1", "mailingstreet",
-        "mailingaddress", "billingaddress", "billingstreet", "homeaddress", "postaladdress", "strasse", "direccion",
-    ),
-    "city": ("city", "town", "suburb", "locality", "place", "mailingcity", "billingcity", "ort", "stadt", "ciudad"),
-    "postcode": (
-        "postcode", "zip", "zipcode", "postalcode", "postcodezip", "zippostalcode", "mailingzip", "billingzip", "plz",
-        "pincode",
-    ),
-    "country": ("country", "countrycode", "mailingcountry", "billingcountry", "land", "pais"),
-    "birth_date": ("birthdate", "dateofbirth", "dob", "birthday", "born", "geburtsdatum"),
-    "number": (
-        "ssn", "socsecid", "socialsecuritynumber", "taxid", "nationalid", "membershipnumber", "membernumber",
-        "customernumber", "accountnumber", "patientid", "licensenumber",
-    ),
-}  # fmt: skip
-_TARGETS = {spelling: (field, rank) for field, all_ in _SPELLINGS.items() for rank, spelling in enumerate(all_)}
+_TARGETS = {spelling: (field, rank) for field, all_ in SPELLINGS.items() for rank, spelling in enumerate(all_)}
 # By these two contacts can be told to be one; the rest only supports.
 _NEEDED = ("first_name", "last_name", "full_name", "email", "phone", "company")
 _SAMPLE = 5000

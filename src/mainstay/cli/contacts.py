@@ -9,6 +9,7 @@ import typer
 
 from mainstay.cli.command import Command, LocalCommand, group, options_of
 from mainstay.cli.contact_writing import add, delete, edit
+from mainstay.cli.dedupe import dedupe
 from mainstay.cli.errors import BROKEN, MissingError
 from mainstay.cli.normalizing import normalize
 from mainstay.cli.reading import Reading, read
@@ -153,7 +154,7 @@ def show(
     _show_story(story.items)
 
 
-for verb in (add, edit, merge, unmerge, suggestions, delete):
+for verb in (add, edit, merge, unmerge, suggestions, dedupe, delete):
     contacts.command(cls=Command)(verb)
 
 

@@ -22,7 +22,8 @@ import typer
 from mainstay.cli.command import Options
 from mainstay.cli.errors import BROKEN, CommandError
 from mainstay.errors import MalformedError
-from mainstay.imports import EXTRA, File, Import, Job, Part, Refused, begin_import, bring_in, look_at, moment, reading
+from mainstay.imports import File, Import, Job, Part, Refused, begin_import, bring_in, look_at, reading
+from mainstay.kit.opting import said_at
 
 if TYPE_CHECKING:
     from mainstay.app import App, Workspace
@@ -104,13 +105,13 @@ def bring_in_bulk(
     """Bring in a list; interrupted or run again, it goes on where it was."""
     listing = _look_at(path)
     _check_columns(listing.file, fields)
-    said_at = _as_of(as_of, listing)
+    when = _as_of(as_of, listing)
     outcome = _Outcome(listing, report)
     try:
         if dry_run:
-            item = _dry(options, listing, fields, said_at, outcome)
+            item = _dry(options, listing, fields, when, outcome)
         else:
-            item = _bring_in(options, listing, fields, said_at, outcome)
+            item = _bring_in(options, listing, fields, when, outcome)
     except KeyboardInterrupt:
         typer.echo(f"\nStopped: {outcome.records:,} lines are in. Run the same again, and it goes on there.", err=True)
         raise typer.Exit(130) from None
@@ -137,10 +138,10 @@ def _look_at(path: Path) -> _Listing:
 def _as_of(written: str, listing: _Listing) -> datetime:
     if not written:
         return min(listing.written_at, datetime.now(UTC))
-    try:
-        return moment(written)
-    except MalformedError as error:
-        raise CommandError(f"--as-of {error}") from None
+    at = said_at(written)
+    if at is None:
+        raise CommandError(f'--as-of "{written}" is not a time', "Write 2020-05-31 or 2020-05-31T14:00:00Z.")
+    return at
 
 
 def _check_columns(file: File, fields: Mapping[str, str]) -> None:
@@ -156,14 +157,13 @@ def _job(workspace: Workspace, listing: _Listing, fields: Mapping[str, str], as_
     from mainstay.cli.importing import source_of
     from mainstay.identity.bulk import Origin
 
-    source = source_of(workspace, {name: column for name, column in fields.items() if name not in EXTRA})
+    source = source_of(workspace, fields)
     columns: Mapping[str, Any] = getattr(source.settings, "map", {})
     name, now, policy = listing.file.path.name, datetime.now(UTC), workspace.routing.policy
     return Job(
         file=listing.file,
         origin=Origin(workspace.id, workspace.id, name, listing.digest, now, policy),
         columns=columns,
-        extra={name: column for name, column in fields.items() if name in EXTRA},
         region=workspace.routing.region,
         source=source.name,
         connection=source.settings.connection,
@@ -211,7 +211,7 @@ def _bring_in(
 
     async def work(app: App, workspace: Workspace) -> Import:
         job = _job(workspace, listing, fields, as_of)
-        read_by = orjson.dumps([listing.digest, job.columns, job.extra], option=orjson.OPT_SORT_KEYS)
+        read_by = orjson.dumps([listing.digest, job.columns], option=orjson.OPT_SORT_KEYS)
         async with acquire(app.pool) as connection:
             name = listing.file.path.name
             item = await begin_import(connection, workspace.id, sha256(read_by).digest(), name, job.source, as_of)
@@ -313,6 +313,8 @@ def _tell(options: Options, listing: _Listing, outcome: _Outcome, item: Import |
         say(text((f"line {each.line}: ", "bold"), (each.reason, "red")), indent=4)
     if refused:
         say(text((f"All of them: {report}" if report else "All of them in a file: add --report refused.csv", "cyan")))
+    if counts["created"]:
+        say(text(("Who of them is one person under other identifiers: mainstay contacts dedupe", "cyan")))
 
 
 def _plain(values: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from mainstay.identity.suggestions import Builder, Columns, Suggestions, read, s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_BANDS = (0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.0)
+BANDS = (0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.0)
 _SAID_EVERY = 2000
 
 
@@ -53,11 +53,11 @@ def audit(
         CommandError: the file, a column or the place to write to cannot be used.
     """
     began = time.monotonic()
-    _check_writable(out)
+    check_writable(out)
     book = open_book(path, mapping)
     region = region.upper() or book.region()
     tally = Tally(report, book.layout)
-    with _progress(path.name) as say:
+    with progress(path.name) as say:
         with tally:
             ids, columns = _read(book, region, tally, say)
         found = suggest(columns, least=threshold, processes=os.cpu_count() or 1, on_progress=say)
@@ -68,7 +68,8 @@ def audit(
     )  # fmt: skip
 
 
-def _check_writable(out: Path) -> None:
+def check_writable(out: Path) -> None:
+    """Raise a CommandError where no file can be written."""
     if out.is_dir() or not out.parent.is_dir():
         what = "is a folder" if out.is_dir() else f"cannot be made: there is no folder {out.parent}"
         raise CommandError(f"--out {out} {what}", "Name a file: --out pairs.csv")
@@ -106,7 +107,7 @@ def _write(
     is_without_identifier: bool,
     say: Callable[[str, int, int], None],
 ) -> list[tuple[str, int, int]]:
-    counts = {least: [0, 0] for least in _BANDS}
+    counts = {least: [0, 0] for least in BANDS}
     rows = zip(
         found.left.tolist(),
         found.right.tolist(),
@@ -115,7 +116,7 @@ def _write(
         why(columns, found),
         strict=True,
     )
-    with _written(out) as file:
+    with written(out) as file:
         writer = csv.writer(file)
         writer.writerow(["a", "b", "score", "reasons"])
         for done, (left, right, score, is_shared, reasons) in enumerate(rows):
@@ -124,19 +125,19 @@ def _write(
             if is_shared and is_without_identifier:
                 continue
             writer.writerow([ids[left], ids[right], f"{score:.4f}", ", ".join(reasons)])
-            band = counts[next(least for least in _BANDS if score >= least)]
+            band = counts[next(least for least in BANDS if score >= least)]
             band[0] += 1
             band[1] += is_shared
-    titles = [f"{least:.2f} and up" if least else f"under {_BANDS[-2]:.2f}" for least in _BANDS]
-    return [
-        (title, counts[least][0], counts[least][1])
-        for title, least in zip(titles, _BANDS, strict=True)
-        if counts[least][0]
-    ]
+    return [(band_title(least), counts[least][0], counts[least][1]) for least in BANDS if counts[least][0]]
+
+
+def band_title(least: float) -> str:
+    """Return what the band that begins at a score is called."""
+    return f"{least:.2f} and up" if least else f"under {BANDS[-2]:.2f}"
 
 
 @contextmanager
-def _written(out: Path) -> Iterator[Any]:
+def written(out: Path) -> Iterator[Any]:
     """Write beside the place first: what is there is whole, or the old one."""
     half = out.with_name(f".{out.name}.part")
     try:
@@ -150,7 +151,7 @@ def _written(out: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[str, int, int], None]]:
+def progress(name: str) -> Iterator[Callable[[str, int, int], None]]:
     """Show a bar on stderr while a person watches."""
     from mainstay.cli.output import console
 

@@ -33,7 +33,8 @@ def worker(
 
 
 async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
-    # Imported here: the engine is the dearest import, and no other command needs it.
+    # Imported here: the engine and the model are the dearest imports, and no other command needs both.
+    from mainstay.comparing import Comparer
     from mainstay.engine.dbos_engine import Worker
 
     stop = asyncio.Event()
@@ -45,7 +46,10 @@ async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
     async with open_app(project, dsn, pool_size=10) as app:
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once)
         await own.start()
+        comparing = asyncio.create_task(Comparer(app.pool, app.contacts, app).run())
         settle_memory()
         typer.echo(f"worker {own.id[-8:]} is ready")
         await stop.wait()
+        comparing.cancel()
+        await asyncio.wait([comparing])
         await own.stop()

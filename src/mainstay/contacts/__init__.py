@@ -39,11 +39,13 @@ from mainstay.identity import (
     ask_again,
     decide,
     erase,
+    is_rejected,
     merge,
     normalise,
     pair_of,
     person_to_json,
     resolve,
+    take_back_rejection,
     unmerge,
 )
 from mainstay.model import Submission
@@ -142,8 +144,30 @@ class Contacts:
 
         return await transact(self._pool, work)
 
-    async def unmerge(self, workspace_id: UUID, merge_id: UUID, *, by: str) -> Parted:
-        """Undo a merge; the two stay two from then on.
+    async def merge_unless_rejected(
+        self, workspace_id: UUID, one_id: UUID, other_id: UUID, *, rule: str, note: str = ""
+    ) -> Merged:
+        """Merge two contacts that a rule takes for one; what follows is the same as on a person's word.
+
+        Raises:
+            PermanentError: a person has said that they are two; one of them is gone, or they are one already.
+        """
+
+        async def work(connection: Connection) -> Merged:
+            routing = self._workspaces.routing(workspace_id)
+            merged = await merge(
+                connection, workspace_id, one_id, other_id, by="", rule=rule, note=note, policy=routing.policy
+            )
+            # Both are held by now: nobody can part or reject them until the commit.
+            if await is_rejected(connection, merged.survivor_id, merged.merged_id):
+                raise PermanentError("a person has said that they are two")
+            await self._follow(connection, workspace_id, rule, merged)
+            return merged
+
+        return await transact(self._pool, work)
+
+    async def unmerge(self, workspace_id: UUID, merge_id: UUID, *, by: str, is_verdict: bool = True) -> Parted:
+        """Undo a merge; the two stay two from then on, unless it is no verdict about them (``is_verdict``).
 
         Raises:
             PermanentError: there is no such merge, or it is undone already.
@@ -151,6 +175,8 @@ class Contacts:
 
         async def work(connection: Connection) -> Parted:
             parted = await unmerge(connection, workspace_id, merge_id, by=by)
+            if not is_verdict:
+                await take_back_rejection(connection, merge_id)
             cause = Cause(workspace_id, self._workspaces.routing(workspace_id), by)
             await _store(connection, lambda c: c.of_unmerge(connection, cause, parted))
             return parted

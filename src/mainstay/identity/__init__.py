@@ -8,7 +8,16 @@ from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
 from mainstay.identity.store.reading import contact_of, load_contact
-from mainstay.identity.store.suggesting import answer_of, ask_again, decide, open_suggestion, pair_of, reject
+from mainstay.identity.store.suggesting import (
+    answer_of,
+    ask_again,
+    decide,
+    is_rejected,
+    open_suggestion,
+    pair_of,
+    reject,
+    take_back_rejection,
+)
 from mainstay.identity.store.write import ContactWrite, Dropped, Resolution
 from mainstay.identity.store.writing import annotate, resolve
 
@@ -32,6 +41,7 @@ __all__ = [
     "contact_of",
     "decide",
     "erase",
+    "is_rejected",
     "load_contact",
     "merge",
     "normalise",
@@ -41,5 +51,6 @@ __all__ = [
     "person_to_json",
     "reject",
     "resolve",
+    "take_back_rejection",
     "unmerge",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from mainstay.errors import MalformedError
@@ -19,6 +20,7 @@ from mainstay.identity.normalisation import (
 from mainstay.model import Submission
 
 MAX_CUSTOM_KEYS = 100
+_REMEMBERED = 1 << 14  # names, companies and titles of columns come again and again
 _AS_WRITTEN = ("email", "phone", "name", "first_name", "last_name", "company")
 
 
@@ -119,8 +121,8 @@ def normalise(submission: Submission, region: str, *, is_name_enough: bool = Fal
         last_name=last,
         company=company,
         source=value(submission.source),
-        tags=tuple(dict.fromkeys(clean(tag) for tag in submission.tags if clean(tag))),
-        custom={clean(key)[:100]: str(item)[:2000] for key, item in list(submission.custom.items())[:MAX_CUSTOM_KEYS]},
+        tags=tuple(dict.fromkeys(plain for tag in submission.tags if (plain := clean(tag)))),
+        custom={_custom_key(key): str(item)[:2000] for key, item in list(submission.custom.items())[:MAX_CUSTOM_KEYS]},
         weak=tuple(weak),
         flags=() if email or phone or submission.external_id else ("no identifier",),
         do_not_contact=submission.do_not_contact,
@@ -138,17 +140,26 @@ def is_given(text: str) -> bool:
     return not is_placeholder(text)
 
 
+@lru_cache(_REMEMBERED)
 def value(text: str) -> str:
     """Return a text as a field keeps it; empty for a placeholder."""
     return clean(text)[:200] if is_given(text) else ""
 
 
 def _names(submission: Submission) -> tuple[str, str]:
-    # Other placeholders than elsewhere: Na and Ma are family names.
-    first, last = (
-        "" if is_nobody(text) else clean(text)[:200] for text in (submission.first_name, submission.last_name)
-    )
+    first, last = _name(submission.first_name), _name(submission.last_name)
     return (first, last) if first or last else split_name(submission.name)
+
+
+@lru_cache(_REMEMBERED)
+def _name(text: str) -> str:
+    # Other placeholders than elsewhere: Na and Ma are family names.
+    return "" if is_nobody(text) else clean(text)[:200]
+
+
+@lru_cache(_REMEMBERED)
+def _custom_key(text: str) -> str:
+    return clean(text)[:100]
 
 
 def person_to_json(person: Person) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Policy:
         max_emails: how many e-mails identify one contact; more are kept as data (R19). ``max_phones`` likewise.
         blocked: further canonical values that name nobody (R17).
         auto_merge: the probability from which a suggestion is merged without a person; above 1 for never.
+        suggest: the probability from which a pair is suggested on write; above 1 for never.
     """
 
     order: tuple[str, ...] = (EMAIL, PHONE)
@@ -45,6 +46,7 @@ class Policy:
     max_phones: int = 5
     blocked: frozenset[str] = frozenset()
     auto_merge: float = 2.0
+    suggest: float = 0.7
 
     def limit(self, kind: str) -> int:
         """Return how many identifiers of a kind one contact has."""

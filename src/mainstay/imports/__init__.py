@@ -2,12 +2,11 @@
 
 from mainstay.imports.bringing import bring_in
 from mainstay.imports.files import File, look_at
-from mainstay.imports.lines import EXTRA, Job, Part, Refused, moment, parts
+from mainstay.imports.lines import Job, Part, Refused, parts
 from mainstay.imports.store import Import, begin_import
 from mainstay.imports.worker import reading
 
 __all__ = [
-    "EXTRA",
     "File",
     "Import",
     "Job",
@@ -16,7 +15,6 @@ __all__ = [
     "begin_import",
     "bring_in",
     "look_at",
-    "moment",
     "parts",
     "reading",
 ]

@@ -1,47 +1,22 @@
-"""From the records of a file to people, as a source of kind csv reads them, and what only old lists have."""
+"""From the records of a file to people, as a source of kind csv reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from mainstay.errors import MalformedError
 from mainstay.identity import normalise
-from mainstay.identity.bulk import Chunk, Line, Origin, prepare
+from mainstay.identity.bulk import MAX_RECORDS, Chunk, Line, Origin, prepare
 from mainstay.imports.files import CSV, File, Record, read
 from mainstay.kit.columns import map_of
 from mainstay.kit.mapping import FieldMap
-from mainstay.kit.payload import text
-from mainstay.kit.spelling import squash
 from mainstay.model import Submission
 
 SIZE = 2_000
 """Lines that are committed together. Others that write to the workspace wait meanwhile: a fraction of a second."""
-
-OCCURRED_AT, DO_NOT_CONTACT, CONSENT = "occurred_at", "do_not_contact", "consent"
-EXTRA = (OCCURRED_AT, DO_NOT_CONTACT, CONSENT)
-"""Fields that a file's map takes beside those of a source's."""
-
-_OPT_OUT = {
-    "donotcontact",
-    "donotemail",
-    "donotcall",
-    "dnc",
-    "optout",
-    "optedout",
-    "emailoptout",
-    "emailoptedout",
-    "hasoptedout",
-    "hasoptedoutofemail",
-    "unsubscribe",
-    "unsubscribed",
-    "unsubscribedat",
-    "unsubscribedate",
-    "unsubscribedfromallemail",
-}
-_NO = {"", "0", "0.0", "no", "n", "false", "f", "never", "none", "null", "-", "n/a", "subscribed", "in", "nein", "non"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +24,7 @@ class Job:
     """A file, and how its lines are read.
 
     Attributes:
-        columns: the map of a source: field to column; ``extra`` that of the fields that only files have.
+        columns: the map of a source: field to column.
         as_of: when a value was said that has no time of its own, ISO 8601.
         start: the record to go on from; ``workers`` processes share the records.
     """
@@ -57,7 +32,6 @@ class Job:
     file: File
     origin: Origin
     columns: Mapping[str, str | list[str]]
-    extra: Mapping[str, str]
     region: str
     source: str
     connection: str
@@ -105,14 +79,12 @@ class _Reader:
         self._job = job
         self._map: Callable[[Mapping[str, Any]], Submission] = FieldMap(job.columns).apply
         self._as_of = datetime.fromisoformat(job.as_of)
-        self._extra: Mapping[str, str] | None = None
-        if job.file.columns:
-            self._extra = extra_columns(job.file.columns, job.extra)
-            if job.file.format == CSV:
-                taken = self._extra.values()
-                self._map = map_of(FieldMap(job.columns), [each for each in job.file.columns if each not in taken])
+        if job.file.format == CSV:
+            self._map = map_of(FieldMap(job.columns), job.file.columns)
 
     def part(self, batch: list[tuple[int, Record]]) -> Part:
+        if batch[-1][0] >= MAX_RECORDS:
+            raise MalformedError(f"{self._job.file.path.name} has more than {MAX_RECORDS:,} records: split it")
         part = Part(len(batch), batch[-1][1].line)
         part.chunk = prepare(self._job.origin, self._lines(batch, part))
         return part
@@ -133,43 +105,11 @@ class _Reader:
         if record.problem:
             raise MalformedError(record.problem)
         job = self._job
-        values: Mapping[str, Any] = record.values
-        extra = extra_columns(values, job.extra) if self._extra is None else self._extra
-        taken: dict[str, str] = {}
-        if extra:
-            taken = {name: text(values.get(column)) for name, column in extra.items()}
-            values = {key: value for key, value in values.items() if key not in extra.values()}
-        submission = self._map(values)
-        more: dict[str, Any] = {
-            "source": submission.source or job.source,
-            "connection": job.connection,
-            "occurred_at": moment(taken[OCCURRED_AT]) if taken.get(OCCURRED_AT) else self._as_of,
-        }
-        if extra:
-            more["do_not_contact"] = taken.get(DO_NOT_CONTACT, "").strip().lower() not in _NO
-            more["consent"] = taken.get(CONSENT, "") if taken.get(CONSENT, "").strip().lower() not in _NO else ""
-        return Line(record.line, place, normalise(replace(submission, **more), job.region))
-
-
-def extra_columns(columns: Any, named: Mapping[str, str]) -> Mapping[str, str]:
-    """Return which column holds which of the fields that only files have: as named; opt-outs by their usual titles."""
-    squashed = {squash(column): column for column in columns}
-    found = {name: squashed[squash(column)] for name, column in named.items() if squash(column) in squashed}
-    if DO_NOT_CONTACT not in named:
-        title = next((title for title in squashed if title in _OPT_OUT), None)
-        if title is not None:
-            found[DO_NOT_CONTACT] = squashed[title]
-    return found
-
-
-def moment(written: str) -> datetime:
-    """Read a date or time, ISO 8601; without a zone it is UTC.
-
-    Raises:
-        MalformedError: it is none.
-    """
-    try:
-        at = datetime.fromisoformat(written.strip())
-    except ValueError:
-        raise MalformedError(f"{written!r} is not a time; write 2020-05-31 or 2020-05-31T14:00:00Z") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+        submission = self._map(record.values)
+        submission = replace(
+            submission,
+            source=submission.source or job.source,
+            connection=job.connection,
+            occurred_at=submission.occurred_at or self._as_of,
+        )
+        return Line(record.line, place, normalise(submission, job.region))

@@ -28,7 +28,7 @@ from mainstay.insight.reviews import Review, SuggestionRow, find_suggestion, lis
 from mainstay.insight.rules import BROKEN, FINE, HEALING, Healed, Thing, advice
 from mainstay.insight.runs import RunDetail, RunFilter, RunRow, Step, list_runs, run_detail, runs_of_delivery
 from mainstay.insight.search import search_contacts
-from mainstay.insight.suggestions import Twin, suggestions_waiting
+from mainstay.insight.suggestions import Twin, learned_from, suggestions_waiting
 from mainstay.insight.tallies import (
     ConnectionOverview,
     SourceDay,
@@ -85,6 +85,7 @@ __all__ = [
     "has_choice",
     "identifiers_of",
     "incident_detail",
+    "learned_from",
     "list_contacts",
     "list_decided",
     "list_deliveries",

@@ -66,6 +66,14 @@ async def suggestions_waiting(connection: Connection, workspace_id: UUID) -> Cou
     return count_of(number, MOST_COUNTED)
 
 
+async def learned_from(connection: Connection, workspace_id: UUID) -> int:
+    """Return of how many decisions the probabilities of a workspace were refined."""
+    number: int | None = await connection.fetchval(
+        "SELECT decisions FROM learned_from_reviews WHERE workspace_id = $1", workspace_id
+    )
+    return number or 0
+
+
 def probability(rule: str, score: float) -> float | None:
     """Return the calibrated probability of a pair; the bridge of one write is no model's."""
     return None if rule == "bridge" else score

@@ -14,12 +14,15 @@ from mainstay.kit.mapping import (
     places_in,
     split_tags,
 )
+from mainstay.kit.opting import consent, opts_out, said_at
 from mainstay.kit.payload import MAX_CHARS, text
 from mainstay.kit.spelling import IGNORED, squash
 from mainstay.model import Submission
 
 _REACH = ("email", "phone")
 _TAGS = "tags"
+_CONSENT = "consent"
+_TOLD = frozenset({"occurred_at", "do_not_contact"})
 
 
 def map_of(field_map: FieldMap, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], Submission]:
@@ -61,6 +64,11 @@ class _ColumnMap:
             if column not in used and (found := _short(row[column])):
                 custom.setdefault(key, found)
         fields: dict[str, Any] = values
+        if not _TOLD.isdisjoint(values):
+            at = said_at(values["occurred_at"]) if "occurred_at" in values else None
+            if at is None and "occurred_at" in values:
+                return self._map.apply(row)  # which says what is wrong with it
+            fields |= {"occurred_at": at, "do_not_contact": opts_out(values.get("do_not_contact", ""))}
         return Submission(**fields, tags=tags, custom=custom)
 
     def _tags_of(self, row: Mapping[str, Any], used: set[str]) -> tuple[str, ...]:
@@ -78,7 +86,7 @@ def _first_given(wanted: Sequence[Places], row: Mapping[str, Any], used: set[str
         if target not in values:
             for column in places:
                 if found := _short(row[column]):
-                    values[target] = found
+                    values[target] = consent(found, column[:MAX_CUSTOM_KEY]) if target == _CONSENT else found
                     used.add(column)
                     break
     return values

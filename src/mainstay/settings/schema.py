@@ -7,7 +7,7 @@ import unicodedata
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mainstay.settings.document import suggest
@@ -79,6 +79,13 @@ def _check_event(text: str) -> str:
     return text
 
 
+def _check_probability(value: object) -> object:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != "off" and not (is_number and 0.5 <= float(str(value)) <= 1):
+        raise _problem('a probability from 0.5 to 1, or "off": suggest = 0.7')
+    return value
+
+
 class Table(BaseModel):
     """A table that takes its own keys and no others."""
 
@@ -127,6 +134,9 @@ class IdentityTable(Table):
     )
     merge_elsewhere: Literal["never", "by hand", "always"] = Field(
         default="by hand", description="Which merges are carried to systems that can merge; HubSpot cannot undo them."
+    )
+    suggest: Annotated[float | Literal["off"], BeforeValidator(_check_probability)] = Field(
+        default=0.7, description='Ask whether two contacts are one from this probability, or "off".'
     )
     auto_merge: float | None = Field(
         default=None, ge=0.9, le=1, description="Merge suggestions of this probability without asking; off by default."

@@ -10,17 +10,17 @@ from uuid import UUID
 import pytest
 
 from mainstay.db import Pool, acquire, open_pool, transact
+from mainstay.errors import PermanentError
 from mainstay.identity import ContactWrite, Person, Policy, erase, merge, resolve, unmerge
 from mainstay.identity.bulk import Line, Origin, prepare, write_chunk
 from mainstay.identity.store.checking import check_book
-from mainstay.errors import PermanentError
 from mainstay.model import new_id
 
 PEOPLE = 60
 
 
 def person(number: int, rng: random.Random) -> Person:
-    """Give something that somebody says about the one with this number; some numbers of phones are their neighbour's."""
+    """Give something that somebody says about the one with this number; some phones are the neighbour's."""
     phone = number if rng.random() < 0.8 else (number + 1) % PEOPLE
     return Person(
         email=f"p{number}@example.com" if rng.random() < 0.8 else "",
@@ -43,7 +43,7 @@ async def write_live(pool: Pool, workspace_id: UUID, seed: int, done: asyncio.Ev
         await transact(pool, lambda connection, writes=writes: resolve(connection, writes))  # type: ignore[misc]
         count += 1
         try:
-            await transact(pool, lambda connection: meddle(connection, workspace_id, rng))  # type: ignore[arg-type]
+            await transact(pool, lambda connection: meddle(connection, workspace_id, rng))
         except PermanentError:
             continue  # another was quicker
     return count

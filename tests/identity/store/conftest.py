@@ -28,6 +28,10 @@ class Book:
         self.policy = Policy(blocked=frozenset({"info@example.com"}))
         self.verbs = Contacts(pool, GroupCommit(pool), self)
 
+    @property
+    def workspaces(self) -> list[UUID]:
+        return [self.workspace]
+
     def routing(self, workspace_id: UUID) -> Routing:
         return Routing("", {}, "US", self.policy)
 

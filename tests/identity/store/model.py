@@ -16,6 +16,7 @@ FIELDS = ("email", "phone", "first_name", "last_name", "company", "source")
 TRUST = {"manual": 4, "merge": 3, "crm": 2, "form": 1, "import": 0}
 LIMIT = 5
 ROLE = "info@example.com"
+NICKNAME = {"bob", "robert"}
 
 
 @dataclass
@@ -150,7 +151,7 @@ class Model:
                 return (1, 0, back, word.order)
             return (1, 1, word.at, word.order)
         is_thin = name in {"first_name", "last_name"} and len(text.rstrip(".")) == 1
-        is_nobodys = text == ROLE or f"weak {name}" in word.values
+        is_nobodys = (text == ROLE or f"weak {name}" in word.values) and word.by_merge is None
         return (0 if by_hand else 1, int((is_thin or is_nobodys) and not by_hand), back, -TRUST[word.kind], word.order)
 
     def value(self, contact: UUID, name: str) -> str:
@@ -294,7 +295,7 @@ class Model:
     def _may_be_one(one: tuple[str, str], other: tuple[str, str]) -> bool:
         def fits(a: str, b: str) -> bool:
             a, b = sorted((a.rstrip(".").lower(), b.rstrip(".").lower()), key=len)
-            return not a or a == b or (len(a) == 1 and b[0] == a)
+            return not a or a == b or (len(a) == 1 and b[0] == a) or {a, b} == NICKNAME
 
         return fits(one[0], other[0]) and fits(one[1], other[1])
 

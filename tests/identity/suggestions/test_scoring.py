@@ -70,6 +70,7 @@ def test_the_rest_is_compared(one: dict[str, str], other: dict[str, str], expect
     assert {name: found[name] for name in expected} == expected
 
 
+@settings(max_examples=60, deadline=None)
 @given(BOOKS)
 def test_a_pair_is_the_same_from_either_side(book: list[Traits]) -> None:
     columns = Columns.of(book)
@@ -77,6 +78,7 @@ def test_a_pair_is_the_same_from_either_side(book: list[Traits]) -> None:
     np.testing.assert_allclose(features(columns, left, right), features(columns, right, left), atol=1e-6)
 
 
+@settings(max_examples=60, deadline=None)
 @given(BOOKS, st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_is_irrelevant(book: list[Traits], draw: Any) -> None:
     order = list(range(len(book)))
@@ -89,7 +91,7 @@ def test_the_order_of_the_rows_is_irrelevant(book: list[Traits], draw: Any) -> N
     )
 
 
-@settings(max_examples=50)
+@settings(max_examples=60, deadline=None)
 @given(BOOKS)
 def test_one_contact_against_others_scores_as_the_whole_book_does(book: list[Traits]) -> None:
     columns = Columns.of(book)
@@ -99,6 +101,7 @@ def test_one_contact_against_others_scores_as_the_whole_book_does(book: list[Tra
     np.testing.assert_allclose(whole, alone, atol=1e-6)
 
 
+@settings(max_examples=60, deadline=None)
 @given(BOOKS)
 def test_a_score_is_a_probability(book: list[Traits]) -> None:
     found = score(book[0], book[1:], Frequencies(1000))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainstay.identity.suggestions import Columns, read, suggest, why
@@ -52,6 +52,7 @@ def test_an_empty_book_and_a_book_of_one() -> None:
     assert len(suggest(Columns.of([read(SAME[0], "US")]))) == 0
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(contacts(), min_size=0, max_size=10), st.randoms(use_true_random=False))
 def test_the_same_pairs_whatever_the_order(book: list, draw: object) -> None:  # type: ignore[type-arg]
     order = list(range(len(book)))
@@ -65,6 +66,7 @@ def test_the_same_pairs_whatever_the_order(book: list, draw: object) -> None:  #
     assert found(Columns.of(book), list(range(len(book)))) == found(Columns.of([book[at] for at in order]), order)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(contacts(), min_size=2, max_size=12))
 def test_candidates_are_in_order_and_each_once(book: list) -> None:  # type: ignore[type-arg]
     pairs = candidates(Columns.of(book))

@@ -98,6 +98,7 @@ async def _resolve(
     keys: set[Key] = {key for write in writes for key in keys_of(write.workspace_id, write.person)}
     ids = {chunk.numbers[place]: chunk.ids[place] for place in places}
     writing = _LineWriting(connection, await read_keys(connection, keys), ids)
+    writing.batch.is_compared = False
     await writing.load(writes)
     await writing.look_back()
     resolved = [(write, await writing.write(write)) for write in writes]

@@ -18,14 +18,20 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Contacts as they are after the writes so far, and the rows that say so; ``flush`` brings them to the database."""
+    """Contacts as they are after the writes so far, and the rows that say so; ``flush`` brings them to the database.
+
+    Attributes:
+        is_compared: what is written is to be compared with the book thereafter; a list of millions is not.
+    """
 
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
+        self.is_compared = True
         self.views: dict[UUID, View] = {}
         self._new: set[UUID] = set()
         self._touched: set[UUID] = set()
+        self._to_compare: set[UUID] = set()
         self._identifiers: dict[tuple[Key, UUID], dict[str, Any]] = {}
         self._shared: set[Key] = set()
         self._changes: list[dict[str, Any]] = []
@@ -41,6 +47,8 @@ class Batch:
         self.views[view.contact.id] = view
         if is_touched or before.contact != view.contact:
             self._touched.add(view.contact.id)
+        if self.is_compared and any(getattr(before.contact, name) != getattr(view.contact, name) for name in _COMPARED):
+            self._to_compare.add(view.contact.id)
 
     def share(self, key: Key) -> None:
         """Note that a phone has several owners from now on."""
@@ -118,16 +126,22 @@ class Batch:
                 [_row(self.views[each]) for each in touched],
                 list(self._identifiers.values()),
                 self._changes,
+                [self._waiting(each) for each in sorted(self._to_compare, key=str)],
             )
         if self._shared:  # after the identifiers: the one that was alone until now may be of this very batch
             await self._connection.execute(_SHARE, *map(list, zip(*sorted(self._shared, key=str), strict=True)))
         self._new -= set(new)
         self._touched.clear()
+        self._to_compare.clear()
         self._shared.clear()
         self._identifiers.clear()
         self._changes.clear()
 
+    def _waiting(self, contact_id: UUID) -> dict[str, Any]:
+        return {"workspace_id": self.views[contact_id].contact.workspace_id, "contact_id": contact_id}
 
+
+_COMPARED = ("email", "phone", "first_name", "last_name", "company", "custom")
 _CONTACT = (
     "id workspace_id email phone first_name last_name company source tags custom flags do_not_contact origins version "
     "created_at updated_at"
@@ -137,6 +151,10 @@ _SETTERS = ", ".join(f"{name} = t.{name}" for name in _CONTACT.split()[2:])
 _UPDATE_CONTACTS = f"""
     UPDATE contacts SET {_SETTERS} FROM jsonb_populate_recordset(NULL::contacts, $2) AS t
     WHERE contacts.id = t.id AND contacts.workspace_id = t.workspace_id
+"""  # noqa: S608 - the names above
+_STORE_VIEW = f"""
+    WITH altered AS ({_UPDATE_CONTACTS.replace("$2", "$1")} RETURNING contacts.workspace_id, contacts.id)
+    INSERT INTO to_compare (workspace_id, contact_id) SELECT workspace_id, id FROM altered
 """  # noqa: S608 - the names above
 _CHANGE_COLUMNS = (
     "id, workspace_id, contact_id, home_id, version, rule, source, kind, delivery_id, run_id, occurred_at, person, "
@@ -149,6 +167,9 @@ _STORE = f"""
     ), altered AS ({_UPDATE_CONTACTS}), told AS (
         INSERT INTO changes ({_CHANGE_COLUMNS})
         SELECT {_CHANGE_COLUMNS} FROM jsonb_populate_recordset(NULL::changes, $4)
+    ), waiting AS (
+        INSERT INTO to_compare (workspace_id, contact_id)
+        SELECT workspace_id, contact_id FROM jsonb_populate_recordset(NULL::to_compare, $5)
     )
     INSERT INTO identifiers ({_IDENTIFIER_COLUMNS})
     SELECT {_IDENTIFIER_COLUMNS} FROM jsonb_populate_recordset(NULL::identifiers, $3)
@@ -165,7 +186,7 @@ _SHARE = """
 
 async def store_view(connection: Connection, view: View) -> None:
     """Store the newest state of one contact."""
-    await connection.execute(_UPDATE_CONTACTS.replace("$2", "$1"), [_row(view)])
+    await connection.execute(_STORE_VIEW, [_row(view)])
 
 
 def _row(view: View) -> dict[str, Any]:

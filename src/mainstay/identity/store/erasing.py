@@ -97,6 +97,8 @@ _KEEP_DIGESTS = """
 """
 _ERASE = (
     "DELETE FROM identifiers WHERE contact_id = ANY($1)",
+    # First those that another's merge is moving: when it is done, the next statement sees what it has made of them.
+    "SELECT FROM suggestions WHERE one_id = ANY($1) OR other_id = ANY($1) ORDER BY id FOR UPDATE",
     "DELETE FROM suggestions WHERE one_id = ANY($1) OR other_id = ANY($1)",
     """
     UPDATE changes SET person = '{}', raw = '{}', before = '{}', after = '{}', note = '', content = NULL

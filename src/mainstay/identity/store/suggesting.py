@@ -33,6 +33,19 @@ async def is_rejected(connection: Connection, one_id: UUID, other_id: UUID) -> b
     return found
 
 
+async def rejected_pairs(connection: Connection, workspace_id: UUID) -> set[tuple[UUID, UUID]]:
+    """Return all pairs of a workspace that a person has said to be two, as what their contacts are today."""
+    rows = await connection.fetch(
+        """
+        SELECT least(one, other) AS one, greatest(one, other) AS other FROM (
+            SELECT surviving(one_id) AS one, surviving(other_id) AS other FROM suggestions
+            WHERE workspace_id = $1 AND state = 'rejected') AS pairs
+        """,
+        workspace_id,
+    )
+    return {(row["one"], row["other"]) for row in rows}
+
+
 async def open_suggestion(
     connection: Connection,
     workspace_id: UUID,
@@ -42,9 +55,11 @@ async def open_suggestion(
     rule: str,
     reasons: Sequence[str],
     score: float = 0.5,
+    model_score: float | None = None,
 ) -> UUID | None:
     """Ask a person whether two contacts are one; returns the suggestion's id when it is opened now.
 
+    ``model_score`` is what the shipped model says, where it was asked; ``score`` what is shown.
     A pair is asked about once: one that is open stays (its score may rise), one that was decided stays decided.
     """
     if one_id == other_id or await is_rejected(connection, one_id, other_id):
@@ -52,11 +67,12 @@ async def open_suggestion(
     suggestion_id = new_id()
     found = await connection.fetchval(
         """
-        INSERT INTO suggestions AS known (id, workspace_id, one_id, other_id, state, rule, score, reasons, opened_at)
-        VALUES ($1, $2, $3, $4, 'open', $5, $6, $7, now())
+        INSERT INTO suggestions AS known (id, workspace_id, one_id, other_id, state, rule, score, reasons, opened_at,
+                                          model_score)
+        VALUES ($1, $2, $3, $4, 'open', $5, $6, $7, now(), $8)
         ON CONFLICT (one_id, other_id) DO UPDATE SET
             id = CASE known.state WHEN 'open' THEN known.id ELSE excluded.id END,
-            state = 'open', rule = excluded.rule, reasons = excluded.reasons,
+            state = 'open', rule = excluded.rule, reasons = excluded.reasons, model_score = excluded.model_score,
             score = greatest(excluded.score, CASE known.state WHEN 'open' THEN known.score ELSE 0 END)
         WHERE known.state IN ('stale', 'accepted') OR (known.state = 'open' AND known.score < excluded.score)
         RETURNING id
@@ -68,6 +84,7 @@ async def open_suggestion(
         rule,
         score,
         list(reasons),
+        model_score,
     )
     return suggestion_id if found == suggestion_id else None
 
@@ -161,6 +178,60 @@ async def ask_again(connection: Connection, workspace_id: UUID, suggestion_id: U
         raise PermanentError("there is no answer to take back any more")
 
 
+@dataclass(frozen=True, slots=True)
+class LikelyPair:
+    """An open suggestion that is likely enough to be merged without a person."""
+
+    id: UUID
+    one_id: UUID
+    other_id: UUID
+
+
+async def likely_enough(
+    connection: Connection, workspace_id: UUID, least: float, *, besides: Sequence[str], most: int = 20
+) -> list[LikelyPair]:
+    """Return open suggestions of the model that reach ``least``, the likeliest first.
+
+    Those of the rules ``besides`` are left out, and pairs that a person has parted before: that answer was taken back,
+    but it is a person's again to give.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT id, one_id, other_id FROM suggestions AS s
+        WHERE workspace_id = $1 AND state = 'open' AND score >= $2 AND model_score IS NOT NULL AND rule <> ALL($3)
+          AND NOT EXISTS (SELECT FROM merges WHERE survivor_id = s.one_id AND merged_id = s.other_id
+                          AND undone_at IS NOT NULL)
+        ORDER BY score DESC, id DESC LIMIT $4
+        """,
+        workspace_id,
+        least,
+        list(besides),
+        most,
+    )
+    return [LikelyPair(row["id"], row["one_id"], row["other_id"]) for row in rows]
+
+
+async def set_aside(connection: Connection, suggestion_id: UUID) -> None:
+    """Take a question back that cannot be answered any more."""
+    await connection.execute(
+        "UPDATE suggestions SET state = 'stale', decided_at = now() WHERE id = $1 AND state = 'open'", suggestion_id
+    )
+
+
+async def take_back_rejection(connection: Connection, merge_id: UUID) -> None:
+    """Let the pair of an undone merge be as it was before: open where it was asked about, else free to be suggested."""
+    await connection.execute(
+        """
+        UPDATE suggestions AS s SET state = CASE s.rule WHEN 'un-merge' THEN 'stale' ELSE 'open' END, decided_at = NULL,
+                                    decided_by = ''
+        FROM merges AS m
+        WHERE m.id = $1 AND s.one_id = least(m.survivor_id, m.merged_id) AND s.state = 'rejected'
+          AND s.other_id = greatest(m.survivor_id, m.merged_id)
+        """,
+        merge_id,
+    )
+
+
 async def reject(
     connection: Connection, workspace_id: UUID, one_id: UUID, other_id: UUID, *, rule: str, by: str
 ) -> None:
@@ -205,7 +276,7 @@ async def follow_merge(connection: Connection, survivor_id: UUID, merged_id: UUI
         """
         UPDATE suggestions SET state = 'stale', decided_at = now()
         WHERE (one_id = $1 OR other_id = $1) AND state = 'open'
-        RETURNING workspace_id, one_id, other_id, rule, score, reasons
+        RETURNING workspace_id, one_id, other_id, rule, score, reasons, model_score
         """,
         merged_id,
     )
@@ -219,4 +290,5 @@ async def follow_merge(connection: Connection, survivor_id: UUID, merged_id: UUI
             rule=row["rule"],
             reasons=row["reasons"],
             score=row["score"],
+            model_score=row["model_score"],
         )

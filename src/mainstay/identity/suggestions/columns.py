@@ -44,7 +44,7 @@ class Frequencies:
     """
 
     total: int = 0
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    counts: dict[str, Mapping[str, int]] = field(default_factory=dict)
     initials: dict[str, dict[str, int]] = field(default_factory=dict)
     words: dict[str, int] = field(default_factory=dict)
 

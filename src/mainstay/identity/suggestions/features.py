@@ -30,6 +30,9 @@ FEATURES = (
 EQUAL, NICKNAME, INITIAL, TYPO, SIMILAR, DIFFERENT, MISSING = 6.0, 5.0, 4.0, 3.0, 2.0, 0.0, -1.0
 """How two parts of a name stand to each other."""
 
+SUFFIXES_DIFFER = -2.0
+"""What the feature ``suffix`` says of Jr and Sr; 0 where only one has a suffix."""
+
 Matrix = NDArray[np.float32]
 Places = NDArray[np.int64]
 _Measure = Callable[[NDArray[np.object_], NDArray[np.object_]], Floats]
@@ -237,7 +240,7 @@ class _Pairs:
         one, other = self.codes("email")
         alias, local, domain = (np.equal(*self.codes(name)) for name in ("alias", "local", "domain"))
         relation = np.select([~given, email == 1, alias, local, domain], [MISSING, 4.0, 3.0, 2.0, 1.0], 0.0)
-        roles = np.maximum(*self.codes("role")) > 0
+        roles = np.maximum(*self.codes("weak")) > 0
         lengths = self.columns.derive("local", "length", len)
         local_one, local_other = self.codes("local")
         return {

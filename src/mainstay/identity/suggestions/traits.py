@@ -67,7 +67,11 @@ _MONTH_FIRST = frozenset({"", "US", "CA", "PH"})
 
 
 class Traits(NamedTuple):
-    """A contact folded; "" where it says nothing. ``name`` holds the words of the whole name, sorted."""
+    """A contact folded; "" where it says nothing.
+
+    ``name`` holds the words of the whole name, sorted; ``weak`` is set where the e-mail names nobody: a role mailbox,
+    a blocked value, no address at all.
+    """
 
     first: str = ""
     middle: str = ""
@@ -78,7 +82,7 @@ class Traits(NamedTuple):
     alias: str = ""
     local: str = ""
     domain: str = ""
-    role: str = ""
+    weak: str = ""
     phone: str = ""
     company: str = ""
     address: str = ""
@@ -99,13 +103,13 @@ def read(record: Mapping[str, str], region: str) -> Traits:
     company = _company(_given(record.get("company")))
     first_raw, last_raw = _given(record.get("first_name")), _given(record.get("last_name"))
     full_raw = _given(record.get("full_name"))
-    if not first_raw and full_raw and last_raw in {"", full_raw} and "," not in full_raw and not company:
+    if not first_raw and full_raw and last_raw in {"", full_raw} and not company:
         first, middle, last, suffix, company = _of_full_name(full_raw)
     elif full_raw and not (first_raw and last_raw):
         first, middle, last, suffix = _whole_name(full_raw)
     else:
         first, middle, last, suffix = _name(first_raw, last_raw)
-    email, alias, local, domain, role = _email(_given(record.get("email")))
+    email, alias, local, domain, weak = _email(_given(record.get("email")))
     house, road, street = _street(_given(record.get("street")))
     return Traits(
         first,
@@ -117,7 +121,7 @@ def read(record: Mapping[str, str], region: str) -> Traits:
         alias,
         local,
         domain,
-        role,
+        weak,
         _phone(_given(record.get("phone")), region),
         company,
         f"{house} {road}" if house and road else "",
@@ -203,17 +207,17 @@ def _country(text: str) -> str:
 
 
 def _email(raw: str) -> tuple[str, str, str, str, str]:
-    if not raw:
+    if "@" not in raw:
         return "", "", "", "", ""
     read_ = normalise_email(raw)
-    # What is no address still tells two slips of one hand from two people.
-    email = read_.canonical if read_.status is Status.VALID else raw.strip().lower()
+    # What is no address is still compared, but names nobody.
+    email = read_.canonical or raw.lower()
     local, _, domain = email.rpartition("@")
     bare = local.partition("+")[0]
     alias = (
         read_.alias_key or f"{bare.replace('.', '') if domain in {'gmail.com', 'googlemail.com'} else bare}@{domain}"
     )
-    return email, alias, bare, domain, "" if read_.identifying or read_.status is not Status.VALID else "role"
+    return email, alias, bare, domain, "" if read_.identifying and read_.canonical else "weak"
 
 
 def _phone(raw: str, region: str) -> str:

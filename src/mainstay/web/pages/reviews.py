@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from mainstay.errors import PermanentError
-from mainstay.insight import find_suggestion, has_choice, list_decided, list_suggestions, review
+from mainstay.insight import find_suggestion, has_choice, learned_from, list_decided, list_suggestions, review
 from mainstay.web.pages.merging import merging_too, side_of
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
@@ -45,6 +45,7 @@ async def _reviews(
             if shown
             else (),
             following=following,
+            decisions=await learned_from(page.connection, workspace_id),
             last=decided if decided and decided.state in {"accepted", "rejected"} else None,
             refusal=refusal,
         )

@@ -83,22 +83,28 @@ CREATE TABLE contacts (
     updated_at      timestamptz NOT NULL
 ) WITH (fillfactor = 85);
 CREATE INDEX contacts_by_workspace ON contacts (workspace_id, id DESC) WHERE merged_into IS NULL AND deleted_at IS NULL;
-CREATE INDEX contacts_by_name ON contacts (workspace_id, lower(last_name) text_pattern_ops, lower(first_name))
+CREATE INDEX contacts_by_name ON contacts
+    (workspace_id, lower(last_name) text_pattern_ops, lower(first_name) text_pattern_ops)
     WHERE merged_into IS NULL AND deleted_at IS NULL;
-CREATE INDEX contacts_by_first_name ON contacts (workspace_id, lower(first_name) text_pattern_ops)
+CREATE INDEX contacts_by_first_name ON contacts
+    (workspace_id, lower(first_name) text_pattern_ops, lower(last_name) text_pattern_ops)
     WHERE merged_into IS NULL AND deleted_at IS NULL;
+CREATE INDEX contacts_by_employer ON contacts (workspace_id, lower(last_name), lower(company) text_pattern_ops)
+    WHERE company <> '' AND merged_into IS NULL AND deleted_at IS NULL;
 CREATE INDEX contacts_by_short_id ON contacts (workspace_id, right(id::text, 8) text_pattern_ops);
 CREATE INDEX contacts_by_survivor ON contacts (merged_into) WHERE merged_into IS NOT NULL;
 
 -- contact_id is the contact that an identifier names now, home_id the one that it came to first: undoing a merge takes it
 -- back there. One contact owns an e-mail or a phone, but for a phone that people of different names share; what does not
--- identify (a role mailbox, a blocked value) is kept and found, and names nobody.
+-- identify (a role mailbox, a blocked value) is kept and found, and names nobody. No foreign keys to contacts: two look-ups
+-- and two row locks an identifier, a fifth of what a bulk import costs here, for rows that identity alone writes, in the
+-- transaction of their contact, and contacts are never removed. `mainstay contacts check` looks for orphans.
 CREATE TABLE identifiers (
     workspace_id  uuid NOT NULL,
     kind          text NOT NULL CHECK (kind IN ('email', 'phone')),
     value         text NOT NULL,
-    home_id       uuid NOT NULL REFERENCES contacts,
-    contact_id    uuid NOT NULL REFERENCES contacts,
+    home_id       uuid NOT NULL,
+    contact_id    uuid NOT NULL,
     standing      text NOT NULL CHECK (standing IN ('owner', 'shared', 'weak')) CHECK (standing <> 'shared' OR kind = 'phone'),
     alias_key     text NOT NULL DEFAULT '',
     source        text NOT NULL,
@@ -173,6 +179,7 @@ CREATE TABLE merges (
 CREATE INDEX merges_by_survivor ON merges (survivor_id, id);
 CREATE INDEX merges_by_merged ON merges (merged_id, id);
 CREATE UNIQUE INDEX merges_standing ON merges (merged_id) WHERE undone_at IS NULL;
+CREATE INDEX merges_of_a_dedupe ON merges (workspace_id, rule, id) WHERE rule LIKE 'dedupe %';
 
 -- Two contacts that may be one person. one_id is the lower id. A rejected pair stays rejected.
 CREATE TABLE suggestions (
@@ -183,6 +190,8 @@ CREATE TABLE suggestions (
     state         text NOT NULL CHECK (state IN ('open', 'accepted', 'rejected', 'stale')),
     rule          text NOT NULL,
     score         double precision NOT NULL DEFAULT 0,
+    -- What the shipped model said, before the workspace's own decisions refined it; NULL where no model has judged.
+    model_score   double precision,
     reasons       jsonb NOT NULL DEFAULT '[]',
     opened_at     timestamptz NOT NULL,
     decided_at    timestamptz,
@@ -194,6 +203,33 @@ CREATE INDEX suggestions_open ON suggestions (workspace_id, score DESC, id DESC)
 CREATE INDEX suggestions_by_short_id ON suggestions (workspace_id, right(id::text, 8) text_pattern_ops);
 CREATE INDEX suggestions_by_other ON suggestions (other_id);
 CREATE INDEX suggestions_decided ON suggestions (workspace_id, decided_at DESC) WHERE state IN ('accepted', 'rejected');
+
+-- Contacts that were written and are still to be compared with the others. One row for each write, not for each contact:
+-- a write never waits for the comparing of the one before, and is compared itself even when it comes in the midst of that.
+CREATE TABLE to_compare (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id  uuid NOT NULL,
+    contact_id    uuid NOT NULL
+);
+
+-- How often names, employers and places occur in a book, from a sample where it is large. total is the number of contacts
+-- then, compared how many were compared since.
+CREATE TABLE book_frequencies (
+    workspace_id  uuid PRIMARY KEY REFERENCES workspaces,
+    total         bigint NOT NULL,
+    counts        jsonb NOT NULL,
+    compared      bigint NOT NULL DEFAULT 0,
+    at            timestamptz NOT NULL
+);
+
+-- What a workspace's decisions have taught: a suggestion's log odds are intercept + slope * the shipped model's.
+CREATE TABLE learned_from_reviews (
+    workspace_id  uuid PRIMARY KEY REFERENCES workspaces,
+    slope         double precision NOT NULL,
+    intercept     double precision NOT NULL,
+    decisions     integer NOT NULL,
+    at            timestamptz NOT NULL
+);
 
 -- What is left of a deleted contact: digests of its identifiers, so that a do-not-contact outlives it and an older write
 -- does not bring it back.
