@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import (
     SUPPORTED_REGIONS,
@@ -157,7 +157,9 @@ def test_each_region_dials_its_way(raw: str, region: str, canonical: str) -> Non
         ("555-0147", "US", Reason.NO_SUCH_NUMBER), ("12", "US", Reason.NO_SUCH_NUMBER), ("911",
         "US", Reason.NO_SUCH_NUMBER),
         ("000-000-0000", "US", Reason.NO_SUCH_NUMBER), ("123-456-7890", "US", Reason.NO_SUCH_NUMBER),
-        ("+999123", "US", Reason.NO_SUCH_NUMBER), ("+1 312 555 01477", "US", Reason.NO_SUCH_NUMBER),
+        ("+999123", "US", Reason.NO_SUCH_NUMBER),
+        ("+0628123456", "", Reason.NO_SUCH_NUMBER), ("00113101236", "CA", Reason.NO_SUCH_NUMBER),
+        ("+1 312 555 01477", "US", Reason.NO_SUCH_NUMBER),
         ("+1 312 555 014", "US", Reason.NO_SUCH_NUMBER), ("442079460018", "US", Reason.NO_SUCH_NUMBER),
         ("1 55 1234 5678", "MX", Reason.NO_SUCH_NUMBER), ("+52 2 55 1234 5678", "MX", Reason.NO_SUCH_NUMBER),
         ("1-800-FLOWERSHOPS", "US", Reason.NO_SUCH_NUMBER),
@@ -214,6 +216,7 @@ def dialled(draw: st.DrawFn) -> tuple[str, str]:
     return digits, draw(st.sampled_from([region, region, "US", "GB", "DE", "MX", "BR"]))
 
 
+@settings(max_examples=500)
 @given(dialled(), st.sampled_from(["", "+"]))
 def test_the_compiled_plans_answer_as_the_library(given_number: tuple[str, str], plus: str) -> None:
     digits, region = given_number

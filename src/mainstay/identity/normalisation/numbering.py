@@ -41,6 +41,7 @@ class _Plan:
     prefix: _Match | None
     is_rewritten: bool
     general: _Match
+    lengths: frozenset[int]
     areas: tuple[_Area, ...]
 
 
@@ -75,7 +76,8 @@ def _read_dialled(digits: str, plan: _Plan) -> str | None:
             return None
         without = digits[prefix.end() :]
         if _is_given_out(plan, without):
-            return f"+{plan.code}{without}"
+            # A number that is dialled only within its area keeps its prefix, and is none then.
+            return f"+{plan.code}{without}" if len(without) in plan.lengths else None
     elif _is_given_out(plan, digits):
         return f"+{plan.code}{digits}"
     # What begins like the country's own code may be read without it; Mexico has rules of ours.
@@ -119,6 +121,8 @@ _BY_DIGITS: dict[str, _Plan] = {}
 
 
 def _find_plan(digits: str) -> _Plan | None:
+    if digits.startswith("0"):
+        return None
     for length in (1, 2, 3):
         regions = COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length]))
         if regions is not None:
@@ -144,6 +148,7 @@ def _plan_of(region: str) -> _Plan | None:
             prefix=re.compile(prefix).match if prefix else None,
             is_rewritten=bool(metadata.national_prefix_transform_rule),
             general=re.compile(_general(metadata).national_number_pattern or "(?!)").fullmatch,
+            lengths=frozenset(_general(metadata).possible_length),
             areas=_areas(metadata.country_code),
         )
     return _BY_REGION[region]
