@@ -242,7 +242,7 @@ def of_workspace(text: str) -> str:
                 "sources.a",
                 (
                     'map has no target "emial". Did you mean "email"? Targets: email, phone, name, first_name, '
-                    "last_name, company, source, tags and custom.KEY."
+                    "last_name, company, source, tags, occurred_at, do_not_contact, consent and custom.KEY."
                 ),
                 "",
             ),

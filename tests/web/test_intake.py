@@ -174,7 +174,7 @@ async def test_too_large_is_413_declared_or_not(client: Client) -> None:
 async def test_malformed_is_422_with_the_reason_and_is_kept(client: Client) -> None:
     status, _, body = await client.send("/in/acme/website", json={"name": "Sarah"})
     assert status == 422
-    assert "no e-mail, phone or name was found" in body["detail"]
+    assert "neither an e-mail address nor a phone number" in body["detail"]
     assert await client.count(f"deliveries WHERE id = '{body['delivery']}' AND state = 'rejected'") == 1
     assert await client.count("runs") == 0
 

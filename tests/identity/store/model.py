@@ -219,7 +219,7 @@ class Model:
             matched_by = phone
             shares = bool(by_phone) and target is None
         if target is not None and matched_by is not None:
-            home = next(h for h, how in self.owned[matched_by].items() if how != "weak" and self.root(h) == target)
+            home = min(h for h, how in self.owned[matched_by].items() if how != "weak" and self.root(h) == target)
 
         merged: list[UUID] = []
         opened = 0

@@ -224,10 +224,9 @@ class Writing:
             EMAIL: (workspace_id, EMAIL, person.email),
         }
         key = matched.get(rule, (workspace_id, PHONE, person.phone))
-        for owner in self._owners.get(key, ()):
-            if owner.contact_id == contact_id:
-                return owner.home_id
-        return contact_id
+        homes = [owner.home_id for owner in self._owners.get(key, ()) if owner.contact_id == contact_id]
+        # A phone that people shared before they were merged has several: the oldest, whatever order they are read in.
+        return min(homes, default=contact_id)
 
     async def _cross(
         self,
