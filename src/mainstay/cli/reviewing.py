@@ -231,8 +231,15 @@ def _list(options: Options, state: str, limit: int) -> None:
         return
     table(
         [Column("id"), Column("sure", right=True), Column("one"), Column("other"), Column("why", grows=True)],
-        [(identifier(row.id), f"{row.score:.0%}", *_both(row), "; ".join(map(str, row.reasons))) for row in rows],
+        [(identifier(row.id), _sure(row), *_both(row), "; ".join(map(str, row.reasons))) for row in rows],
     )
+
+
+def _sure(row: SuggestionRow) -> str:
+    from mainstay.insight.suggestions import probability
+
+    sure = probability(row.rule, row.score)
+    return "" if sure is None else f"{sure:.0%}"
 
 
 def _both(row: SuggestionRow) -> tuple[Any, Any]:

@@ -134,8 +134,8 @@ async def person_detail(connection: Connection, workspace_id: UUID, contact_id: 
     group = await group_of(connection, contact.id)
     elsewhere = await connection.fetch(
         """
-        SELECT connection, external_id FROM crosswalk
-        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2) AND external_id IS NOT NULL
+        SELECT connection, external_id FROM record_ids
+        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2)
         ORDER BY connection, external_id
         """,
         workspace_id,
@@ -188,7 +188,7 @@ async def person_elsewhere(
     row = await connection.fetchrow(
         """
         SELECT * FROM contacts WHERE workspace_id = $1 AND deleted_at IS NULL AND id = (
-            SELECT surviving(record_id) FROM crosswalk
+            SELECT surviving(record_id) FROM record_ids
             WHERE workspace_id = $1 AND connection = $2 AND record_type = 'contact' AND external_id = $3)
         """,
         workspace_id,
