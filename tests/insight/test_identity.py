@@ -11,7 +11,9 @@ from mainstay import insight
 from mainstay.db import Pool, acquire
 from mainstay.errors import PermanentError
 from mainstay.insight import ContactChange, ContactDetail, Count
+from mainstay.insight.people import person_detail, person_elsewhere
 from mainstay.model import short_id
+from mainstay.records import Adopted, link
 from tests.insight.seed import Seed
 from tests.web.pages_backend import PagesBackend
 from tests.web.people import NOW, People
@@ -368,3 +370,16 @@ async def test_more_than_a_hundred_reviews_are_not_counted(seed: Seed) -> None:
     waiting = await insight.suggestions_waiting(seed.connection, seed.workspace_id)
 
     assert (waiting, str(waiting)) == (Count(99, is_more=True), "99+")
+
+
+async def test_programs_are_told_every_id_that_a_system_has_for_a_contact(people: People) -> None:
+    contact = await people.say(email="two@records.example", name="Two Records")
+    async with acquire(people.backend.pool) as connection, connection.transaction():
+        for external_id in ("x1", "x2"):
+            await link(connection, [(Adopted(people.card.id, contact, "ghl", external_id), contact)])
+        found = await person_detail(connection, people.card.id, contact)
+        elsewhere = await person_elsewhere(connection, people.card.id, "ghl", "x2")
+
+    assert found is not None
+    assert found.external_ids == (("ghl", "x1"), ("ghl", "x2"))
+    assert [each.id for each in elsewhere] == [contact]
