@@ -35,7 +35,7 @@ from mainstay.watch.alert import Route
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
-    from mainstay.engine.steps import Clock
+    from mainstay.engine.history import Clock
     from mainstay.settings.schema import IdentityTable
     from mainstay.settings.stack import Stack
 

@@ -14,7 +14,8 @@ from uuid import UUID
 import pytest
 
 from mainstay.engine.failure import describe_failure
-from mainstay.engine.steps import Parked, StepRunner
+from mainstay.engine.history import Parked
+from mainstay.engine.steps import StepRunner
 from mainstay.errors import (
     DatabaseUnavailableError,
     FencedError,

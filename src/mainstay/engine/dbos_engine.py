@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUEUE = "executions"
+BACKFILL = "backfill"
 EXECUTION = "mainstay.execution.v1"
 APP_VERSION = "1"
 POLL_SECONDS = 0.05
@@ -66,9 +67,15 @@ def migrate_engine(dsn: str) -> None:
     DBOS(config=_config(dsn, "migration", migrate=True))
     try:
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=32, polling_interval_sec=POLL_SECONDS)
+        _register_queues()
     finally:
         DBOS.destroy(destroy_registry=True)
+
+
+def _register_queues() -> None:
+    DBOS.register_queue(QUEUE, worker_concurrency=32, polling_interval_sec=POLL_SECONDS)
+    # Slots of its own, and few: what may take its time must not stand in the way of a fresh lead.
+    DBOS.register_queue(BACKFILL, worker_concurrency=4, polling_interval_sec=0.2)
 
 
 def _quiet() -> None:
@@ -110,7 +117,7 @@ class Worker:
     @staticmethod
     def _launch() -> None:
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=32, polling_interval_sec=POLL_SECONDS)
+        _register_queues()
 
     async def _drive(self, execution_id: str) -> None:
         """Drive an execution; while the database is away, wait for it instead of failing."""
@@ -221,7 +228,7 @@ class Worker:
         async with acquire(self._pool) as connection, connection.transaction():
             rows = await connection.fetch(
                 """
-                SELECT runs.id, runs.execution_id FROM runs
+                SELECT runs.id, runs.execution_id, runs.lane FROM runs
                 LEFT JOIN dbos.workflow_status AS entry ON entry.workflow_uuid = runs.execution_id
                 WHERE runs.state IN ('queued', 'running', 'waiting')
                   AND (runs.state <> 'waiting' OR runs.wake_at < now() - interval '1 minute')
@@ -236,9 +243,10 @@ class Worker:
                 execution_id = f"adopted-{times}-{new_id()}"
                 await connection.execute("UPDATE runs SET execution_id = $2 WHERE id = $1", row["id"], execution_id)
                 await connection.execute(
-                    "SELECT enqueue_execution($1, now() + nullif(make_interval(secs => $2), interval '0'))",
+                    "SELECT enqueue_execution($1, now() + nullif(make_interval(secs => $2), interval '0'), $3)",
                     execution_id,
                     _adoption_delay(times),
+                    row["lane"],
                 )
         if rows:
             log.warning("enqueued %d runs again that no queue entry would have driven", len(rows))
@@ -251,8 +259,10 @@ def _adoption_delay(times: int) -> float:
 
 def _resume(worker_id: str) -> int:
     pending = DBOS.list_workflows(status="PENDING", executor_id=worker_id, load_input=False, load_output=False)
-    if pending:
-        DBOS.resume_workflows([entry.workflow_id for entry in pending], queue_name=QUEUE)
+    for queue in (QUEUE, BACKFILL):
+        ids = [entry.workflow_id for entry in pending if (entry.queue_name or QUEUE) == queue]
+        if ids:
+            DBOS.resume_workflows(ids, queue_name=queue)
     return len(pending)
 
 

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.engine.failure import WORKFLOW, describe_failure
-from mainstay.engine.steps import Clock, OpenHttp, Parked, StepRunner
+from mainstay.engine.history import Clock, OpenHttp, Parked
+from mainstay.engine.steps import StepRunner
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
 from mainstay.model import RunState
 from mainstay.runs import Claimed, Progress, Settlement, claim_execution, recheck_wait, settle

@@ -4,7 +4,7 @@ from mainstay.model.contact import Contact, Submission
 from mainstay.model.delivery import Delivery, RawRequest
 from mainstay.model.event import Event
 from mainstay.model.ids import first_id_at, new_id, short_id
-from mainstay.model.run import Attempt, AttemptState, Run, RunState
+from mainstay.model.run import Attempt, AttemptState, Lane, Run, RunState
 
 __all__ = [
     "Attempt",
@@ -12,6 +12,7 @@ __all__ = [
     "Contact",
     "Delivery",
     "Event",
+    "Lane",
     "RawRequest",
     "Run",
     "RunState",

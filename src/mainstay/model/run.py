@@ -21,6 +21,13 @@ class RunState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Lane(StrEnum):
+    """What goes first: somebody who waits for an answer, or what may take its time."""
+
+    LEAD = "lead"
+    BACKFILL = "backfill"
+
+
 class AttemptState(StrEnum):
     """How one try of a step ended."""
 
@@ -36,7 +43,8 @@ class Run:
 
     ``execution_id`` names the queue entry that may drive it; ``claim`` the fence of whoever drives it now.
     ``taken_over`` is True when an earlier driver died in the middle, so that the first unrecorded step may already
-    have reached its vendor.
+    have reached its vendor. ``parent_id`` is the run that began it and waits for it, ``deadline_at`` when it fails if
+    it has not ended.
     """
 
     id: UUID
@@ -50,6 +58,9 @@ class Run:
     contact_id: UUID | None = None
     created_at: datetime | None = None
     taken_over: bool = False
+    lane: Lane = Lane.LEAD
+    parent_id: UUID | None = None
+    deadline_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

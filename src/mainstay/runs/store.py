@@ -12,7 +12,7 @@ from uuid import UUID
 from mainstay.db import acquire, storable
 from mainstay.db.tallies import add_tallies
 from mainstay.errors import FencedError
-from mainstay.model import Attempt, AttemptState, Run, RunState, new_id
+from mainstay.model import Attempt, AttemptState, Lane, Run, RunState, new_id
 from mainstay.runs.waits import Wait, add_waits, awake_already, take_waits
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ _ENDED = {RunState.DONE, RunState.FAILED, RunState.CANCELLED}
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to be: ``input`` is JSON-able; ``execution_id`` the queue entry that will drive it."""
+    """A run to be: ``input`` is JSON-able; ``execution_id`` the queue entry that will drive it.
+
+    ``parent_id`` and ``deadline_at`` as in :class:`mainstay.model.Run`.
+    """
 
     id: UUID
     workspace_id: UUID
@@ -33,6 +36,9 @@ class NewRun:
     delivery_id: UUID | None = None
     event_id: UUID | None = None
     contact_id: UUID | None = None
+    lane: Lane = Lane.LEAD
+    parent_id: UUID | None = None
+    deadline_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Claimed:
 class Settlement:
     """What becomes of a run: an end, or a wait until ``wake_at`` (None: until something wakes it).
 
-    ``waits`` are the waits for events that begin with it.
+    ``waits`` are the waits for events that begin with it; ``result`` is what a workflow that is done returned.
     """
 
     state: RunState
@@ -62,6 +68,7 @@ class Settlement:
     fate: str = ""
     error: str = ""
     waits: tuple[Wait, ...] = ()
+    result: Any = None
 
 
 Hook = Callable[["Connection", Run, Settlement], Awaitable[None]]
@@ -91,8 +98,8 @@ async def add_runs(
     await connection.executemany(
         """
         INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, delivery_id, event_id, contact_id,
-                          created_at, claim, started_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                          created_at, claim, started_at, lane, parent_id, deadline_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         """,
         [
             (
@@ -108,6 +115,9 @@ async def add_runs(
                 now,
                 claims[r.id] if claims else None,
                 now if claims else None,
+                r.lane,
+                r.parent_id,
+                r.deadline_at,
             )
             for r in runs
         ],
@@ -192,7 +202,8 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
     await connection.executemany(
         """
         UPDATE runs SET state = $2, wake_at = $3, waiting_for = $4, failed_step = $5, fate = $6, error = $7,
-               retries = retries + $8, finished_at = $9, execution_id = coalesce($10, execution_id), claim = NULL
+               retries = retries + $8, finished_at = $9, execution_id = coalesce($10, execution_id), claim = NULL,
+               result = $11
         WHERE id = $1
         """,
         [
@@ -207,6 +218,7 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
                 sum(attempt.state is AttemptState.RETRY for attempt in item.attempts),
                 now if new.state in _ENDED else None,
                 next_execution.get(run.id),
+                new.result,
             )
             for run, new, item in settled
         ],
@@ -216,9 +228,9 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
         awake = await awake_already(connection, [run.id for run, _, _ in parked])
         # A wait without an end is not enqueued: what wakes it will do that.
         await connection.executemany(
-            "SELECT enqueue_execution($1, $2)",
+            "SELECT enqueue_execution($1, $2, $3)",
             [
-                (execution_id, None if run.id in awake else new.wake_at)
+                (execution_id, None if run.id in awake else new.wake_at, run.lane)
                 for run, new, execution_id in parked
                 if new.wake_at is not None or run.id in awake
             ],
@@ -330,6 +342,9 @@ def _run(row: Row, *, taken_over: bool) -> Run:
         contact_id=row["contact_id"],
         created_at=row["created_at"],
         taken_over=taken_over,
+        lane=Lane(row["lane"]),
+        parent_id=row["parent_id"],
+        deadline_at=row["deadline_at"],
     )
 
 

@@ -388,7 +388,16 @@ CREATE TABLE runs (
     created_at    timestamptz NOT NULL,
     started_at    timestamptz,
     finished_at   timestamptz,
-    handled_at    timestamptz
+    handled_at    timestamptz,
+    lane          text NOT NULL DEFAULT 'lead' CHECK (lane IN ('lead', 'backfill')),
+    -- Runs of one workflow and key do not overlap: those that come later are behind until their turn comes.
+    key           text NOT NULL DEFAULT '',
+    is_behind     boolean NOT NULL DEFAULT false,
+    -- The connection at whose gate it waits.
+    held_at       text NOT NULL DEFAULT '',
+    parent_id     uuid,
+    deadline_at   timestamptz,
+    result        jsonb
 );
 CREATE INDEX runs_by_workspace ON runs (workspace_id, id DESC);
 CREATE INDEX runs_by_workflow ON runs (workspace_id, workflow, id DESC);
@@ -398,6 +407,11 @@ CREATE INDEX runs_by_contact ON runs (contact_id, id DESC);
 CREATE INDEX runs_by_delivery ON runs (delivery_id);
 CREATE INDEX runs_by_incident ON runs (incident_id, id DESC) WHERE incident_id IS NOT NULL;
 CREATE INDEX runs_by_short_id ON runs (workspace_id, right(id::text, 8) text_pattern_ops);
+
+CREATE INDEX runs_by_key ON runs (workspace_id, workflow, key, id)
+    WHERE key <> '' AND state IN ('queued', 'running', 'waiting');
+CREATE INDEX runs_held ON runs (workspace_id, held_at, lane DESC, id) WHERE held_at <> '';
+CREATE INDEX runs_by_parent ON runs (parent_id) WHERE parent_id IS NOT NULL;
 
 CREATE TABLE attempts (
     workspace_id  uuid NOT NULL,
@@ -416,6 +430,8 @@ CREATE TABLE attempts (
     duration_ms   integer NOT NULL DEFAULT 0,
     next_at       timestamptz,
     repeated      boolean NOT NULL DEFAULT false,
+    -- Of a repeat: how it was made sure that the effect is not there twice.
+    guard         text NOT NULL DEFAULT '',
     asked         integer NOT NULL DEFAULT 0,
     PRIMARY KEY (run_id, step, number)
 );
@@ -497,12 +513,12 @@ CREATE TABLE sessions (
 );
 
 -- The queue, as the stages see it: one name, so that SQL elsewhere does not know which engine carries it.
-CREATE FUNCTION enqueue_execution(execution_id text, wake_at timestamptz) RETURNS void
+CREATE FUNCTION enqueue_execution(execution_id text, wake_at timestamptz, lane text DEFAULT 'lead') RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM dbos.enqueue_workflow(
         workflow_name => 'mainstay.execution.v1',
-        queue_name => 'executions',
+        queue_name => CASE lane WHEN 'lead' THEN 'executions' ELSE 'backfill' END,
         positional_args => ARRAY[to_json(execution_id)],
         workflow_id => execution_id,
         app_version => '1',

@@ -1,0 +1,180 @@
+"""What is recorded of a run: it gives back what was done before, and takes down what is new, in the order of steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from uuid import UUID
+
+from mainstay.errors import (
+    DatabaseUnavailableError,
+    FencedError,
+    WorkflowError,
+)
+from mainstay.model import Attempt, AttemptState, Run, RunState
+from mainstay.runs import Claimed, Progress, Settlement
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+    from mainstay.kit import Http
+
+Clock = Callable[[], datetime]
+Record = Callable[[Progress], Awaitable[None]]
+OpenHttp = Callable[[UUID, str, str], "Http"]
+
+Raised = TypeVar("Raised", bound=Exception)
+
+
+class Parked(BaseException):
+    """Unwinds a workflow whose run goes on later. Not an Exception: a workflow's own ``except`` must not catch it."""
+
+    def __init__(self, settlement: Settlement) -> None:
+        super().__init__(settlement.waiting_for)
+        self.settlement = settlement
+
+
+class History:
+    """The history of one run, in the order in which its steps are asked for.
+
+    A finished step is kept in memory and written together with the next step's start or the run's end, one commit
+    instead of two; while another step is in flight it is written at once.
+
+    Attributes:
+        run: the run.
+        known: see :class:`mainstay.runs.Claimed`.
+        is_settled: set by a program that records its run's end itself, together with other writes.
+        rechecks: called right after a wait was recorded, to see what came in between.
+        stopped: why this worker may not go on (it lost the run, or the database is away); nothing of the run may be
+            recorded any more, even if the workflow's own code caught the error.
+    """
+
+    def __init__(self, claimed: Claimed, *, record: Record, clock: Clock) -> None:
+        self.run: Run = claimed.run
+        self.known = claimed.known
+        self.clock = clock
+        self._record = record
+        self._recorded: dict[int, list[Attempt]] = {}
+        for attempt in claimed.attempts:
+            self._recorded.setdefault(attempt.step, []).append(attempt)
+        self._waits = claimed.waits
+        self._asked = 0
+        self._home = asyncio.current_task()
+        self._branches: set[asyncio.Task[Any]] = set()
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._parked: Settlement | None = None
+        self._unwritten: list[Attempt] = []
+        self._raised: list[tuple[Exception, int]] = []
+        self.is_settled = False
+        self.rechecks: list[Callable[[Connection], Awaitable[None]]] = []
+        self.stopped: FencedError | DatabaseUnavailableError | None = None
+
+    @property
+    def is_resumed(self) -> bool:
+        """True when something of this run was recorded before."""
+        return bool(self._recorded or self._waits or self.run.taken_over)
+
+    @property
+    def unwritten(self) -> tuple[Attempt, ...]:
+        """The attempts that are not yet written, left in place: the transaction that writes them may be repeated."""
+        return tuple(self._unwritten)
+
+    def take_unwritten(self) -> tuple[Attempt, ...]:
+        """Return the attempts that are not yet written; the caller writes them."""
+        unwritten, self._unwritten = tuple(self._unwritten), []
+        return unwritten
+
+    def step_of(self, error: BaseException | None) -> int | None:
+        """Return the number of the step whose failure ended the run: ``error`` itself, or what led to it."""
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            for raised, step in self._raised:
+                if raised is error:
+                    return step
+            error = error.__cause__ or error.__context__
+        return None
+
+    async def close(self) -> Settlement | None:
+        """Wait for steps still in flight (a workflow may run several at once); return the earliest wait, if any."""
+        self._parked = self._parked or Settlement(RunState.WAITING)
+        while self._in_flight:
+            self._idle.clear()
+            await self._idle.wait()
+        return self._parked if self._parked.waiting_for else None
+
+    async def count_out(self, attempt: Awaitable[Any]) -> Any:
+        try:
+            return await attempt
+        finally:
+            self._in_flight -= 1
+            self._idle.set()
+
+    async def write(self, *further: Attempt) -> None:
+        """Record what is not yet written, and ``further`` attempts."""
+        try:
+            await self._record(Progress(self.run, (*self.take_unwritten(), *further)))
+        except (FencedError, DatabaseUnavailableError) as error:
+            self.stopped = error
+            raise
+
+    def note(self, error: Raised, step: int) -> Raised:
+        """Remember which step an error comes from."""
+        self._raised.append((error, step))
+        return error
+
+    def park_run(self, settlement: Settlement, attempt: Attempt | None = None) -> NoReturn:
+        if attempt is not None:
+            self._unwritten.append(attempt)
+        earlier = self._parked
+        if (
+            earlier is None
+            or not earlier.waiting_for
+            or (settlement.wake_at is not None and (earlier.wake_at is None or settlement.wake_at < earlier.wake_at))
+        ):
+            self._parked = replace(settlement, waits=(*(earlier.waits if earlier else ()), *settlement.waits))
+        else:
+            self._parked = replace(earlier, waits=(*earlier.waits, *settlement.waits))
+        raise Parked(settlement)
+
+    def is_ahead(self, moment: datetime) -> bool:
+        # The queue wakes by the database's clock, which may be a hair behind this one.
+        return self.clock() < moment - timedelta(milliseconds=50)
+
+    def next_step(self, name: str) -> tuple[int, list[Attempt]]:
+        if self.stopped is not None:
+            raise self.stopped
+        if self._parked is not None:
+            raise Parked(self._parked)
+        self._require_order(asyncio.current_task())
+        self._asked += 1
+        recorded = [attempt for attempt in self._recorded.get(self._asked, []) if not attempt.is_set_aside]
+        if recorded and recorded[0].name != name:
+            message = (
+                f"step {self._asked} is {name!r} now, but this run recorded {recorded[0].name!r}: the workflow was "
+                "edited under a run that had begun. Give the edited workflow a new version, and restore the old one "
+                "to finish its runs"
+            )
+            raise WorkflowError(message)
+        return self._asked, recorded
+
+    def _require_order(self, task: asyncio.Task[Any] | None) -> None:
+        """Refuse a second step in a task beside the workflow's own: a replay would number such steps otherwise."""
+        if task is self._home or task is None:
+            return
+        if task in self._branches:
+            message = (
+                "what runs side by side (asyncio.gather, a task group) may hold one step each, as the order of several "
+                "could not be repeated after a restart. Put the steps one after the other, or gather single steps"
+            )
+            raise WorkflowError(message)
+        self._branches.add(task)
+
+    def local(self, step: int, name: str, now: datetime) -> Attempt:
+        return Attempt(self.run.id, step, name, len(self._recorded.get(step, ())) + 1, AttemptState.OK, now)
+
+    def elapsed_ms(self, started: datetime) -> int:
+        return max(0, round((self.clock() - started).total_seconds() * 1000))
