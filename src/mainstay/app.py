@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.approving import QUESTION, Approvals
 from mainstay.connectors import all_source_kinds
-from mainstay.consequences import Routing, contact_from_json
+from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
 from mainstay.db import GroupCommit, Pool, acquire, open_pool
-from mainstay.engine import Context, Driver, StepRunner, Workflow
+from mainstay.engine import Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
+from mainstay.engine.programs import Programs
 from mainstay.errors import WorkflowError
 from mainstay.identity import Policy, load_contact
 from mainstay.inbound import FILE, Journey, read
@@ -29,11 +31,14 @@ from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, Settlement, requeue
+from mainstay.runs import Settlement, requeue
+from mainstay.scheduling import Scheduler
 from mainstay.watch import ALERT, Alerter, resolve_healed, trouble_of_quarantine, trouble_of_run
 from mainstay.watch.alert import Route
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from mainstay.db import Connection
     from mainstay.engine.history import Clock
     from mainstay.settings.schema import IdentityTable
@@ -64,7 +69,8 @@ class Workspace:
         self.workflows = {declared.name: declared for declared in bundle.workflows}
         by_event: dict[str, list[str]] = {}
         for declared in bundle.workflows:
-            by_event.setdefault(declared.on, []).append(declared.name)
+            if declared.on:
+                by_event.setdefault(declared.on, []).append(declared.name)
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
         policy = policy_of(bundle.stack.identity)
@@ -152,8 +158,18 @@ class App:
         self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self)
         self.contacts = Contacts(pool, self.commit, self)
+        self.approvals = Approvals(pool, self, self.clock)
+        self.scheduler = Scheduler(pool, self, clock)
+        own = {
+            INBOUND: self.journey.program,
+            PUSH: self.pusher.program,
+            MERGE_ELSEWHERE: self.merger.program,
+            ALERT: self.alerter.program,
+            QUESTION: self.approvals.program,
+        }
+        programs = Programs(own, self)
         self.driver = Driver(
-            pool, self.commit, _Programs(self), open_http=self.open_http, on_failed=self._failed, clock=self.clock
+            pool, self.commit, programs, open_http=self.open_http, on_failed=self._failed, clock=self.clock
         )
 
     @classmethod
@@ -262,6 +278,19 @@ class App:
         hours = self.workspace(workspace_id).stack.hours
         return hours is None or hours.is_open(moment)
 
+    def next_open(self, workspace_id: UUID, moment: datetime) -> datetime:
+        """See :class:`mainstay.engine.awaiting.Calendar`."""
+        hours = self.workspace(workspace_id).stack.hours
+        return moment if hours is None else hours.next_open(moment)
+
+    def timezone(self, workspace_id: UUID) -> ZoneInfo:
+        """See :class:`mainstay.engine.awaiting.Calendar`."""
+        return self.workspace(workspace_id).stack.timezone
+
+    def workflow(self, workspace_id: UUID, name: str) -> Workflow | None:
+        """See :class:`mainstay.engine.awaiting.Calendar`."""
+        return self.workspace(workspace_id).workflows.get(name)
+
     async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
         """See :class:`mainstay.engine.context.Surroundings`."""
         if self.workspace(steps.run.workspace_id).connector(connection).is_builtin:
@@ -276,7 +305,11 @@ class App:
 
     def incident_url(self, workspace_id: UUID, incident_id: UUID) -> str:
         """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return f"{self.public_url}/w/{self.workspace(workspace_id).slug}/incidents/{incident_id}"
+        return self.page_url(workspace_id, f"incidents/{incident_id}")
+
+    def page_url(self, workspace_id: UUID, path: str) -> str:
+        """Return the address of a workspace's page."""
+        return f"{self.public_url}/w/{self.workspace(workspace_id).slug}/{path}"
 
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         """Return the address of a record in its system's own screens; empty when it has none."""
@@ -359,34 +392,3 @@ class App:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
-
-
-class _Programs(Mapping[str, Any]):
-    """What runs each workflow name: Mainstay's own, then the users'."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._own = {
-            INBOUND: app.journey.program,
-            PUSH: app.pusher.program,
-            MERGE_ELSEWHERE: app.merger.program,
-            ALERT: app.alerter.program,
-        }
-
-    def __getitem__(self, name: str) -> Any:
-        return self._own.get(name, self._user_workflow)
-
-    def __iter__(self) -> Any:
-        return iter(self._own)
-
-    def __len__(self) -> int:
-        return len(self._own)
-
-    async def _user_workflow(self, steps: StepRunner) -> Sequence[Claimed]:
-        run = steps.run
-        declared = self._app.workspace(run.workspace_id).workflows.get(run.workflow)
-        if declared is None:
-            message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
-            raise WorkflowError(message)
-        await declared.function(Context(steps, self._app, self._app.clock), contact_from_json(run.input["contact"]))
-        return ()

@@ -5,31 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from mainstay.errors import PermanentError, WorkflowError
+from mainstay.engine.awaiting import Awaiting, Calendar
+from mainstay.errors import PermanentError
 from mainstay.kit.roles import EmailMessage, Sent
 from mainstay.model import Contact
-from mainstay.model.duration import read_duration
 
 if TYPE_CHECKING:
     from mainstay.engine.steps import StepRunner
     from mainstay.kit import Http
-
-
-def duration(value: str | float | timedelta) -> timedelta:
-    """Read ``"10m"``, ``"1h 30m"``, seconds, or a timedelta."""
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, int | float):
-        return timedelta(seconds=value)
-    try:
-        return read_duration(value)
-    except ValueError as error:
-        raise WorkflowError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +39,11 @@ class RoleBinding:
 RoleCall = Callable[[str, str, Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
 
 
-class Surroundings(Protocol):
+class Surroundings(Calendar, Protocol):
     """What the composition root gives a Context."""
 
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """Return the binding of a role, or raise a WorkflowError that names the missing line of stack.toml."""
-        ...
-
-    def is_open(self, workspace_id: UUID, moment: datetime) -> bool:
-        """Tell whether the workspace's business hours include ``moment``."""
         ...
 
     async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
@@ -68,13 +51,14 @@ class Surroundings(Protocol):
         ...
 
 
-class Context:
+class Context(Awaiting):
     """Handed to every workflow. Each role call is a durable step: kept, retried, within limits, on the run's page."""
 
-    def __init__(self, steps: StepRunner, surroundings: Surroundings, now: Callable[[], datetime]) -> None:
+    _surroundings: Surroundings
+
+    def __init__(self, steps: StepRunner, surroundings: Surroundings) -> None:
         self._steps = steps
         self._surroundings = surroundings
-        self._now = now
         self.crm = CRMCalls(self._call_about)
         self.chat = ChatCalls(self._call)
         self.email = EmailCalls(self._call)
@@ -83,20 +67,6 @@ class Context:
     def run_id(self) -> UUID:
         """Id of this run."""
         return self._steps.run.id
-
-    async def sleep(self, length: str | float | timedelta) -> None:
-        """Sleep for ``"10m"``, seconds or a timedelta. Holds no worker, survives restarts."""
-        await self._steps.sleep(lambda now: now + duration(length))
-
-    async def wait_for(
-        self, event_type: str, *, contact: Contact | None = None, timeout: str | float | timedelta | None = None
-    ) -> Mapping[str, Any] | None:
-        """Wait for the next event of a type, of ``contact`` if given; None when ``timeout`` passes first."""
-        limit = duration(timeout) if timeout is not None else None
-        event: Mapping[str, Any] | None = await self._steps.wait_for(
-            event_type, contact_id=contact.id if contact else None, timeout=limit
-        )
-        return event
 
     async def step(self, name: str, function: Callable[[], Awaitable[Any]]) -> Any:
         """Run a piece of your own work once: its JSON-able result is kept and given again when the run goes on.
@@ -109,10 +79,6 @@ class Context:
             return await function()
 
         return await self._steps.step(name, call)
-
-    def open_now(self) -> bool:
-        """Tell whether the workspace is within its business hours."""
-        return self._surroundings.is_open(self._steps.run.workspace_id, self._now())
 
     async def _call(
         self,

@@ -7,20 +7,18 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
+from mainstay.engine.schedule import Schedule
 from mainstay.errors import ConfigError, Problem
 
-if TYPE_CHECKING:
-    from mainstay.engine.context import Context
-    from mainstay.model import Contact
-
-Function = Callable[["Context", "Contact"], Awaitable[None]]
+Function = Callable[..., Awaitable[Any]]
+Declared = TypeVar("Declared", bound=Function)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.v[1-9][0-9]*")
 _EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
 _EVENTS = ("contact.created", "contact.updated", "contact.submitted")
-_OWN_NAMES = ("inbound", "push", "alert")
+_OWN_NAMES = ("inbound", "push", "alert", "question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +27,8 @@ class Workflow:
 
     Attributes:
         name: versioned, ``speed_to_lead.v1``: a breaking edit needs a new version.
-        on: the event type that starts it.
-        function: the coroutine function over a Context and the contact concerned.
+        on: the event type that starts it; empty for one that a schedule, another workflow or the API starts.
+        function: the coroutine function over a Context and the contact concerned, or the tick of its schedule.
         critical: its failures alert at once.
         file: where it was declared, for messages.
         line: its line there.
@@ -42,28 +40,33 @@ class Workflow:
     critical: bool = False
     file: str = ""
     line: int = 0
+    schedule: Schedule | None = None
 
 
-def workflow(name: str, *, on: str, critical: bool = False) -> Callable[[Function], Function]:
+def workflow(
+    name: str, *, on: str | None = None, schedule: Schedule | str | None = None, critical: bool = False
+) -> Callable[[Declared], Declared]:
     """Declare a workflow: ``@workflow("speed_to_lead.v1", on="contact.created")``.
 
-    The function gets a :class:`Context` and the contact; every role call in it is a durable step.
+    The function gets a :class:`Context` and the contact; every role call in it is a durable step. With ``schedule``, a
+    :class:`Schedule` or a cron expression, it gets the :class:`Tick` instead. With neither, other workflows run it.
     """
+    by_clock = Schedule(schedule) if isinstance(schedule, str) else schedule
 
-    def declare(function: Function) -> Function:
+    def declare(function: Declared) -> Declared:
         code = inspect.unwrap(function).__code__
-        problems = _problems(name, on, function, f"{code.co_filename}:{code.co_firstlineno}")
+        problems = _problems(name, on, by_clock, function, f"{code.co_filename}:{code.co_firstlineno}")
         if problems:
             raise ConfigError(*problems)
         function.__mainstay_workflow__ = Workflow(  # type: ignore[attr-defined]
-            name, on, function, critical, code.co_filename, code.co_firstlineno
+            name, on or "", function, critical, code.co_filename, code.co_firstlineno, by_clock
         )
         return function
 
     return declare
 
 
-def _problems(name: str, on: str, function: Any, where: str) -> list[Problem]:
+def _problems(name: str, on: str | None, schedule: Schedule | None, function: Any, where: str) -> list[Problem]:
     problems = []
     if not _NAME.fullmatch(name):
         problems.append(
@@ -76,7 +79,20 @@ def _problems(name: str, on: str, function: Any, where: str) -> list[Problem]:
         )
     elif name.partition(".")[0] in _OWN_NAMES:
         problems.append(Problem(where, f'@workflow("{name}")', "this name is Mainstay's own", "choose another name"))
-    if not _EVENT.fullmatch(on):
+    if on is not None and schedule is not None:
+        problems.append(
+            Problem(
+                where,
+                f'@workflow("{name}")',
+                "it is started by an event or by the clock, not by both: it would get a contact or a tick",
+                "make two workflows; what they share can be a third, which both run: await ctx.run(...)",
+            )
+        )
+    if schedule is not None and (said := schedule.problem())[0]:
+        problems.append(Problem(where, f'@workflow("{name}", schedule=...)', *said))
+    if on is None:
+        pass
+    elif not _EVENT.fullmatch(on):
         problems.append(
             Problem(where, f'@workflow(..., on="{on}")', "an event type is noun.verb", 'for example "contact.created"')
         )

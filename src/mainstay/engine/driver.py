@@ -129,7 +129,7 @@ class Driver:
             following = await program(steps) or ()
             if steps.stopped is not None:
                 raise steps.stopped
-            settlement = None if steps.is_settled else Settlement(RunState.DONE)
+            settlement = None if steps.is_settled else Settlement(RunState.DONE, result=steps.result)
         except Parked as parked:
             settlement = await steps.close() or parked.settlement
         except FencedError:

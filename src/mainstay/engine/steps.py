@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
 from mainstay.engine.history import Clock, OpenHttp, Parked, Record
+from mainstay.engine.joining import Joining
 from mainstay.engine.retry import DEFAULT_POLICY, RetryPolicy, next_delay
-from mainstay.engine.waiting import Waiting
 from mainstay.errors import (
     DatabaseUnavailableError,
     FencedError,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Call = Callable[["Http"], Awaitable[Any]]
 
 
-class StepRunner(Waiting):
+class StepRunner(Joining):
     """Runs the steps of one run, in the order they are asked for."""
 
     def __init__(

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from mainstay.app import App, Bundle
 from mainstay.db import acquire
-from mainstay.engine.context import duration
+from mainstay.engine.awaiting import duration
 from mainstay.engine.inline import InlineEngine, VirtualClock
 from mainstay.identity import contact_of
 from mainstay.intake import Receipt
@@ -58,7 +58,7 @@ class StackUnderTest:
         self.app = app
         self.clock = clock
         self.sandbox = sandbox
-        self._engine = InlineEngine(app.pool, app.driver, clock)
+        self._engine = InlineEngine(app.pool, app.driver, clock, app.scheduler)
         self._workspace = next(iter(app.workspaces.values()))
 
     @classmethod
@@ -67,6 +67,7 @@ class StackUnderTest:
         stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), sandbox)
         clock = VirtualClock()
         app = await App.open(dsn, [Bundle(stack, tuple(load_workflows(folder)))], clock=clock, pool_size=4)
+        await app.scheduler.declare()
         return cls(app, clock, sandbox)
 
     async def close(self) -> None:

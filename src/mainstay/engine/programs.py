@@ -1,0 +1,50 @@
+"""What runs each workflow name: Mainstay's own programs, then the users' workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mainstay.engine.context import Context
+from mainstay.engine.subject import subject_of
+from mainstay.errors import WorkflowError
+
+if TYPE_CHECKING:
+    from mainstay.engine.context import Surroundings
+    from mainstay.engine.steps import StepRunner
+
+
+class Programs(Mapping[str, Any]):
+    """The program of every name: one of ``own``, else that of the user's workflow of this name."""
+
+    def __init__(self, own: Mapping[str, Any], surroundings: Surroundings) -> None:
+        self._own = own
+        self._surroundings = surroundings
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a workflow's program."""
+        return self._own.get(name, self._user_workflow)
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the names of Mainstay's own."""
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        """Count Mainstay's own."""
+        return len(self._own)
+
+    async def _user_workflow(self, steps: StepRunner) -> None:
+        run = steps.run
+        declared = self._surroundings.workflow(run.workspace_id, run.workflow)
+        if declared is None:
+            message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
+            raise WorkflowError(message)
+        subject, arguments = subject_of(run.input)
+        result = await declared.function(Context(steps, self._surroundings), subject, **arguments)
+        try:
+            steps.result = orjson.loads(orjson.dumps(result))
+        except TypeError as error:
+            message = f"{declared.function.__name__} returned what JSON cannot hold: {error}"
+            raise WorkflowError(message) from None
