@@ -16,8 +16,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mainstay.engine import Context, workflow
+    from mainstay.engine import Approval, Context, Schedule, Tick, workflow
     from mainstay.errors import (
+        ChildFailedError,
         ConfigError,
         MainstayError,
         NeedsHumanError,
@@ -30,13 +31,17 @@ if TYPE_CHECKING:
     from mainstay.model import Contact
 
 __all__ = [
+    "Approval",
+    "ChildFailedError",
     "ConfigError",
     "Contact",
     "Context",
     "MainstayError",
     "NeedsHumanError",
     "PermanentError",
+    "Schedule",
     "Sent",
+    "Tick",
     "TransientError",
     "VendorError",
     "WorkflowError",
@@ -44,9 +49,12 @@ __all__ = [
 ]
 
 _HOME = {
+    "Approval": "mainstay.engine",
     "Contact": "mainstay.model",
     "Context": "mainstay.engine",
+    "Schedule": "mainstay.engine",
     "Sent": "mainstay.kit",
+    "Tick": "mainstay.engine",
     "workflow": "mainstay.engine",
 }
 

@@ -103,9 +103,7 @@ class Scheduler:
             declared = []
             for workspace_id, workflow, schedule, zone in self._known():
                 following = next(schedule.after(now, zone), None)
-                declared.append(
-                    Declared(workspace_id, workflow, schedule.cron, zone.key, schedule.catch_up, following)
-                )
+                declared.append(Declared(workspace_id, workflow, schedule.cron, zone.key, schedule.catch_up, following))
             await declare_schedules(connection, list(self._timetable.workspaces), declared)
 
     async def fire_due(self) -> int:

@@ -137,6 +137,4 @@ async def close_ask(connection: Connection, run_id: UUID, step: int, now: dateti
     if row is None:
         return None
     is_new = row["state"] == "expired"
-    return Decision(
-        row["id"], run_id, row["state"], row["decided_by"], row["decided_at"], row["note"], is_new=is_new
-    )
+    return Decision(row["id"], run_id, row["state"], row["decided_by"], row["decided_at"], row["note"], is_new=is_new)

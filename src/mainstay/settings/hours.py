@@ -43,7 +43,6 @@ class Hours:
             for day, start, end in self.spans
         )
 
-
     def next_open(self, moment: datetime) -> datetime:
         """Return the first time from an aware ``moment`` on at which it is open, in UTC; the moment itself if it is."""
         if self.is_open(moment):

@@ -109,6 +109,39 @@ class StackUnderTest:
         """Let ``"11m"``, seconds or a timedelta pass, driving what becomes due on the way."""
         await self._engine.advance(duration(length))
 
+    async def start_at(self, moment: datetime) -> None:
+        """Put the clock to a moment before anything has happened; schedules begin there."""
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self._workspace.stack.timezone)
+        self.clock.now = moment.astimezone(UTC)
+        async with acquire(self.app.pool) as connection:
+            await connection.execute("DELETE FROM schedules WHERE workspace_id = $1", self._workspace.id)
+        await self.app.scheduler.declare()
+
+    async def advance_to(self, moment: datetime) -> None:
+        """Let time pass until a moment; one without a zone is by the workspace's clock."""
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self._workspace.stack.timezone)
+        await self._engine.advance(moment.astimezone(UTC) - self.clock.now)
+
+    async def answer(self, *, approved: bool, by: str = "test", note: str = "") -> None:
+        """Answer the one question that is open, and drive what follows from it."""
+        async with acquire(self.app.pool) as connection:
+            rows = await connection.fetch("SELECT id, question FROM approvals WHERE state = 'open'")
+        if len(rows) != 1:
+            questions = ", ".join(repr(row["question"]) for row in rows)
+            raise AssertionError(f"{len(rows)} questions are open, not one: {questions}" if rows else "nobody is asked")
+        await self.app.approvals.decide(self._workspace.id, rows[0]["id"], approved=approved, by=by, note=note)
+        await self.settle()
+
+    async def approve(self, note: str = "", *, by: str = "test") -> None:
+        """Answer the one question that is open with a yes."""
+        await self.answer(approved=True, by=by, note=note)
+
+    async def decline(self, note: str = "", *, by: str = "test") -> None:
+        """Answer the one question that is open with a no."""
+        await self.answer(approved=False, by=by, note=note)
+
     async def runs(self, workflow: str = "") -> list[tuple[UUID, str, str]]:
         """Return the runs so far as (id, workflow, state), oldest first; of one workflow if named."""
         async with acquire(self.app.pool) as connection:
