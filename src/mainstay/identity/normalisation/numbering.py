@@ -35,6 +35,8 @@ class _Plan:
     general: _Match
     lengths: frozenset[int]
     given_out: dict[int, _Match]
+    is_alone: bool
+    """Whether no other region shares the plan: what is given out is then whole."""
     without_prefix: frozenset[str]
     """The digits with which neither a trunk prefix begins nor an exit code: they begin the number itself."""
 
@@ -65,7 +67,7 @@ def read_national(digits: str, region: str) -> str | None:
             return f"+{plan.code}{digits}"
     elif digits.startswith("00"):
         return _read_from_abroad(digits, plan)
-    if plan.exit_code(digits) is not None:
+    if not plan.dials_00 and plan.exit_code(digits) is not None:
         return None
     return _read_with_code(digits, plan) if digits.startswith(plan.code) else _read_dialled(digits, plan)
 
@@ -87,9 +89,10 @@ def _read_dialled(digits: str, plan: _Plan) -> str | None:
         if plan.is_rewritten and prefix.re.groups and prefix[prefix.re.groups] is not None:
             return None
         without = digits[prefix.end() :]
-        if _is_given_out(plan, without):
+        match = plan.given_out.get(len(without))
+        if match is not None and match(without) is not None:
             # What is dialled only within its area, or only in another region of the plan, keeps its prefix.
-            is_whole = len(without) in plan.lengths and plan.general(without) is not None
+            is_whole = plan.is_alone or (len(without) in plan.lengths and plan.general(without) is not None)
             return f"+{plan.code}{without}" if is_whole else None
     elif _is_given_out(plan, digits):
         return f"+{plan.code}{digits}"
@@ -157,6 +160,7 @@ def _plan_of(region: str) -> _Plan | None:
             general=re.compile(_general(metadata).national_number_pattern or "(?!)").fullmatch,
             lengths=frozenset(_general(metadata).possible_length),
             given_out=_given_out(metadata.country_code),
+            is_alone=len(COUNTRY_CODE_TO_REGION_CODE[metadata.country_code]) == 1,
             without_prefix=_DIGITS - {"0"} - _first_digits(prefix) - _first_digits(exit_code),
         )
     return _BY_REGION[region]

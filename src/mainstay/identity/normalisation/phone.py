@@ -24,7 +24,7 @@ from phonenumbers import (
 
 from mainstay.identity.normalisation.numbering import read_international, read_national
 from mainstay.identity.normalisation.result import Hint, Normalised, Reason, Status, refuse
-from mainstay.identity.normalisation.shared import is_blocked_phone
+from mainstay.identity.normalisation.shared import SUSPECT_ENDS, is_blocked_phone
 from mainstay.identity.normalisation.text import is_placeholder, to_ascii_digits, to_ascii_forms
 
 MEXICO: Final = 52
@@ -39,27 +39,39 @@ def normalise_phone(raw: str, region: str) -> Normalised:
 
 def read_plain(raw: str, region: str) -> Normalised | None:
     """Read a number of digits and the usual punctuation; None where the long way has to decide."""
-    text = raw.translate(_PUNCTUATION)
-    digits = text[1:] if text[:1] == "+" else text
-    length = len(digits)
-    # Of 8 digits it may be a date, of 12 two numbers; ".0" has a meaning of its own.
-    if (
-        not 8 < length < 16
-        or not (digits.isdecimal() and digits.isascii())
-        or ("." in raw and _DECIMALS(raw) is not None)
-        or (length > 11 and _halves(raw))
-    ):
+    has_plus = raw[:1] == "+"
+    digits = raw[1:] if has_plus else raw
+    # Of 8 digits it may be a date.
+    if not (digits.isdecimal() and digits.isascii()):
+        digits = raw.translate(_PUNCTUATION)
+        has_plus = digits[:1] == "+"
+        if has_plus:
+            digits = digits[1:]
+        if not (8 < len(digits) < 16 and digits.isdecimal() and digits.isascii()):
+            return None
+        # ".0" has a meaning of its own.
+        if "." in raw and _DECIMALS(raw) is not None:
+            return None
+        if has_plus and digits[0] in _NO_CODES and f"+{digits[:2]}" not in raw:
+            return None
+        if len(digits) > 11 and _may_be_two(raw, digits, region):
+            return None
+        if "(" in raw and _TRUNK_ZERO.search(raw) is not None:
+            return _read_both(digits, _TRUNK_ZERO.sub("", raw).translate(_PUNCTUATION)[1:]) if has_plus else None
+    elif not 8 < len(digits) < 16:
         return None
-    if "(" in raw and _TRUNK_ZERO.search(raw) is not None:
-        return _read_both(digits, _TRUNK_ZERO.sub("", raw).translate(_PUNCTUATION)[1:]) if digits is not text else None
-    canonical = read_national(digits, region) if digits is text else read_international(digits)
-    if not canonical:
-        return None if canonical is None else refuse(Reason.NO_SUCH_NUMBER)
-    return _describe(canonical, "")
+    canonical = read_international(digits) if has_plus else read_national(digits, region)
+    if canonical:
+        if canonical[-7:] in SUSPECT_ENDS and is_blocked_phone(canonical):
+            return Normalised(_VALID, canonical, hint=Hint.BLOCKED_VALUE, identifying=False)
+        return _new(Normalised, (_VALID, canonical, "", "", "", "", True))
+    return None if canonical is None else _NO_SUCH_NUMBER
 
 
-_PUNCTUATION = dict.fromkeys(map(ord, " \t\n\r()-."))
+_PUNCTUATION = dict.fromkeys(map(ord, " \t\r()-."))
 _DECIMALS = re.compile(r"\.0+\s*$").search
+_NO_CODES = frozenset("2345689")
+"""Digits that are no country code by themselves."""
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
 
 
@@ -70,10 +82,26 @@ def _read_both(digits: str, without_zero: str) -> Normalised | None:
         return None
     if one and other and one != other:
         return refuse(Reason.AMBIGUOUS)
-    return _describe(one or other, "") if one or other else refuse(Reason.NO_SUCH_NUMBER)
+    return _describe(one or other, "") if one or other else _NO_SUCH_NUMBER
+
+
+def _may_be_two(raw: str, digits: str, region: str) -> bool:
+    """Tell whether a gap may part two numbers, as far as that is told without the library."""
+    for gap in _GAPS(raw):
+        one = raw[: gap.start()].translate(_PUNCTUATION)
+        other = digits[len(one) - one.startswith("+") :]
+        if min(len(one), len(other)) > 5 and _may_be_number(one, region) and _may_be_number(other, region):
+            return True
+    return False
+
+
+def _may_be_number(digits: str, region: str) -> bool:
+    read = read_international(digits[1:]) if digits.startswith("+") else read_national(digits, region)
+    return read != ""
 
 
 _NOTHING = refuse(Reason.EMPTY)
+_NO_SUCH_NUMBER = refuse(Reason.NO_SUCH_NUMBER)
 
 
 def read_any(raw: str, region: str) -> Normalised:
@@ -115,6 +143,7 @@ _LOOKALIKES = {
     **dict.fromkeys(map(ord, "‐‑‒–—―−ー─－﹣⁃·•∙"), "-"),
     **dict.fromkeys(map(ord, "⁄∕"), "/"),
     **dict.fromkeys(map(ord, "﹢➕"), "+"),
+    **dict.fromkeys(map(ord, "٫"), "."),
     0x20E3: None,
 }
 _BLANKS = re.compile(r"[^\S\n]+")
@@ -171,9 +200,11 @@ def _fault(text: str, region: str) -> Reason | None:
     """Return what makes a text no single number, before anybody asks whether the number exists."""
     if _NUMBERS(text) is not None or text.count("+") > 1:
         return Reason.TWO_NUMBERS
+    if _HALF_CODE(text) is not None:
+        return Reason.NO_SUCH_NUMBER
     if not _DIGIT(text) or _DATE(text) is not None:
         return Reason.NOT_A_NUMBER
-    if _is_two_by_slash(text, region) or _is_two_by_space(text, region):
+    if _is_two_by_slash(text, region) or _is_two_by_gap(text, region):
         return Reason.TWO_NUMBERS
     if _LETTER(text) is not None:
         # Letters are a number's own only where it is none without them, as in 1-800-FLOWERS.
@@ -189,6 +220,8 @@ _DIGIT = re.compile(r"\d").search
 _NUMBERS = re.compile(
     r"\d[^\d]*(?:[,;|&\n\\]|(?<![a-z])(?:or|and|oder|und|ou|et)(?![a-z])|\s(?:o|y|e)\s)[^\d]*\d", re.IGNORECASE
 ).search
+# +8 (495) is Russia's trunk prefix behind a plus, not Vietnam.
+_HALF_CODE = re.compile(r"\+[ (.-]*[2-689](?!\d)").search
 _DATE = re.compile(
     r"\d{1,2}([./-])\d{1,2}\1(?:19|20)\d\d|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}(?:[ T]\d\d:\d\d.*)?"
 ).fullmatch
@@ -202,21 +235,18 @@ def _is_two_by_slash(text: str, region: str) -> bool:
     return bool(slash) and _DIGIT(behind) is not None and _is_number(before, region)
 
 
-def _is_two_by_space(text: str, region: str) -> bool:
-    """Tell whether a space parts two numbers that make a third, longer one together."""
+def _is_two_by_gap(text: str, region: str) -> bool:
+    """Tell whether a space or dash parts two numbers that make a third, longer one together."""
     return any(_is_number(one, region) and _is_number(other, region) for one, other in _halves(text))
 
 
 def _halves(text: str) -> list[tuple[str, str]]:
-    """Return the two sides of each space that has six digits or more on both."""
-    words = text.split()
-    if len(words) == 1 or max(map(len, words)) > len(text) - 7:
-        return []
-    found = ((text[: space.start()], text[space.end() :]) for space in _SPACES(text))
+    """Return the two sides of each space or dash that has six digits or more on both."""
+    found = ((text[: gap.start()], text[gap.end() :]) for gap in _GAPS(text))
     return [(one, other) for one, other in found if min(map(_count_digits, (one, other))) > 5]
 
 
-_SPACES = re.compile(r"\s+").finditer
+_GAPS = re.compile(r"(?<=.{6})[\s-]+(?=.{6})", re.DOTALL).finditer
 
 
 def _count_digits(text: str) -> int:

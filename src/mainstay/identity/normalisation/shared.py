@@ -70,5 +70,7 @@ def is_blocked_phone(number: str) -> bool:
 
 _SAME_DIGITS = frozenset(digit * 7 for digit in "0123456789")
 _DUMMY_ENDS = frozenset({"5678901", "6543210", "5551212"})
+SUSPECT_ENDS: Final = _SAME_DIGITS | _DUMMY_ENDS
+"""All ends that a blocked number may have; most numbers are done with one look."""
 # The keys in order, and North America's directory enquiries.
 _DUMMY_NUMBER = re.compile(r"\+1(?:2345678901|9876543210|\d{3}5551212)").fullmatch
