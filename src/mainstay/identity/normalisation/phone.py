@@ -15,10 +15,12 @@ from phonenumbers import (
     CountryCodeSource,
     NumberParseException,
     PhoneNumber,
+    PhoneNumberType,
     convert_alpha_characters_in_number,
     country_code_for_region,
     is_valid_number,
     national_significant_number,
+    number_type,
     parse,
 )
 
@@ -118,11 +120,14 @@ def read_any(raw: str, region: str) -> Normalised:
     reason = _fault(text, region)
     if reason is not None:
         return refuse(reason)
-    if _LETTER(text) is not None:
+    spelt = text if _LETTER(text) is not None else ""
+    if spelt:
         text = convert_alpha_characters_in_number(text)
     found = {number for form in _forms(text) for number in _readings(form, _known(region))}
     if len(found) == 1:
-        return _describe(found.pop(), ext)
+        canonical = found.pop()
+        is_own = not spelt or _is_spelt(canonical, spelt)
+        return _describe(canonical, ext) if is_own else refuse(Reason.TEXT_BESIDE)
     if found:
         return refuse(Reason.AMBIGUOUS)
     has_code = "+" in text or text.lstrip("(").startswith("00")
@@ -229,6 +234,31 @@ _VANITY = re.compile(r"(?=(?:.*[a-z]){3})\(?\+?[\d(][\d ().-]*[a-z][a-z\d .-]*",
 _PLAIN = re.compile(r"[ (.-]*\+?[\d ()\[\]./_-]*").fullmatch
 
 
+def _is_spelt(canonical: str, text: str) -> bool:
+    """Tell whether letters may be part of a number: 1-800-FLOWERS and (312) 555-HELP, not a name behind half a number.
+
+    Only North America has letters in the numbers of a place, in the last seven digits or the last four.
+    """
+    if not canonical.startswith("+1"):
+        return number_type(parse(canonical)) in _SPELT_TYPES
+    written = "".join(filter(str.isalnum, text))
+    start = len(written) - 10
+    first = next(place for place, letter in enumerate(written) if letter.isalpha())
+    return canonical[2:5] in _FREE_OF_CHARGE or first - start in {3, 6}
+
+
+_SPELT_TYPES = frozenset(
+    {
+        PhoneNumberType.TOLL_FREE,
+        PhoneNumberType.PREMIUM_RATE,
+        PhoneNumberType.SHARED_COST,
+        PhoneNumberType.PERSONAL_NUMBER,
+        PhoneNumberType.UAN,
+    }
+)
+_FREE_OF_CHARGE = frozenset({"800", "833", "844", "855", "866", "877", "888"})
+
+
 def _is_two_by_slash(text: str, region: str) -> bool:
     """Tell whether a slash parts two numbers; 030/123456 is one, as nothing is reached by 030 alone."""
     before, slash, behind = text.partition("/")
@@ -303,6 +333,8 @@ def resolve_by_library(digits: str, region: str) -> str:
     national = national_significant_number(number)
     if number.country_code == MEXICO:
         national = _without_old_prefix(number, national)
+        if national.startswith("0"):
+            return ""
         number = PhoneNumber(country_code=MEXICO, national_number=int(national or "0"))
     return f"+{number.country_code}{national}" if is_valid_number(number) else ""
 
