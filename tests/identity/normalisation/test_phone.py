@@ -258,10 +258,12 @@ def written(number: tuple[str, str], marks: list[tuple[int, str]]) -> str:
     return text
 
 
-@given(punctuated)
-def test_the_short_cut_gives_what_the_long_way_gives(drawn: tuple[tuple[str, str], list[tuple[int, str]]]) -> None:
+@given(punctuated, st.sampled_from(["{}"] * 5 + ["'{}", "''{}", " {}", "{}\n", "{}.0", "{} x12", "{}ext.3", "{} ext 0"]))
+def test_the_short_cut_gives_what_the_long_way_gives(
+    drawn: tuple[tuple[str, str], list[tuple[int, str]]], form: str
+) -> None:
     number, marks = drawn
-    raw = written(number, marks)
+    raw = form.format(written(number, marks))
     short = read_plain(raw, number[1])
     assert short is None or short == read_any(raw, number[1])
 

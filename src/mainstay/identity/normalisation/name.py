@@ -17,13 +17,13 @@ from mainstay.identity.normalisation.folding import APOSTROPHES, fold
 from mainstay.identity.normalisation.result import NameKey, Reason, Status
 from mainstay.identity.normalisation.text import clean
 from mainstay.identity.normalisation.words import (
+    BEFORE_FAMILY,
     DEGREES,
     DEGREES_OR_NAMES,
     JOINING,
     LONG_TITLES,
     MEN,
     NOBODY,
-    PARTICLES,
     SHORT_SUFFIXES,
     SUFFIXES,
     TITLES,
@@ -97,7 +97,7 @@ def _plain_key(words: list[str], suffix: str) -> NameKey | None:
         given, family = words
     elif len(words) > 2:
         start = len(words) - 1
-        while start > 1 and words[start - 1] in _BEFORE_FAMILY:
+        while start > 1 and words[start - 1] in BEFORE_FAMILY:
             start -= 1
         given, family = " ".join(words[:start]), " ".join(words[start:])
     elif words:
@@ -121,8 +121,6 @@ _MEANINGFUL = frozenset(
     for entry in entries
     for word in entry.split()
 )
-# A single E or Y is an initial more often than Portuguese or Spanish for "and".
-_BEFORE_FAMILY = frozenset(word for word in PARTICLES if len(word) > 1)
 _new = tuple.__new__  # what NameKey() does, in a third of the time
 _VALID = Status.VALID
 
@@ -241,7 +239,7 @@ def _natural(words: list[str], suffix: str) -> NameParts:
         # Behind a title stands the family name: Mrs Johnson.
         return NameParts((), tuple(words), suffix, title) if title else NameParts(tuple(words), (), suffix, title)
     start = len(words) - 1
-    while start > 1 and _key(words[start - 1]) in _BEFORE_FAMILY:
+    while start > 1 and _key(words[start - 1]) in BEFORE_FAMILY:
         start -= 1
     return NameParts(tuple(words[:start]), tuple(words[start:]), suffix, title)
 

@@ -97,11 +97,11 @@ def _read_dialled(digits: str, plan: _Plan) -> str | None:
     elif _is_given_out(plan, digits):
         return f"+{plan.code}{digits}"
     # What begins like the country's own code may be read without it; Mexico has rules of ours.
-    is_open = plan.code in _UNDECIDED or digits.startswith(plan.code)
+    is_open = digits.startswith(plan.code) or (plan.code == _MEXICO and len(digits) > 10)
     return None if is_open or (prefix is not None and _is_given_out(plan, digits)) else ""
 
 
-_UNDECIDED = frozenset({"52"})
+_MEXICO = "52"
 
 
 def _read_with_code(digits: str, plan: _Plan) -> str | None:

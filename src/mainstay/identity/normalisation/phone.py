@@ -41,6 +41,8 @@ def normalise_phone(raw: str, region: str) -> Normalised:
 
 def read_plain(raw: str, region: str) -> Normalised | None:
     """Read a number of digits and the usual punctuation; None where the long way has to decide."""
+    if raw[:1] == "'":
+        raw = raw[1:]
     has_plus = raw[:1] == "+"
     digits = raw[1:] if has_plus else raw
     # Of 8 digits it may be a date.
@@ -49,7 +51,9 @@ def read_plain(raw: str, region: str) -> Normalised | None:
         has_plus = digits[:1] == "+"
         if has_plus:
             digits = digits[1:]
-        if not (8 < len(digits) < 16 and digits.isdecimal() and digits.isascii()):
+        if not (digits.isdecimal() and digits.isascii()):
+            return _read_extended(raw, region)
+        if not 8 < len(digits) < 16:
             return None
         # ".0" has a meaning of its own.
         if "." in raw and _DECIMALS(raw) is not None:
@@ -75,6 +79,16 @@ _DECIMALS = re.compile(r"\.0+\s*$").search
 _NO_CODES = frozenset("2345689")
 """Digits that are no country code by themselves."""
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
+
+
+def _read_extended(raw: str, region: str) -> Normalised | None:
+    """Read a plain number with a plain extension."""
+    found = _PLAIN_EXTENSION(raw)
+    read = None if found is None else read_plain(found[1], region)
+    return read and (read._replace(ext=found[2]) if found is not None and read.is_valid else read)
+
+
+_PLAIN_EXTENSION = re.compile(r"([0-9+(][0-9 ().+-]*[0-9]) ?(?:x|ext\.?) ?([0-9]{1,7})").fullmatch
 
 
 def _read_both(digits: str, without_zero: str) -> Normalised | None:
