@@ -24,11 +24,11 @@ class Batch:
         is_compared: what is written is to be compared with the book thereafter; a list of millions is not.
     """
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
+    def __init__(self, connection: Connection, now: datetime, views: Mapping[UUID, View]) -> None:
         self._connection = connection
         self._now = now
         self.is_compared = True
-        self.views: dict[UUID, View] = {}
+        self.views = dict(views)
         self._new: set[UUID] = set()
         self._touched: set[UUID] = set()
         self._to_compare: set[UUID] = set()
