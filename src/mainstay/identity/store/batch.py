@@ -116,8 +116,8 @@ class Batch:
 
     async def flush(self, *, also: UUID | None = None) -> None:
         """Store what has been noted so far; ``also`` a contact that has no values yet."""
-        new = sorted(self._new & (self._touched | {also}), key=str)
-        touched = sorted(self._touched - set(new), key=str)
+        new = sorted(self._new & (self._touched | {also}))
+        touched = sorted(self._touched - set(new))
         if new or touched or self._identifiers or self._changes:
             # One statement, and one round trip, for all.
             await self._connection.execute(
@@ -126,10 +126,10 @@ class Batch:
                 [_row(self.views[each]) for each in touched],
                 list(self._identifiers.values()),
                 self._changes,
-                [self._waiting(each) for each in sorted(self._to_compare, key=str)],
+                [self._waiting(each) for each in sorted(self._to_compare)],
             )
         if self._shared:  # after the identifiers: the one that was alone until now may be of this very batch
-            await self._connection.execute(_SHARE, *map(list, zip(*sorted(self._shared, key=str), strict=True)))
+            await self._connection.execute(_SHARE, *map(list, zip(*sorted(self._shared), strict=True)))
         self._new -= set(new)
         self._touched.clear()
         self._to_compare.clear()

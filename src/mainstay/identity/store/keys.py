@@ -70,5 +70,5 @@ _WHOLE = "workspace"
 
 
 def _number(workspace_id: UUID, kind: str, value: str) -> int:
-    digest = blake2b(f"{workspace_id}\0{kind}\0{value}".encode(), digest_size=8).digest()
+    digest = blake2b(workspace_id.bytes + f"{kind}\0{value}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

@@ -85,6 +85,12 @@ def effective(person: Person, policy: Policy) -> Person:
     return replace(person, weak=(*person.weak, *weak)) if weak else person
 
 
+def by_policy(write: ContactWrite) -> ContactWrite:
+    """Return the write with the stack's own view of what names nobody."""
+    person = effective(write.person, write.policy)
+    return write if person is write.person else replace(write, person=person)
+
+
 def without(person: Person, kind: str, note: str, reason: str) -> tuple[Person, str]:
     """Return the person without a key that stays with another contact, and the note that says so."""
     value = getattr(person, kind)

@@ -39,8 +39,8 @@ from mainstay.identity.store.reading import (
     read_keys,
 )
 from mainstay.identity.store.suggesting import is_rejected, open_suggestion
-from mainstay.identity.store.write import ContactWrite, Dropped, Resolution, content_of, effective, without
-from mainstay.identity.survivorship import Said, differences, fold
+from mainstay.identity.store.write import ContactWrite, Dropped, Resolution, by_policy, content_of, without
+from mainstay.identity.survivorship import Said, View, differences, fold
 from mainstay.model import Contact, new_id
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def resolve(connection: Connection, writes: Sequence[ContactWrite]) -> lis
         StaleReadError: a merge came in between; the transaction is to be done again.
         PermanentError: a ``contact_id`` names no contact of its workspace.
     """
-    writes = [replace(write, person=effective(write.person, write.policy)) for write in writes]
+    writes = [by_policy(write) for write in writes]
     keys = keys_that_find(writes)
     shared, locks = locks_of(keys, {write.workspace_id for write in writes})
     writing = Writing(connection, await read_keys(connection, keys, shared=shared, locks=locks))
@@ -112,8 +112,8 @@ class Writing:
         self.batch = Batch(connection, self._now, keyring.views)
 
     async def write(self, write: ContactWrite) -> Resolution | Dropped:
-        """Carry out one write; what it alters is stored with the batch."""
-        person, workspace_id = effective(write.person, write.policy), write.workspace_id
+        """Carry out one write, as its policy has it; what it alters is stored with the batch."""
+        person, workspace_id = write.person, write.workspace_id
         content = content_of(write)
         content_key = (workspace_id, CONTENT, content.hex() if content else "")
         if known := self._owners.get(content_key):
@@ -152,14 +152,14 @@ class Writing:
         wish = await self._wish(person, contact_id, home_id, at, opted_out)
         said = Said(self.new_change_id(write, contact_id), at, write.kind, person)
         folded = fold(view, said)
-        if folded.contact.do_not_contact != wish:
-            folded = replace(folded, contact=replace(folded.contact, do_not_contact=wish))
-        before, after = differences(view.contact, folded.contact)
-        is_new = view.contact.version == 0
         contact = folded.contact
+        if contact.do_not_contact != wish:
+            contact = replace(contact, do_not_contact=wish)
+        before, after = differences(view.contact, contact)
+        is_new = view.contact.version == 0
         if after or is_new:
             contact = replace(contact, version=contact.version + 1)
-        self.batch.put(replace(folded, contact=contact), is_touched=folded is not view)
+        self.batch.put(View(contact, folded.origins), is_touched=folded is not view)
         # Also where nothing changed: that a person wrote again is part of their story, and values follow from it.
         self.batch.change(write, said, contact, home_id, found.rule, before, after, note, content)
         if content:
