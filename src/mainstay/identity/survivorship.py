@@ -138,9 +138,7 @@ def _says_something(person: Person) -> bool:
     return bool(given or wish or person.flags or person.cleared or person.external_id)
 
 
-def _custom(
-    view: View, said: Said, stamp: str, change: str, origins: dict[str, Origin]
-) -> dict[str, str] | None:
+def _custom(view: View, said: Said, stamp: str, change: str, origins: dict[str, Origin]) -> dict[str, str] | None:
     altered: dict[str, str] = {}
     for key, new in (said.person.custom or {}).items():
         field = f"{CUSTOM}{key}"
