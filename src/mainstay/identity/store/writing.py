@@ -39,7 +39,15 @@ from mainstay.identity.store.reading import (
     read_keys,
 )
 from mainstay.identity.store.suggesting import is_rejected, open_suggestion
-from mainstay.identity.store.write import ContactWrite, Dropped, Resolution, by_policy, content_of, without
+from mainstay.identity.store.write import (
+    ChangedMeanwhileError,
+    ContactWrite,
+    Dropped,
+    Resolution,
+    by_policy,
+    content_of,
+    without,
+)
 from mainstay.identity.survivorship import Said, View, differences, fold
 from mainstay.model import Contact, new_id
 
@@ -185,7 +193,10 @@ class Writing:
             if not means:
                 message = f"there is no contact {write.contact_id}"
                 raise PermanentError(message)
-            known = known_of(self.batch.views[means[0].contact_id].contact)
+            contact = self.batch.views[means[0].contact_id].contact
+            if write.seen is not None and (contact.id, contact.version) not in write.seen:
+                raise ChangedMeanwhileError(contact)
+            known = known_of(contact)
             return Match(known, BY_ID, match(person, replace(self._hits(write, person), external=known)).bridges)
         return match(person, self._hits(write, person), write.policy)
 
