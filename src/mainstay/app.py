@@ -14,7 +14,7 @@ from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing, contact_from_json
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
-from mainstay.db import GroupCommit, Pool, acquire, open_pool
+from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.engine.driver import utc_now
@@ -324,8 +324,8 @@ class App:
 
     async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Retry a failed run from the step that failed; False when it is not a failed run."""
-        async with acquire(self.pool) as connection, connection.transaction():
-            return await requeue(connection, workspace_id, run_id, deadline=self.keeper.deadline(workspace_id))
+        deadline = self.keeper.deadline(workspace_id)
+        return await transact(self.pool, lambda session: requeue(session, workspace_id, run_id, deadline=deadline))
 
     async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""

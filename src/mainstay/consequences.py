@@ -144,9 +144,8 @@ class Consequences:
         self._wakes.append((cause.workspace_id, kind, contact_id, {"type": kind, **data}))
         if contact is not None:
             for workflow in cause.routing.workflows.get(kind, ()):
-                self._start(
-                    cause, workflow, {"contact": contact_to_json(contact)}, new_id(), contact, event_id, said=data
-                )
+                about = {"contact": contact_to_json(contact)}
+                self._start(cause, workflow, about, new_id(), contact, event_id, said=data)
 
     async def store(self, connection: Connection) -> None:
         """Store what was gathered."""

@@ -153,9 +153,12 @@ class History:
 
     def too_late(self) -> Settlement:
         """Return the end of a run whose deadline has passed: at the step that it had begun and not finished."""
-        at = max(
-            (step for step, known in self._recorded.items() if known[-1].state is not AttemptState.OK), default=None
+        begun = (
+            step
+            for step, known in self._recorded.items()
+            if known[-1].state is not AttemptState.OK and not known[-1].is_set_aside
         )
+        at = max(begun, default=None)
         place = f", at {self._recorded[at][-1].name}" if at is not None else ""
         deadline = f"{self.run.deadline_at:%Y-%m-%d %H:%M} UTC"
         message = f"it had not ended by its deadline, {deadline}{place}"

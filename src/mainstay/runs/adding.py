@@ -74,7 +74,7 @@ async def add_runs(
             await cancel_lines(connection, replacing, reason="replaced by a later run")
         placed = await _insert(connection, left, claims)
         begun |= {run_id for run_id, state in placed.items() if state == (RunState.RUNNING if claims else "queued")}
-        # Two that met at an empty line: the one that lost sees the other now.
+        # Of two that met at an empty line, the one that lost sees the other now; what is to be replaced is new as well.
         left = [run for run in left if run.id not in placed]
     return begun
 
@@ -215,6 +215,7 @@ _INSERT_IN_LINE = f"""
         WHERE t.key <> '' AND runs.workspace_id = t.workspace_id AND runs.key = t.key AND runs.key <> ''
           AND runs.workflow = t.workflow AND runs.{OPEN} ORDER BY runs.is_behind LIMIT 1
     ) AS first ON true
+    WHERE first.id IS NULL OR t.overlap <> 'replace'
     ON CONFLICT (workspace_id, key, workflow, is_behind, ({PLACE})) WHERE key <> '' AND {OPEN} DO NOTHING
     RETURNING id, workspace_id, workflow, state, is_behind, execution_id, wake_at, lane
 """  # noqa: S608 - parts from this package

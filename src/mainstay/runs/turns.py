@@ -50,14 +50,16 @@ async def begin_next(connection: Connection, line: Line) -> None:
         )
         if has_turn:
             return
-        first = await connection.fetchval(
+        # Asked once more, as another may have taken the turn of whoever ended while we waited.
+        first = await connection.fetchrow(
             f"""
-            SELECT id FROM runs WHERE {IN_LINE} AND is_behind AND state = 'waiting'
+            SELECT id, EXISTS (SELECT FROM runs WHERE {IN_LINE} AND NOT is_behind) AS is_taken
+            FROM runs WHERE {IN_LINE} AND is_behind AND state = 'waiting'
             ORDER BY workspace_id, key, workflow, is_behind, ({PLACE}) LIMIT 1
             """,  # noqa: S608 - parts from this file
             *values,
         )
-        if first is None or await _begin(connection, first):
+        if first is None or (not first["is_taken"] and await _begin(connection, first["id"])):
             return
 
 
