@@ -364,8 +364,8 @@ async def test_whatever_happens_one_has_the_turn_and_all_begin_in_the_end(
         if act == "make":
             assert isinstance(what, str)
             assert overlap is not None
-            await lines.made(run := lines.new(what, overlap))
-            expected.append(run.id)
+            await lines.made(made := lines.new(what, overlap))
+            expected.append(made.id)
         elif act == "drive":
             for entry in await lines.take():
                 driven += await lines.claim(entry)
