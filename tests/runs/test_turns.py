@@ -191,7 +191,7 @@ async def test_what_waits_past_its_deadline_is_driven_also_from_behind(lines: Li
 
 async def test_the_next_is_inserted_in_the_instant_in_which_the_one_before_ends(lines: Lines) -> None:
     """Two connections at once, as two workers have them: whichever commits first, nobody is left behind."""
-    outcomes = set()
+    outcomes: set[object] = set()
     for n in range(RACES):
         key = f"key {n}"
         await lines.made(one := lines.new(key))

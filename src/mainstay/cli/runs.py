@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from mainstay.cli.cancelling import cancel
 from mainstay.cli.command import Command, group, options_of
 from mainstay.cli.errors import BROKEN, CommandError, MissingError
 from mainstay.cli.reading import Reading, act, read
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from mainstay.insight import Page, RunDetail, RunFilter, RunRow, Step
 
 runs = group("What workflows did: every run, its steps and its attempts.")
+runs.command("cancel", cls=Command)(cancel)
 
-OPEN_STATES = ("queued", "running", "waiting")
-STATES = (*OPEN_STATES, "open", "failed", "stopped", "done", "cancelled")
+STATES = ("queued", "running", "waiting", "open", "failed", "stopped", "done", "cancelled")
 _MOST = 1000
 _RETRY_PAGE = 200
 
@@ -26,9 +27,7 @@ _RETRY_PAGE = 200
 @runs.command("list", cls=Command)
 def list_(  # noqa: PLR0917 - one argument per option
     ctx: typer.Context,
-    state: Annotated[
-        str, typer.Option(help=f"One of {', '.join(STATES)}; stopped: failed, handled by nobody; open: not ended.")
-    ] = "",
+    state: Annotated[str, typer.Option(help=f"One of {', '.join(STATES)} (failed and not handled: stopped).")] = "",
     workflow: Annotated[str, typer.Option(help="Of one workflow, by its whole name.")] = "",
     incident: Annotated[str, typer.Option(metavar="ID", help="That one incident holds up.")] = "",
     contact: Annotated[str, typer.Option(metavar="ID", help="About one contact.")] = "",

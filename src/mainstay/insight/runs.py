@@ -78,9 +78,9 @@ class RunRow:
 class RunFilter:
     """Which runs to list. Empty means any.
 
-    ``state`` is a run's state, ``stopped`` (failed, and handled by nobody) or ``open`` (not ended). ``text`` is a (short) id, the beginning
-    of a contact's name, e-mail or phone, or part of an error; of errors the newest ``SEARCHED`` failed runs are
-    looked through.
+    ``state`` is a run's state, ``stopped`` (failed, and handled by nobody) or ``open`` (not ended). ``text`` is a
+    (short) id, the beginning of a contact's name, e-mail or phone, or part of an error; of errors the newest
+    ``SEARCHED`` failed runs are looked through.
     """
 
     state: str = ""
