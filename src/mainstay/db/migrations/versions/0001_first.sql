@@ -466,9 +466,11 @@ CREATE TABLE runs (
     finished_at   timestamptz,
     handled_at    timestamptz,
     lane          text NOT NULL DEFAULT 'lead' CHECK (lane IN ('lead', 'backfill')),
-    -- Runs of one workflow and key do not overlap: those that come later are behind until their turn comes.
+    -- Runs of one workflow and key do not overlap: those that come later are behind until their turn comes. Beside is
+    -- what had begun under another key, before a merge made the two keys one.
     key           text NOT NULL DEFAULT '',
     is_behind     boolean NOT NULL DEFAULT false,
+    is_beside     boolean NOT NULL DEFAULT false,
     -- The connection at whose gate it waits.
     held_at       text NOT NULL DEFAULT '',
     parent_id     uuid,
@@ -484,8 +486,13 @@ CREATE INDEX runs_by_delivery ON runs (delivery_id);
 CREATE INDEX runs_by_incident ON runs (incident_id, id DESC) WHERE incident_id IS NOT NULL;
 CREATE INDEX runs_by_short_id ON runs (workspace_id, right(id::text, 8) text_pattern_ops);
 
-CREATE INDEX runs_by_key ON runs (workspace_id, workflow, key, id)
+-- One that has its turn for each key, then those behind in their order.
+CREATE UNIQUE INDEX runs_by_key ON runs (workspace_id, key, workflow, is_behind,
+                                         (CASE WHEN is_behind OR is_beside THEN id END)) NULLS NOT DISTINCT
     WHERE key <> '' AND state IN ('queued', 'running', 'waiting');
+CREATE INDEX runs_behind ON runs (id) WHERE is_behind AND state = 'waiting';
+CREATE INDEX runs_by_deadline ON runs (deadline_at) WHERE deadline_at IS NOT NULL AND state = 'waiting';
+CREATE INDEX runs_cancelled ON runs (workspace_id, id DESC) WHERE state = 'cancelled';
 CREATE INDEX runs_held ON runs (workspace_id, held_at, lane DESC, id) WHERE held_at <> '';
 CREATE INDEX runs_by_parent ON runs (parent_id) WHERE parent_id IS NOT NULL;
 
