@@ -15,9 +15,11 @@ from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
-from mainstay.db import GroupCommit, Pool, acquire, open_pool
+from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
 from mainstay.engine import Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
+from mainstay.engine.driver import utc_now
+from mainstay.engine.keeping import RunKeeper
 from mainstay.engine.programs import Programs
 from mainstay.errors import WorkflowError
 from mainstay.identity import Policy, load_contact
@@ -33,7 +35,15 @@ from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
 from mainstay.runs import Settlement, requeue
 from mainstay.scheduling import Scheduler
-from mainstay.watch import ALERT, Alerter, resolve_healed, trouble_of_quarantine, trouble_of_run
+from mainstay.watch import (
+    ALERT,
+    Alerter,
+    mark_handled,
+    resolve_by_hand,
+    resolve_healed,
+    trouble_of_quarantine,
+    trouble_of_run,
+)
 from mainstay.watch.alert import Route
 
 if TYPE_CHECKING:
@@ -62,7 +72,7 @@ class Bundle:
 class Workspace:
     """One client's stack, bound: every look-up of the running system goes through here."""
 
-    def __init__(self, workspace_id: UUID, bundle: Bundle) -> None:
+    def __init__(self, workspace_id: UUID, bundle: Bundle, clock: Clock = utc_now) -> None:
         self.id = workspace_id
         self.stack = bundle.stack
         self.slug = bundle.stack.slug
@@ -85,6 +95,8 @@ class Workspace:
                 for name, entry in bundle.stack.connections.items()
                 if "crm.merge_contacts" in entry.connector.idempotency
             ),
+            {declared.name: declared.turns for declared in bundle.workflows},
+            clock,
         )
         self.sources = {
             name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
@@ -149,7 +161,7 @@ class App:
         self.commit = GroupCommit(pool)
         self.workspaces: dict[UUID, Workspace] = {}
         self.by_slug: dict[str, Workspace] = {}
-        self.clock = clock or (lambda: datetime.now(UTC))
+        self.clock = clock or utc_now
         self._session: Session | None = None
         self._no_http = HttpSettings("")
         self.alerter = Alerter(self)
@@ -167,6 +179,7 @@ class App:
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
         }
+        self.keeper = RunKeeper(pool, self.routing, own=own, clock=self.clock)
         programs = Programs(own, self)
         self.driver = Driver(
             pool, self.commit, programs, open_http=self.open_http, on_failed=self._failed, clock=self.clock
@@ -195,7 +208,7 @@ class App:
                     bundle.stack.slug,
                     bundle.stack.name,
                 )
-            workspace = Workspace(workspace_id, bundle)
+            workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
         return app
 
@@ -344,8 +357,8 @@ class App:
 
     async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Retry a failed run from the step that failed; False when it is not a failed run."""
-        async with acquire(self.pool) as connection, connection.transaction():
-            return await requeue(connection, workspace_id, run_id)
+        deadline = self.keeper.deadline(workspace_id)
+        return await transact(self.pool, lambda session: requeue(session, workspace_id, run_id, deadline=deadline))
 
     async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""
@@ -358,33 +371,12 @@ class App:
     async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
         async with acquire(self.pool) as connection, connection.transaction():
-            found = await connection.fetchval(
-                """
-                UPDATE runs SET handled_at = now() WHERE id = $1 AND workspace_id = $2 AND state = 'failed' RETURNING id
-                """,
-                run_id,
-                workspace_id,
-            )
-            await resolve_healed(connection)
-        return found is not None
+            return await mark_handled(connection, workspace_id, run_id)
 
     async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
         """Close an incident by hand, its failed runs handled; False when it is not open."""
         async with acquire(self.pool) as connection, connection.transaction():
-            await connection.execute(
-                "UPDATE runs SET handled_at = now() WHERE incident_id = $1 AND workspace_id = $2 AND state = 'failed'",
-                incident_id,
-                workspace_id,
-            )
-            found = await connection.fetchval(
-                """
-                UPDATE incidents SET state = 'resolved', resolved_at = now()
-                WHERE id = $1 AND workspace_id = $2 AND state = 'open' RETURNING id
-                """,
-                incident_id,
-                workspace_id,
-            )
-        return found is not None
+            return await resolve_by_hand(connection, workspace_id, incident_id)
 
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""
@@ -392,3 +384,4 @@ class App:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
+        await self.keeper.keep()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Protocol
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mainstay.engine import Workflow
     from mainstay.engine.history import Clock
     from mainstay.engine.schedule import Schedule
+    from mainstay.engine.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,17 @@ class Timetable(Protocol):
     def timezone(self, workspace_id: UUID) -> ZoneInfo:
         """Return the zone of a workspace's clock."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A workflow's schedule, as this process has it."""
+
+    workspace_id: UUID
+    workflow: str
+    schedule: Schedule
+    zone: ZoneInfo
+    turns: Turns
 
 
 class Scheduler:
@@ -108,7 +121,7 @@ class Scheduler:
 
     async def fire_due(self) -> int:
         """Fire every tick that is due; returns how many runs began."""
-        known = {(workspace_id, workflow): (schedule, zone) for workspace_id, workflow, schedule, zone in self._known()}
+        known = {(each.workspace_id, each.workflow): each for each in self._known()}
         tried: set[tuple[UUID, str]] = set()
         fired = 0
         while known:
@@ -134,7 +147,7 @@ class Scheduler:
     async def _fire_next(
         self,
         connection: Connection,
-        known: Mapping[tuple[UUID, str], tuple[Schedule, ZoneInfo]],
+        known: Mapping[tuple[UUID, str], _Known],
         tried: set[tuple[UUID, str]],
     ) -> int | None:
         """Deal with the ticks of one schedule, and note it as ``tried`` if that may fail; None when none is due."""
@@ -144,16 +157,17 @@ class Scheduler:
             return None
         key = (due.workspace_id, due.workflow)
         tried.add(key)
-        schedule, zone = known.get(key, (None, None))
-        if schedule is None or zone is None or (schedule.cron, zone.key) != (due.cron, due.timezone):
+        declared = known.get(key)
+        if declared is None or (declared.schedule.cron, declared.zone.key) != (due.cron, due.timezone):
             # Whoever started after us says otherwise: it is theirs to fire.
             return 0
-        fired = await self._fire(connection, due, schedule, zone, now)
+        fired = await self._fire(connection, due, declared, now)
         tried.discard(key)
         return fired
 
     @staticmethod
-    async def _fire(connection: Connection, due: Due, schedule: Schedule, zone: ZoneInfo, now: datetime) -> int:
+    async def _fire(connection: Connection, due: Due, declared: _Known, now: datetime) -> int:
+        schedule, zone = declared.schedule, declared.zone
         coming = schedule.after(due.next_at - timedelta(seconds=1), zone)
         passed = takewhile(lambda tick: tick <= now, coming)
         ticks = list(islice(passed, _AT_ONCE)) if schedule.catch_up == "all" else _ends(passed)
@@ -171,11 +185,21 @@ class Scheduler:
         runs = []
         for tick in new:
             happened = Tick(tick.astimezone(zone), previous.astimezone(zone) if previous else None, missed)
-            data = {"tick": happened.to_json()}
-            runs.append(NewRun(ids[tick], due.workspace_id, due.workflow, data, str(new_id())))
+            run = NewRun(
+                ids[tick],
+                due.workspace_id,
+                due.workflow,
+                {"tick": happened.to_json()},
+                str(new_id()),
+                deadline_at=declared.turns.deadline_at(now),
+                turn=declared.turns.turn_of_tick(),
+            )
+            runs.append(run)
             previous = tick
-        await add_runs(connection, runs)
-        await connection.executemany("SELECT enqueue_execution($1, NULL)", [(run.execution_id,) for run in runs])
+        # One after the other: of ticks that are caught up, each sees the one before.
+        for run in runs:
+            if await add_runs(connection, [run]):
+                await connection.execute("SELECT enqueue_execution($1, NULL)", run.execution_id)
         await advance(
             connection,
             due,
@@ -188,13 +212,13 @@ class Scheduler:
             log.warning("%s: %d ticks were missed; catch_up is %s", due.workflow, missed, schedule.catch_up)
         return len(runs)
 
-    def _known(self) -> Iterator[tuple[UUID, str, Schedule, ZoneInfo]]:
+    def _known(self) -> Iterator[_Known]:
         for workspace_id, served in self._timetable.workspaces.items():
             for declared in served.workflows.values():
                 if (schedule := declared.schedule) is not None:
                     named = schedule.timezone
                     zone = ZoneInfo(named) if named else self._timetable.timezone(workspace_id)
-                    yield workspace_id, declared.name, schedule, zone
+                    yield _Known(workspace_id, declared.name, schedule, zone, declared.turns)
 
     async def _now(self, connection: Connection) -> datetime:
         if self._clock is not None:

@@ -213,7 +213,7 @@ async def test_ends_in_many_transactions_at_once_keep_the_limit_and_wake_the_par
             stack,
             """
             SELECT id FROM runs WHERE workflow = 'sleeper.v1' AND state IN ('waiting', 'queued')
-              AND waiting_for <> 'its turn' ORDER BY id
+              AND waiting_for <> 'its place' ORDER BY id
             """,
         )
         assert len(open_) <= 8

@@ -155,13 +155,14 @@ class Awaiting:
         Raises:
             ChildFailedError: it failed or was cancelled.
         """
-        name = self._name_of(workflow)
-        outcome = await self._steps.run_children(f"run {name}", name, [input_of(subject, arguments)], at_most=1)
+        declared = self._declared(workflow)
+        given = [input_of(subject, arguments)]
+        outcome = await self._steps.run_children(f"run {declared.name}", declared, given, at_most=1)
         return outcome["results"][0]
 
     async def start(self, workflow: Child, subject: Any = None, /, **arguments: Any) -> UUID:
         """Begin another workflow and do not wait for it; returns its run's id."""
-        return UUID(await self._steps.begin_child(self._name_of(workflow), *input_of(subject, arguments)))
+        return UUID(await self._steps.begin_child(self._declared(workflow), *input_of(subject, arguments)))
 
     async def run_all(
         self,
@@ -181,10 +182,10 @@ class Awaiting:
         """
         if at_most < 1:
             raise WorkflowError(f"at_most={at_most} would let none begin; the least is 1")
-        name = self._name_of(workflow)
+        declared = self._declared(workflow)
         outcome = await self._steps.run_children(
-            f"run_all {name}",
-            name,
+            f"run_all {declared.name}",
+            declared,
             [input_of(subject, arguments) for subject in subjects],
             at_most=at_most,
             collects=return_exceptions,
@@ -192,7 +193,7 @@ class Awaiting:
         results = list(outcome["results"])
         for failed in outcome["failed"]:
             why = failed["error"] or f"it was {failed['state']}"
-            results[failed["place"]] = ChildFailedError(f"{name}: {why}", (failed["run_id"],))
+            results[failed["place"]] = ChildFailedError(f"{declared.name}: {why}", (failed["run_id"],))
         return results
 
     async def approval(
@@ -218,14 +219,14 @@ class Awaiting:
     def _local(self, at: str) -> datetime:
         return datetime.fromisoformat(at).astimezone(self._surroundings.timezone(self._workspace_id))
 
-    def _name_of(self, workflow: Child) -> str:
-        declared = workflow if isinstance(workflow, str) else getattr(workflow, "__mainstay_workflow__", None)
-        name = declared.name if isinstance(declared, Workflow) else declared
-        if name is None:
+    def _declared(self, workflow: Child) -> Workflow:
+        known = workflow if isinstance(workflow, str) else getattr(workflow, "__mainstay_workflow__", None)
+        if known is None:
             message = f"{getattr(workflow, '__name__', workflow)} is no workflow: write @workflow(...) above it"
             raise WorkflowError(message)
-        if self._surroundings.workflow(self._workspace_id, name) is None:
+        name = known.name if isinstance(known, Workflow) else str(known)
+        found = self._surroundings.workflow(self._workspace_id, name)
+        if found is None:
             message = f'no workflow "{name}" is loaded: it must stand in a file of workflows/'
             raise WorkflowError(message)
-        found: str = name
         return found

@@ -5,12 +5,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from mainstay.engine.schedule import Schedule
+from mainstay.engine.turns import Turns, read_turns
 from mainstay.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from mainstay.engine.turns import Key
 
 Function = Callable[..., Awaitable[Any]]
 Declared = TypeVar("Declared", bound=Function)
@@ -32,6 +36,7 @@ class Workflow:
         critical: its failures alert at once.
         file: where it was declared, for messages.
         line: its line there.
+        turns: how its runs take turns.
     """
 
     name: str
@@ -40,26 +45,49 @@ class Workflow:
     critical: bool = False
     file: str = ""
     line: int = 0
+    turns: Turns = field(default_factory=Turns)
     schedule: Schedule | None = None
 
 
 def workflow(
-    name: str, *, on: str | None = None, schedule: Schedule | str | None = None, critical: bool = False
+    name: str,
+    *,
+    on: str | None = None,
+    schedule: Schedule | str | None = None,
+    critical: bool = False,
+    overlap: Literal["queue", "skip", "replace", "allow"] = "queue",
+    key: Literal["contact"] | Key | None = "contact",
+    debounce: str | None = None,
+    deadline: str | None = None,
 ) -> Callable[[Declared], Declared]:
     """Declare a workflow: ``@workflow("speed_to_lead.v1", on="contact.created")``.
 
-    The function gets a :class:`Context` and the contact; every role call in it is a durable step. With ``schedule``, a
-    :class:`Schedule` or a cron expression, it gets the :class:`Tick` instead. With neither, other workflows run it.
+    The function gets a :class:`Context` and the contact; every role call in it is a durable step. With ``schedule`` it
+    gets the :class:`Tick` instead. With neither ``on`` nor ``schedule`` other workflows run it.
+
+    Args:
+        name: versioned; a breaking edit needs a new version.
+        on: the event type that starts it.
+        schedule: when it runs by the clock, a :class:`Schedule` or a cron expression.
+        critical: its failures alert at once.
+        overlap: what becomes of a run while an earlier one of its ``key`` has not ended: it waits (``queue``), is not
+            begun (``skip``), takes the earlier one's place (``replace``), or runs beside it (``allow``).
+        key: ``contact``, None for one run of the workflow at a time, or a function of (contact, the event's data); of
+            a schedule there is one run at a time.
+        debounce: ``"5m"``: a run begins once there was no further event of its key for so long, with the last one.
+        deadline: ``"1h"``: a run that has not ended by then fails.
     """
     by_clock = Schedule(schedule) if isinstance(schedule, str) else schedule
 
     def declare(function: Declared) -> Declared:
         code = inspect.unwrap(function).__code__
-        problems = _problems(name, on, by_clock, function, f"{code.co_filename}:{code.co_firstlineno}")
+        where = f"{code.co_filename}:{code.co_firstlineno}"
+        turns, wrong = read_turns(overlap, key, debounce, deadline, where)
+        problems = [*_problems(name, on, by_clock, function, where), *wrong]
         if problems:
             raise ConfigError(*problems)
         function.__mainstay_workflow__ = Workflow(  # type: ignore[attr-defined]
-            name, on or "", function, critical, code.co_filename, code.co_firstlineno, by_clock
+            name, on or "", function, critical, code.co_filename, code.co_firstlineno, turns, by_clock
         )
         return function
 

@@ -21,6 +21,9 @@ WORKFLOW = "workflow"
 CHILD = "child"
 """The fate of a step whose runs did not end well."""
 
+DEADLINE = "deadline"
+"""The fate of a run that has not ended by its deadline."""
+
 _ERRORS: dict[str, type[VendorError]] = {
     "transient": TransientError,
     "permanent": PermanentError,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from mainstay.db import acquire
+from mainstay.runs import begin_missed
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
@@ -50,10 +51,14 @@ class InlineEngine:
 
     async def settle(self) -> None:
         """Drive until nothing is due."""
-        await self._ticking.fire_due()
-        while executions := await self._due():
-            for execution_id in executions:
+        while True:
+            await self._ticking.fire_due()
+            for execution_id in (executions := await self._due()):
                 await self._driver.drive(execution_id)
+            if not executions:
+                await begin_missed(self._pool, None)
+                if not await self._due():
+                    return
 
     async def advance(self, length: timedelta) -> None:
         """Move the clock, stopping at every moment on the way at which a run becomes due."""
@@ -70,8 +75,8 @@ class InlineEngine:
                 """
                 SELECT execution_id FROM runs
                 WHERE state IN ('queued', 'running') OR state = 'waiting' AND (
-                    wake_at <= $1 OR EXISTS (
-                        SELECT FROM waits WHERE waits.run_id = runs.id AND waits.event IS NOT NULL AND NOT waits.seen))
+                    deadline_at <= $1 OR NOT is_behind AND (wake_at <= $1 OR EXISTS (
+                        SELECT FROM waits WHERE waits.run_id = runs.id AND waits.event IS NOT NULL AND NOT waits.seen)))
                 GROUP BY execution_id ORDER BY min(id::text)
                 """,
                 self._clock.now,
@@ -80,5 +85,10 @@ class InlineEngine:
 
     async def _next_moment(self) -> datetime | None:
         async with acquire(self._pool) as connection:
-            wake_at = await connection.fetchval("SELECT min(wake_at) FROM runs WHERE state = 'waiting'")
+            wake_at = await connection.fetchval(
+                """
+                SELECT min(least(deadline_at, CASE WHEN NOT is_behind THEN wake_at END)) FROM runs
+                WHERE state = 'waiting'
+                """
+            )
         return min(filter(None, (wake_at, await self._ticking.next_moment())), default=None)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from mainstay.engine.definition import Workflow
 from mainstay.engine.failure import CHILD, failure_again
 from mainstay.engine.waiting import Waiting
 from mainstay.errors import ChildFailedError, DatabaseUnavailableError
@@ -31,15 +32,18 @@ class Told:
 class Joining(Waiting):
     """The children and questions of one run."""
 
-    async def begin_child(self, workflow: str, run_input: Mapping[str, Any], contact_id: UUID | None) -> str:
+    async def begin_child(
+        self, workflow: Workflow, run_input: Mapping[str, Any], contact_id: UUID | None
+    ) -> str:
         """Begin a run, once, and do not wait for it; returns its id."""
-        name = f"start {workflow}"
+        name = f"start {workflow.name}"
         step, recorded = self.next_step(name)
         if recorded and recorded[-1].state is AttemptState.OK:
             begun: str = recorded[-1].result["run_id"]
             return begun
-        child = NewChild(new_id(), workflow, run_input, contact_id, 0)
-        attempt = replace(self.local(step, name, self.clock()), result={"run_id": str(child.id)})
+        now = self.clock()
+        child = NewChild(new_id(), workflow.name, run_input, contact_id, 0, workflow.turns.deadline_at(now))
+        attempt = replace(self.local(step, name, now), result={"run_id": str(child.id)})
         self._in_flight += 1
         await self.count_out(self.write(attempt, begins=(FanOut(step, (child,), 1),)))
         return str(child.id)
@@ -47,7 +51,7 @@ class Joining(Waiting):
     async def run_children(
         self,
         name: str,
-        workflow: str,
+        workflow: Workflow,
         inputs: Sequence[tuple[Mapping[str, Any], UUID | None]],
         *,
         at_most: int,
@@ -68,7 +72,7 @@ class Joining(Waiting):
             raise self.note(failure_again(last), step)
         again = last is not None and last.state is AttemptState.RETRY
         now = self.clock()
-        label = f"{workflow} to end" if len(inputs) == 1 else f"{len(inputs):,} runs of {workflow} to end"
+        label = f"{workflow.name} to end" if len(inputs) == 1 else f"{len(inputs):,} runs of {workflow.name} to end"
         parks = Settlement(RunState.WAITING, waiting_for=label)
         if inputs and (again or step not in self._waits):
             left = await self._store_children(step, workflow, inputs)
@@ -89,11 +93,12 @@ class Joining(Waiting):
         return outcome
 
     async def _store_children(
-        self, step: int, workflow: str, inputs: Sequence[tuple[Mapping[str, Any], UUID | None]]
+        self, step: int, workflow: Workflow, inputs: Sequence[tuple[Mapping[str, Any], UUID | None]]
     ) -> Sequence[NewChild]:
         """Store children, so many at once that no transaction grows long; return the last few, not yet stored."""
+        deadline_at = workflow.turns.deadline_at(self.clock())
         children = [
-            NewChild(new_id(), workflow, run_input, contact_id, place)
+            NewChild(new_id(), workflow.name, run_input, contact_id, place, deadline_at)
             for place, (run_input, contact_id) in enumerate(inputs)
         ]
         while len(children) > _STORED_AT_ONCE:

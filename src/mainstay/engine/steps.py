@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
@@ -25,6 +26,7 @@ from mainstay.runs import Claimed, Settlement
 if TYPE_CHECKING:
     from mainstay.kit import Http
 
+_SURE_SECONDS = 1.0
 Call = Callable[["Http"], Awaitable[Any]]
 
 
@@ -182,6 +184,9 @@ class StepRunner(Joining):
         return replace(attempt, state=AttemptState.FAILED, asked=self._asked)
 
     async def _make_sure(self) -> None:
-        """Ask whether the run is still ours where it may not be: nothing may reach a vendor in another's name."""
-        if self._in_doubt():
+        """Ask whether the run is still ours where it may not be: nothing may reach a vendor in another's name.
+
+        It may have been cancelled too, so what was known a second ago is asked again.
+        """
+        if self._in_doubt() or monotonic() - self.owned_at > _SURE_SECONDS:
             await self.write()

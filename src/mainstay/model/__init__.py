@@ -4,7 +4,7 @@ from mainstay.model.contact import Contact, Submission
 from mainstay.model.delivery import Delivery, RawRequest
 from mainstay.model.event import Event
 from mainstay.model.ids import first_id_at, new_id, short_id
-from mainstay.model.run import Attempt, AttemptState, Lane, Run, RunState
+from mainstay.model.run import Attempt, AttemptState, Lane, Overlap, Run, RunState
 
 __all__ = [
     "Attempt",
@@ -13,6 +13,7 @@ __all__ = [
     "Delivery",
     "Event",
     "Lane",
+    "Overlap",
     "RawRequest",
     "Run",
     "RunState",

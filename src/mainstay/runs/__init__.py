@@ -1,18 +1,11 @@
 """The ledger: what every run, step and attempt did. It is story and checkpoint in one."""
 
+from mainstay.runs.adding import NewRun, Turn, add_runs
 from mainstay.runs.approvals import Ask, Decision, close_ask, decide
+from mainstay.runs.cancelling import cancel
 from mainstay.runs.children import FanOut, NewChild, children_ended, recheck_children
-from mainstay.runs.store import (
-    Claimed,
-    NewRun,
-    Progress,
-    Settlement,
-    add_runs,
-    claim_execution,
-    hold,
-    requeue,
-    settle,
-)
+from mainstay.runs.store import Claimed, Progress, Settlement, claim_execution, hold, requeue, settle
+from mainstay.runs.turns import begin_missed, look_again, move_turns, return_turns, wake_overdue
 from mainstay.runs.waits import Wait, event_as_seen, move_waits, recheck_wait, recheck_waits, return_waits, wake
 
 __all__ = [
@@ -24,20 +17,27 @@ __all__ = [
     "NewRun",
     "Progress",
     "Settlement",
+    "Turn",
     "Wait",
     "add_runs",
+    "begin_missed",
+    "cancel",
     "children_ended",
     "claim_execution",
     "close_ask",
     "decide",
     "event_as_seen",
     "hold",
+    "look_again",
+    "move_turns",
     "move_waits",
     "recheck_children",
     "recheck_wait",
     "recheck_waits",
     "requeue",
+    "return_turns",
     "return_waits",
     "settle",
     "wake",
+    "wake_overdue",
 ]

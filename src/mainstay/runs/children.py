@@ -34,6 +34,7 @@ class NewChild:
     input: Mapping[str, Any]
     contact_id: UUID | None
     place: int
+    deadline_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ async def _go_again(connection: Connection, parent: Run, step: int, requeue: Req
         await requeue(connection, parent.workspace_id, child_id)
     await connection.execute(
         """
-        UPDATE runs SET state = 'waiting', waiting_for = 'its turn', execution_id = id::text WHERE id = ANY($1)
+        UPDATE runs SET state = 'waiting', waiting_for = 'its place', execution_id = id::text WHERE id = ANY($1)
         """,
         failed,
     )
@@ -85,8 +86,8 @@ async def _store(connection: Connection, parent: Run, fan_out: FanOut) -> None:
     await connection.executemany(
         """
         INSERT INTO runs (id, workspace_id, workflow, state, waiting_for, input, execution_id, delivery_id, contact_id,
-                          created_at, lane, parent_id, parent_step, place)
-        VALUES ($1, $2, $3, 'waiting', 'its turn', $4, $1::uuid::text, $5, $6, $7, $8, $9, $10, $11)
+                          created_at, lane, parent_id, parent_step, place, deadline_at)
+        VALUES ($1, $2, $3, 'waiting', 'its place', $4, $1::uuid::text, $5, $6, $7, $8, $9, $10, $11, $12)
         ON CONFLICT (parent_id, parent_step, place) WHERE parent_id IS NOT NULL DO NOTHING
         """,
         [
@@ -102,6 +103,7 @@ async def _store(connection: Connection, parent: Run, fan_out: FanOut) -> None:
                 parent.id,
                 fan_out.step,
                 child.place,
+                child.deadline_at,
             )
             for child in fan_out.children
         ],
@@ -113,7 +115,7 @@ async def _begin_next(connection: Connection, parent_id: UUID, step: int, at_mos
     under_way = await connection.fetchval(
         """
         SELECT count(*) FROM runs WHERE parent_id = $1 AND parent_step = $2 AND parent_id IS NOT NULL
-          AND state IN ('queued', 'running', 'waiting') AND waiting_for <> 'its turn'
+          AND state IN ('queued', 'running', 'waiting') AND waiting_for <> 'its place'
         """,
         parent_id,
         step,
@@ -122,7 +124,7 @@ async def _begin_next(connection: Connection, parent_id: UUID, step: int, at_mos
         """
         SELECT id, lane FROM runs
         WHERE parent_id = $1 AND parent_step = $2 AND parent_id IS NOT NULL
-          AND state = 'waiting' AND waiting_for = 'its turn'
+          AND state = 'waiting' AND waiting_for = 'its place'
         ORDER BY place LIMIT $3 FOR UPDATE
         """,
         parent_id,
@@ -147,6 +149,8 @@ async def children_ended(connection: Connection, run_ids: Sequence[UUID]) -> Non
 
     For any way in which a run ends. Runs without a parent, or with one that does not wait for them, are left out.
     """
+    if not run_ids:
+        return
     waiting = await connection.fetch(
         """
         SELECT waits.run_id, waits.step, (waits.match ->> 'at_most')::integer AS at_most FROM waits
@@ -169,7 +173,7 @@ async def recheck_children(connection: Connection) -> None:
         FROM waits JOIN runs AS parents ON parents.id = waits.run_id AND parents.state = 'waiting'
         WHERE waits.event_type = $1 AND waits.event IS NULL AND NOT EXISTS (
             SELECT FROM runs WHERE parent_id = waits.run_id AND parent_step = waits.step AND parent_id IS NOT NULL
-              AND runs.state IN ('queued', 'running', 'waiting') AND runs.waiting_for <> 'its turn')
+              AND runs.state IN ('queued', 'running', 'waiting') AND runs.waiting_for <> 'its place')
         ORDER BY waits.run_id, waits.step FOR UPDATE OF waits SKIP LOCKED
         """,
         ENDED,

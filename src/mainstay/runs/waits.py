@@ -179,7 +179,11 @@ async def go_on(connection: Connection, run_ids: Collection[UUID]) -> None:
     for run_id in ids:
         execution_id = str(new_id())
         moved = await connection.fetchval(
-            "UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' RETURNING lane", run_id, execution_id
+            """
+            UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' AND NOT is_behind RETURNING lane
+            """,
+            run_id,
+            execution_id,
         )
         if moved is not None:
             await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, moved)
