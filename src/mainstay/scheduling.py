@@ -114,9 +114,10 @@ class Scheduler:
         async with acquire(self._pool) as connection, connection.transaction():
             now = await self._now(connection)
             declared = []
-            for workspace_id, workflow, schedule, zone in self._known():
-                following = next(schedule.after(now, zone), None)
-                declared.append(Declared(workspace_id, workflow, schedule.cron, zone.key, schedule.catch_up, following))
+            for each in self._known():
+                following = next(each.schedule.after(now, each.zone), None)
+                cron, catch_up = each.schedule.cron, each.schedule.catch_up
+                declared.append(Declared(each.workspace_id, each.workflow, cron, each.zone.key, catch_up, following))
             await declare_schedules(connection, list(self._timetable.workspaces), declared)
 
     async def fire_due(self) -> int:
