@@ -13,7 +13,7 @@ from mainstay.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from mainstay.engine.context import Context
-    from mainstay.model import Contact
+    from mainstay.model import Contact, Retry
 
 Function = Callable[["Context", "Contact"], Awaitable[None]]
 
@@ -32,6 +32,7 @@ class Workflow:
         on: the event type that starts it.
         function: the coroutine function over a Context and the contact concerned.
         critical: its failures alert at once.
+        retry: how its calls are tried again, where it says so.
         file: where it was declared, for messages.
         line: its line there.
     """
@@ -40,11 +41,14 @@ class Workflow:
     on: str
     function: Function
     critical: bool = False
+    retry: Retry | None = None
     file: str = ""
     line: int = 0
 
 
-def workflow(name: str, *, on: str, critical: bool = False) -> Callable[[Function], Function]:
+def workflow(
+    name: str, *, on: str, critical: bool = False, retry: Retry | None = None
+) -> Callable[[Function], Function]:
     """Declare a workflow: ``@workflow("speed_to_lead.v1", on="contact.created")``.
 
     The function gets a :class:`Context` and the contact; every role call in it is a durable step.
@@ -56,7 +60,7 @@ def workflow(name: str, *, on: str, critical: bool = False) -> Callable[[Functio
         if problems:
             raise ConfigError(*problems)
         function.__mainstay_workflow__ = Workflow(  # type: ignore[attr-defined]
-            name, on, function, critical, code.co_filename, code.co_firstlineno
+            name, on, function, critical, retry, code.co_filename, code.co_firstlineno
         )
         return function
 

@@ -1,5 +1,6 @@
 """The ledger: what every run, step and attempt did. It is story and checkpoint in one."""
 
+from mainstay.runs.answers import answer
 from mainstay.runs.store import (
     Claimed,
     NewRun,
@@ -20,6 +21,7 @@ __all__ = [
     "Settlement",
     "Wait",
     "add_runs",
+    "answer",
     "claim_execution",
     "hold",
     "move_waits",
