@@ -155,8 +155,8 @@ def test_slacks_channels_and_their_messages(sandbox: Sandbox) -> None:
     for number in range(3):
         ask("POST", "/api/chat.postMessage", {"channel": "#leads", "text": f"lead {number}", "metadata": metadata})
 
-    (channel,) = ask("GET", "/api/conversations.list?types=public_channel&limit=200").json()["channels"]
-    assert channel["name"] == "leads"
+    listed = ask("GET", "/api/conversations.list?types=public_channel&limit=200").json()["channels"]
+    (channel,) = [each for each in listed if each["name"] == "leads"]
     query = {"channel": channel["id"], "include_all_metadata": "true", "limit": "2"}
     newest = ask("GET", f"/api/conversations.history?{urlencode(query)}").json()
     assert [message["text"] for message in newest["messages"]] == ["lead 2", "lead 1"]

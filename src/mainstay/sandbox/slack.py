@@ -16,6 +16,7 @@ _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 _CHANNEL_NAME = re.compile(r"#[a-z0-9_-]{1,80}")
 _WEBHOOK = re.compile(r"/services/(T\w+)/(B\w+)/(\w+)")
 _LONGEST = 40_000
+USUAL_CHANNELS = ("#general", "#leads", "#alerts")
 _BOT = {"bot_id": "B000SANDBOX", "user": "U000SANDBOX", "team": "T000SANDBOX"}
 
 
@@ -24,7 +25,7 @@ class Settings:
     """``PUT /_control/config/slack``.
 
     ``tokens``, ``channels`` and ``webhooks`` (paths such as ``/services/T1/B1/x``) list what exists; None admits
-    anything of the right form, and a channel by ``#name`` too. ``not_joined`` channels answer not_in_channel.
+    anything of the right form, and a channel by ``#name`` too; listed are then a few usual ones and those posted to. ``not_joined`` channels answer not_in_channel.
     ``rate_limit`` enforces one message a second in each channel. ``scopes`` lists what the tokens may do (None: all):
     chat:write posts, channels:read lists channels, channels:history reads them.
     """
@@ -87,7 +88,7 @@ class Slack:
             case "POST", "/api/chat.postMessage":
                 return self._missing("chat:write") or self._post(request, fields)
             case "GET", "/api/conversations.list":
-                return self._missing("channels:read") or list_channels(self._channel_ids, dict(request.query))
+                return self._missing("channels:read") or self._list(dict(request.query))
             case "GET", "/api/conversations.history":
                 return self._missing("channels:history") or self._history(dict(request.query))
             case _, "/api/auth.test":
@@ -122,6 +123,11 @@ class Slack:
         if fields.get("thread_ts"):
             message["thread_ts"] = fields["thread_ts"]
         return answer(200, {"ok": True, "channel": channel, "ts": ts, "message": message})
+
+    def _list(self, query: dict[str, str]) -> Reply:
+        for name in self.settings.channels or USUAL_CHANNELS:
+            self._channel(name)
+        return list_channels(self._channel_ids, query)
 
     def _history(self, query: dict[str, str]) -> Reply:
         channel = query.get("channel", "")
@@ -170,7 +176,7 @@ class Slack:
     def _channel(self, given: Json) -> str | None:
         if not isinstance(given, str):
             return None
-        if self.settings.channels is not None and given not in self.settings.channels:
+        if self.settings.channels is not None and given not in {*self.settings.channels, *self._channel_ids.values()}:
             return None
         if _CHANNEL_ID.fullmatch(given):
             return given
