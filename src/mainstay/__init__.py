@@ -24,11 +24,12 @@ if TYPE_CHECKING:
         NeedsHumanError,
         PermanentError,
         TransientError,
+        UnsureError,
         VendorError,
         WorkflowError,
     )
     from mainstay.kit import Sent
-    from mainstay.model import Contact
+    from mainstay.model import Contact, Retry
 
 __all__ = [
     "Approval",
@@ -39,10 +40,12 @@ __all__ = [
     "MainstayError",
     "NeedsHumanError",
     "PermanentError",
+    "Retry",
     "Schedule",
     "Sent",
     "Tick",
     "TransientError",
+    "UnsureError",
     "VendorError",
     "WorkflowError",
     "workflow",
@@ -52,6 +55,7 @@ _HOME = {
     "Approval": "mainstay.engine",
     "Contact": "mainstay.model",
     "Context": "mainstay.engine",
+    "Retry": "mainstay.model",
     "Schedule": "mainstay.engine",
     "Sent": "mainstay.kit",
     "Tick": "mainstay.engine",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from mainstay.db import transact
+from mainstay.engine.operations import call_operation, find_operation
 from mainstay.errors import PermanentError
 from mainstay.kit.roles import EmailMessage
 from mainstay.model import new_id
@@ -106,15 +107,19 @@ class Approvals:
         about = f" ({run.input['about']})" if run.input["about"] else ""
         text = f"To decide: {run.input['question']}{about}\n{link}"
 
+        operation = "post" if route.role == "chat" else "send"
+        subject = " ".join(f"To decide: {run.input['question']}".split())[:200]
+        arguments = (route.target, text) if route.role == "chat" else (EmailMessage(route.target, subject, text),)
+
         async def call(http: Http) -> Any:
             vendor = self._reach.vendor(run.workspace_id, route.connection, route.role, http)
-            if route.role == "chat":
-                return asdict(await vendor.post(route.target, text))
-            subject = " ".join(f"To decide: {run.input['question']}".split())[:200]
-            return asdict(await vendor.send(EmailMessage(to=route.target, subject=subject, text=text)))
+            return await call_operation(vendor, operation, *arguments)
 
-        operation = "post" if route.role == "chat" else "send"
-        await steps.step(f"{route.role}.{operation}", call, connection=route.connection, repeatable=False)
+        async def find(http: Http) -> Any:
+            vendor = self._reach.vendor(run.workspace_id, route.connection, route.role, http)
+            return await find_operation(vendor, operation, *arguments)
+
+        await steps.step(f"{route.role}.{operation}", call, connection=route.connection, find=find)
 
 
 def _why_not(decision: Decision) -> str:

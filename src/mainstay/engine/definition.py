@@ -15,6 +15,7 @@ from mainstay.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from mainstay.engine.turns import Key
+    from mainstay.model import Retry
 
 Function = Callable[..., Awaitable[Any]]
 Declared = TypeVar("Declared", bound=Function)
@@ -34,6 +35,7 @@ class Workflow:
         on: the event type that starts it; empty for one that a schedule, another workflow or the API starts.
         function: the coroutine function over a Context and the contact concerned, or the tick of its schedule.
         critical: its failures alert at once.
+        retry: how its calls are tried again, where it says so.
         file: where it was declared, for messages.
         line: its line there.
         turns: how its runs take turns.
@@ -43,13 +45,14 @@ class Workflow:
     on: str
     function: Function
     critical: bool = False
+    retry: Retry | None = None
     file: str = ""
     line: int = 0
     turns: Turns = field(default_factory=Turns)
     schedule: Schedule | None = None
 
 
-def workflow(
+def workflow(  # noqa: PLR0913 - all that a workflow may say of itself
     name: str,
     *,
     on: str | None = None,
@@ -59,6 +62,7 @@ def workflow(
     key: Literal["contact"] | Key | None = "contact",
     debounce: str | None = None,
     deadline: str | None = None,
+    retry: Retry | None = None,
 ) -> Callable[[Declared], Declared]:
     """Declare a workflow: ``@workflow("speed_to_lead.v1", on="contact.created")``.
 
@@ -76,6 +80,7 @@ def workflow(
             a schedule there is one run at a time.
         debounce: ``"5m"``: a run begins once there was no further event of its key for so long, with the last one.
         deadline: ``"1h"``: a run that has not ended by then fails.
+        retry: how its calls are tried again, where that is not what stack.toml says.
     """
     by_clock = Schedule(schedule) if isinstance(schedule, str) else schedule
 
@@ -87,7 +92,7 @@ def workflow(
         if problems:
             raise ConfigError(*problems)
         function.__mainstay_workflow__ = Workflow(  # type: ignore[attr-defined]
-            name, on or "", function, critical, code.co_filename, code.co_firstlineno, turns, by_clock
+            name, on or "", function, critical, retry, code.co_filename, code.co_firstlineno, turns, by_clock
         )
         return function
 

@@ -10,6 +10,7 @@ from mainstay.errors import (
     NeedsHumanError,
     PermanentError,
     TransientError,
+    UnsureError,
     VendorError,
     WorkflowError,
 )
@@ -28,6 +29,7 @@ _ERRORS: dict[str, type[VendorError]] = {
     "transient": TransientError,
     "permanent": PermanentError,
     "human": NeedsHumanError,
+    "asked": UnsureError,
 }
 
 

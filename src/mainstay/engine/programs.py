@@ -42,7 +42,8 @@ class Programs(Mapping[str, Any]):
             message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
             raise WorkflowError(message)
         subject, arguments = subject_of(run.input)
-        result = await declared.function(Context(steps, self._surroundings), subject, **arguments)
+        context = Context(steps, self._surroundings, retry=(declared.retry,) if declared.retry else ())
+        result = await declared.function(context, subject, **arguments)
         try:
             steps.result = orjson.loads(orjson.dumps(result))
         except TypeError as error:

@@ -1,6 +1,7 @@
 """The ledger: what every run, step and attempt did. It is story and checkpoint in one."""
 
 from mainstay.runs.adding import NewRun, Turn, add_runs
+from mainstay.runs.answers import answer
 from mainstay.runs.approvals import Ask, Decision, close_ask, decide
 from mainstay.runs.cancelling import cancel
 from mainstay.runs.children import FanOut, NewChild, children_ended, recheck_children
@@ -20,6 +21,7 @@ __all__ = [
     "Turn",
     "Wait",
     "add_runs",
+    "answer",
     "begin_missed",
     "cancel",
     "children_ended",

@@ -173,7 +173,9 @@ def _first_digits(pattern: str | None) -> frozenset[str]:
     """Return the digits with which a match may begin; all of them, where the pattern does not say it plainly."""
     if not pattern:
         return frozenset()
-    is_plain = pattern[0] in _DIGITS and "|" not in re.sub(r"\([^()]*\)", "", pattern) and pattern[1:2] not in set("?*{")
+    is_plain = (
+        pattern[0] in _DIGITS and "|" not in re.sub(r"\([^()]*\)", "", pattern) and pattern[1:2] not in set("?*{")
+    )
     return frozenset(pattern[0]) if is_plain else _DIGITS
 
 
