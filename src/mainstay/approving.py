@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from mainstay.db import transact
-from mainstay.engine.operations import call_operation, find_operation
 from mainstay.errors import PermanentError
-from mainstay.kit.roles import EmailMessage
 from mainstay.model import new_id
 from mainstay.runs import NewRun, close_ask, decide
-from mainstay.watch.alert import Route
+from mainstay.watch.alert import Route, Vendors, pass_on
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
     from mainstay.engine import StepRunner
     from mainstay.engine.history import Clock
-    from mainstay.kit import Http
     from mainstay.model import Contact, Run
     from mainstay.runs import Decision
 
@@ -28,15 +25,11 @@ QUESTION = "question.v1"
 """The run that tells people of a question, over one route."""
 
 
-class Reach(Protocol):
+class Reach(Vendors, Protocol):
     """What the composition root knows of a workspace's people."""
 
     def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
         """Return where a workspace's alerts go."""
-        ...
-
-    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
-        """Return a connection's object for a role, for one attempt."""
         ...
 
     def page_url(self, workspace_id: UUID, path: str) -> str:
@@ -107,19 +100,8 @@ class Approvals:
         about = f" ({run.input['about']})" if run.input["about"] else ""
         text = f"To decide: {run.input['question']}{about}\n{link}"
 
-        operation = "post" if route.role == "chat" else "send"
         subject = " ".join(f"To decide: {run.input['question']}".split())[:200]
-        arguments = (route.target, text) if route.role == "chat" else (EmailMessage(route.target, subject, text),)
-
-        async def call(http: Http) -> Any:
-            vendor = self._reach.vendor(run.workspace_id, route.connection, route.role, http)
-            return await call_operation(vendor, operation, *arguments)
-
-        async def find(http: Http) -> Any:
-            vendor = self._reach.vendor(run.workspace_id, route.connection, route.role, http)
-            return await find_operation(vendor, operation, *arguments)
-
-        await steps.step(f"{route.role}.{operation}", call, connection=route.connection, find=find)
+        await pass_on(steps, self._reach, route, subject, text)
 
 
 def _why_not(decision: Decision) -> str:
