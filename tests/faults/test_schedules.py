@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,12 @@ async def test_each_tick_is_one_run_whoever_dies(fleet: Fleet, dsn: str, books: 
         return found >= count
 
     for place, worker in enumerate(workers):
-        await until(lambda place=place: fired(4 * (place + 1)), "ticks fire", seconds=60)
+        await until(partial(fired, 4 * (place + 1)), "ticks fire", seconds=60)
         await worker.kill()
         if place == 1:
             workers.append(fleet.start(dsn, stack=str(CLOCK)))
             await workers[-1].ready()
-    await until(lambda: fired(16), "ticks fire after all of the first have died", seconds=60)
+    await until(partial(fired, 20), "ticks fire after all of the first have died", seconds=60)
     await workers[-1].kill()
 
     rows = await books.rows("SELECT id, input FROM runs WHERE workflow = 'second.v1' ORDER BY id")
