@@ -561,6 +561,7 @@ CREATE TABLE approvals (
 );
 CREATE INDEX approvals_open ON approvals (workspace_id, id) WHERE state = 'open';
 CREATE INDEX approvals_by_workspace ON approvals (workspace_id, id DESC);
+CREATE INDEX approvals_by_contact ON approvals (contact_id);
 CREATE INDEX approvals_by_short_id ON approvals (workspace_id, right(id::text, 8) text_pattern_ops);
 
 -- One row for each workflow with a schedule, as the process declared it that started last. Ticks up to last_tick have been
