@@ -22,6 +22,7 @@ _OWN_WORKFLOWS = {
     "push.v1": "Bring a contact to its system",
     "merge-elsewhere.v1": "Merge two contacts in their system",
     "alert.v1": "Send an alert",
+    "question.v1": "Pass on a question",
 }
 
 
