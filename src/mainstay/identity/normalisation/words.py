@@ -10,7 +10,8 @@ WOMEN: Final = frozenset(
      "madame", "madam", "signora", "mevr", "mevrouw", "dame", "smt"}
 )  # fmt: skip
 TITLES: Final = MEN | WOMEN | frozenset(
-    {"mx", "dr", "dra", "drs", "prof", "rev", "revd", "mag", "dipl ing", "dipling", "dott", "dottssa", "avv", "capt", "engr",
+    {"mx", "dr", "dra", "drs", "prof", "rev", "revd", "mag", "dipl ing", "dipling", "dott", "dottssa", "avv", "capt",
+    "engr",
      "sgt", "lt", "cpl", "cmdr", "atty"}
 )  # fmt: skip
 """Taken off the front of any name."""
@@ -32,7 +33,8 @@ DEGREES: Final = frozenset(
      "lpc",
      "crna", "facs", "facp", "aia", "pmp", "cfp", "cfa", "msw", "mph", "edd", "psyd", "pharmd", "bsc", "msc", "bsn",
      "msn", "dnp", "lmt", "dpt", "lmhc", "rdh", "crnp", "fnpbc", "fnpc", "agnpc", "npc", "rnbc", "lcswr", "csc",
-     "ceo", "cfo", "coo", "cto", "aprn", "fnp", "mfa", "rn", "lpn", "cpcu", "chfc", "beng", "meng", "bcom", "frcs", "mbbs"}
+     "ceo", "cfo", "coo", "cto", "aprn", "fnp", "mfa", "rn", "lpn", "cpcu", "chfc", "beng", "meng", "bcom", "frcs",
+     "mbbs"}
 )  # fmt: skip
 """Taken off the end of any name that is longer than they."""
 
