@@ -79,7 +79,7 @@ def _read_digits(digits: str, region: str, *, has_plus: bool) -> Normalised | No
 
 
 _PUNCTUATION = dict.fromkeys(map(ord, " \t\r()-."))
-_DECIMALS = re.compile(r"\.0+\s*$").search
+_DECIMALS = re.compile(r"\s*\+?\d+\.0+\s*").fullmatch
 _NO_CODES = frozenset("2345689")
 """Digits that are no country code by themselves."""
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
@@ -131,7 +131,7 @@ def read_any(raw: str, region: str) -> Normalised:
     text = _BLANKS.sub(" ", to_ascii_digits(to_ascii_forms(raw)).translate(_LOOKALIKES)).strip()
     if is_placeholder(text):
         return refuse(Reason.PLACEHOLDER if text else Reason.EMPTY)
-    text = _SPREADSHEET.sub("", text.strip("'\"`‘’“” ").removeprefix('="').strip())
+    text = _SPREADSHEET.sub(r"\1", text.strip("'\"`‘’“” ").removeprefix('="').strip())
     if _EXPONENT(text) is not None:
         return refuse(Reason.EXPONENT)
     text, ext = _split_extension(_unlabel(text))
@@ -170,7 +170,8 @@ _LOOKALIKES = {
     0x20E3: None,
 }
 _BLANKS = re.compile(r"[^\S\n]+")
-_SPREADSHEET = re.compile(r"(?<=\d)\.0+$")
+# Not the end of a number whose pairs are parted by dots: 06.12.34.56.00.
+_SPREADSHEET = re.compile(r"^(\+?\d+)\.0+$")
 _EXPONENT = re.compile(r"\+?\d+(?:[.,]\d*)?\s*e\s*[+-]?\s*\d+", re.IGNORECASE).fullmatch
 _LETTER = re.compile(r"[a-z]", re.IGNORECASE).search
 _URI = re.compile(r"(?:tel|callto|sms|whatsapp)\s*:(?://)?", re.IGNORECASE).match
