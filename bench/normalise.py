@@ -2,11 +2,12 @@
 
     python3 dev.py setup && .venv/bin/python bench/normalise.py [--contacts 100000] [--json]
 
-The contacts are made here, from nine countries, with more damage than forms and exports do: a fifth of the addresses
-and a third of the phones are not in plain form, every tenth phone is written for another reader than its region, every
-fifth address has a domain of its own, every seventh name is turned round, titled or in capitals. The limit is what
-``email-validator`` and ``phonenumbers`` take for the same values, fewer of
-which they read, and no names. CPU time, the best of three rounds. Nothing here is a test: no figure is asserted.
+The contacts are made here, from nine countries. Addresses: four fifths plain, the others in capitals, padded, tagged,
+wrapped or wrong; a fifth at a domain of their own. Phones: 40% in E.164, 45% as their country prints them, a tenth behind
+00 or without the +, the others with an extension, an apostrophe, or a digit short. Names: 85% plain, the others in
+capitals, turned round, with a title or a suffix. The limit is what ``email-validator`` and ``phonenumbers`` take for the
+same values, fewer of which they read, and no names. CPU time, the best of three rounds. Nothing here is a test: no
+figure is asserted.
 """
 
 from __future__ import annotations
