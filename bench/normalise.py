@@ -3,11 +3,11 @@
     python3 dev.py setup && .venv/bin/python bench/normalise.py [--contacts 100000] [--json]
 
 The contacts are made here, from nine countries. Addresses: four fifths plain, the others in capitals, padded, tagged,
-wrapped or wrong; a fifth at a domain of their own. Phones: 40% in E.164, 45% as their country prints them, a tenth behind
-00 or without the +, the others with an extension, an apostrophe, or a digit short. Names: 85% plain, the others in
-capitals, turned round, with a title or a suffix. The limit is what ``email-validator`` and ``phonenumbers`` take for the
-same values, fewer of which they read, and no names. CPU time, the best of three rounds. Nothing here is a test: no
-figure is asserted.
+wrapped or wrong; a fifth at a domain of their own. Phones: 40% in E.164, 45% as their country prints them, a tenth
+behind 00 or without the +, the others with an extension, an apostrophe, or a digit short. Names: 85% plain, the
+others in capitals, turned round, with a title or a suffix. The limit is what ``email-validator`` and ``phonenumbers``
+take for the same values, fewer of which they read, and no names. CPU time, the best of three rounds. Nothing here is
+a test: no figure is asserted.
 """
 
 from __future__ import annotations
