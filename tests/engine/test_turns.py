@@ -385,7 +385,7 @@ def test_a_long_key_stays_apart_from_others_and_fits_an_index() -> None:
     contact = Contact(id=new_id(), workspace_id=new_id())
     keys = set()
     for end in "ab":
-        turn = Turns(key=lambda _contact, _data, end=end: "x" * 5000 + "\0" + end).turn(contact, {}, NOW)
+        turn = Turns(key=lambda _, data: "x" * 5000 + "\0" + data["end"]).turn(contact, {"end": end}, NOW)
         assert turn is not None
         assert len(turn.key) < 200
         keys.add(turn.key)
