@@ -18,20 +18,23 @@ from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.engine.driver import utc_now
+from mainstay.engine.guard import Terms
 from mainstay.engine.keeping import RunKeeper
 from mainstay.errors import WorkflowError
-from mainstay.identity import Policy, load_contact
+from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
 from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM
 from mainstay.kit.http import Session, open_session
-from mainstay.model import Run, new_id
+from mainstay.model import Retry, Run, new_id
 from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, Settlement, requeue
+from mainstay.runs import Claimed, Settlement, answer, requeue
+from mainstay.settings.identity import policy_of
+from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
     ALERT,
     Alerter,
@@ -46,7 +49,6 @@ from mainstay.watch.alert import Route
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.engine.history import Clock
-    from mainstay.settings.schema import IdentityTable
     from mainstay.settings.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -132,20 +134,6 @@ class Workspace:
         return self._slots.setdefault(connection, asyncio.Semaphore(CALLS_AT_ONCE))
 
 
-def policy_of(identity: IdentityTable) -> Policy:
-    """Return the rules of identity as a stack sets them."""
-    return Policy(
-        order=tuple(dict.fromkeys((identity.primary, *identity.also))),
-        bridges=identity.bridges,
-        shared_phones=identity.shared_phones,
-        max_emails=identity.max_emails,
-        max_phones=identity.max_phones,
-        blocked=frozenset(identity.blocked),
-        auto_merge=2.0 if identity.auto_merge is None else identity.auto_merge,
-        suggest=2.0 if identity.suggest == "off" else identity.suggest,
-    )
-
-
 class App:
     """Everything of one process: the same object behind the web, the worker, the commands and the tests."""
 
@@ -166,7 +154,13 @@ class App:
         self.contacts = Contacts(pool, self.commit, self)
         self.keeper = RunKeeper(pool, self.routing, own=(INBOUND, PUSH, MERGE_ELSEWHERE, ALERT), clock=self.clock)
         self.driver = Driver(
-            pool, self.commit, _Programs(self), open_http=self.open_http, on_failed=self._failed, clock=self.clock
+            pool,
+            self.commit,
+            _Programs(self),
+            open_http=self.open_http,
+            terms=self.terms,
+            on_failed=self._failed,
+            clock=self.clock,
         )
 
     @classmethod
@@ -238,6 +232,10 @@ class App:
             slots=workspace.slots(connection),
         )
 
+    def terms(self, workspace_id: UUID, connection: str, name: str, said: Sequence[Retry]) -> Terms:
+        """See :class:`mainstay.engine.guard.TermsOf`."""
+        return terms_of(self.workspace(workspace_id).stack, connection, name, said)
+
     def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
         """Return a connection's object for a role, for one attempt."""
         workspace = self.workspace(workspace_id)
@@ -265,10 +263,7 @@ class App:
         if connection is None:
             message = f'no connection has the role {role}: add  {role} = "NAME"  to [roles] in stack.toml'
             raise WorkflowError(message)
-        connector = workspace.connector(connection)
-        return RoleBinding(
-            role, connection, lambda http: self.vendor(workspace_id, connection, role, http), connector.idempotency
-        )
+        return RoleBinding(role, connection, lambda http: self.vendor(workspace_id, connection, role, http))
 
     def is_open(self, workspace_id: UUID, moment: datetime) -> bool:
         """See :class:`mainstay.engine.context.Surroundings`."""
@@ -327,6 +322,11 @@ class App:
         deadline = self.keeper.deadline(workspace_id)
         return await transact(self.pool, lambda session: requeue(session, workspace_id, run_id, deadline=deadline))
 
+    async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
+        """Take a person's word on the call that a run asks about; see :func:`mainstay.runs.answer`."""
+        async with acquire(self.pool) as connection, connection.transaction():
+            return await answer(connection, workspace_id, run_id, happened=happened)
+
     async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""
         return await self.intake.replay(self.workspace(workspace_id).all_sources, workspace_id, delivery_id)
@@ -381,5 +381,7 @@ class _Programs(Mapping[str, Any]):
         if declared is None:
             message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
             raise WorkflowError(message)
-        await declared.function(Context(steps, self._app, self._app.clock), contact_from_json(run.input["contact"]))
+        said = (declared.retry,) if declared.retry else ()
+        context = Context(steps, self._app, self._app.clock, retry=said)
+        await declared.function(context, contact_from_json(run.input["contact"]))
         return ()

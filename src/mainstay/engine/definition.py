@@ -15,7 +15,7 @@ from mainstay.errors import ConfigError, Problem
 if TYPE_CHECKING:
     from mainstay.engine.context import Context
     from mainstay.engine.turns import Key
-    from mainstay.model import Contact
+    from mainstay.model import Contact, Retry
 
 Function = Callable[["Context", "Contact"], Awaitable[None]]
 
@@ -34,6 +34,7 @@ class Workflow:
         on: the event type that starts it.
         function: the coroutine function over a Context and the contact concerned.
         critical: its failures alert at once.
+        retry: how its calls are tried again, where it says so.
         file: where it was declared, for messages.
         line: its line there.
         turns: how its runs take turns.
@@ -43,6 +44,7 @@ class Workflow:
     on: str
     function: Function
     critical: bool = False
+    retry: Retry | None = None
     file: str = ""
     line: int = 0
     turns: Turns = field(default_factory=Turns)
@@ -57,6 +59,7 @@ def workflow(
     key: Literal["contact"] | Key | None = "contact",
     debounce: str | None = None,
     deadline: str | None = None,
+    retry: Retry | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a workflow: ``@workflow("speed_to_lead.v1", on="contact.created")``.
 
@@ -71,6 +74,7 @@ def workflow(
         key: ``contact``, None for one run of the workflow at a time, or a function of (contact, the event's data).
         debounce: ``"5m"``: a run begins once there was no further event of its key for so long, with the last one.
         deadline: ``"1h"``: a run that has not ended by then fails.
+        retry: how its calls are tried again, where that is not what stack.toml says.
     """
 
     def declare(function: Function) -> Function:
@@ -81,7 +85,7 @@ def workflow(
         if problems:
             raise ConfigError(*problems)
         function.__mainstay_workflow__ = Workflow(  # type: ignore[attr-defined]
-            name, on, function, critical, code.co_filename, code.co_firstlineno, turns
+            name, on, function, critical, retry, code.co_filename, code.co_firstlineno, turns
         )
         return function
 

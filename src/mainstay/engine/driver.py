@@ -13,6 +13,7 @@ from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.engine.failure import WORKFLOW, describe_failure
+from mainstay.engine.guard import Terms, TermsOf
 from mainstay.engine.history import Clock, OpenHttp, Parked
 from mainstay.engine.steps import StepRunner
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
@@ -41,20 +42,22 @@ def utc_now() -> datetime:
 class Driver:
     """Drives executions in this process.
 
-    ``programs`` maps a workflow's name to what runs it; ``on_failed`` is called in the transaction that records a
-    run's failure. At most ``max_runs`` programs run at once, those that they start not counted.
+    ``programs`` maps a workflow's name to what runs it; ``terms`` says on what terms a call is made; ``on_failed`` is
+    called in the transaction that records a run's failure. At most ``max_runs`` programs run at once, those that they
+    start not counted.
 
     Attributes:
         in_doubt: tells whether this process may have been taken for dead, and its runs with it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that runs stand on
         self,
         pool: Pool,
         commit: GroupCommit,
         programs: Mapping[str, Program],
         *,
         open_http: OpenHttp,
+        terms: TermsOf = lambda *_: Terms(),
         on_failed: Hook | None = None,
         clock: Clock = utc_now,
         max_runs: int = 200,
@@ -64,6 +67,7 @@ class Driver:
         self._commit = commit
         self._programs = programs
         self._open_http = open_http
+        self._terms = terms
         self._on_failed = on_failed
         self._clock = clock
         self._slots = asyncio.Semaphore(max_runs)
@@ -117,6 +121,7 @@ class Driver:
             claimed,
             record=self._record,
             open_http=self._open_http,
+            terms=self._terms,
             clock=self._clock,
             rng=self._rng,
             in_doubt=self.in_doubt,

@@ -9,6 +9,7 @@ from mainstay.errors import (
     NeedsHumanError,
     PermanentError,
     TransientError,
+    UnsureError,
     VendorError,
     WorkflowError,
 )
@@ -24,6 +25,7 @@ _ERRORS: dict[str, type[VendorError]] = {
     "transient": TransientError,
     "permanent": PermanentError,
     "human": NeedsHumanError,
+    "asked": UnsureError,
 }
 
 

@@ -3,7 +3,9 @@
 from mainstay.model.contact import Contact, Submission
 from mainstay.model.delivery import Delivery, RawRequest
 from mainstay.model.event import Event
+from mainstay.model.guard import Guard, Promise
 from mainstay.model.ids import first_id_at, new_id, short_id
+from mainstay.model.retry import Retry
 from mainstay.model.run import Attempt, AttemptState, Lane, Overlap, Run, RunState
 
 __all__ = [
@@ -12,9 +14,12 @@ __all__ = [
     "Contact",
     "Delivery",
     "Event",
+    "Guard",
     "Lane",
     "Overlap",
+    "Promise",
     "RawRequest",
+    "Retry",
     "Run",
     "RunState",
     "Submission",

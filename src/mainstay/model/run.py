@@ -81,8 +81,9 @@ class Attempt:
 
     ``exchanges`` are the HTTP requests and responses, redacted; ``result`` is small and JSON-able; ``started_at``
     and ``next_at`` are aware (UTC), ``duration_ms`` whole milliseconds. ``repeated`` says that the step may have
-    reached the vendor before, unrecorded. ``asked``, of a failure, is how many steps the workflow had asked for by
-    then: later ones are what it did about the failure.
+    reached the vendor before, so that this one may be its second effect; ``guard`` is a :class:`mainstay.model.Guard`,
+    or empty. ``asked``, of a failure, is how many steps the workflow had asked for by then: later ones are what it did
+    about the failure.
     """
 
     run_id: UUID
@@ -100,6 +101,7 @@ class Attempt:
     status: int | None = None
     next_at: datetime | None = None
     repeated: bool = False
+    guard: str = ""
     asked: int = 0
 
     @property

@@ -1,6 +1,7 @@
 """The ledger: what every run, step and attempt did. It is story and checkpoint in one."""
 
 from mainstay.runs.adding import NewRun, Turn, add_runs
+from mainstay.runs.answers import answer
 from mainstay.runs.cancelling import cancel
 from mainstay.runs.store import Claimed, Progress, Settlement, claim_execution, hold, requeue, settle
 from mainstay.runs.turns import begin_missed, look_again, move_turns, return_turns, wake_overdue
@@ -14,6 +15,7 @@ __all__ = [
     "Turn",
     "Wait",
     "add_runs",
+    "answer",
     "begin_missed",
     "cancel",
     "claim_execution",

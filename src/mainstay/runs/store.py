@@ -223,6 +223,7 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
             a.duration_ms,
             a.next_at,
             a.repeated,
+            a.guard,
             a.asked,
         )
         for item in news
@@ -233,8 +234,8 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
     await connection.executemany(
         """
         INSERT INTO attempts (workspace_id, run_id, step, number, name, connection, state, exchanges, result, fate,
-                              error, status, started_at, duration_ms, next_at, repeated, asked)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                              error, status, started_at, duration_ms, next_at, repeated, guard, asked)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
         ON CONFLICT DO NOTHING  -- kept by a commit whose answer was lost: only the run's owner comes this far
         """,
         rows,
@@ -340,5 +341,6 @@ def _attempt(row: Row) -> Attempt:
         status=row["status"],
         next_at=row["next_at"],
         repeated=row["repeated"],
+        guard=row["guard"],
         asked=row["asked"],
     )
