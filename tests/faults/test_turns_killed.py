@@ -26,6 +26,8 @@ TURNS = Path(__file__).parent / "turns"
 async def test_killed_at_every_boundary(
     fleet: Fleet, sandbox: Sandbox, mainstay_server: str, mainstay_template: str
 ) -> None:
+    # Long enough that the one behind looks for its turn while the other has it.
+    sandbox.set_fault("slack", "latency", latency_ms=250)
     places = asyncio.Semaphore(AT_ONCE)
 
     async def visits(number: int, strike: str, nth: int) -> tuple[list[str], list[str]]:
