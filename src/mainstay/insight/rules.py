@@ -22,7 +22,7 @@ _ADVICE = {
 
 
 # Of an attempt whose step may have had its effect before.
-_GUARDS = {
+_GUARDS: dict[str, str] = {
     Guard.KEY: "An earlier try may have reached {at}; it knows this call by its key, so it happened once.",
     Guard.STATE: "An earlier try may have reached {at}; doing this twice changes nothing more.",
     Guard.FOUND: "An earlier try got no answer, but {at} has what it did: nothing was sent again.",
