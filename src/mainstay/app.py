@@ -14,10 +14,12 @@ from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing, contact_from_json
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
-from mainstay.db import GroupCommit, Pool, acquire, open_pool
+from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
+from mainstay.engine.driver import utc_now
 from mainstay.engine.guard import Terms
+from mainstay.engine.keeping import RunKeeper
 from mainstay.errors import WorkflowError
 from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
@@ -33,7 +35,15 @@ from mainstay.records.store import PUSH
 from mainstay.runs import Claimed, Settlement, answer, requeue
 from mainstay.settings.identity import policy_of
 from mainstay.settings.retrying import terms_of
-from mainstay.watch import ALERT, Alerter, resolve_healed, trouble_of_quarantine, trouble_of_run
+from mainstay.watch import (
+    ALERT,
+    Alerter,
+    mark_handled,
+    resolve_by_hand,
+    resolve_healed,
+    trouble_of_quarantine,
+    trouble_of_run,
+)
 from mainstay.watch.alert import Route
 
 if TYPE_CHECKING:
@@ -59,7 +69,7 @@ class Bundle:
 class Workspace:
     """One client's stack, bound: every look-up of the running system goes through here."""
 
-    def __init__(self, workspace_id: UUID, bundle: Bundle) -> None:
+    def __init__(self, workspace_id: UUID, bundle: Bundle, clock: Clock = utc_now) -> None:
         self.id = workspace_id
         self.stack = bundle.stack
         self.slug = bundle.stack.slug
@@ -81,6 +91,8 @@ class Workspace:
                 for name, entry in bundle.stack.connections.items()
                 if "crm.merge_contacts" in entry.connector.idempotency
             ),
+            {declared.name: declared.turns for declared in bundle.workflows},
+            clock,
         )
         self.sources = {
             name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
@@ -131,7 +143,7 @@ class App:
         self.commit = GroupCommit(pool)
         self.workspaces: dict[UUID, Workspace] = {}
         self.by_slug: dict[str, Workspace] = {}
-        self.clock = clock or (lambda: datetime.now(UTC))
+        self.clock = clock or utc_now
         self._session: Session | None = None
         self._no_http = HttpSettings("")
         self.alerter = Alerter(self)
@@ -140,6 +152,7 @@ class App:
         self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self)
         self.contacts = Contacts(pool, self.commit, self)
+        self.keeper = RunKeeper(pool, self.routing, own=(INBOUND, PUSH, MERGE_ELSEWHERE, ALERT), clock=self.clock)
         self.driver = Driver(
             pool,
             self.commit,
@@ -173,7 +186,7 @@ class App:
                     bundle.stack.slug,
                     bundle.stack.name,
                 )
-            workspace = Workspace(workspace_id, bundle)
+            workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
         return app
 
@@ -306,8 +319,8 @@ class App:
 
     async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Retry a failed run from the step that failed; False when it is not a failed run."""
-        async with acquire(self.pool) as connection, connection.transaction():
-            return await requeue(connection, workspace_id, run_id)
+        deadline = self.keeper.deadline(workspace_id)
+        return await transact(self.pool, lambda session: requeue(session, workspace_id, run_id, deadline=deadline))
 
     async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
         """Take a person's word on the call that a run asks about; see :func:`mainstay.runs.answer`."""
@@ -325,33 +338,12 @@ class App:
     async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
         async with acquire(self.pool) as connection, connection.transaction():
-            found = await connection.fetchval(
-                """
-                UPDATE runs SET handled_at = now() WHERE id = $1 AND workspace_id = $2 AND state = 'failed' RETURNING id
-                """,
-                run_id,
-                workspace_id,
-            )
-            await resolve_healed(connection)
-        return found is not None
+            return await mark_handled(connection, workspace_id, run_id)
 
     async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
         """Close an incident by hand, its failed runs handled; False when it is not open."""
         async with acquire(self.pool) as connection, connection.transaction():
-            await connection.execute(
-                "UPDATE runs SET handled_at = now() WHERE incident_id = $1 AND workspace_id = $2 AND state = 'failed'",
-                incident_id,
-                workspace_id,
-            )
-            found = await connection.fetchval(
-                """
-                UPDATE incidents SET state = 'resolved', resolved_at = now()
-                WHERE id = $1 AND workspace_id = $2 AND state = 'open' RETURNING id
-                """,
-                incident_id,
-                workspace_id,
-            )
-        return found is not None
+            return await resolve_by_hand(connection, workspace_id, incident_id)
 
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""
@@ -359,6 +351,7 @@ class App:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
+        await self.keeper.keep()
 
 
 class _Programs(Mapping[str, Any]):

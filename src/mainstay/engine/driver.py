@@ -18,7 +18,7 @@ from mainstay.engine.history import Clock, OpenHttp, Parked
 from mainstay.engine.steps import StepRunner
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
 from mainstay.model import RunState
-from mainstay.runs import Claimed, Progress, Settlement, claim_execution, recheck_wait, settle
+from mainstay.runs import Claimed, Progress, Settlement, claim_execution, look_again, recheck_wait, settle
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
@@ -76,8 +76,9 @@ class Driver:
 
     async def drive(self, execution_id: str) -> None:
         """Drive every unfinished run of an execution until each has ended or waits. Safe to call again at any time."""
-        claimed = await claim_execution(self._pool, execution_id)
+        claimed = await claim_execution(self._pool, execution_id, now=self._clock())
         if not claimed:
+            await look_again(self._pool, execution_id)
             return
         drive = _Drive({item.run.id for item in claimed})
         async with asyncio.TaskGroup() as group:
@@ -127,6 +128,7 @@ class Driver:
         )
         following: Sequence[Claimed] = ()
         try:
+            steps.require_time()
             program = self._programs.get(run.workflow)
             if program is None:
                 message = f"no workflow {run.workflow!r} is loaded; restore it, then retry this run"
@@ -138,7 +140,7 @@ class Driver:
         except Parked as parked:
             settlement = await steps.close() or parked.settlement
         except FencedError:
-            log.info("run %s was taken over by another worker", run.id)
+            log.info("run %s is no longer this worker's: taken over, or cancelled", run.id)
             return ()
         except (DatabaseUnavailableError, asyncio.CancelledError):
             raise
@@ -150,10 +152,12 @@ class Driver:
             raise steps.stopped
         if settlement is None:
             return following
+        if settlement.state is RunState.WAITING and steps.is_overdue:
+            settlement = steps.too_late()
         try:
             await self._record(Progress(run, steps.take_unwritten(), settlement, self._on_failed))
         except FencedError:
-            log.info("run %s was taken over by another worker", run.id)
+            log.info("run %s is no longer this worker's: taken over, or cancelled", run.id)
             return ()
         await self._after_park(steps, settlement)
         return following

@@ -18,6 +18,9 @@ from mainstay.model import Attempt
 WORKFLOW = "workflow"
 """The fate of what failed in a workflow's own code."""
 
+DEADLINE = "deadline"
+"""The fate of a run that has not ended by its deadline."""
+
 _ERRORS: dict[str, type[VendorError]] = {
     "transient": TransientError,
     "permanent": PermanentError,

@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
@@ -30,6 +31,7 @@ from mainstay.runs import Claimed, Settlement
 if TYPE_CHECKING:
     from mainstay.kit import Http
 
+_SURE_SECONDS = 1.0
 Call = Callable[["Http"], Awaitable[Any]]
 _SAFE = {Promise.KEY: Guard.KEY, Promise.STATE: Guard.STATE}
 _TO_CALL = object()
@@ -284,8 +286,11 @@ class StepRunner(Waiting):
         return replace(left, state=AttemptState.RETRY, fate=UNSURE, error="its worker died, perhaps under way")
 
     async def _make_sure(self) -> None:
-        """Ask whether the run is still ours where it may not be: nothing may reach a vendor in another's name."""
-        if self._in_doubt():
+        """Ask whether the run is still ours where it may not be: nothing may reach a vendor in another's name.
+
+        It may have been cancelled too, so what was known a second ago is asked again.
+        """
+        if self._in_doubt() or monotonic() - self.owned_at > _SURE_SECONDS:
             await self.write()
 
 

@@ -17,6 +17,7 @@ _ADVICE = {
     "permanent": "The same call would fail again. Mend the data or the settings that the answer names, then retry.",
     "transient": "It was tried again and again without success. When {at} answers again, retry: it goes on from here.",
     "asked": "No answer came, and nobody but you can tell whether it happened. Look at {at}, then say so below.",
+    "deadline": "It had not ended by its deadline. See what it waited for, then retry: the deadline counts anew.",
     "workflow": "The workflow's own code stopped. Mend it and restart, then retry: finished steps are not repeated.",
 }
 

@@ -6,7 +6,7 @@ from mainstay.model.event import Event
 from mainstay.model.guard import Guard, Promise
 from mainstay.model.ids import first_id_at, new_id, short_id
 from mainstay.model.retry import Retry
-from mainstay.model.run import Attempt, AttemptState, Lane, Run, RunState
+from mainstay.model.run import Attempt, AttemptState, Lane, Overlap, Run, RunState
 
 __all__ = [
     "Attempt",
@@ -16,6 +16,7 @@ __all__ = [
     "Event",
     "Guard",
     "Lane",
+    "Overlap",
     "Promise",
     "RawRequest",
     "Retry",

@@ -28,6 +28,18 @@ class Lane(StrEnum):
     BACKFILL = "backfill"
 
 
+class Overlap(StrEnum):
+    """What becomes of a run while an earlier one of its workflow and key has not ended.
+
+    It waits until its turn comes, is not begun at all, takes the earlier one's place, or runs beside it.
+    """
+
+    QUEUE = "queue"
+    SKIP = "skip"
+    REPLACE = "replace"
+    ALLOW = "allow"
+
+
 class AttemptState(StrEnum):
     """How one try of a step ended."""
 

@@ -14,6 +14,7 @@ _MEND = {
     "transient": "It was tried for as long as its retries go, in vain: when the vendor answers again, retry the runs.",
     "asked": "It may have happened, and nobody could tell: look there, then say whether it happened, on the run's page "
     "or by mainstay runs retry ID with --it-happened or --repeat.",
+    "deadline": "See what the runs waited for when their deadline passed; retried, they have a new one.",
     "workflow": "Mend the workflow's code, restart, then retry the runs.",
 }
 
