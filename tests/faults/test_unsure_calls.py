@@ -11,6 +11,7 @@ from mainstay.db import acquire
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
 from tests.conftest import MakeStack
+from tests.contracts.vendor_specs import validate_recorded
 
 STACK = """
     [connections]
@@ -105,6 +106,8 @@ async def test_what_was_done_is_not_done_twice(
     assert await guards(stack) == [guard]
     done = effects(sandbox, vendor)
     assert {kind: count for kind, count in done.items() if kind in ONE_OF_EACH and count != 1} == {}
+    for record in sandbox.requests(vendor):
+        validate_recorded(record)
     assert not await marked(stack)
 
 
@@ -119,6 +122,8 @@ async def test_what_was_not_done_is_done(operation: str, fault: str, make_stack:
     assert await guards(stack) == [guard]
     done = effects(sandbox, vendor)
     assert {kind: count for kind, count in done.items() if kind in ONE_OF_EACH and count != 1} == {}
+    for record in sandbox.requests(vendor):
+        validate_recorded(record)
     assert done
     assert not await marked(stack)
 
