@@ -64,7 +64,8 @@ class Workspace:
         self.workflows = {declared.name: declared for declared in bundle.workflows}
         by_event: dict[str, list[str]] = {}
         for declared in bundle.workflows:
-            by_event.setdefault(declared.on, []).append(declared.name)
+            if declared.on is not None:
+                by_event.setdefault(declared.on, []).append(declared.name)
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
         policy = policy_of(bundle.stack.identity)

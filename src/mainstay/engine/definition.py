@@ -6,21 +6,26 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mainstay.errors import ConfigError, Problem
+from mainstay.model.duration import read_duration
 
 if TYPE_CHECKING:
     from mainstay.engine.context import Context
     from mainstay.model import Contact
 
-Function = Callable[["Context", "Contact"], Awaitable[None]]
+Function = Callable[["Context", "Contact"], Awaitable[Any]]
+Mode = Literal["async", "sync"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.v[1-9][0-9]*")
 _EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
 _EVENTS = ("contact.created", "contact.updated", "contact.submitted")
 _OWN_NAMES = ("inbound", "push", "alert")
+LONGEST_ANSWER = timedelta(seconds=30)
+"""The longest that a caller of a sync workflow is kept waiting: past it, proxies and senders give up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +34,85 @@ class Workflow:
 
     Attributes:
         name: versioned, ``speed_to_lead.v1``: a breaking edit needs a new version.
-        on: the event type that starts it.
+        on: the event type that starts it; None where only the API or another workflow does.
         function: the coroutine function over a Context and the contact concerned.
         critical: its failures alert at once.
         file: where it was declared, for messages.
         line: its line there.
+        mode: ``sync`` where a caller waits for what it returns.
+        answer_within: how long that caller waits at the most.
     """
 
     name: str
-    on: str
+    on: str | None
     function: Function
     critical: bool = False
     file: str = ""
     line: int = 0
+    mode: Mode = "async"
+    answer_within: timedelta = timedelta(seconds=2)
+
+    @property
+    def is_sync(self) -> bool:
+        """Tell whether a caller waits for its result."""
+        return self.mode == "sync"
 
 
-def workflow(name: str, *, on: str, critical: bool = False) -> Callable[[Function], Function]:
+def workflow(
+    name: str,
+    *,
+    on: str | None = None,
+    critical: bool = False,
+    mode: Mode = "async",
+    answer_within: str | float | timedelta = "2s",
+) -> Callable[[Function], Function]:
     """Declare a workflow: ``@workflow("speed_to_lead.v1", on="contact.created")``.
 
-    The function gets a :class:`Context` and the contact; every role call in it is a durable step.
+    The function gets a :class:`Context` and the contact; every role call in it is a durable step. What it returns,
+    JSON-able, is kept as the run's result. With ``mode="sync"`` the caller is answered with it: at the most three steps
+    and no external system, within ``answer_within``; past that the run goes on from the queue.
     """
 
     def declare(function: Function) -> Function:
         code = inspect.unwrap(function).__code__
-        problems = _problems(name, on, function, f"{code.co_filename}:{code.co_firstlineno}")
+        where = f"{code.co_filename}:{code.co_firstlineno}"
+        problems = _problems(name, on, function, where)
+        limit = _read_limit(answer_within)
+        if mode not in {"async", "sync"}:
+            hint = 'write mode="sync", or leave it out: a workflow is async'
+            problems.append(Problem(where, f"@workflow(..., mode={mode!r})", "there is no such mode", hint))
+        if limit is None:
+            message = f"a caller waits from a tenth of a second to {LONGEST_ANSWER.seconds} seconds"
+            key = f"@workflow(..., answer_within={answer_within!r})"
+            problems.append(Problem(where, key, message, 'for example answer_within="2s"'))
         if problems:
             raise ConfigError(*problems)
         function.__mainstay_workflow__ = Workflow(  # type: ignore[attr-defined]
-            name, on, function, critical, code.co_filename, code.co_firstlineno
+            name,
+            on,
+            function,
+            critical,
+            code.co_filename,
+            code.co_firstlineno,
+            mode,
+            limit or LONGEST_ANSWER,
         )
         return function
 
     return declare
 
 
-def _problems(name: str, on: str, function: Any, where: str) -> list[Problem]:
+def _read_limit(length: str | float | timedelta) -> timedelta | None:
+    """Return how long a caller waits; None where that is too short, too long, or no length of time."""
+    try:
+        limit = read_duration(length) if isinstance(length, str) else length
+        limit = limit if isinstance(limit, timedelta) else timedelta(seconds=limit)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return limit if timedelta(seconds=0.1) <= limit <= LONGEST_ANSWER else None
+
+
+def _problems(name: str, on: str | None, function: Any, where: str) -> list[Problem]:
     problems = []
     if not _NAME.fullmatch(name):
         problems.append(
@@ -72,11 +121,14 @@ def _problems(name: str, on: str, function: Any, where: str) -> list[Problem]:
                 f'@workflow("{name}")',
                 "a workflow's name is lower case with a version at its end",
                 f'for example "{re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_") or "my_workflow"}.v1"',
+                "RUN004",
             )
         )
     elif name.partition(".")[0] in _OWN_NAMES:
         problems.append(Problem(where, f'@workflow("{name}")', "this name is Mainstay's own", "choose another name"))
-    if not _EVENT.fullmatch(on):
+    if on is None:
+        pass
+    elif not _EVENT.fullmatch(on):
         problems.append(
             Problem(where, f'@workflow(..., on="{on}")', "an event type is noun.verb", 'for example "contact.created"')
         )
