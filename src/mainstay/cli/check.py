@@ -93,9 +93,10 @@ def _explain(code: str, *, as_json: bool) -> None:
     from mainstay.cli.output import emit, facts, say, text
 
     if as_json:
-        emit({"code": rule.code, "level": _level(rule.is_error), "rule": rule.title, "why": rule.why, "mend": rule.mend})
+        emit({"code": rule.code, "level": rule.level, "rule": rule.title, "why": rule.why, "mend": rule.mend})
         return
-    say(text((rule.code, "bold"), "  ", (_level(rule.is_error), "red" if rule.is_error else "yellow"), f"  {rule.title}"))
+    colour = "red" if rule.is_error else "yellow"
+    say(text((rule.code, "bold"), "  ", (rule.level, colour), f"  {rule.title}"))
     pairs = [("why", rule.why), ("mend", rule.mend)]
     if not rule.is_error:
         pairs.append(("allow", f"on its line:  # mainstay: allow {rule.code}"))
@@ -178,7 +179,13 @@ def _show_workflows(each: _Checked) -> None:
     if not each.workflows:
         return
     table(
-        [Column("workflow"), Column("starts on"), Column("mode"), Column("most steps", right=True), Column("calls", grows=True)],
+        [
+            Column("workflow"),
+            Column("starts on"),
+            Column("mode"),
+            Column("most steps", right=True),
+            Column("calls", grows=True),
+        ],
         [
             (
                 declared.name,

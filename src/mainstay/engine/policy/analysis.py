@@ -108,23 +108,23 @@ class _Reading(Counting):
     def function(self, defined: Defined, given: Mapping[str, Values]) -> float:
         """Return how many steps a call of a function takes at the most, its names ``given``."""
         node = defined.node
-        key = (node, defined.scope, frozenset((name, values) for name, values in given.items()), self._depth_in_step > 0)
+        key = (node, defined.scope, frozenset(given.items()), self._depth_in_step > 0)
         if key in self._active:
             self._again.add(key)
             return 0
         if key not in self._known:
             self._active.add(key)
-            self._known[key] = self._body(defined, given)
+            self._known[key] = self._within(defined, given)
             self._active.discard(key)
             if key in self._again and self._known[key]:
                 self.note_unbounded(defined.scope.module, node, "a function that calls itself")
                 self._known[key] = UNBOUNDED
         return self._known[key]
 
-    def _body(self, defined: Defined, given: Mapping[str, Values]) -> float:
+    def _within(self, defined: Defined, given: Mapping[str, Values]) -> float:
         node, module = defined.node, defined.scope.module
         self._found.modules[module.path] = module
-        names = dict.fromkeys(_parameters(node.args), NOTHING) | given
+        names: dict[str, Values] = {**dict.fromkeys(_parameters(node.args), NOTHING), **given}
         if isinstance(node, ast.Lambda):
             scope = Scope([ast.Expr(node.body)], module, defined.scope, names)
             return self.expression(node.body, scope)
@@ -147,16 +147,15 @@ class _Reading(Counting):
     def note_unbounded(self, module: Module, node: ast.AST, what: str) -> None:
         self._found.unbounded.setdefault(_place(module, node), what)
 
-    def note_outside(self, scope: Scope, node: ast.Call, dotted: str) -> None:
-        impurity = impurity_of(dotted, has_arguments=bool(node.args or node.keywords))
-        if dotted == "time.gmtime" and node.args:
-            impurity = None
+    def note_outside(self, scope: Scope, node: ast.expr, dotted: str) -> None:
+        has_arguments = isinstance(node, ast.Call) and bool(node.args or node.keywords)
+        impurity = impurity_of(dotted, has_arguments=has_arguments)
         self._note_impure(scope, node, impurity)
 
     def note_method(self, scope: Scope, node: ast.Call, name: str) -> None:
         self._note_impure(scope, node, impurity_of_method(name))
 
-    def _note_impure(self, scope: Scope, node: ast.Call, impurity: Impurity | None) -> None:
+    def _note_impure(self, scope: Scope, node: ast.expr, impurity: Impurity | None) -> None:
         if impurity is not None:
             self._found.impure.setdefault((_place(scope.module, node), self._depth_in_step > 0), impurity)
 

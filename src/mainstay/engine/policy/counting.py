@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mainstay.engine.policy.rounds import rounds
 from mainstay.engine.policy.source import (
     Defined,
     External,
@@ -31,7 +32,7 @@ _LOOKS_ONLY = {"isinstance", "bool", "id", "repr", "str", "print", "hash", "type
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """The most steps until a body's end, and until a return, raise, break or continue; None where it never comes there."""
+    """The most steps until a body's end, and until what leaves it before; None where it never comes there."""
 
     falls: float | None
     leaves: float | None = None
@@ -77,8 +78,8 @@ class Counting(ABC):
         """Take down what repeats steps without a known end."""
 
     @abstractmethod
-    def note_outside(self, scope: Scope, node: ast.Call, dotted: str) -> None:
-        """Take down a call of another package's function."""
+    def note_outside(self, scope: Scope, node: ast.expr, dotted: str) -> None:
+        """Take down that another package's function is called, or handed on."""
 
     @abstractmethod
     def note_method(self, scope: Scope, node: ast.Call, name: str) -> None:
@@ -99,7 +100,7 @@ class Counting(ABC):
             so_far = _plus(so_far, way.falls)
         return _Way(so_far, leaves)
 
-    def _statement(self, node: ast.stmt, scope: Scope) -> _Way:
+    def _statement(self, node: ast.stmt, scope: Scope) -> _Way:  # noqa: PLR0911 - one for each kind of node
         match node:
             case ast.If():
                 test = self.expression(node.test, scope, may_hold=True)
@@ -152,14 +153,14 @@ class Counting(ABC):
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While, scope: Scope) -> _Way:
         if isinstance(node, ast.While):
-            before, each_time, rounds = 0.0, self.expression(node.test, scope, may_hold=True), math.inf
+            before, each_time, times = 0.0, self.expression(node.test, scope, may_hold=True), math.inf
         else:
             before, each_time = self._iterated(node.iter, scope), 0.0
-            rounds = math.inf if isinstance(node, ast.AsyncFor) else _rounds(node.iter, scope)
+            times = math.inf if isinstance(node, ast.AsyncFor) else rounds(node.iter, scope)
         body = self._body(node.body, scope)
         each_time += body.most
-        all_rounds = _times(each_time, rounds)
-        if each_time and rounds == math.inf:
+        all_rounds = _times(each_time, times)
+        if each_time and times == math.inf:
             self.note_unbounded(scope.module, node, "a loop")
         orelse = self._body(node.orelse, scope)
         leaves = all_rounds if _leaves(node.body) else None
@@ -183,7 +184,7 @@ class Counting(ABC):
 
     def _handler(self, node: ast.ExceptHandler, scope: Scope) -> _Way:
         way = self._body(node.body, scope)
-        return _after(self.expression(node.type, scope), way) if node.type else way
+        return _after(self.expression(node.type, scope, may_hold=True), way) if node.type else way
 
     def _class(self, node: ast.ClassDef, scope: Scope) -> None:
         for name in ast.walk(node):
@@ -192,7 +193,9 @@ class Counting(ABC):
 
     # Expressions -------------------------------------------------------------------------------------------------
 
-    def expression(self, node: ast.expr, scope: Scope, *, may_hold: bool = False) -> float:
+    def expression(  # noqa: C901, PLR0911 - one for each kind of node
+        self, node: ast.expr, scope: Scope, *, may_hold: bool = False
+    ) -> float:
         """Return the most steps of an expression; ``may_hold`` where the context itself may come out of it."""
         values = scope.values(node)
         if not may_hold and is_context(values):
@@ -237,14 +240,14 @@ class Counting(ABC):
         steps = sum(self.expression(each, scope) for each in made)
         for part in reversed(node.generators):
             inner = steps + sum(self.expression(each, scope, may_hold=True) for each in part.ifs)
-            rounds = math.inf if part.is_async else _rounds(part.iter, scope)
-            if inner and rounds == math.inf:
+            times = math.inf if part.is_async else rounds(part.iter, scope)
+            if inner and times == math.inf:
                 self.note_unbounded(scope.module, node, "a comprehension")
-            steps = _times(inner, rounds) + self._iterated(part.iter, scope)
+            steps = _times(inner, times) + self._iterated(part.iter, scope)
         return steps
 
     def _iterated(self, node: ast.expr, scope: Scope) -> float:
-        """Return the steps of what a loop goes over; the context may stand in a literal, as a loop's name follows it."""
+        """Return the steps of what a loop goes over; in a literal the context may stand: the loop's name follows it."""
         if isinstance(node, ast.Tuple | ast.List | ast.Set):
             return sum(self.expression(each, scope, may_hold=True) for each in node.elts)
         return self.expression(node, scope)
@@ -298,7 +301,12 @@ class Counting(ABC):
         for each in (*node.args, *(keyword.value for keyword in node.keywords)):
             within = [value for value in scope.values(each) if isinstance(value, Defined)]
             steps += sum(self.in_step(value) for value in within) if within else self.expression(each, scope)
-        return steps + sum(self._call_of(value, node, scope) for value in scope.values(node.func))
+        for value in scope.values(node.func):
+            if isinstance(value, External):
+                self.note_outside(scope, node, value.dotted)
+            else:
+                steps += self._call_of(value, node, scope)
+        return steps
 
     def _follow(self, defined: Defined, node: ast.Call, scope: Scope) -> float:
         """Count a call of a function of these files, with the context where it is given."""
@@ -325,7 +333,11 @@ class Counting(ABC):
 
     def _hand_over(self, node: ast.expr, scope: Scope) -> float:
         """Look into a function that is handed on: who knows how often it is called there."""
-        steps = sum(self.function(value, {}) for value in scope.values(node) if isinstance(value, Defined))
+        values = scope.values(node)
+        for value in values:
+            if isinstance(value, External):
+                self.note_outside(scope, node, value.dotted)
+        steps = sum(self.function(value, {}) for value in values if isinstance(value, Defined))
         if steps:
             self.note_unclear(scope.module, node, "a function that takes steps goes where it cannot be followed")
         return steps
@@ -353,35 +365,3 @@ def _leaves(body: Sequence[ast.stmt]) -> bool:
 
 def _breaks(body: Sequence[ast.stmt]) -> bool:
     return any(isinstance(node, ast.Break) for each in body for node in ast.walk(each))
-
-
-def _rounds(node: ast.expr, scope: Scope) -> float:
-    """Return how often a loop over this goes round: known of literals, and of what is made of them."""
-    match node:
-        case ast.Tuple() | ast.List() | ast.Set():
-            return math.inf if any(isinstance(each, ast.Starred) for each in node.elts) else len(node.elts)
-        case ast.Dict():
-            return math.inf if None in node.keys else len(node.keys)
-        case ast.Constant(value=str() | bytes()):
-            return len(node.value)  # type: ignore[arg-type]
-        case ast.Name():
-            literal = scope.literal(node.id)
-            return _rounds(literal, scope) if literal is not None else math.inf
-        case ast.Call(func=ast.Attribute(value=ast.Dict(), attr="items" | "keys" | "values")):
-            return _rounds(node.func.value, scope)  # type: ignore[attr-defined]
-        case ast.Call():
-            dotted = {value.dotted for value in scope.values(node.func) if isinstance(value, External)}
-            if dotted <= {f"builtins.{name}" for name in ("enumerate", "reversed", "sorted", "list", "tuple", "set")}:
-                return _rounds(node.args[0], scope) if node.args and dotted else math.inf
-            if dotted == {"builtins.zip"}:
-                return min((_rounds(each, scope) for each in node.args), default=0)
-            if dotted == {"builtins.range"}:
-                return _range(node)
-    return math.inf
-
-
-def _range(node: ast.Call) -> float:
-    try:
-        return len(range(*(ast.literal_eval(each) for each in node.args)))
-    except (ValueError, TypeError, OverflowError):
-        return math.inf

@@ -99,7 +99,8 @@ def _of_sync(declared: Workflow, analysis: Analysis, surroundings: Surroundings)
         yield _Finding("RUN001", place, message, drop)
     if analysis.is_known and analysis.steps > SYNC_STEPS:
         lines = _lines(analysis.calls.values(), declared.file)
-        message = f'"{declared.name}" is sync and may take {analysis.steps:.0f} steps ({lines}); {SYNC_STEPS} are the most'
+        may = f"may take {analysis.steps:.0f} steps ({lines})"
+        message = f'"{declared.name}" is sync and {may}; {SYNC_STEPS} are the most'
         yield _Finding("RUN001", here, message, f"{drop}, or leave to an async workflow what the answer can do without")
     for call in analysis.calls.values():
         connection = surroundings.connections.get(call.role)
@@ -117,7 +118,7 @@ def _of_sync(declared: Workflow, analysis: Analysis, surroundings: Surroundings)
 
 def _lines(calls: Iterable[Call], own: str) -> str:
     told = [
-        f"{call.name} at {'line' if call.place.file == own else Path(call.place.file).name} {call.place.line}"
+        f"{call.name} at {'line ' if call.place.file == own else f'{Path(call.place.file).name}:'}{call.place.line}"
         for call in sorted(calls, key=lambda call: (call.place.file != own, call.place.file, call.place.line))
     ]
     return ", ".join(told[:6]) + (" ..." if len(told) > 6 else "")
@@ -152,7 +153,8 @@ def _of_import(module: Module, node: ast.Import | ast.ImportFrom, surroundings: 
 def _vendor(module: Module, node: ast.AST, says: str, role: str) -> _Finding:
     line: int = getattr(node, "lineno", 0)
     allowed = frozenset({"RUN005"} if module.allows("RUN005", node) else ())
-    instead = f"call ctx.{role}, which stack.toml binds to a vendor" if role else "call the role: ctx.crm, ctx.chat, ..."
+    role = role or "crm, ctx.chat or ctx.email"
+    instead = f"call ctx.{role}, which stack.toml binds to a vendor"
     return _Finding("RUN005", Place(str(module.path), line, allowed=allowed), f"{says}: a role would do", instead)
 
 

@@ -14,7 +14,7 @@ SYNC_STEPS = 3
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule. One that is an error refuses the start; a warning can be allowed on its line: ``# mainstay: allow CODE``."""
+    """A rule. An error refuses the start; a warning can be allowed on its line: ``# mainstay: allow CODE``."""
 
     code: str
     level: Literal["error", "warning"]
@@ -58,8 +58,8 @@ _ALL = (
         "RUN004",
         "error",
         "A workflow's name ends in a version",
-        "A run that has begun goes on with the workflow it began with, for days perhaps. An edit that changes the order "
-        "of steps needs a name of its own, so that both can be there at once.",
+        "A run that has begun goes on with the workflow it began with, for days perhaps. An edit that changes the "
+        "order of steps needs a name of its own, so that both can be there at once.",
         'For example @workflow("speed_to_lead.v1", ...); after a breaking edit, speed_to_lead.v2.',
     ),
     Rule(

@@ -181,7 +181,7 @@ class Scope:
             scope = scope.outer
         return scope._literals.get(name) if scope and scope._times[name] == 1 else None  # noqa: SLF001
 
-    def values(self, node: ast.expr) -> Values:
+    def values(self, node: ast.expr) -> Values:  # noqa: PLR0911 - one for each kind of node
         """Return what an expression may stand for."""
         match node:
             case ast.Name():
@@ -212,7 +212,7 @@ class Scope:
         self._times[name] = self._times.get(name, 0) + 1
         self._values[name] = self._values.get(name, NOTHING) | values
 
-    def _note(self, node: ast.AST) -> None:
+    def _note(self, node: ast.AST) -> None:  # noqa: C901, PLR0912 - one for each kind of node
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._bind(node.name, frozenset({Defined(node, self)}))

@@ -69,7 +69,8 @@ _CALLS = {
     **_named(_SLEEP, "time.sleep", "asyncio.sleep"),
     **_named(_CHANCE, "uuid.uuid1", "uuid.uuid4", "uuid.uuid6", "uuid.uuid7", "os.urandom", "os.getrandom"),
     **_named(_NETWORK, "asyncio.open_connection"),
-    **_named(_FILE, "builtins.open", "io.open", "sqlite3.connect", "os.open", "os.listdir", "os.scandir", "os.walk", "os.remove"),
+    **_named(_FILE, "builtins.open", "io.open", "sqlite3.connect", "os.open", "os.listdir", "os.scandir", "os.walk"),
+    **_named(_FILE, "os.remove"),
     **_named(_FILE, "os.unlink", "os.rename", "os.replace", "os.mkdir", "os.makedirs", "os.stat", "builtins.input"),
     **_named(_FILE, "os.path.exists", "os.path.isfile", "os.path.isdir", "os.path.getsize", "os.path.getmtime"),
     **_named(_PROCESS, "os.system", "os.popen", "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"),
@@ -101,7 +102,7 @@ class Impurity:
 
 def impurity_of(dotted: str, *, has_arguments: bool) -> Impurity | None:
     """Return what is impure about calling a name, as its import gives it; None where nothing is."""
-    if dotted == "random.Random" and has_arguments:
+    if has_arguments and dotted in {"random.Random", "time.gmtime", "time.localtime", "time.ctime"}:
         return None
     found = _CALLS.get(dotted)
     package = dotted
