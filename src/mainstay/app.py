@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.connectors import all_source_kinds
-from mainstay.consequences import Routing, contact_from_json
+from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
 from mainstay.db import GroupCommit, Pool, acquire, open_pool
-from mainstay.engine import Context, Driver, StepRunner, Workflow
+from mainstay.engine import Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.errors import WorkflowError
-from mainstay.identity import Policy, load_contact
+from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
@@ -29,14 +29,14 @@ from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, Settlement, requeue
+from mainstay.runs import Settlement, requeue
 from mainstay.watch import ALERT, Alerter, resolve_healed, trouble_of_quarantine, trouble_of_run
 from mainstay.watch.alert import Route
+from mainstay.workflows import Workflows, answers_of
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.engine.history import Clock
-    from mainstay.settings.schema import IdentityTable
     from mainstay.settings.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -66,9 +66,10 @@ class Workspace:
         for declared in bundle.workflows:
             if declared.on is not None:
                 by_event.setdefault(declared.on, []).append(declared.name)
+        answering = {each.name: each for each in bundle.workflows if each.is_sync}
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
-        policy = policy_of(bundle.stack.identity)
+        policy = bundle.stack.identity.policy()
         self.routing = Routing(
             "" if is_builtin else record_system,
             by_event,
@@ -80,9 +81,18 @@ class Workspace:
                 for name, entry in bundle.stack.connections.items()
                 if "crm.merge_contacts" in entry.connector.idempotency
             ),
+            frozenset(answering),
         )
         self.sources = {
-            name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
+            name: SourceBinding(
+                workspace_id,
+                name,
+                entry.kind,
+                entry.settings,
+                bundle.stack.region,
+                # What only names a record is read from its vendor first: that is no time to keep a sender waiting.
+                {} if entry.kind.fetch else answers_of(answering.values()),
+            )
             for name, entry in bundle.stack.sources.items()
         }
         # What `mainstay import` brings in needs no declaration; it has no address either, so it is not among `sources`.
@@ -121,20 +131,6 @@ class Workspace:
         return self._slots.setdefault(connection, asyncio.Semaphore(CALLS_AT_ONCE))
 
 
-def policy_of(identity: IdentityTable) -> Policy:
-    """Return the rules of identity as a stack sets them."""
-    return Policy(
-        order=tuple(dict.fromkeys((identity.primary, *identity.also))),
-        bridges=identity.bridges,
-        shared_phones=identity.shared_phones,
-        max_emails=identity.max_emails,
-        max_phones=identity.max_phones,
-        blocked=frozenset(identity.blocked),
-        auto_merge=2.0 if identity.auto_merge is None else identity.auto_merge,
-        suggest=2.0 if identity.suggest == "off" else identity.suggest,
-    )
-
-
 class App:
     """Everything of one process: the same object behind the web, the worker, the commands and the tests."""
 
@@ -156,6 +152,7 @@ class App:
         self.driver = Driver(
             pool, self.commit, _Programs(self), open_http=self.open_http, on_failed=self._failed, clock=self.clock
         )
+        self.flows = Workflows(pool, self.driver, self, self, self.clock)
 
     @classmethod
     async def open(
@@ -186,6 +183,7 @@ class App:
 
     async def close(self) -> None:
         """Close what was opened."""
+        await self.flows.close()
         if self._session is not None:
             await self._session.close()
         await self.pool.close()
@@ -203,6 +201,10 @@ class App:
     def routing(self, workspace_id: UUID) -> Routing:
         """See :class:`mainstay.inbound.Workspaces`."""
         return self.workspace(workspace_id).routing
+
+    def workflows(self, workspace_id: UUID) -> Mapping[str, Workflow]:
+        """See :class:`mainstay.workflows.Declared`."""
+        return self.workspace(workspace_id).workflows
 
     def source(self, workspace_id: UUID, name: str) -> SourceBinding:
         """See :class:`mainstay.inbound.Workspaces`."""
@@ -375,19 +377,10 @@ class _Programs(Mapping[str, Any]):
         }
 
     def __getitem__(self, name: str) -> Any:
-        return self._own.get(name, self._user_workflow)
+        return self._own.get(name, self._app.flows.program)
 
     def __iter__(self) -> Any:
         return iter(self._own)
 
     def __len__(self) -> int:
         return len(self._own)
-
-    async def _user_workflow(self, steps: StepRunner) -> Sequence[Claimed]:
-        run = steps.run
-        declared = self._app.workspace(run.workspace_id).workflows.get(run.workflow)
-        if declared is None:
-            message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
-            raise WorkflowError(message)
-        await declared.function(Context(steps, self._app, self._app.clock), contact_from_json(run.input["contact"]))
-        return ()

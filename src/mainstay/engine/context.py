@@ -84,6 +84,12 @@ class Context:
         """Id of this run."""
         return self._steps.run.id
 
+    @property
+    def input(self) -> Mapping[str, Any]:
+        """What the caller gave along that started this run by the API; empty for a run that an event started."""
+        given: Mapping[str, Any] = self._steps.run.input.get("input") or {}
+        return given
+
     async def sleep(self, length: str | float | timedelta) -> None:
         """Sleep for ``"10m"``, seconds or a timedelta. Holds no worker, survives restarts."""
         await self._steps.sleep(lambda now: now + duration(length))

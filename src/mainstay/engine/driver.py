@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -36,6 +37,18 @@ Program = Callable[[StepRunner], Awaitable[Sequence[Claimed] | None]]
 def utc_now() -> datetime:
     """Return the real time: the clock of every engine but a test's."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a process drives an execution for a while, before the queue does.
+
+    ``hands_over`` tells whether its runs are to go on elsewhere, from their next step; ``in_doubt`` whether another
+    process may have taken them over by now.
+    """
+
+    hands_over: Callable[[], bool]
+    in_doubt: Callable[[], bool]
 
 
 class Driver:
@@ -70,12 +83,12 @@ class Driver:
         self.in_doubt: Callable[[], bool] = lambda: False
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
 
-    async def drive(self, execution_id: str) -> None:
+    async def drive(self, execution_id: str, terms: Terms | None = None) -> None:
         """Drive every unfinished run of an execution until each has ended or waits. Safe to call again at any time."""
         claimed = await claim_execution(self._pool, execution_id)
         if not claimed:
             return
-        drive = _Drive({item.run.id for item in claimed})
+        drive = _Drive({item.run.id for item in claimed}, terms)
         async with asyncio.TaskGroup() as group:
             for item in claimed:
                 group.create_task(self._follow(item, group, drive))
@@ -85,7 +98,7 @@ class Driver:
     ) -> None:
         try:
             async with self._slots if takes_slot else nullcontext():
-                following = await self._run(claimed)
+                following = await self._run(claimed, drive.terms)
         except DatabaseUnavailableError:
             # This run alone is begun again: those beside it may be talking to vendors, and must not be broken off.
             drive.under_way.discard(claimed.run.id)
@@ -110,7 +123,7 @@ class Driver:
                 drive.under_way.update(item.run.id for item in found)
                 return found
 
-    async def _run(self, claimed: Claimed) -> Sequence[Claimed]:
+    async def _run(self, claimed: Claimed, terms: Terms | None = None) -> Sequence[Claimed]:
         run = claimed.run
         steps = StepRunner(
             claimed,
@@ -118,8 +131,10 @@ class Driver:
             open_http=self._open_http,
             clock=self._clock,
             rng=self._rng,
-            in_doubt=self.in_doubt,
+            in_doubt=terms.in_doubt if terms else self.in_doubt,
         )
+        if terms is not None:
+            steps.hands_over = terms.hands_over
         following: Sequence[Claimed] = ()
         try:
             program = self._programs.get(run.workflow)
@@ -129,7 +144,7 @@ class Driver:
             following = await program(steps) or ()
             if steps.stopped is not None:
                 raise steps.stopped
-            settlement = None if steps.is_settled else Settlement(RunState.DONE)
+            settlement = None if steps.is_settled else Settlement(RunState.DONE, result=steps.result)
         except Parked as parked:
             settlement = await steps.close() or parked.settlement
         except FencedError:
@@ -205,8 +220,9 @@ class Driver:
 class _Drive:
     """One drive of an execution: the runs that it has in hand."""
 
-    def __init__(self, under_way: set[UUID]) -> None:
+    def __init__(self, under_way: set[UUID], terms: Terms | None) -> None:
         self.under_way = under_way
+        self.terms = terms
         self.claiming = asyncio.Lock()
 
 

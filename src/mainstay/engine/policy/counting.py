@@ -178,9 +178,7 @@ class Counting(ABC):
         # An exception that no handler takes leaves from wherever it was raised; in the handlers, too.
         way = _either([way, _Way(None, body.most), *handlers])
         final = self._body(node.finalbody, scope)
-        return _Way(
-            _plus(way.falls, final.falls), _most(_plus(way.leaves, final.falls), _plus(way.most, final.leaves))
-        )
+        return _Way(_plus(way.falls, final.falls), _most(_plus(way.leaves, final.falls), _plus(way.most, final.leaves)))
 
     def _handler(self, node: ast.ExceptHandler, scope: Scope) -> _Way:
         way = self._body(node.body, scope)

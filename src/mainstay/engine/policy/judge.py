@@ -31,9 +31,7 @@ class Surroundings:
     known: frozenset[str] = frozenset()
 
 
-def judge(
-    workflows: Sequence[Workflow], surroundings: Surroundings
-) -> tuple[list[Problem], Mapping[str, Analysis]]:
+def judge(workflows: Sequence[Workflow], surroundings: Surroundings) -> tuple[list[Problem], Mapping[str, Analysis]]:
     """Return what is wrong with workflows, errors and warnings, each place once; and each one's analysis by its name.
 
     ``where`` of a problem is ``/absolute/file.py:line``.
