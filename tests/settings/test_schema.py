@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from mainstay.settings.identity import policy_of
 from mainstay.settings.schema import IdentityTable
 
 
 @pytest.mark.parametrize(("given", "least"), [({}, 0.7), ({"suggest": 0.5}, 0.5), ({"suggest": 1}, 1.0)])
 def test_from_when_pairs_are_suggested(given: dict[str, object], least: float) -> None:
-    assert IdentityTable.model_validate(given).policy().suggest == least
+    assert policy_of(IdentityTable.model_validate(given)).suggest == least
 
 
 def test_suggesting_can_be_off() -> None:
-    assert IdentityTable.model_validate({"suggest": "off"}).policy().suggest > 1
+    assert policy_of(IdentityTable.model_validate({"suggest": "off"})).suggest > 1
 
 
 @pytest.mark.parametrize("given", ["never", True, 1.5, 0.49, None, [0.7]])

@@ -14,11 +14,12 @@ from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.engine.failure import WORKFLOW, describe_failure
+from mainstay.engine.guard import Terms, TermsOf
 from mainstay.engine.history import Clock, OpenHttp, Parked
 from mainstay.engine.steps import StepRunner
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
 from mainstay.model import RunState
-from mainstay.runs import Claimed, Progress, Settlement, claim_execution, recheck_wait, settle
+from mainstay.runs import Claimed, Progress, Settlement, claim_execution, look_again, recheck_wait, settle
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
@@ -40,8 +41,8 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """On which terms a process drives an execution for a while, before the queue does.
+class Stint:
+    """A while in which a process drives an execution before the queue does.
 
     ``hands_over`` tells whether its runs are to go on elsewhere, from their next step; ``in_doubt`` whether another
     process may have taken them over by now.
@@ -54,20 +55,22 @@ class Terms:
 class Driver:
     """Drives executions in this process.
 
-    ``programs`` maps a workflow's name to what runs it; ``on_failed`` is called in the transaction that records a
-    run's failure. At most ``max_runs`` programs run at once, those that they start not counted.
+    ``programs`` maps a workflow's name to what runs it; ``terms`` says on what terms a call is made; ``on_failed`` is
+    called in the transaction that records a run's failure. At most ``max_runs`` programs run at once, those that they
+    start not counted.
 
     Attributes:
         in_doubt: tells whether this process may have been taken for dead, and its runs with it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that runs stand on
         self,
         pool: Pool,
         commit: GroupCommit,
         programs: Mapping[str, Program],
         *,
         open_http: OpenHttp,
+        terms: TermsOf = lambda *_: Terms(),
         on_failed: Hook | None = None,
         clock: Clock = utc_now,
         max_runs: int = 200,
@@ -77,18 +80,20 @@ class Driver:
         self._commit = commit
         self._programs = programs
         self._open_http = open_http
+        self._terms = terms
         self._on_failed = on_failed
         self._clock = clock
         self._slots = asyncio.Semaphore(max_runs)
         self.in_doubt: Callable[[], bool] = lambda: False
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
 
-    async def drive(self, execution_id: str, terms: Terms | None = None) -> None:
+    async def drive(self, execution_id: str, stint: Stint | None = None) -> None:
         """Drive every unfinished run of an execution until each has ended or waits. Safe to call again at any time."""
-        claimed = await claim_execution(self._pool, execution_id)
+        claimed = await claim_execution(self._pool, execution_id, now=self._clock())
         if not claimed:
+            await look_again(self._pool, execution_id)
             return
-        drive = _Drive({item.run.id for item in claimed}, terms)
+        drive = _Drive({item.run.id for item in claimed}, stint)
         async with asyncio.TaskGroup() as group:
             for item in claimed:
                 group.create_task(self._follow(item, group, drive))
@@ -98,7 +103,7 @@ class Driver:
     ) -> None:
         try:
             async with self._slots if takes_slot else nullcontext():
-                following = await self._run(claimed, drive.terms)
+                following = await self._run(claimed, drive.stint)
         except DatabaseUnavailableError:
             # This run alone is begun again: those beside it may be talking to vendors, and must not be broken off.
             drive.under_way.discard(claimed.run.id)
@@ -123,20 +128,21 @@ class Driver:
                 drive.under_way.update(item.run.id for item in found)
                 return found
 
-    async def _run(self, claimed: Claimed, terms: Terms | None = None) -> Sequence[Claimed]:
+    async def _run(self, claimed: Claimed, stint: Stint | None = None) -> Sequence[Claimed]:
         run = claimed.run
         steps = StepRunner(
             claimed,
             record=self._record,
             open_http=self._open_http,
+            terms=self._terms,
             clock=self._clock,
             rng=self._rng,
-            in_doubt=terms.in_doubt if terms else self.in_doubt,
+            in_doubt=stint.in_doubt if stint else self.in_doubt,
         )
-        if terms is not None:
-            steps.hands_over = terms.hands_over
+        steps.hands_over = stint.hands_over if stint else steps.hands_over
         following: Sequence[Claimed] = ()
         try:
+            steps.require_time()
             program = self._programs.get(run.workflow)
             if program is None:
                 message = f"no workflow {run.workflow!r} is loaded; restore it, then retry this run"
@@ -148,7 +154,7 @@ class Driver:
         except Parked as parked:
             settlement = await steps.close() or parked.settlement
         except FencedError:
-            log.info("run %s was taken over by another worker", run.id)
+            log.info("run %s is no longer this worker's: taken over, or cancelled", run.id)
             return ()
         except (DatabaseUnavailableError, asyncio.CancelledError):
             raise
@@ -160,10 +166,12 @@ class Driver:
             raise steps.stopped
         if settlement is None:
             return following
+        if settlement.state is RunState.WAITING and steps.is_overdue:
+            settlement = steps.too_late()
         try:
             await self._record(Progress(run, steps.take_unwritten(), settlement, self._on_failed))
         except FencedError:
-            log.info("run %s was taken over by another worker", run.id)
+            log.info("run %s is no longer this worker's: taken over, or cancelled", run.id)
             return ()
         await self._after_park(steps, settlement)
         return following
@@ -220,9 +228,9 @@ class Driver:
 class _Drive:
     """One drive of an execution: the runs that it has in hand."""
 
-    def __init__(self, under_way: set[UUID], terms: Terms | None) -> None:
+    def __init__(self, under_way: set[UUID], stint: Stint | None) -> None:
         self.under_way = under_way
-        self.terms = terms
+        self.stint = stint
         self.claiming = asyncio.Lock()
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from mainstay.kit.http import Http, HttpSettings
+from mainstay.kit.retrying import RetryTable
 from mainstay.kit.roles import RecordStore
 from mainstay.kit.source import SourceKind
 from mainstay.model import Contact
@@ -23,6 +24,7 @@ class ConnectionSettings(BaseModel):
 
     connector: str
     base_url: str = ""
+    retry: RetryTable | None = Field(default=None, description="How this connection's calls are tried again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,10 @@ class Connector:
         http: base address, fixed headers, secrets and error mapping of a connection.
         roles: role name to ``factory(settings, http, store)``, giving the object with the role's methods.
         idempotency: per operation (``"chat.post"``): ``key`` the vendor takes an idempotency key; ``state`` doing it
-            twice leaves the same state; ``none`` it would happen twice, so a repeat is marked in the ledger.
+            twice leaves the same state; ``lookup`` the role's object has a method ``find_<operation>`` of the same
+            arguments, which returns what the operation would have (of one without an outcome: a ``Sent``), or None
+            where the vendor has not done it; ``none`` it would happen twice and nobody can tell.
+        lookup_after: seconds after a call from which on a look-up can be trusted that does not find it.
         record_url: link to a contact in the vendor's own screens, or None: ``(settings, external_id) -> url``.
         is_builtin: True for Mainstay's own store alone: the record needs no push.
         sources: source kinds of this vendor.
@@ -48,6 +53,7 @@ class Connector:
     http: Callable[[Any], HttpSettings] | None = None
     roles: Mapping[str, RoleFactory] = field(default_factory=dict)
     idempotency: Mapping[str, str] = field(default_factory=dict)
+    lookup_after: float = 10.0
     record_url: Callable[[Any, str], str] | None = None
     is_builtin: bool = False
     sources: tuple[SourceKind, ...] = ()

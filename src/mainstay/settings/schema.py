@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -12,9 +12,6 @@ from pydantic_core import PydanticCustomError
 
 from mainstay.settings.document import suggest
 from mainstay.settings.hours import check_weekly, read_hours
-
-if TYPE_CHECKING:
-    from mainstay.identity import Policy
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?")
 _LONGEST_SLUG = 48
@@ -144,21 +141,6 @@ class IdentityTable(Table):
     auto_merge: float | None = Field(
         default=None, ge=0.9, le=1, description="Merge suggestions of this probability without asking; off by default."
     )
-
-    def policy(self) -> Policy:
-        """Return the rules of identity as the stack sets them."""
-        from mainstay.identity import Policy  # noqa: PLC0415 - it brings the database driver with it
-
-        return Policy(
-            order=tuple(dict.fromkeys((self.primary, *self.also))),
-            bridges=self.bridges,
-            shared_phones=self.shared_phones,
-            max_emails=self.max_emails,
-            max_phones=self.max_phones,
-            blocked=frozenset(self.blocked),
-            auto_merge=2.0 if self.auto_merge is None else self.auto_merge,
-            suggest=2.0 if self.suggest == "off" else self.suggest,
-        )
 
 
 class RecordTable(Table):

@@ -18,7 +18,7 @@ from mainstay.model import RunState
 from mainstay.web.visitor import BROWSER_FORMS, as_page, is_browser_form
 
 if TYPE_CHECKING:
-    from mainstay.runs import Answer
+    from mainstay.runs import RunResult
     from mainstay.workflows import Workflows
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class IntakeEndpoint:
         self._public_url = public_url.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """RunResult one request."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         slug, _, name = scope["path"].removeprefix(PREFIX).rstrip("/").partition("/")
         workspace = self._workspaces.get(slug)
@@ -81,7 +81,7 @@ class IntakeEndpoint:
             return
         cors = _cors(source, headers)
         if scope["method"] == "OPTIONS":
-            await _answer(send, 204, b"", cors)
+            await _result(send, 204, b"", cors)
             return
         if is_browser_form(headers.get("content-type", "").partition(";")[0].strip().lower(), headers):
             send = as_page(send)
@@ -103,7 +103,7 @@ class IntakeEndpoint:
         if source.kind.challenge is not None:
             reply = source.kind.challenge(request, source.settings)
             if reply is not None:
-                await _answer(send, reply.status, reply.body, {"content-type": reply.content_type, **reply.headers})
+                await _result(send, reply.status, reply.body, {"content-type": reply.content_type, **reply.headers})
                 return
         if request.method != "POST":
             await _problem(send, 405, "deliveries are sent by POST", {"allow": "POST, OPTIONS", **cors})
@@ -127,7 +127,7 @@ class IntakeEndpoint:
 
     async def _answers(
         self, source: SourceBinding, request: RawRequest, receipt: Receipt, began: float
-    ) -> Sequence[Answer]:
+    ) -> Sequence[RunResult]:
         """Return the sync runs that the sender waits for; the delivery is kept, whatever becomes of them."""
         if self._workflows is None or receipt.answer_within is None or receipt.state == "rejected":
             return ()
@@ -148,7 +148,7 @@ class IntakeEndpoint:
         source: SourceBinding,
         request: RawRequest,
         receipt: Receipt,
-        runs: Sequence[Answer],
+        runs: Sequence[RunResult],
         send: Send,
         cors: Mapping[str, str],
     ) -> None:
@@ -156,7 +156,7 @@ class IntakeEndpoint:
             await _problem(send, 422, receipt.reason, cors, delivery=str(receipt.delivery_id))
             return
         if _goes_on(source, request):
-            await _answer(send, 303, b"", {"location": source.settings.redirect, **cors})
+            await _result(send, 303, b"", {"location": source.settings.redirect, **cors})
             return
         said: dict[str, Any] = {"delivery": str(receipt.delivery_id), "state": receipt.state}
         status = _STATUS[receipt.state]
@@ -168,7 +168,7 @@ class IntakeEndpoint:
                 said |= {"state": "answered", "result": runs[0].result, "runs": told}
             # What failed is told to people, by its incident: the sender has done its part.
             status = 200 if is_answered else 202
-        await _answer(send, status, orjson.dumps(said), {"content-type": "application/json", **cors})
+        await _result(send, status, orjson.dumps(said), {"content-type": "application/json", **cors})
 
     def _url(self, scope: Scope, headers: Mapping[str, str]) -> str:
         base = self._public_url or f"{scope.get('scheme', 'http')}://{headers.get('host', 'localhost')}"
@@ -216,10 +216,10 @@ def _cors(source: SourceBinding, headers: Mapping[str, str]) -> dict[str, str]:
 
 async def _problem(send: Send, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> None:
     body = orjson.dumps({"status": status, "detail": detail, **more})
-    await _answer(send, status, body, {"content-type": "application/problem+json", **(headers or {})})
+    await _result(send, status, body, {"content-type": "application/problem+json", **(headers or {})})
 
 
-async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+async def _result(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     encoded.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": encoded})

@@ -19,7 +19,7 @@ from mainstay.db import Pool, acquire, transact
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.result import result_of
 from mainstay.errors import WorkflowError
-from mainstay.runs import Answer, answer_of_run, answers_of_delivery, hasten, is_same_body
+from mainstay.runs import RunResult, hasten, is_same_body, result_of_run, results_of_delivery
 from mainstay.workflows.driving import Driving
 from mainstay.workflows.starting import Started, Wish, start
 
@@ -85,7 +85,8 @@ class Workflows:
         if declared is None:
             message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
             raise WorkflowError(message)
-        context = Context(steps, self._surroundings, self._clock)
+        said = (declared.retry,) if declared.retry else ()
+        context = Context(steps, self._surroundings, self._clock, retry=said)
         returned = await declared.function(context, contact_from_json(run.input["contact"]))
         steps.result = result_of(run.workflow, returned)
 
@@ -109,21 +110,21 @@ class Workflows:
 
         Raises:
             UnknownWorkflowError: there is no such workflow.
-            PermanentError: there is no such contact.
+            PermanentError: there is no such contact, or a run that has not ended keeps this one from beginning.
             ConflictError: the key was used for another start.
         """
         declared = self.named(workspace_id, name)
         within = declared.answer_within if declared.is_sync and self._driving.has_room else None
-        wish = Wish(workspace_id, name, contact_id, data or {}, key, within)
+        wish = Wish(workspace_id, name, contact_id, data or {}, key, within, declared.turns, self._clock())
         return await transact(self._pool, lambda connection: start(connection, wish))
 
-    async def answer(self, workspace_id: UUID, started: Started, *, began: float) -> Answer | None:
+    async def answer(self, workspace_id: UUID, started: Started, *, began: float) -> RunResult | None:
         """Return how a started run stands: of a sync workflow once it has ended, or when its caller's time is over.
 
         ``began`` is when the caller began to wait, by ``time.monotonic``.
         """
 
-        async def look() -> Sequence[Answer]:
+        async def look() -> Sequence[RunResult]:
             found = await self.look(workspace_id, started.run_id)
             return [found] if found else []
 
@@ -136,23 +137,23 @@ class Workflows:
             found = await _await_end(look, began + waits)
         return found[0] if found else None
 
-    async def look(self, workspace_id: UUID, run_id: UUID) -> Answer | None:
+    async def look(self, workspace_id: UUID, run_id: UUID) -> RunResult | None:
         """Return how a run stands; None where there is none."""
         async with acquire(self._pool) as connection:
-            return await answer_of_run(connection, workspace_id, run_id)
+            return await result_of_run(connection, workspace_id, run_id)
 
     async def answer_delivery(
         self, workspace_id: UUID, delivery_id: UUID, body: bytes, *, execution_id: str, within: timedelta, began: float
-    ) -> Sequence[Answer]:
+    ) -> Sequence[RunResult]:
         """Return how the sync runs stand that a delivery began, once they have ended or the sender's time is over.
 
         Of a repeated delivery (no ``execution_id``) they are told only where its ``body`` is the same.
         """
         names = [each.name for each in self._declared.workflows(workspace_id).values() if each.is_sync]
 
-        async def look() -> Sequence[Answer]:
+        async def look() -> Sequence[RunResult]:
             async with acquire(self._pool) as connection:
-                return await answers_of_delivery(connection, workspace_id, delivery_id, names)
+                return await results_of_delivery(connection, workspace_id, delivery_id, names)
 
         if execution_id:
             await self._drive(execution_id, within, began)
@@ -173,7 +174,7 @@ class Workflows:
                 await hasten(connection, execution_id)
 
 
-async def _await_end(look: Callable[[], Awaitable[Sequence[Answer]]], deadline: float) -> Sequence[Answer]:
+async def _await_end(look: Callable[[], Awaitable[Sequence[RunResult]]], deadline: float) -> Sequence[RunResult]:
     """Look until all runs have ended, or time is over: somebody else drives them."""
     pause = _FIRST_LOOK_SECONDS
     while True:

@@ -7,7 +7,7 @@ import logging
 import time
 from datetime import timedelta
 
-from mainstay.engine import Driver, Terms
+from mainstay.engine import Driver, Stint
 from mainstay.errors import DatabaseUnavailableError
 from mainstay.runs import GRACE
 
@@ -51,13 +51,13 @@ class Driving:
         left = deadline - time.monotonic() + GRACE.total_seconds() - _MARGIN_SECONDS
         # By the wall clock, which goes on while a machine is suspended.
         taken_over_at = time.time() + left
-        terms = Terms(
+        stint = Stint(
             hands_over=lambda: self._is_closing or time.monotonic() >= deadline,
             in_doubt=lambda: time.time() >= taken_over_at,
         )
         try:
             async with asyncio.timeout(left):
-                await self._driver.drive(execution_id, terms)
+                await self._driver.drive(execution_id, stint)
         except* TimeoutError:
             log.warning("execution %s was broken off in the middle of a step; the queue goes on with it", execution_id)
         except* DatabaseUnavailableError:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,23 +14,27 @@ import orjson
 from mainstay.consequences import contact_to_json
 from mainstay.errors import ConflictError, PermanentError
 from mainstay.identity import load_contact
-from mainstay.model import new_id
-from mainstay.runs import NewRun, add_runs, enqueue_behind
+from mainstay.model import RunState, new_id
+from mainstay.runs import NewRun, Turn, add_runs, enqueue_behind
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
+    from mainstay.engine.turns import Turns
+    from mainstay.model import Contact
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A run that a program wants. ``within`` is how long it waits for the result, if it does."""
+    """A run that a program wants, ``at`` a time. ``within`` is how long it waits for the result, if it does."""
 
     workspace_id: UUID
     workflow: str
     contact_id: UUID
     input: Mapping[str, Any]
-    key: str = ""
-    within: timedelta | None = None
+    key: str
+    within: timedelta | None
+    turns: Turns
+    at: datetime
 
     def digest(self) -> bytes:
         """Return what tells this wish from another."""
@@ -65,9 +69,20 @@ async def start(connection: Connection, wish: Wish) -> Started:
         raise PermanentError("there is no such contact any more")
     execution_id = str(new_id())
     data = {"contact": contact_to_json(contact), "input": dict(wish.input)}
-    run = NewRun(new_id(), wish.workspace_id, wish.workflow, data, execution_id, contact_id=contact.id)
-    await add_runs(connection, [run])
-    if wish.within is not None:
+    run = NewRun(
+        new_id(),
+        wish.workspace_id,
+        wish.workflow,
+        data,
+        execution_id,
+        contact_id=contact.id,
+        deadline_at=wish.turns.deadline_at(wish.at),
+        turn=_turn(wish, contact),
+    )
+    begins = bool(await add_runs(connection, [run]))
+    if not begins:
+        await _require_place(connection, run)
+    elif wish.within is not None:
         await enqueue_behind(connection, [(execution_id, wish.within)])
     else:
         await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, run.lane)
@@ -79,7 +94,22 @@ async def start(connection: Connection, wish: Wish) -> Started:
             wish.digest(),
             {"run_id": str(run.id), "contact_id": str(contact.id)},
         )
-    return Started(run.id, wish.workflow, execution_id=execution_id if wish.within else "", answer_within=wish.within)
+    waits = begins and wish.within is not None
+    return Started(run.id, wish.workflow, execution_id=execution_id if waits else "", answer_within=wish.within)
+
+
+def _turn(wish: Wish, contact: Contact) -> Turn | None:
+    """Return how the run takes turns; whoever calls it by name means now, so no quiet moment is waited for."""
+    turn = wish.turns.turn(contact, wish.input, wish.at)
+    return replace(turn, not_before=None) if turn else None
+
+
+async def _require_place(connection: Connection, run: NewRun) -> None:
+    """Refuse a run that is neither begun nor in line."""
+    state = await connection.fetchval("SELECT state FROM runs WHERE id = $1", run.id)
+    if state is None or state == RunState.CANCELLED:
+        message = f'an earlier run of "{run.workflow}" has not ended, and it says overlap="skip"'
+        raise PermanentError(message)
 
 
 async def _started_before(connection: Connection, wish: Wish) -> Started | None:

@@ -14,7 +14,7 @@ CONNECTOR = Connector(
         "crm.push_contact": "state",
         "crm.fetch_contact": "state",
         "crm.add_tag": "state",
-        "crm.add_note": "none",
+        "crm.add_note": "lookup",
     },
     record_url=record_url,
     sources=(

@@ -1,5 +1,6 @@
 """HubSpot: contacts as a CRM, its webhooks as a source."""
 
+from mainstay.connectors.hubspot.contact import SEARCH_LAG
 from mainstay.connectors.hubspot.crm import HubSpotConnection, HubSpotCRM, http_settings, record_url
 from mainstay.connectors.hubspot.webhook import HubSpotSource, delivery_key, fetch, parse, verify
 from mainstay.kit import Connector, SourceKind
@@ -14,9 +15,10 @@ CONNECTOR = Connector(
         "crm.push_contact": "state",
         "crm.fetch_contact": "state",
         "crm.add_tag": "state",
-        "crm.add_note": "none",
+        "crm.add_note": "lookup",
         "crm.merge_contacts": "state",
     },
+    lookup_after=SEARCH_LAG,
     record_url=record_url,
     sources=(
         SourceKind(

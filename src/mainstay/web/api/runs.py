@@ -19,7 +19,7 @@ from mainstay.web.api.problems import GONE, INVALID, NOT_FOUND, FieldError, Prob
 from mainstay.workflows import UnknownWorkflowError
 
 if TYPE_CHECKING:
-    from mainstay.runs import Answer
+    from mainstay.runs import RunResult
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -39,7 +39,7 @@ class RunShape(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, answer: Answer) -> RunShape:
+    def of(cls, answer: RunResult) -> RunShape:
         """Return a run as the API gives it."""
         return cls.model_validate(answer, from_attributes=True)
 

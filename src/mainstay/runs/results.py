@@ -21,7 +21,7 @@ _COLUMNS = "id, workflow, state, contact_id, result, error, waiting_for, wake_at
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RunResult:
     """A run as its caller hears of it. ``result`` is what the workflow returned, once ``state`` is ``done``."""
 
     id: UUID
@@ -61,19 +61,19 @@ async def hasten(connection: Connection, execution_id: str) -> None:
         await connection.execute("SELECT enqueue_execution($1, NULL, $2)", now, moved[0]["lane"])
 
 
-async def answer_of_run(connection: Connection, workspace_id: UUID, run_id: UUID) -> Answer | None:
+async def result_of_run(connection: Connection, workspace_id: UUID, run_id: UUID) -> RunResult | None:
     """Return how a run stands; None where there is no such run."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM runs WHERE id = $1 AND workspace_id = $2",  # noqa: S608 - of this file
         run_id,
         workspace_id,
     )
-    return _answer(row) if row else None
+    return _result(row) if row else None
 
 
-async def answers_of_delivery(
+async def results_of_delivery(
     connection: Connection, workspace_id: UUID, delivery_id: UUID, workflows: Collection[str]
-) -> list[Answer]:
+) -> list[RunResult]:
     """Return how the runs of these workflows stand that a delivery began, in their order."""
     rows = await connection.fetch(
         f"""
@@ -84,7 +84,7 @@ async def answers_of_delivery(
         workspace_id,
         list(workflows),
     )
-    return [_answer(row) for row in rows]
+    return [_result(row) for row in rows]
 
 
 async def is_same_body(connection: Connection, workspace_id: UUID, delivery_id: UUID, body: bytes) -> bool:
@@ -95,5 +95,5 @@ async def is_same_body(connection: Connection, workspace_id: UUID, delivery_id: 
     return bool(found)
 
 
-def _answer(row: Row) -> Answer:
-    return Answer(**{**dict(row), "state": RunState(row["state"])})
+def _result(row: Row) -> RunResult:
+    return RunResult(**{**dict(row), "state": RunState(row["state"])})
