@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.connectors import all_source_kinds
-from mainstay.consequences import Routing, contact_from_json
+from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
 from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
-from mainstay.engine import Context, Driver, StepRunner, Workflow
+from mainstay.engine import Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.engine.driver import utc_now
 from mainstay.engine.guard import Terms
@@ -32,7 +32,7 @@ from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, Settlement, answer, requeue
+from mainstay.runs import Settlement, answer, requeue
 from mainstay.settings.identity import policy_of
 from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
@@ -45,6 +45,7 @@ from mainstay.watch import (
     trouble_of_run,
 )
 from mainstay.watch.alert import Route
+from mainstay.workflows import Workflows, answers_of
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -76,7 +77,9 @@ class Workspace:
         self.workflows = {declared.name: declared for declared in bundle.workflows}
         by_event: dict[str, list[str]] = {}
         for declared in bundle.workflows:
-            by_event.setdefault(declared.on, []).append(declared.name)
+            if declared.on is not None:
+                by_event.setdefault(declared.on, []).append(declared.name)
+        answering = {each.name: each for each in bundle.workflows if each.is_sync}
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
         policy = policy_of(bundle.stack.identity)
@@ -93,9 +96,18 @@ class Workspace:
             ),
             {declared.name: declared.turns for declared in bundle.workflows},
             clock,
+            frozenset(answering),
         )
         self.sources = {
-            name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
+            name: SourceBinding(
+                workspace_id,
+                name,
+                entry.kind,
+                entry.settings,
+                bundle.stack.region,
+                # What only names a record is read from its vendor first: that is no time to keep a sender waiting.
+                {} if entry.kind.fetch else answers_of(answering.values()),
+            )
             for name, entry in bundle.stack.sources.items()
         }
         # What `mainstay import` brings in needs no declaration; it has no address either, so it is not among `sources`.
@@ -162,6 +174,7 @@ class App:
             on_failed=self._failed,
             clock=self.clock,
         )
+        self.flows = Workflows(pool, self.driver, self, self, self.clock)
 
     @classmethod
     async def open(
@@ -192,6 +205,7 @@ class App:
 
     async def close(self) -> None:
         """Close what was opened."""
+        await self.flows.close()
         if self._session is not None:
             await self._session.close()
         await self.pool.close()
@@ -209,6 +223,10 @@ class App:
     def routing(self, workspace_id: UUID) -> Routing:
         """See :class:`mainstay.inbound.Workspaces`."""
         return self.workspace(workspace_id).routing
+
+    def workflows(self, workspace_id: UUID) -> Mapping[str, Workflow]:
+        """See :class:`mainstay.workflows.Declared`."""
+        return self.workspace(workspace_id).workflows
 
     def source(self, workspace_id: UUID, name: str) -> SourceBinding:
         """See :class:`mainstay.inbound.Workspaces`."""
@@ -369,21 +387,10 @@ class _Programs(Mapping[str, Any]):
         }
 
     def __getitem__(self, name: str) -> Any:
-        return self._own.get(name, self._user_workflow)
+        return self._own.get(name, self._app.flows.program)
 
     def __iter__(self) -> Any:
         return iter(self._own)
 
     def __len__(self) -> int:
         return len(self._own)
-
-    async def _user_workflow(self, steps: StepRunner) -> Sequence[Claimed]:
-        run = steps.run
-        declared = self._app.workspace(run.workspace_id).workflows.get(run.workflow)
-        if declared is None:
-            message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
-            raise WorkflowError(message)
-        said = (declared.retry,) if declared.retry else ()
-        context = Context(steps, self._app, self._app.clock, retry=said)
-        await declared.function(context, contact_from_json(run.input["contact"]))
-        return ()

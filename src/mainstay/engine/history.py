@@ -44,6 +44,8 @@ class History:
         run: the run.
         known: see :class:`mainstay.runs.Claimed`.
         is_settled: set by a program that records its run's end itself, together with other writes.
+        result: what a workflow returned, JSON-able; kept with the run's end.
+        hands_over: tells whether the run is to go on elsewhere: it then parks before its next step.
         rechecks: called right after a wait was recorded, to see what came in between.
         stopped: why this worker may not go on (it lost the run, or the database is away); nothing of the run may be
             recorded any more, even if the workflow's own code caught the error.
@@ -69,6 +71,8 @@ class History:
         self._raised: list[tuple[Exception, int]] = []
         self.owned_at = monotonic()
         self.is_settled = False
+        self.result: Any = None
+        self.hands_over: Callable[[], bool] = lambda: False
         self.rechecks: list[Callable[[Connection], Awaitable[None]]] = []
         self.stopped: FencedError | DatabaseUnavailableError | None = None
 
@@ -173,6 +177,8 @@ class History:
             raise self.stopped
         if self._parked is not None:
             raise Parked(self._parked)
+        if self.hands_over():
+            self.park_run(Settlement(RunState.WAITING, wake_at=self.clock(), waiting_for="a worker"))
         self.require_time()
         self._require_order(asyncio.current_task())
         self._asked += 1

@@ -27,7 +27,7 @@ async def erase_traces(
     )
     runs = await connection.fetch(
         """
-        UPDATE runs SET input = '{}', error = '',
+        UPDATE runs SET input = '{}', error = '', result = NULL,
                state = CASE WHEN state IN ('queued', 'running', 'waiting') THEN 'cancelled' ELSE state END,
                claim = CASE WHEN state IN ('queued', 'running', 'waiting') THEN NULL ELSE claim END,
                finished_at = coalesce(finished_at, now())

@@ -3,14 +3,25 @@
 from mainstay.runs.adding import NewRun, Turn, add_runs
 from mainstay.runs.answers import answer
 from mainstay.runs.cancelling import cancel
+from mainstay.runs.results import (
+    GRACE,
+    RunResult,
+    enqueue_behind,
+    hasten,
+    is_same_body,
+    result_of_run,
+    results_of_delivery,
+)
 from mainstay.runs.store import Claimed, Progress, Settlement, claim_execution, hold, requeue, settle
 from mainstay.runs.turns import begin_missed, look_again, move_turns, return_turns, wake_overdue
 from mainstay.runs.waits import Wait, move_waits, recheck_wait, recheck_waits, return_waits, wake
 
 __all__ = [
+    "GRACE",
     "Claimed",
     "NewRun",
     "Progress",
+    "RunResult",
     "Settlement",
     "Turn",
     "Wait",
@@ -19,13 +30,18 @@ __all__ = [
     "begin_missed",
     "cancel",
     "claim_execution",
+    "enqueue_behind",
+    "hasten",
     "hold",
+    "is_same_body",
     "look_again",
     "move_turns",
     "move_waits",
     "recheck_wait",
     "recheck_waits",
     "requeue",
+    "result_of_run",
+    "results_of_delivery",
     "return_turns",
     "return_waits",
     "settle",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.db import acquire, storable
+from mainstay.db import acquire, encode_json, storable
 from mainstay.db.tallies import add_tallies
 from mainstay.errors import FencedError
 from mainstay.model import Attempt, AttemptState, Lane, Run, RunState, new_id
@@ -161,7 +161,8 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
         [sum(attempt.state is AttemptState.RETRY for attempt in item.attempts) for _, _, item in settled],
         [now if new.state in _ENDED else None for _, new, _ in settled],
         [next_execution.get(run.id) for run, _, _ in settled],
-        [new.result for _, new, _ in settled],
+        # As text: of lists asyncpg would make an array of more dimensions.
+        [None if new.result is None else encode_json(new.result) for _, new, _ in settled],
     )
     for row in sorted(rows, key=lambda row: row["id"]):
         if row["is_awaited"]:
@@ -190,9 +191,10 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
 _SETTLE = """
     UPDATE runs SET state = t.state, wake_at = t.wake_at, waiting_for = t.waiting_for, failed_step = t.failed_step,
            fate = t.fate, error = t.error, retries = retries + t.retried, finished_at = t.finished_at,
-           execution_id = coalesce(t.execution_id, runs.execution_id), claim = NULL, result = t.result
+           execution_id = coalesce(t.execution_id, runs.execution_id), claim = NULL,
+           result = t.result::jsonb
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::integer[], $6::text[], $7::text[],
-                $8::integer[], $9::timestamptz[], $10::text[], $11::jsonb[])
+                $8::integer[], $9::timestamptz[], $10::text[], $11::text[])
          AS t (id, state, wake_at, waiting_for, failed_step, fate, error, retried, finished_at, execution_id, result)
     WHERE runs.id = t.id
     RETURNING runs.id, workspace_id, workflow, key,

@@ -20,6 +20,7 @@ from mainstay.intake import Receipt
 from mainstay.kit import RawRequest
 from mainstay.model import Contact
 from mainstay.settings.environment import Environment
+from mainstay.settings.policy import require_policy
 from mainstay.settings.stack import load_stack
 from mainstay.settings.workflows import load_workflows
 
@@ -66,7 +67,9 @@ class StackUnderTest:
         """Load the stack of ``folder``; every connection that the sandbox simulates is pointed at it."""
         stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), sandbox)
         clock = VirtualClock()
-        app = await App.open(dsn, [Bundle(stack, tuple(load_workflows(folder)))], clock=clock, pool_size=4)
+        workflows = tuple(load_workflows(folder))
+        require_policy(stack, workflows)
+        app = await App.open(dsn, [Bundle(stack, workflows)], clock=clock, pool_size=4)
         return cls(app, clock, sandbox)
 
     async def close(self) -> None:
