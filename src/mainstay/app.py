@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,7 @@ from mainstay.watch import (
     trouble_of_run,
 )
 from mainstay.watch.alert import Route
+from mainstay.workflows import Workflows, answers_of
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -81,8 +82,9 @@ class Workspace:
         self.workflows = {declared.name: declared for declared in bundle.workflows}
         by_event: dict[str, list[str]] = {}
         for declared in bundle.workflows:
-            if declared.on:
+            if declared.on is not None:
                 by_event.setdefault(declared.on, []).append(declared.name)
+        answering = {each.name: each for each in bundle.workflows if each.is_sync}
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
         policy = policy_of(bundle.stack.identity)
@@ -99,9 +101,18 @@ class Workspace:
             ),
             {declared.name: declared.turns for declared in bundle.workflows},
             clock,
+            frozenset(answering),
         )
         self.sources = {
-            name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
+            name: SourceBinding(
+                workspace_id,
+                name,
+                entry.kind,
+                entry.settings,
+                bundle.stack.region,
+                # What only names a record is read from its vendor first: that is no time to keep a sender waiting.
+                {} if entry.kind.fetch else answers_of(answering.values()),
+            )
             for name, entry in bundle.stack.sources.items()
         }
         # What `mainstay import` brings in needs no declaration; it has no address either, so it is not among `sources`.
@@ -171,12 +182,14 @@ class App:
         self.driver = Driver(
             pool,
             self.commit,
-            Programs(own, self),
+            # The workflows need the driver, and it them.
+            Programs(own, lambda steps: self.flows.program(steps)),  # noqa: PLW0108
             open_http=self.open_http,
             terms=self.terms,
             on_failed=self._failed,
             clock=self.clock,
         )
+        self.flows = Workflows(pool, self.driver, self, self, self.clock)
 
     @classmethod
     async def open(
@@ -207,6 +220,7 @@ class App:
 
     async def close(self) -> None:
         """Close what was opened."""
+        await self.flows.close()
         if self._session is not None:
             await self._session.close()
         await self.pool.close()
@@ -224,6 +238,10 @@ class App:
     def routing(self, workspace_id: UUID) -> Routing:
         """See :class:`mainstay.inbound.Workspaces`."""
         return self.workspace(workspace_id).routing
+
+    def workflows(self, workspace_id: UUID) -> Mapping[str, Workflow]:
+        """See :class:`mainstay.workflows.Declared`."""
+        return self.workspace(workspace_id).workflows
 
     def source(self, workspace_id: UUID, name: str) -> SourceBinding:
         """See :class:`mainstay.inbound.Workspaces`."""
@@ -294,10 +312,6 @@ class App:
         """See :class:`mainstay.engine.awaiting.Calendar`."""
         return self.workspace(workspace_id).stack.timezone
 
-    def workflow(self, workspace_id: UUID, name: str) -> Workflow | None:
-        """See :class:`mainstay.engine.awaiting.Calendar`."""
-        return self.workspace(workspace_id).workflows.get(name)
-
     async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
         """See :class:`mainstay.engine.context.Surroundings`."""
         if self.workspace(steps.run.workspace_id).connector(connection).is_builtin:
@@ -356,8 +370,10 @@ class App:
 
     async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
         """Take a person's word on the call that a run asks about; see :func:`mainstay.runs.answer`."""
-        async with acquire(self.pool) as connection, connection.transaction():
-            return await answer(connection, workspace_id, run_id, happened=happened)
+        deadline = self.keeper.deadline(workspace_id)
+        return await transact(
+            self.pool, lambda session: answer(session, workspace_id, run_id, happened=happened, deadline=deadline)
+        )
 
     async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""

@@ -51,6 +51,7 @@ class Routing:
     ``workflows`` maps an event type to the names of the workflows it starts; ``policy`` is how people are told apart.
     ``merge_elsewhere`` says which merges are carried to the connections that can merge, ``merging_systems``: ``never``,
     those ``by hand``, or ``always``. ``turns`` says how the runs of each workflow take turns, by the time of ``clock``.
+    ``sync`` are the workflows whose caller may wait for the result.
     """
 
     system_of_record: str
@@ -61,17 +62,26 @@ class Routing:
     merging_systems: frozenset[str] = frozenset()
     turns: Mapping[str, Turns] = field(default_factory=dict)
     clock: Callable[[], datetime] = _utc_now
+    sync: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a write came from. ``run`` is the run that drives what follows; without one it goes on the queue."""
+    """What a write came from. ``run`` is the run that drives what follows; without one it goes on the queue.
+
+    Where a caller waits (``is_awaited``), ``run`` drives what it waits for alone: the rest goes on the queue as well.
+    """
 
     workspace_id: UUID
     routing: Routing
     source: str
     delivery_id: UUID | None = None
     run: Run | None = None
+    is_awaited: bool = False
+
+    def driver_of(self, workflow: str) -> Run | None:
+        """Return the run that drives a workflow which begins here."""
+        return None if self.is_awaited and workflow not in self.routing.sync else self.run
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,21 +263,22 @@ class Consequences:
         *,
         said: Mapping[str, Any] | None = None,
     ) -> None:
-        if cause.run is None:
+        driver = cause.driver_of(workflow)
+        if driver is None:
             self._execution_id = self._execution_id or str(new_id())
             execution_id = self._execution_id
         else:
-            execution_id = cause.run.execution_id
+            execution_id = driver.execution_id
         run = NewRun(run_id, cause.workspace_id, workflow, data, execution_id, cause.delivery_id, event_id, contact.id)
         if (turns := cause.routing.turns.get(workflow)) is not None:
             now = cause.routing.clock()
             turn, deadline_at = turns.turn(contact, said or {}, now), turns.deadline_at(now)
             run = replace(run, turn=turn, deadline_at=deadline_at)
-        if cause.run is None:
+        if driver is None:
             self._queued.append(run)
             return
         begins = replace(
-            cause.run,
+            driver,
             id=run_id,
             workflow=workflow,
             input=data,
@@ -278,7 +289,7 @@ class Consequences:
             deadline_at=run.deadline_at,
         )
         self._runs.append(run)
-        self.following.setdefault(cause.run.id, []).append(Claimed(begins, known=contact))
+        self.following.setdefault(driver.id, []).append(Claimed(begins, known=contact))
 
 
 def _as_they_ended(written: Sequence[Written]) -> Sequence[Written]:

@@ -32,16 +32,18 @@ class MainstayError(Exception):
 class Problem:
     """One thing that is wrong in a user's file.
 
-    ``where`` is ``file:line`` or ``file``; ``key`` the dotted key; ``hint`` how to mend it.
+    ``where`` is ``file:line`` or ``file``; ``key`` the dotted key; ``hint`` how to mend it; ``code`` the rule that is
+    broken (``mainstay check --explain CODE``), where it has one.
     """
 
     where: str
     key: str
     message: str
     hint: str = ""
+    code: str = ""
 
     def __str__(self) -> str:
-        head = f"{self.where}  {self.key}".rstrip()
+        head = "  ".join(part for part in (self.where, self.code, self.key) if part)
         lines = [head, *(f"    {text}" for text in (self.message, self.hint) if text)]
         return "\n".join(lines)
 

@@ -3,8 +3,19 @@
 from mainstay.engine.awaiting import Approval
 from mainstay.engine.context import Context
 from mainstay.engine.definition import Workflow, workflow
-from mainstay.engine.driver import Driver, Program
+from mainstay.engine.driver import Driver, Program, Stint
 from mainstay.engine.schedule import Schedule, Tick
 from mainstay.engine.steps import StepRunner
 
-__all__ = ["Approval", "Context", "Driver", "Program", "Schedule", "StepRunner", "Tick", "Workflow", "workflow"]
+__all__ = [
+    "Approval",
+    "Context",
+    "Driver",
+    "Program",
+    "Schedule",
+    "StepRunner",
+    "Stint",
+    "Tick",
+    "Workflow",
+    "workflow",
+]

@@ -81,8 +81,8 @@ class Calendar(Protocol):
         """Return the zone of the workspace's clock."""
         ...
 
-    def workflow(self, workspace_id: UUID, name: str) -> Workflow | None:
-        """Return a workflow that is loaded."""
+    def workflows(self, workspace_id: UUID) -> Mapping[str, Workflow]:
+        """Return a workspace's workflows by name."""
         ...
 
     @property
@@ -225,7 +225,7 @@ class Awaiting:
             message = f"{getattr(workflow, '__name__', workflow)} is no workflow: write @workflow(...) above it"
             raise WorkflowError(message)
         name = known.name if isinstance(known, Workflow) else str(known)
-        found = self._surroundings.workflow(self._workspace_id, name)
+        found = self._surroundings.workflows(self._workspace_id).get(name)
         if found is None:
             message = f'no workflow "{name}" is loaded: it must stand in a file of workflows/'
             raise WorkflowError(message)

@@ -66,6 +66,12 @@ class Context(Awaiting):
         """Id of this run."""
         return self._steps.run.id
 
+    @property
+    def input(self) -> Mapping[str, Any]:
+        """What the caller gave along that started this run by the API; empty for a run that an event started."""
+        given: Mapping[str, Any] = self._steps.run.input.get("input") or {}
+        return given
+
     def with_options(self, *, retry: Retry | None = None, on_unsure: OnUnsure | None = None) -> Context:
         """Return a Context of the same run whose calls have options of their own.
 

@@ -44,8 +44,9 @@ class History:
         run: the run.
         known: see :class:`mainstay.runs.Claimed`.
         is_settled: set by a program that records its run's end itself, together with other writes.
+        result: what a workflow returned, JSON-able; kept with the run's end.
+        hands_over: tells whether the run is to go on elsewhere: it then parks before its next step.
         rechecks: called right after a wait was recorded, to see what came in between.
-        result: what a workflow that is done returned.
         stopped: why this worker may not go on (it lost the run, or the database is away); nothing of the run may be
             recorded any more, even if the workflow's own code caught the error.
         owned_at: when the run was last known to be this worker's, by the monotonic clock, in seconds.
@@ -71,6 +72,7 @@ class History:
         self.owned_at = monotonic()
         self.is_settled = False
         self.result: Any = None
+        self.hands_over: Callable[[], bool] = lambda: False
         self.rechecks: list[Callable[[Connection], Awaitable[None]]] = []
         self.stopped: FencedError | DatabaseUnavailableError | None = None
 
@@ -182,6 +184,8 @@ class History:
         # Waits that run side by side all begin, each of them parking the run.
         if self._parked is not None and (not is_wait or task is self._home):
             raise Parked(self._parked)
+        if self.hands_over():
+            self.park_run(Settlement(RunState.WAITING, wake_at=self.clock(), waiting_for="a worker"))
         self.require_time()
         self._require_order(task)
         self._asked += 1

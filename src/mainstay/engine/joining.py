@@ -32,9 +32,7 @@ class Told:
 class Joining(Waiting):
     """The children and questions of one run."""
 
-    async def begin_child(
-        self, workflow: Workflow, run_input: Mapping[str, Any], contact_id: UUID | None
-    ) -> str:
+    async def begin_child(self, workflow: Workflow, run_input: Mapping[str, Any], contact_id: UUID | None) -> str:
         """Begin a run, once, and do not wait for it; returns its id."""
         name = f"start {workflow.name}"
         step, recorded = self.next_step(name)

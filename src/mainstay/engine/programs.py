@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
-
-import orjson
-
-from mainstay.engine.context import Context
-from mainstay.engine.subject import subject_of
-from mainstay.errors import WorkflowError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mainstay.engine.context import Surroundings
-    from mainstay.engine.steps import StepRunner
+    from mainstay.engine.driver import Program
 
 
-class Programs(Mapping[str, Any]):
-    """The program of every name: one of ``own``, else that of the user's workflow of this name."""
+class Programs(Mapping[str, "Program"]):
+    """The program of every name: one of ``own``, else ``others``, which looks for the user's workflow itself."""
 
-    def __init__(self, own: Mapping[str, Any], surroundings: Surroundings) -> None:
+    def __init__(self, own: Mapping[str, Program], others: Program) -> None:
         self._own = own
-        self._surroundings = surroundings
+        self._others = others
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Program:
         """Return a workflow's program."""
-        return self._own.get(name, self._user_workflow)
+        return self._own.get(name, self._others)
 
     def __iter__(self) -> Iterator[str]:
         """Give the names of Mainstay's own."""
@@ -34,18 +27,3 @@ class Programs(Mapping[str, Any]):
     def __len__(self) -> int:
         """Count Mainstay's own."""
         return len(self._own)
-
-    async def _user_workflow(self, steps: StepRunner) -> None:
-        run = steps.run
-        declared = self._surroundings.workflow(run.workspace_id, run.workflow)
-        if declared is None:
-            message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
-            raise WorkflowError(message)
-        subject, arguments = subject_of(run.input)
-        context = Context(steps, self._surroundings, retry=(declared.retry,) if declared.retry else ())
-        result = await declared.function(context, subject, **arguments)
-        try:
-            steps.result = orjson.loads(orjson.dumps(result))
-        except TypeError as error:
-            message = f"{declared.function.__name__} returned what JSON cannot hold: {error}"
-            raise WorkflowError(message) from None

@@ -20,6 +20,7 @@ from mainstay.intake import Receipt
 from mainstay.kit import RawRequest
 from mainstay.model import Contact
 from mainstay.settings.environment import Environment
+from mainstay.settings.policy import require_policy
 from mainstay.settings.stack import load_stack
 from mainstay.settings.workflows import load_workflows
 
@@ -66,7 +67,9 @@ class StackUnderTest:
         """Load the stack of ``folder``; every connection that the sandbox simulates is pointed at it."""
         stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), sandbox)
         clock = VirtualClock()
-        app = await App.open(dsn, [Bundle(stack, tuple(load_workflows(folder)))], clock=clock, pool_size=4)
+        workflows = tuple(load_workflows(folder))
+        require_policy(stack, workflows)
+        app = await App.open(dsn, [Bundle(stack, workflows)], clock=clock, pool_size=4)
         await app.scheduler.declare()
         return cls(app, clock, sandbox)
 
@@ -158,7 +161,9 @@ def point_at_sandbox(stack: Stack, sandbox: Sandbox) -> Stack:
         update: dict[str, object] = {}
         if entry.connector.name in _SIMULATED:
             update["base_url"] = sandbox.url(entry.connector.name)
-        if getattr(entry.settings, "webhook_url", None):
-            update["webhook_url"] = SecretStr(sandbox.slack_webhook_url())
+        webhook_url = getattr(entry.settings, "webhook_url", None)
+        if webhook_url is not None and webhook_url.get_secret_value():
+            # The whole address, which a base address would only move.
+            update = {"webhook_url": SecretStr(sandbox.slack_webhook_url())}
         connections[name] = replace(entry, settings=entry.settings.model_copy(update=update))
     return replace(stack, connections=connections)

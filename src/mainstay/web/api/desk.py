@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mainstay.model import Contact
     from mainstay.web.api.bodies import ContactBody
     from mainstay.web.backend import Backend
+    from mainstay.workflows import Workflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Desk:
 
     backend: Backend
     contacts: Contacts
+    workflows: Workflows
 
     def region(self, workspace_id: UUID) -> str:
         """Return how a workspace writes local phone numbers."""
