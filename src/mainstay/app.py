@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
     from mainstay.db import Connection
     from mainstay.engine.history import Clock
+    from mainstay.settings.hours import Hours
     from mainstay.settings.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -298,15 +299,9 @@ class App:
             raise WorkflowError(message)
         return RoleBinding(role, connection, lambda http: self.vendor(workspace_id, connection, role, http))
 
-    def is_open(self, workspace_id: UUID, moment: datetime) -> bool:
-        """See :class:`mainstay.engine.context.Surroundings`."""
-        hours = self.workspace(workspace_id).stack.hours
-        return hours is None or hours.is_open(moment)
-
-    def next_open(self, workspace_id: UUID, moment: datetime) -> datetime:
+    def hours(self, workspace_id: UUID) -> Hours | None:
         """See :class:`mainstay.engine.awaiting.Calendar`."""
-        hours = self.workspace(workspace_id).stack.hours
-        return moment if hours is None else hours.next_open(moment)
+        return self.workspace(workspace_id).stack.hours
 
     def timezone(self, workspace_id: UUID) -> ZoneInfo:
         """See :class:`mainstay.engine.awaiting.Calendar`."""

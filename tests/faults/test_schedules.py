@@ -24,7 +24,7 @@ async def test_each_tick_is_one_run_whoever_dies(fleet: Fleet, dsn: str, books: 
         found: int = await books.value("SELECT count(*) FROM runs WHERE workflow = 'second.v1' AND state = 'done'")
         return found >= count
 
-    for place, worker in enumerate(workers):
+    for place, worker in enumerate(workers[:3]):
         await until(partial(fired, 4 * (place + 1)), "ticks fire", seconds=60)
         await worker.kill()
         if place == 1:
