@@ -54,7 +54,7 @@ async def test_it_is_valid_and_asks_for_a_token_everywhere(description: Descript
     assert document["openapi"] == "3.1.0"
     assert document["security"] == [{"token": []}]
     operations = [operation for path in document["paths"].values() for operation in path.values()]
-    assert len({operation["operationId"] for operation in operations}) == len(operations) == 13
+    assert len({operation["operationId"] for operation in operations}) == len(operations) == 21
     assert all(operation["summary"] and operation["description"] for operation in operations)
 
 
@@ -100,7 +100,9 @@ async def test_every_answer_is_as_described(client: Client, description: Descrip
         for path, operations in description.document["paths"].items()
         for method in operations
     }
-    assert described - told == {("POST", "/contacts/bulk")}
+    # Those of runs and approvals need a workflow: they are told where their tests are.
+    left = {(method, path) for method, path in described - told if not path.startswith(("/runs", "/approvals"))}
+    assert left == {("POST", "/contacts/bulk")}
 
 
 async def test_lines_of_bulk_are_as_described(client: Client, description: Description) -> None:
