@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.approving import QUESTION, Approvals
 from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
@@ -20,6 +21,7 @@ from mainstay.engine.context import RoleBinding
 from mainstay.engine.driver import utc_now
 from mainstay.engine.guard import Terms
 from mainstay.engine.keeping import RunKeeper
+from mainstay.engine.programs import Programs
 from mainstay.errors import WorkflowError
 from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
@@ -33,6 +35,7 @@ from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
 from mainstay.runs import Settlement, answer, requeue
+from mainstay.scheduling import Scheduler
 from mainstay.settings.identity import policy_of
 from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
@@ -48,6 +51,8 @@ from mainstay.watch.alert import Route
 from mainstay.workflows import Workflows, answers_of
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from mainstay.db import Connection
     from mainstay.engine.history import Clock
     from mainstay.settings.stack import Stack
@@ -77,7 +82,7 @@ class Workspace:
         self.workflows = {declared.name: declared for declared in bundle.workflows}
         by_event: dict[str, list[str]] = {}
         for declared in bundle.workflows:
-            if declared.on is not None:
+            if declared.on:
                 by_event.setdefault(declared.on, []).append(declared.name)
         answering = {each.name: each for each in bundle.workflows if each.is_sync}
         record_system = bundle.stack.system_of_record
@@ -164,17 +169,26 @@ class App:
         self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self)
         self.contacts = Contacts(pool, self.commit, self)
-        self.keeper = RunKeeper(pool, self.routing, own=(INBOUND, PUSH, MERGE_ELSEWHERE, ALERT), clock=self.clock)
+        self.approvals = Approvals(pool, self, self.clock)
+        self.scheduler = Scheduler(pool, self, clock)
+        own = {
+            INBOUND: self.journey.program,
+            PUSH: self.pusher.program,
+            MERGE_ELSEWHERE: self.merger.program,
+            ALERT: self.alerter.program,
+            QUESTION: self.approvals.program,
+        }
+        self.keeper = RunKeeper(pool, self.routing, own=own, clock=self.clock)
         self.driver = Driver(
             pool,
             self.commit,
-            _Programs(self),
+            Programs(own, self),
             open_http=self.open_http,
             terms=self.terms,
             on_failed=self._failed,
             clock=self.clock,
         )
-        self.flows = Workflows(pool, self.driver, self, self, self.clock)
+        self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
     async def open(
@@ -288,6 +302,19 @@ class App:
         hours = self.workspace(workspace_id).stack.hours
         return hours is None or hours.is_open(moment)
 
+    def next_open(self, workspace_id: UUID, moment: datetime) -> datetime:
+        """See :class:`mainstay.engine.awaiting.Calendar`."""
+        hours = self.workspace(workspace_id).stack.hours
+        return moment if hours is None else hours.next_open(moment)
+
+    def timezone(self, workspace_id: UUID) -> ZoneInfo:
+        """See :class:`mainstay.engine.awaiting.Calendar`."""
+        return self.workspace(workspace_id).stack.timezone
+
+    def workflow(self, workspace_id: UUID, name: str) -> Workflow | None:
+        """See :class:`mainstay.engine.awaiting.Calendar`."""
+        return self.workspace(workspace_id).workflows.get(name)
+
     async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
         """See :class:`mainstay.engine.context.Surroundings`."""
         if self.workspace(steps.run.workspace_id).connector(connection).is_builtin:
@@ -302,7 +329,11 @@ class App:
 
     def incident_url(self, workspace_id: UUID, incident_id: UUID) -> str:
         """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return f"{self.public_url}/w/{self.workspace(workspace_id).slug}/incidents/{incident_id}"
+        return self.page_url(workspace_id, f"incidents/{incident_id}")
+
+    def page_url(self, workspace_id: UUID, path: str) -> str:
+        """Return the address of a workspace's page."""
+        return f"{self.public_url}/w/{self.workspace(workspace_id).slug}/{path}"
 
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         """Return the address of a record in its system's own screens; empty when it has none."""
@@ -372,25 +403,3 @@ class App:
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
         await self.keeper.keep()
-
-
-class _Programs(Mapping[str, Any]):
-    """What runs each workflow name: Mainstay's own, then the users'."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._own = {
-            INBOUND: app.journey.program,
-            PUSH: app.pusher.program,
-            MERGE_ELSEWHERE: app.merger.program,
-            ALERT: app.alerter.program,
-        }
-
-    def __getitem__(self, name: str) -> Any:
-        return self._own.get(name, self._app.flows.program)
-
-    def __iter__(self) -> Any:
-        return iter(self._own)
-
-    def __len__(self) -> int:
-        return len(self._own)

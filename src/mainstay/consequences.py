@@ -17,7 +17,17 @@ from mainstay.model import Contact, Run, new_id
 from mainstay.records import Adopted, Pushing, Want, follow_merge, follow_unmerge, link, want
 from mainstay.records.merging import MERGE_ELSEWHERE
 from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, NewRun, add_runs, move_turns, move_waits, return_turns, return_waits, wake
+from mainstay.runs import (
+    Claimed,
+    NewRun,
+    add_runs,
+    event_as_seen,
+    move_turns,
+    move_waits,
+    return_turns,
+    return_waits,
+    wake,
+)
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -151,10 +161,10 @@ class Consequences:
                 self._now,
             )
             self._events.append(row)
-        self._wakes.append((cause.workspace_id, kind, contact_id, {"type": kind, **data}))
+        self._wakes.append((cause.workspace_id, kind, contact_id, event_as_seen(kind, event_id, data)))
         if contact is not None:
             for workflow in cause.routing.workflows.get(kind, ()):
-                about = {"contact": contact_to_json(contact)}
+                about = {"contact": contact.to_json()}
                 self._start(cause, workflow, about, new_id(), contact, event_id, said=data)
 
     async def store(self, connection: Connection) -> None:
@@ -306,23 +316,4 @@ def _knows_already(person: Person, contact: Contact, system: str) -> bool:
             getattr(person, name) == getattr(contact, name)
             for name in ("email", "phone", "first_name", "last_name", "company")
         )
-    )
-
-
-def contact_to_json(contact: Contact) -> dict[str, Any]:
-    """Return a contact as a run's input keeps it."""
-    data = {name: getattr(contact, name) for name in Contact.__dataclass_fields__}
-    return data | {"custom": dict(contact.custom), "created_at": None, "updated_at": None}
-
-
-def contact_from_json(data: Mapping[str, Any]) -> Contact:
-    """Read what :func:`contact_to_json` wrote."""
-    return Contact(
-        **{
-            **data,
-            "id": UUID(str(data["id"])),
-            "workspace_id": UUID(str(data["workspace_id"])),
-            "tags": tuple(data["tags"]),
-            "flags": tuple(data.get("flags", ())),
-        }
     )

@@ -11,6 +11,7 @@
     ├── DatabaseUnavailableError  PostgreSQL is away: nothing was decided, go on when it is back
     ├── FencedError          this worker lost its run to another: stop, record nothing
     ├── WorkflowError        a workflow's own code cannot go on: stop and tell a human
+    │   └── ChildFailedError runs that it began, and waited for, did not end well
     └── VendorError
         ├── TransientError   try again, after ``retry_after`` seconds where the vendor says so
         ├── PermanentError   the same call would fail again: stop and tell a human
@@ -89,6 +90,18 @@ class FencedError(MainstayError):
 
 class WorkflowError(MainstayError):
     """A workflow's own code raised, or does something else than its record says."""
+
+
+class ChildFailedError(WorkflowError):
+    """Runs that a workflow began, and waited for, failed or were cancelled.
+
+    Attributes:
+        run_ids: their ids, in the order in which they were asked for.
+    """
+
+    def __init__(self, message: str, run_ids: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.run_ids = run_ids
 
 
 class VendorError(MainstayError):

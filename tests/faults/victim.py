@@ -200,8 +200,10 @@ async def _work(orders: Orders, instrument: Instrument) -> None:
     app = await open_app(orders)
     worker = dbos_engine.Worker(orders.dsn, app.pool, app.driver, on_beat=app.watch_once)
     await worker.start()
+    scheduling = asyncio.create_task(app.scheduler.run())
     instrument.note(f"{READY} {worker.id}")
     await _terminated()
+    scheduling.cancel()
     await worker.stop()
     await app.close()
 

@@ -64,6 +64,8 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("status", "status", "status", "Did anything break in the last 24 hours?"),
             Entry("runs", "runs", "runs", "What workflows did: list, show, retry, cancel."),
+            Entry("approvals", "approvals", "approvals", "What runs ask people: list, approve, decline."),
+            Entry("schedules", "schedules", "schedules", "What runs by the clock: list."),
             Entry("contacts", "contacts", "contacts", "Who is known: list, show, edit, merge, normalize."),
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),
             Entry("incidents", "incidents", "incidents", "What is broken, and what has been: list, show, resolve."),

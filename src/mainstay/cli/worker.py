@@ -50,9 +50,11 @@ async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once)
         await own.start()
         comparing = asyncio.create_task(Comparer(app.pool, app.contacts, app).run())
+        scheduling = asyncio.create_task(app.scheduler.run())
         settle_memory()
         typer.echo(f"worker {own.id[-8:]} is ready")
         await stop.wait()
-        comparing.cancel()
-        await asyncio.wait([comparing])
+        for task in (comparing, scheduling):
+            task.cancel()
+        await asyncio.wait([comparing, scheduling])
         await own.stop()

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import orjson
 
-from mainstay.consequences import contact_to_json
 from mainstay.errors import ConflictError, PermanentError
 from mainstay.identity import load_contact
 from mainstay.model import RunState, new_id
@@ -68,7 +67,7 @@ async def start(connection: Connection, wish: Wish) -> Started:
     if contact is None:
         raise PermanentError("there is no such contact any more")
     execution_id = str(new_id())
-    data = {"contact": contact_to_json(contact), "input": dict(wish.input)}
+    data = {"contact": contact.to_json(), "input": dict(wish.input)}
     run = NewRun(
         new_id(),
         wish.workspace_id,

@@ -19,6 +19,7 @@ from mainstay.web.api.problems import GONE, INVALID, NOT_FOUND, FieldError, Prob
 from mainstay.web.tokens import Caller
 
 if TYPE_CHECKING:
+    from mainstay.approving import Approvals
     from mainstay.contacts import Contacts
     from mainstay.db import Connection
     from mainstay.model import Contact
@@ -56,6 +57,11 @@ class Asking:
     def verbs(self) -> Contacts:
         """The verbs of contacts."""
         return self.desk.contacts
+
+    @property
+    def approvals(self) -> Approvals:
+        """The verb for what runs ask people."""
+        return self.desk.backend.approvals
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
