@@ -83,7 +83,7 @@ class Workspace:
         self.workflows = {declared.name: declared for declared in bundle.workflows}
         by_event: dict[str, list[str]] = {}
         for declared in bundle.workflows:
-            if declared.on is not None:
+            if declared.on:
                 by_event.setdefault(declared.on, []).append(declared.name)
         answering = {each.name: each for each in bundle.workflows if each.is_sync}
         record_system = bundle.stack.system_of_record
@@ -183,14 +183,13 @@ class App:
         self.driver = Driver(
             pool,
             self.commit,
-            # The workflows need the driver, and it them.
-            Programs(own, lambda steps: self.flows.program(steps)),  # noqa: PLW0108
+            Programs(own, self),
             open_http=self.open_http,
             terms=self.terms,
             on_failed=self._failed,
             clock=self.clock,
         )
-        self.flows = Workflows(pool, self.driver, self, self, self.clock)
+        self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
     async def open(

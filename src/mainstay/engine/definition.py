@@ -37,7 +37,7 @@ class Workflow:
 
     Attributes:
         name: versioned, ``speed_to_lead.v1``: a breaking edit needs a new version.
-        on: the event type that starts it; None where only a schedule, the API or another workflow does.
+        on: the event type that starts it; empty for one that a schedule, another workflow or the API starts.
         function: the coroutine function over a Context and the contact concerned, or the tick of its schedule.
         critical: its failures alert at once.
         retry: how its calls are tried again, where it says so.
@@ -66,7 +66,7 @@ class Workflow:
         return self.mode == "sync"
 
 
-def workflow(  # noqa: PLR0913 - what a workflow declares, each by its name
+def workflow(  # noqa: PLR0913 - all that a workflow may say of itself
     name: str,
     *,
     on: str | None = None,
@@ -83,11 +83,12 @@ def workflow(  # noqa: PLR0913 - what a workflow declares, each by its name
     """Declare a workflow: ``@workflow("speed_to_lead.v1", on="contact.created")``.
 
     The function gets a :class:`Context` and the contact; every role call in it is a durable step. With ``schedule`` it
-    gets the :class:`Tick` instead. What it returns, JSON-able, is kept as the run's result.
+    gets the :class:`Tick` instead. With neither ``on`` nor ``schedule`` other workflows and the API start it. What it
+    returns, JSON-able, is kept as the run's result.
 
     Args:
         name: versioned; a breaking edit needs a new version.
-        on: the event type that starts it; without one, only a schedule, the API or another workflow does.
+        on: the event type that starts it.
         schedule: when it runs by the clock, a :class:`Schedule` or a cron expression.
         critical: its failures alert at once.
         mode: with ``sync`` its caller is answered with the result: at the most three steps and no external system.
@@ -107,32 +108,25 @@ def workflow(  # noqa: PLR0913 - what a workflow declares, each by its name
         where = f"{code.co_filename}:{code.co_firstlineno}"
         turns, wrong = read_turns(overlap, key, debounce, deadline, where)
         limit, unclear = _read_mode(mode, answer_within, where)
-        problems = [*_problems(name, on, function, where), *_schedule_problems(name, on, by_clock, where)]
-        problems += [*wrong, *unclear]
+        problems = [*_problems(name, on, by_clock, function, where), *wrong, *unclear]
         if problems:
             raise ConfigError(*problems)
         function.__mainstay_workflow__ = Workflow(  # type: ignore[attr-defined]
-            name, on, function, critical, retry, code.co_filename, code.co_firstlineno, turns, mode, limit, by_clock
+            name,
+            on or "",
+            function,
+            critical,
+            retry,
+            code.co_filename,
+            code.co_firstlineno,
+            turns,
+            mode,
+            limit,
+            by_clock,
         )
         return function
 
     return declare
-
-
-def _schedule_problems(name: str, on: str | None, schedule: Schedule | None, where: str) -> list[Problem]:
-    problems = []
-    if on is not None and schedule is not None:
-        problems.append(
-            Problem(
-                where,
-                f'@workflow("{name}")',
-                "it is started by an event or by the clock, not by both: it would get a contact or a tick",
-                "make two workflows; what they share can be a third, which both run: await ctx.run(...)",
-            )
-        )
-    if schedule is not None and (said := schedule.problem())[0]:
-        problems.append(Problem(where, f'@workflow("{name}", schedule=...)', *said))
-    return problems
 
 
 def _read_mode(mode: str, answer_within: str | float | timedelta, where: str) -> tuple[timedelta, list[Problem]]:
@@ -153,7 +147,7 @@ def _read_mode(mode: str, answer_within: str | float | timedelta, where: str) ->
     return limit, problems
 
 
-def _problems(name: str, on: str | None, function: Any, where: str) -> list[Problem]:
+def _problems(name: str, on: str | None, schedule: Schedule | None, function: Any, where: str) -> list[Problem]:
     problems = []
     if not _NAME.fullmatch(name):
         problems.append(
@@ -167,6 +161,17 @@ def _problems(name: str, on: str | None, function: Any, where: str) -> list[Prob
         )
     elif name.partition(".")[0] in _OWN_NAMES:
         problems.append(Problem(where, f'@workflow("{name}")', "this name is Mainstay's own", "choose another name"))
+    if on is not None and schedule is not None:
+        problems.append(
+            Problem(
+                where,
+                f'@workflow("{name}")',
+                "it is started by an event or by the clock, not by both: it would get a contact or a tick",
+                "make two workflows; what they share can be a third, which both run: await ctx.run(...)",
+            )
+        )
+    if schedule is not None and (said := schedule.problem())[0]:
+        problems.append(Problem(where, f'@workflow("{name}", schedule=...)', *said))
     if on is None:
         pass
     elif not _EVENT.fullmatch(on):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ def input_of(subject: Any, arguments: Mapping[str, Any]) -> tuple[dict[str, Any]
     """
     given: dict[str, Any] = {"contact": subject.to_json()} if isinstance(subject, Contact) else {"subject": subject}
     if arguments:
-        given["arguments"] = dict(arguments)
+        given["input"] = dict(arguments)
     try:
         kept: dict[str, Any] = orjson.loads(orjson.dumps(given))
     except TypeError as error:
@@ -32,9 +33,17 @@ def input_of(subject: Any, arguments: Mapping[str, Any]) -> tuple[dict[str, Any]
 
 def subject_of(run_input: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
     """Return what a run's function gets: its subject, and named values."""
-    arguments: Mapping[str, Any] = run_input.get("arguments") or {}
+    arguments: Mapping[str, Any] = run_input.get("input") or {}
     if "contact" in run_input:
         return Contact.from_json(run_input["contact"]), arguments
     if "tick" in run_input:
         return Tick.from_json(run_input["tick"]), arguments
     return run_input.get("subject"), arguments
+
+
+def accepted_of(function: Callable[..., Any]) -> frozenset[str] | None:
+    """Return the names that a workflow's function takes beside its Context and subject; None where it takes any."""
+    named = list(inspect.signature(function).parameters.values())[2:]
+    if any(each.kind is each.VAR_KEYWORD for each in named):
+        return None
+    return frozenset(each.name for each in named if each.kind in {each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY})

@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from mainstay.db import Pool, acquire, transact
-from mainstay.engine import Context, Driver, StepRunner, Workflow
-from mainstay.engine.result import result_of
-from mainstay.engine.subject import subject_of
+from mainstay.engine import Driver, Workflow
 from mainstay.errors import WorkflowError
 from mainstay.runs import RunResult, hasten, is_same_body, result_of_run, results_of_delivery
 from mainstay.workflows.driving import Driving
 from mainstay.workflows.starting import Started, Wish, start
 
 if TYPE_CHECKING:
-    from mainstay.engine.context import Surroundings
     from mainstay.engine.history import Clock
 
 __all__ = ["Started", "UnknownWorkflowError", "Workflows", "answers_of"]
@@ -41,7 +38,7 @@ def answers_of(workflows: Iterable[Workflow]) -> Mapping[str, timedelta]:
     """Return the events that start sync workflows, with how long a sender of each may wait."""
     found: dict[str, timedelta] = {}
     for each in workflows:
-        if each.on is not None:
+        if each.on:
             found[each.on] = max(each.answer_within, found.get(each.on, each.answer_within))
     return found
 
@@ -61,35 +58,18 @@ class Workflows:
         pool: the database.
         driver: what drives executions in this process.
         declared: the workflows of each workspace.
-        surroundings: what a context is given.
         clock: the time as runs see it.
     """
 
-    def __init__(
-        self, pool: Pool, driver: Driver, declared: Declared, surroundings: Surroundings, clock: Clock
-    ) -> None:
+    def __init__(self, pool: Pool, driver: Driver, declared: Declared, clock: Clock) -> None:
         self._pool = pool
         self._declared = declared
-        self._surroundings = surroundings
         self._clock = clock
         self._driving = Driving(driver)
 
     async def close(self) -> None:
         """Hand over what callers wait for."""
         await self._driving.close()
-
-    async def program(self, steps: StepRunner) -> None:
-        """Run a user's workflow over its recorded steps."""
-        run = steps.run
-        declared = self._declared.workflows(run.workspace_id).get(run.workflow)
-        if declared is None:
-            message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
-            raise WorkflowError(message)
-        said = (declared.retry,) if declared.retry else ()
-        context = Context(steps, self._surroundings, retry=said)
-        subject, arguments = subject_of(run.input)
-        returned = await declared.function(context, subject, **arguments)
-        steps.result = result_of(run.workflow, returned)
 
     def named(self, workspace_id: UUID, name: str) -> Workflow:
         """Return a workflow.
