@@ -342,8 +342,10 @@ class App:
 
     async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
         """Take a person's word on the call that a run asks about; see :func:`mainstay.runs.answer`."""
-        async with acquire(self.pool) as connection, connection.transaction():
-            return await answer(connection, workspace_id, run_id, happened=happened)
+        deadline = self.keeper.deadline(workspace_id)
+        return await transact(
+            self.pool, lambda session: answer(session, workspace_id, run_id, happened=happened, deadline=deadline)
+        )
 
     async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""

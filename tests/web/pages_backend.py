@@ -13,6 +13,7 @@ from mainstay.engine.driver import utc_now
 from mainstay.engine.keeping import RunKeeper
 from mainstay.errors import MalformedError
 from mainstay.intake import Receipt
+from mainstay.runs import answer
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
 
@@ -60,6 +61,11 @@ class PagesBackend:
             workspace_id,
             run_id,
         )
+
+    async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
+        self.asked.append((f"answer {happened}", run_id))
+        async with acquire(self.pool) as connection, connection.transaction():
+            return await answer(connection, workspace_id, run_id, happened=happened)
 
     async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
         self.asked.append(("handled", run_id))

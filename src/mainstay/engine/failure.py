@@ -23,6 +23,7 @@ DEADLINE = "deadline"
 
 _ERRORS: dict[str, type[VendorError]] = {
     "transient": TransientError,
+    "unsure": TransientError,
     "permanent": PermanentError,
     "human": NeedsHumanError,
     "asked": UnsureError,

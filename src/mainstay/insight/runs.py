@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.errors import UnsureError
 from mainstay.insight.contacts import Counterpart, counterparts, group_of
 from mainstay.insight.deliveries import DeliveryRow, deliveries_by_id
 from mainstay.insight.incidents import IncidentRow, incident_detail
@@ -68,6 +69,11 @@ class RunRow:
     def is_moving(self) -> bool:
         """Tell whether it will go on by itself."""
         return self.state in {"queued", "running", "waiting"}
+
+    @property
+    def asks(self) -> bool:
+        """Tell whether it failed because nobody could tell whether a call happened, and waits for a person's word."""
+        return self.state == "failed" and self.fate == UnsureError.fate
 
     @property
     def needs_person(self) -> bool:

@@ -127,7 +127,9 @@ def point_at_sandbox(stack: Stack, sandbox: Sandbox) -> Stack:
         update: dict[str, object] = {}
         if entry.connector.name in _SIMULATED:
             update["base_url"] = sandbox.url(entry.connector.name)
-        if getattr(entry.settings, "webhook_url", None):
-            update["webhook_url"] = SecretStr(sandbox.slack_webhook_url())
+        webhook_url = getattr(entry.settings, "webhook_url", None)
+        if webhook_url is not None and webhook_url.get_secret_value():
+            # The whole address, which a base address would only move.
+            update = {"webhook_url": SecretStr(sandbox.slack_webhook_url())}
         connections[name] = replace(entry, settings=entry.settings.model_copy(update=update))
     return replace(stack, connections=connections)

@@ -91,6 +91,10 @@ class Backend(Protocol):
         """Retry a failed run from the step that failed; False when it is not a failed run."""
         ...
 
+    async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
+        """Take a person's word on the call that a run asks about; False when it asks nothing."""
+        ...
+
     async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
         ...

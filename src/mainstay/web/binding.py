@@ -25,6 +25,7 @@ class AppBackend:
         self.contacts = app.contacts
         self.keeper = app.keeper
         self.retry_run = app.retry_run
+        self.answer_run = app.answer_run
         self.mark_handled = app.mark_handled
         self.replay_delivery = app.replay_delivery
         self.release_quarantined = app.release_quarantined

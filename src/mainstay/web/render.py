@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 _NOTICES = {
     "retried": "The run is back on the queue. It goes on from the step that stopped.",
+    "answered": "The run is back on the queue, and goes on with your answer.",
+    "not_asked": "Nothing was done: the run does not ask this any more.",
     "handled": "Marked as handled.",
     "cancelled": "Cancelled. What waited behind it begins.",
     "cancelled_all": "The open runs of this contact are cancelled.",

@@ -372,6 +372,19 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (at);
 CREATE INDEX idempotency_keys_by_contact ON idempotency_keys (workspace_id, (answer ->> 'contact_id'));
 
+-- Holds the keys until the transaction ends, then tells what was answered to them before; as begin_writing does.
+CREATE FUNCTION hold_answers(workspace_ids uuid[], keys text[]) RETURNS SETOF idempotency_keys LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(lock) FROM (
+        SELECT DISTINCT hashtextextended(t.workspace_id || ':' || t.key, 42) AS lock
+        FROM unnest(workspace_ids, keys) AS t (workspace_id, key) ORDER BY 1) AS locks;
+    RETURN QUERY
+        SELECT known.* FROM unnest(workspace_ids, keys) AS t (workspace_id, key)
+        JOIN idempotency_keys AS known USING (workspace_id, key);
+END $$;
+
 -- Who may use the API of a workspace. Only a digest of the token is kept; hint is its last four characters.
 CREATE TABLE api_tokens (
     id            uuid PRIMARY KEY,
