@@ -93,9 +93,7 @@ async def test_answered_and_then_killed(fleet: Fleet, sandbox: Sandbox, dsn: str
 async def test_paused_in_the_middle_it_can_finish_nothing_twice(
     fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books
 ) -> None:
-    web = fleet.start(
-        dsn, kind="web", stack=SYNC, strike="after commit: record a run's progress", nth=1, action="stop"
-    )
+    web = fleet.start(dsn, kind="web", stack=SYNC, strike="after commit: record a run's progress", nth=1, action="stop")
     port = await web.ready()
     async with aiohttp.ClientSession() as session:
         request = asyncio.create_task(send(port, session))
