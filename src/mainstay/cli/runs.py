@@ -282,6 +282,8 @@ def _show_run(found: RunDetail) -> None:
         pairs.append(("contact", text(f"{run.contact_name or 'unnamed'} ", identifier(run.contact_id))))
     if run.waiting_for:
         pairs.append(("waits for", f"{run.waiting_for} {ago(run.wake_at)}".strip()))
+    if found.result is not None:
+        pairs.append(("returned", found.result if isinstance(found.result, str) else _json(found.result)))
     if run.error:
         pairs.append(("why" if run.state == "cancelled" else "error", text((run.error, "red"))))
     facts(pairs)
@@ -305,6 +307,12 @@ def _show_run(found: RunDetail) -> None:
             say(text(f"retry{step}: ", (command, "cyan")))
         if run.delivery_id:
             say(text("what arrived: ", (f"mainstay deliveries show {short_id(run.delivery_id)}", "cyan")))
+
+
+def _json(value: Any) -> str:
+    import orjson
+
+    return orjson.dumps(value).decode()
 
 
 def _show_steps(steps: tuple[Step, ...]) -> None:

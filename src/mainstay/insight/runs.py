@@ -16,6 +16,7 @@ from mainstay.insight.incidents import IncidentRow, incident_detail
 from mainstay.insight.merges import NAME
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of, resolve_short_id
 from mainstay.insight.search import search_contacts
+from mainstay.kit.redaction import Redactor
 from mainstay.model import Attempt, AttemptState
 
 if TYPE_CHECKING:
@@ -119,7 +120,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """The whole story of a run. ``following`` are the other runs that the same delivery began, in their order."""
+    """The whole story of a run. ``following`` are the other runs that the same delivery began, in their order.
+
+    ``result`` is what its workflow returned, with secrets, e-mails and phones masked.
+    """
 
     run: RunRow
     input: Mapping[str, Any]
@@ -129,6 +133,7 @@ class RunDetail:
     incident: IncidentRow | None
     counterparts: tuple[Counterpart, ...] = field(default=())
     has_all_attempts: bool = True
+    result: Any = None
 
     @property
     def stopped_at(self) -> Step | None:
@@ -248,6 +253,7 @@ async def run_detail(connection: Connection, workspace_id: UUID, run_id: UUID) -
         if run.contact_id
         else (),
         has_all_attempts=len(attempts) <= MOST_ATTEMPTS,
+        result=Redactor().value(row["result"]),
     )
 
 

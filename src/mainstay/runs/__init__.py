@@ -2,15 +2,32 @@
 
 from mainstay.runs.adding import NewRun, Turn, add_runs
 from mainstay.runs.answers import answer
+from mainstay.runs.approvals import Ask, Decision, close_ask, decide
 from mainstay.runs.cancelling import cancel
+from mainstay.runs.children import FanOut, NewChild, children_ended, recheck_children
+from mainstay.runs.results import (
+    GRACE,
+    RunResult,
+    enqueue_behind,
+    hasten,
+    is_same_body,
+    result_of_run,
+    results_of_delivery,
+)
 from mainstay.runs.store import Claimed, Progress, Settlement, claim_execution, hold, requeue, settle
 from mainstay.runs.turns import begin_missed, look_again, move_turns, return_turns, wake_overdue
-from mainstay.runs.waits import Wait, move_waits, recheck_wait, recheck_waits, return_waits, wake
+from mainstay.runs.waits import Wait, event_as_seen, move_waits, recheck_wait, recheck_waits, return_waits, wake
 
 __all__ = [
+    "GRACE",
+    "Ask",
     "Claimed",
+    "Decision",
+    "FanOut",
+    "NewChild",
     "NewRun",
     "Progress",
+    "RunResult",
     "Settlement",
     "Turn",
     "Wait",
@@ -18,14 +35,24 @@ __all__ = [
     "answer",
     "begin_missed",
     "cancel",
+    "children_ended",
     "claim_execution",
+    "close_ask",
+    "decide",
+    "enqueue_behind",
+    "event_as_seen",
+    "hasten",
     "hold",
+    "is_same_body",
     "look_again",
     "move_turns",
     "move_waits",
+    "recheck_children",
     "recheck_wait",
     "recheck_waits",
     "requeue",
+    "result_of_run",
+    "results_of_delivery",
     "return_turns",
     "return_waits",
     "settle",

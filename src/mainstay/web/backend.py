@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from mainstay.approving import Approvals
     from mainstay.contacts import Contacts
     from mainstay.db import Pool
     from mainstay.engine.keeping import RunKeeper
@@ -80,6 +81,11 @@ class Backend(Protocol):
     @property
     def contacts(self) -> Contacts:
         """The verbs for contacts: edit, merge and un-merge, accept and reject, delete."""
+        ...
+
+    @property
+    def approvals(self) -> Approvals:
+        """The verb for what runs ask people: decide."""
         ...
 
     @property

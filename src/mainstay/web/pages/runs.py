@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from mainstay.insight import RunFilter, advice, guard_words, list_runs, run_detail, workflows_seen
+from mainstay.insight.families import family_of
 from mainstay.insight.turns import run_ahead
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
@@ -48,6 +49,7 @@ async def run(request: Request, slug: str, run_id: UUID) -> Response:
             ahead=await run_ahead(page.connection, page.workspace.id, run_id),
             advice=advice(detail.run.fate, stopped.connection if stopped else ""),
             record_urls=site.backend.record_url,
+            family=await family_of(page.connection, page.workspace.id, run_id),
         )
 
 
