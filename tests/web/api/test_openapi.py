@@ -54,7 +54,7 @@ async def test_it_is_valid_and_asks_for_a_token_everywhere(description: Descript
     assert document["openapi"] == "3.1.0"
     assert document["security"] == [{"token": []}]
     operations = [operation for path in document["paths"].values() for operation in path.values()]
-    assert len({operation["operationId"] for operation in operations}) == len(operations) == 13
+    assert len({operation["operationId"] for operation in operations}) == len(operations) == 15
     assert all(operation["summary"] and operation["description"] for operation in operations)
 
 
