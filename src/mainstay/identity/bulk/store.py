@@ -50,9 +50,9 @@ _SETTINGS = """
     SET LOCAL enable_seqscan = off;
     SET LOCAL synchronous_commit = off
 """
-# The statistics of a table that grows so fast are always of a smaller one: a plan that trusts them reads the whole of it
-# for every chunk. And a commit may be on disk a moment later: what a crash takes of it is done again by whoever goes on,
-# because how far the file is goes with it; what others built on it, and were told is kept, is on disk after it.
+# The statistics of a table that grows so fast are always of a smaller one: a plan that trusts them reads the whole of
+# it for every chunk. And a commit may be on disk a moment later: what a crash takes of it is done again by whoever goes
+# on, because how far the file is goes with it; what others built on it, and were told is kept, is on disk after it.
 
 
 async def _known(connection: Connection, workspace_id: UUID, chunk: Chunk) -> set[int]:
