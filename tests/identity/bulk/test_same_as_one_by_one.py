@@ -132,14 +132,14 @@ def test_the_same_tables(dsn: str, before: Before, lines: Sequence[Person], size
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_what_was_said_first_stands_across_merges(dsn: str, size: int) -> None:
-    lines = (
+    said = (
         Person(email="ann@example.com", phone="+13125550141", first_name="Ann"),
         Person(email="ann@work.example.com", phone="+13125550142", first_name="Ann"),
         Person(email="ann@example.com", phone="+13125550142", first_name="Ann", company="said first"),
         Person(email="ann@home.example.com", phone="+13125550143", first_name="Ann", company="said later"),
         Person(email="ann@example.com", phone="+13125550143", first_name="Ann"),
     )
-    lines = tuple(replace(line, occurred_at="2024-05-01T00:00:00+00:00") for line in lines)
+    lines = [replace(line, occurred_at="2024-05-01T00:00:00+00:00") for line in said]
 
     async def both() -> tuple[Any, Any]:
         pool = await open_pool(dsn, size=1)
