@@ -83,7 +83,7 @@ async def _whom(ask: Asking, body: StartBody, key: str) -> UUID:
 
 
 @router.get("/{run_id}")
-async def show(ask: Ask, run_id: UUID) -> RunShape:
+async def show_run(ask: Ask, run_id: UUID) -> RunShape:
     """Show how a run stands, and what it returned."""
     answer = await ask.desk.workflows.look(ask.workspace_id, run_id)
     if answer is None:
