@@ -45,7 +45,6 @@ from mainstay.watch import (
     resolve_by_hand,
     resolve_healed,
     trouble_of_quarantine,
-    trouble_of_run,
 )
 from mainstay.watch.alert import Route
 from mainstay.workflows import Workflows, answers_of
@@ -342,14 +341,7 @@ class App:
             await connection.execute(
                 "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1", run.delivery_id, settlement.error
             )
-        at = await connection.fetchval(
-            "SELECT connection FROM attempts WHERE run_id = $1 AND step = $2 ORDER BY number DESC LIMIT 1",
-            run.id,
-            settlement.failed_step,
-        )
-        trouble = trouble_of_run(run.workflow, at or "", settlement.fate, settlement.error)
-        incident_id = await self.alerter.raise_trouble(connection, run.workspace_id, trouble)
-        await connection.execute("UPDATE runs SET incident_id = $2 WHERE id = $1", run.id, incident_id)
+        await self.alerter.run_failed(connection, run, settlement)
 
     async def _quarantined(self, connection: Connection, suspect: Suspect) -> None:
         trouble = trouble_of_quarantine(suspect.source.name, suspect.reason)

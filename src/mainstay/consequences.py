@@ -70,6 +70,7 @@ class Cause:
     """What a write came from. ``run`` is the run that drives what follows; without one it goes on the queue.
 
     Where a caller waits (``is_awaited``), ``run`` drives what it waits for alone: the rest goes on the queue as well.
+    ``besides`` is a workflow that no event starts here, as the caller starts it by its name.
     """
 
     workspace_id: UUID
@@ -78,6 +79,7 @@ class Cause:
     delivery_id: UUID | None = None
     run: Run | None = None
     is_awaited: bool = False
+    besides: str = ""
 
     def driver_of(self, workflow: str) -> Run | None:
         """Return the run that drives a workflow which begins here."""
@@ -164,6 +166,8 @@ class Consequences:
         self._wakes.append((cause.workspace_id, kind, contact_id, event_as_seen(kind, event_id, data)))
         if contact is not None:
             for workflow in cause.routing.workflows.get(kind, ()):
+                if workflow == cause.besides:
+                    continue
                 about = {"contact": contact.to_json()}
                 self._start(cause, workflow, about, new_id(), contact, event_id, said=data)
 

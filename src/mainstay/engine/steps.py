@@ -270,7 +270,9 @@ class StepRunner(Joining):
         return replace(attempt, exchanges=tuple(http.exchanges), duration_ms=duration_ms)
 
     def _failed(self, attempt: Attempt) -> Attempt:
-        return replace(attempt, state=AttemptState.FAILED, asked=self._asked)
+        # What an earlier drive recorded came before this failure, whether or not this drive has got to it.
+        before = [step for step, made in self._recorded.items() if not all(one.is_set_aside for one in made)]
+        return replace(attempt, state=AttemptState.FAILED, asked=max([self._asked, *before]))
 
     def _last_seen(self) -> datetime:
         """Return the earliest moment at which a worker that died can have made a call that it did not record."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -127,6 +128,33 @@ def test_the_same_tables(dsn: str, before: Before, lines: Sequence[Person], size
         for ours, theirs in zip(as_a_whole[table], rows, strict=False):
             assert ours == theirs, table
         assert len(as_a_whole[table]) == len(rows), table
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_what_was_said_first_stands_across_merges(dsn: str, size: int) -> None:
+    said = (
+        Person(email="ann@example.com", phone="+13125550141", first_name="Ann"),
+        Person(email="ann@work.example.com", phone="+13125550142", first_name="Ann"),
+        Person(email="ann@example.com", phone="+13125550142", first_name="Ann", company="said first"),
+        Person(email="ann@home.example.com", phone="+13125550143", first_name="Ann", company="said later"),
+        Person(email="ann@example.com", phone="+13125550143", first_name="Ann"),
+    )
+    lines = [replace(line, occurred_at="2024-05-01T00:00:00+00:00") for line in said]
+
+    async def both() -> tuple[Any, Any]:
+        pool = await open_pool(dsn, size=1)
+        before = Before((), 0, None, parted=False, erased=None)
+        try:
+            return (
+                await brought_in(pool, before, lines, POLICIES[0], None),
+                await brought_in(pool, before, lines, POLICIES[0], size),
+            )
+        finally:
+            await pool.close()
+
+    one_by_one, as_a_whole = asyncio.run(both())
+    assert as_a_whole == one_by_one
+    assert [row["company"] for row in one_by_one["contacts"]][:1] == ["said first"]
 
 
 async def brought_in(

@@ -55,6 +55,10 @@ async def waits(ctx: Context, contact: Contact):
     await ctx.sleep("1h")
     return "slept"
 
+@workflow("greet.v1", on="contact.created", mode="sync", answer_within="20s")
+async def greet(ctx: Context, contact: Contact):
+    return await ctx.step("greet", first) if contact.company else None
+
 @workflow("later.v1")
 async def later(ctx: Context, contact: Contact):
     return {"input": dict(ctx.input), "at": await ctx.chat.post("#a", "b") if ctx.input.get("post") else None}
@@ -130,6 +134,21 @@ async def test_a_sync_workflow_answers_with_what_it_returned(runs: Client, gates
     assert gates.done == ["first"]
     contact = (await runs.get(f"/contacts/{run['contact_id']}")).json
     assert contact["tags"] == ["quoted"]
+
+
+async def test_what_a_caller_starts_by_name_the_contacts_own_event_does_not_start_again(
+    runs: Client, gates: Gates
+) -> None:
+    answer = await runs.post("/runs", {"workflow": "greet.v1", "contact": SARAH | {"company": "Acme"}})
+    assert (answer.status, answer.json["result"]) == (200, "first")
+    await settle(runs)
+    assert gates.done == ["first"]
+
+    bob = {"email": "bob@example.com", "company": "Acme"}
+    other = await runs.post("/runs", {"workflow": "quote.v1", "contact": bob})
+    await settle(runs)
+    assert other.status == 200
+    assert gates.done == ["first", "first", "first"]  # quote.v1, and greet.v1 by its event
 
 
 async def test_an_async_workflow_is_begun(runs: Client) -> None:

@@ -6,7 +6,6 @@ it is written out here, ahead of the transaction. The others are resolved one by
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -110,7 +109,7 @@ def _names_somebody(person: Person) -> bool:
 def prepare(origin: Origin, lines: Iterable[Line]) -> Chunk:
     """Make consecutive lines ready."""
     chunk = Chunk()
-    make_ids = id_maker(origin.received_at)
+    make_ids = id_maker(origin.import_id, origin.received_at)
     rows = RowWriter(origin.workspace_id, origin.import_id, origin.source, origin.received_at)
     external: list[int] = []
     for place, line in enumerate(lines):
@@ -142,17 +141,28 @@ def _collided(chunk: Chunk) -> Iterable[int]:
             yield from (place for place, value in enumerate(values) if value in several)
 
 
-def id_maker(received_at: datetime) -> Callable[[int], tuple[str, str]]:
+def id_maker(import_id: UUID, received_at: datetime) -> Callable[[int], tuple[str, str]]:
     """Return what makes the ids of a record, for its contact and its change: of one instant, in the order of records.
 
-    UUIDs of version 7: the instant, the record's place where others count within the millisecond, and chance.
+    UUIDs of version 7: the instant, the record's place where others count within the millisecond, and the chance of the
+    import's own id, counted on. So the short ids of a list are neighbours in their index, as its ids are in theirs.
     """
     instant = f"{int(received_at.timestamp() * 1000):012x}"
     head = f"{instant[:8]}-{instant[8:]}-7"
+    chance = import_id.int & _CHANCE
 
     def ids(record: int) -> tuple[str, str]:
-        chance = os.urandom(11).hex()
         start = f"{head}{record >> 14:03x}-{0x8000 | record & 0x3FFF:04x}-"
-        return f"{start}0{chance[:11]}", f"{start}1{chance[11:]}"
+        end = f"{chance + record & _CHANCE:011x}"
+        return f"{start}0{end}", f"{start}8{end}"
 
     return ids
+
+
+def merge_id_of(contact_id: str, number: int) -> UUID:
+    """Return the id of what a record's ``number``-th merge, from 1, says: between the ids of its contact and change."""
+    return UUID(f"{contact_id[:_PLACE]}{number}{contact_id[_PLACE + 1 :]}")
+
+
+_CHANCE = (1 << 44) - 1
+_PLACE = 24

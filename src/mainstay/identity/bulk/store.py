@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from mainstay.identity.bulk.chunk import Chunk, Origin
+from mainstay.identity.bulk.chunk import Chunk, Origin, merge_id_of
 from mainstay.identity.bulk.rows import CHANGE_COLUMNS, CONTACT_COLUMNS, IDENTIFIER_COLUMNS
 from mainstay.identity.rules import EMAIL, PHONE
 from mainstay.identity.store.keys import lock_workspace
@@ -37,11 +37,23 @@ async def write_chunk(connection: Connection, origin: Origin, chunk: Chunk) -> C
 
     Others that write to the workspace wait until the commit.
     """
+    await connection.execute(_SETTINGS)
     await lock_workspace(connection, origin.workspace_id)
     known = sorted(chunk.involved | await _known(connection, origin.workspace_id, chunk))
-    resolved = await _resolve(connection, origin, chunk, known)
+    # The many first, at the right edge of the indexes by id, then the few in between: so the pages of these stay full.
     await _copy(connection, chunk, set(known))
+    resolved = await _resolve(connection, origin, chunk, known)
     return ChunkOutcome(len(chunk) - len(known), resolved)
+
+
+_SETTINGS = """
+    SET LOCAL plan_cache_mode = force_custom_plan;
+    SET LOCAL enable_seqscan = off;
+    SET LOCAL synchronous_commit = off
+"""
+# The statistics of a table that grows so fast are always of a smaller one: a plan that trusts them reads the whole of
+# it for every chunk. And a commit may be on disk a moment later: what a crash takes of it is done again by whoever goes
+# on, because how far the file is goes with it; what others built on it, and were told is kept, is on disk after it.
 
 
 async def _known(connection: Connection, workspace_id: UUID, chunk: Chunk) -> set[int]:
@@ -101,6 +113,7 @@ async def _resolve(
     await writing.look_back()
     resolved = [(write, await writing.write(write)) for write in writes]
     await writing.batch.flush()
+    await writing.order_merges()
     return resolved
 
 
@@ -111,6 +124,9 @@ class _LineWriting(Writing):
         super().__init__(connection, keyring)
         self._ids = ids
         self._latest: dict[UUID, UUID] = {}
+        self._line = 0
+        self._count = 0
+        self._merges: list[tuple[Merged, UUID]] = []
 
     async def look_back(self) -> None:
         """Read what was said last of each contact: others may have written since the import began."""
@@ -123,20 +139,35 @@ class _LineWriting(Writing):
         )
         self._latest = {row["id"]: row["change_id"] for row in rows}
 
+    async def write(self, write: ContactWrite) -> Resolution | Dropped:
+        self._line = write.line or 0
+        self._count = 0
+        return await super().write(write)
+
+    async def order_merges(self) -> None:
+        """Put what merges said between the lines that brought them about."""
+        await self.connection.executemany(
+            "UPDATE changes SET id = $3 WHERE home_id = $1 AND merge_id = $2",
+            [(merge.survivor_id, merge.merge_id, change_id) for merge, change_id in self._merges],
+        )
+
     def new_contact_id(self, write: ContactWrite) -> UUID:
         return UUID(self._ids[write.line or 0][0])
 
     def new_change_id(self, write: ContactWrite, contact_id: UUID) -> UUID:
-        change_id = UUID(self._ids[write.line or 0][1])
+        return self._next(contact_id, UUID(self._ids[write.line or 0][1]))
+
+    def note_merge(self, merge: Merged) -> None:
+        self._count += 1
+        change_id = self._next(merge.survivor_id, merge_id_of(self._ids[self._line][0], self._count))
+        self._merges.append((merge, change_id))
+
+    def _next(self, contact_id: UUID, change_id: UUID) -> UUID:
         latest = self._latest.get(contact_id)
         if latest is not None and latest > change_id:
             change_id = new_id()
         self._latest[contact_id] = change_id
         return change_id
-
-    def note_merge(self, merge: Merged) -> None:
-        # The merge is itself something that was said of the survivor.
-        self._latest[merge.survivor_id] = new_id()
 
 
 async def _copy(connection: Connection, chunk: Chunk, known: set[int]) -> None:
