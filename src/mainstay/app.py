@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from mainstay.db import GroupCommit, Pool, acquire, open_pool
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.errors import WorkflowError
+from mainstay.gates import Gates, gates_of
 from mainstay.identity import Policy, load_contact
 from mainstay.inbound import FILE, Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CALLS_AT_ONCE = 32
 IMPORTED = FILE
 """The source, and its kind, of files that people bring in by hand."""
 
@@ -90,7 +89,6 @@ class Workspace:
         by_hand = SourceBinding(workspace_id, IMPORTED, imported, settings, bundle.stack.region)
         self.all_sources = {IMPORTED: by_hand, **self.sources}
         self._http: dict[str, HttpSettings] = {}
-        self._slots: dict[str, asyncio.Semaphore] = {}
 
     def connector(self, connection: str) -> Connector:
         """Return the connector of a connection."""
@@ -114,10 +112,6 @@ class Workspace:
                 http = entry.connector.http
                 self._http[connection] = http(entry.settings) if http else HttpSettings("")
         return self._http[connection]
-
-    def slots(self, connection: str) -> asyncio.Semaphore:
-        """Return what bounds the calls to a connection, so that a slow vendor holds up only its own."""
-        return self._slots.setdefault(connection, asyncio.Semaphore(CALLS_AT_ONCE))
 
 
 def policy_of(identity: IdentityTable) -> Policy:
@@ -152,9 +146,11 @@ class App:
         self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self)
         self.contacts = Contacts(pool, self.commit, self)
+        self.gates = Gates(pool, clock=clock)
         self.driver = Driver(
             pool, self.commit, _Programs(self), open_http=self.open_http, on_failed=self._failed, clock=self.clock
         )
+        self.driver.gate = self.gates
 
     @classmethod
     async def open(
@@ -181,6 +177,8 @@ class App:
                 )
             workspace = Workspace(workspace_id, bundle)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
+            for declared in gates_of(workspace_id, bundle.stack):
+                app.gates.add(declared)
         return app
 
     async def close(self) -> None:
@@ -218,12 +216,7 @@ class App:
         if not connection:
             return Http(self._session, self._no_http, idempotency_key=idempotency_key)
         workspace = self.workspace(workspace_id)
-        return Http(
-            self._session,
-            workspace.http_settings(connection),
-            idempotency_key=idempotency_key,
-            slots=workspace.slots(connection),
-        )
+        return Http(self._session, workspace.http_settings(connection), idempotency_key=idempotency_key)
 
     def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
         """Return a connection's object for a role, for one attempt."""

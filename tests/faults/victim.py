@@ -184,8 +184,10 @@ async def _work(orders: Orders, instrument: Instrument) -> None:
     app = await open_app(orders)
     worker = dbos_engine.Worker(orders.dsn, app.pool, app.driver, on_beat=app.watch_once)
     await worker.start()
+    tending = asyncio.create_task(app.gates.tend())
     instrument.note(f"{READY} {worker.id}")
     await _terminated()
+    tending.cancel()
     await worker.stop()
     await app.close()
 

@@ -46,10 +46,14 @@ async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
     async with open_app(project, dsn, pool_size=10) as app:
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once)
         await own.start()
-        comparing = asyncio.create_task(Comparer(app.pool, app.contacts, app).run())
+        beside = [
+            asyncio.create_task(Comparer(app.pool, app.contacts, app).run()),
+            asyncio.create_task(app.gates.tend()),
+        ]
         settle_memory()
         typer.echo(f"worker {own.id[-8:]} is ready")
         await stop.wait()
-        comparing.cancel()
-        await asyncio.wait([comparing])
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
         await own.stop()

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.engine.failure import WORKFLOW, describe_failure
+from mainstay.engine.gating import Gate
 from mainstay.engine.history import Clock, OpenHttp, Parked
 from mainstay.engine.steps import StepRunner
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
@@ -45,6 +46,7 @@ class Driver:
     run's failure. At most ``max_runs`` programs run at once, those that they start not counted.
 
     Attributes:
+        gate: what the calls to connections pass; None lets all through.
         in_doubt: tells whether this process may have been taken for dead, and its runs with it.
     """
 
@@ -66,6 +68,7 @@ class Driver:
         self._open_http = open_http
         self._on_failed = on_failed
         self._clock = clock
+        self.gate: Gate | None = None
         self._slots = asyncio.Semaphore(max_runs)
         self.in_doubt: Callable[[], bool] = lambda: False
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
@@ -119,6 +122,7 @@ class Driver:
             clock=self._clock,
             rng=self._rng,
             in_doubt=self.in_doubt,
+            gate=self.gate,
         )
         following: Sequence[Claimed] = ()
         try:

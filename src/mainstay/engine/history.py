@@ -138,6 +138,10 @@ class History:
             self._parked = replace(settlement, waits=(*(earlier.waits if earlier else ()), *settlement.waits))
         else:
             self._parked = replace(earlier, waits=(*earlier.waits, *settlement.waits))
+        held = settlement if settlement.held_at else earlier
+        if held is not None and held.held_at:
+            # Of two steps side by side one may be held: the gate, which also looks at the time, wakes the run.
+            self._parked = replace(self._parked, held_at=held.held_at, held_since=held.held_since)
         raise Parked(settlement)
 
     def is_ahead(self, moment: datetime) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mainstay.db import acquire
 
@@ -23,19 +23,34 @@ class VirtualClock:
         return self.now
 
 
+class TimedGates(Protocol):
+    """The gates, as far as they go by the clock."""
+
+    async def tick(self) -> bool:
+        """Let through who may go on now."""
+        ...
+
+    async def next_moment(self) -> datetime | None:
+        """Return when a gate next opens by itself for a run that is held."""
+        ...
+
+
 class InlineEngine:
     """Drives what is due by a virtual clock, in order, in this process."""
 
-    def __init__(self, pool: Pool, driver: Driver, clock: VirtualClock) -> None:
+    def __init__(self, pool: Pool, driver: Driver, clock: VirtualClock, gates: TimedGates | None = None) -> None:
         self._pool = pool
         self._driver = driver
         self._clock = clock
+        self._gates = gates
 
     async def settle(self) -> None:
         """Drive until nothing is due."""
         while executions := await self._due():
             for execution_id in executions:
                 await self._driver.drive(execution_id)
+            if self._gates is not None:
+                await self._gates.tick()
 
     async def advance(self, length: timedelta) -> None:
         """Move the clock, stopping at every moment on the way at which a run becomes due."""
@@ -63,4 +78,5 @@ class InlineEngine:
     async def _next_moment(self) -> datetime | None:
         async with acquire(self._pool) as connection:
             moment: datetime | None = await connection.fetchval("SELECT min(wake_at) FROM runs WHERE state = 'waiting'")
-        return moment
+        opens = await self._gates.next_moment() if self._gates is not None else None
+        return min((each for each in (moment, opens) if each is not None), default=None)

@@ -6,12 +6,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
+from mainstay.engine.gating import Gate, Gated
 from mainstay.engine.history import Clock, OpenHttp, Parked, Record
 from mainstay.engine.retry import DEFAULT_POLICY, RetryPolicy, next_delay
-from mainstay.engine.waiting import Waiting
 from mainstay.errors import (
     DatabaseUnavailableError,
     FencedError,
@@ -25,10 +26,12 @@ from mainstay.runs import Claimed, Settlement
 if TYPE_CHECKING:
     from mainstay.kit import Http
 
+DIED = "its worker died while the call may have been under way"
+
 Call = Callable[["Http"], Awaitable[Any]]
 
 
-class StepRunner(Waiting):
+class StepRunner(Gated):
     """Runs the steps of one run, in the order they are asked for."""
 
     def __init__(
@@ -41,8 +44,10 @@ class StepRunner(Waiting):
         policy: RetryPolicy = DEFAULT_POLICY,
         rng: random.Random,
         in_doubt: Callable[[], bool] = lambda: False,
+        gate: Gate | None = None,
     ) -> None:
         super().__init__(claimed, record=record, clock=clock)
+        self.gate = gate
         self._open_http = open_http
         self._policy = policy
         self._rng = rng
@@ -119,10 +124,14 @@ class StepRunner(Waiting):
             connection=connection,
             repeated=not repeatable and (cut_off or unsure_before),
         )
+        unsure = replace(attempt, state=AttemptState.RETRY, fate="unsure", error=DIED, next_at=started)
+        passage = await self.pass_gate(
+            step, name, connection, recorded, http, unsure if attempt.repeated and cut_off else None
+        )
         http.before_call = self._make_sure
         try:
             await self._make_sure()
-            result = await call(http)
+            result = await passage.carry(call(http))
         except (FencedError, DatabaseUnavailableError):
             raise
         except asyncio.CancelledError:
@@ -149,6 +158,7 @@ class StepRunner(Waiting):
                 replace(attempt, exchanges=tuple(http.exchanges), duration_ms=self.elapsed_ms(started), result=result)
             )
         finally:
+            passage.leave()
             self._has_advanced = True
         if self._in_flight > 1:
             await self.write()
@@ -177,6 +187,10 @@ class StepRunner(Waiting):
                 )
         self.note(error, attempt.step)
         await self.write(self._failed(attempt))
+
+    @property
+    def give_up_after(self) -> timedelta:
+        return self._policy.give_up
 
     def _failed(self, attempt: Attempt) -> Attempt:
         return replace(attempt, state=AttemptState.FAILED, asked=self._asked)

@@ -1,5 +1,6 @@
 """The ledger: what every run, step and attempt did. It is story and checkpoint in one."""
 
+from mainstay.runs.held import let_through, wake_overdue
 from mainstay.runs.store import (
     Claimed,
     NewRun,
@@ -22,6 +23,7 @@ __all__ = [
     "add_runs",
     "claim_execution",
     "hold",
+    "let_through",
     "move_waits",
     "recheck_wait",
     "recheck_waits",
@@ -29,4 +31,5 @@ __all__ = [
     "return_waits",
     "settle",
     "wake",
+    "wake_overdue",
 ]

@@ -59,6 +59,7 @@ class Settlement:
     """What becomes of a run: an end, or a wait until ``wake_at`` (None: until something wakes it).
 
     ``waits`` are the waits for events that begin with it; ``result`` is what a workflow that is done returned.
+    ``held_at`` is the connection at whose gate it waits, since ``held_since``: the gate wakes it, not a queue entry.
     """
 
     state: RunState
@@ -69,6 +70,8 @@ class Settlement:
     error: str = ""
     waits: tuple[Wait, ...] = ()
     result: Any = None
+    held_at: str = ""
+    held_since: datetime | None = None
 
 
 Hook = Callable[["Connection", Run, Settlement], Awaitable[None]]
@@ -131,7 +134,7 @@ async def claim_execution(pool: Pool, execution_id: str, *, besides: Collection[
         rows = await connection.fetch(
             """
             UPDATE runs SET state = 'running', claim = $2, started_at = coalesce(runs.started_at, now()),
-                            wake_at = NULL, waiting_for = ''
+                            wake_at = NULL, waiting_for = '', held_at = ''
             FROM (SELECT id, state FROM runs
                   WHERE execution_id = $1 AND state IN ('queued', 'running', 'waiting')
                     AND id <> ALL($3::uuid[])
@@ -203,7 +206,7 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
         """
         UPDATE runs SET state = $2, wake_at = $3, waiting_for = $4, failed_step = $5, fate = $6, error = $7,
                retries = retries + $8, finished_at = $9, execution_id = coalesce($10, execution_id), claim = NULL,
-               result = $11
+               result = $11, held_at = $12, held_since = $13
         WHERE id = $1
         """,
         [
@@ -219,6 +222,8 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
                 now if new.state in _ENDED else None,
                 next_execution.get(run.id),
                 new.result,
+                new.held_at,
+                new.held_since,
             )
             for run, new, item in settled
         ],
@@ -226,13 +231,13 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
     if parked:
         await add_waits(connection, [(run, wait) for run, new, _ in parked for wait in new.waits])
         awake = await awake_already(connection, [run.id for run, _, _ in parked])
-        # A wait without an end is not enqueued: what wakes it will do that.
+        # A wait without an end, or at a gate, is not enqueued: what wakes it will do that.
         await connection.executemany(
             "SELECT enqueue_execution($1, $2, $3)",
             [
                 (execution_id, None if run.id in awake else new.wake_at, run.lane)
                 for run, new, execution_id in parked
-                if new.wake_at is not None or run.id in awake
+                if (new.wake_at is not None and not new.held_at) or run.id in awake
             ],
         )
     for run, new, item in settled:
@@ -345,6 +350,7 @@ def _run(row: Row, *, taken_over: bool) -> Run:
         lane=Lane(row["lane"]),
         parent_id=row["parent_id"],
         deadline_at=row["deadline_at"],
+        held_since=row["held_since"],
     )
 
 

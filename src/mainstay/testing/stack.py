@@ -58,7 +58,7 @@ class StackUnderTest:
         self.app = app
         self.clock = clock
         self.sandbox = sandbox
-        self._engine = InlineEngine(app.pool, app.driver, clock)
+        self._engine = InlineEngine(app.pool, app.driver, clock, app.gates)
         self._workspace = next(iter(app.workspaces.values()))
 
     @classmethod
@@ -121,7 +121,8 @@ def point_at_sandbox(stack: Stack, sandbox: Sandbox) -> Stack:
     """Return the same stack with its vendors' addresses replaced by the simulators'."""
     connections = {}
     for name, entry in stack.connections.items():
-        update: dict[str, object] = {}
+        # The simulators take more than the vendors; what a stack says itself counts.
+        update: dict[str, object] = {"rate": entry.settings.rate or "off"}
         if entry.connector.name in _SIMULATED:
             update["base_url"] = sandbox.url(entry.connector.name)
         if getattr(entry.settings, "webhook_url", None):

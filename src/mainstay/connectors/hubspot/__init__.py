@@ -2,7 +2,7 @@
 
 from mainstay.connectors.hubspot.crm import HubSpotConnection, HubSpotCRM, http_settings, record_url
 from mainstay.connectors.hubspot.webhook import HubSpotSource, delivery_key, fetch, parse, verify
-from mainstay.kit import Connector, SourceKind
+from mainstay.kit import Connector, Rate, SourceKind
 
 CONNECTOR = Connector(
     name="hubspot",
@@ -17,6 +17,8 @@ CONNECTOR = Connector(
         "crm.add_note": "none",
         "crm.merge_contacts": "state",
     },
+    # A private app's on HubSpot's smaller plans; larger ones may say rate = "190 in 10s, 650000 in 1d".
+    rates=lambda _settings: (Rate(100, 10), Rate(250_000, 86_400)),
     record_url=record_url,
     sources=(
         SourceKind(

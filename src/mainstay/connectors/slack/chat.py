@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from mainstay.connectors.slack.errors import classify_api, classify_webhook
-from mainstay.kit import ConnectionSettings, Http, HttpSettings, PermanentError, RecordStore, Sent
+from mainstay.kit import ConnectionSettings, Http, HttpSettings, PermanentError, Rate, RecordStore, Sent
 
 API = "https://slack.com/api"
 _EMPTY = SecretStr("")
@@ -61,6 +61,11 @@ def http_settings(settings: SlackConnection) -> HttpSettings:
         secrets=(path.removeprefix("/services/").strip("/"), path.rpartition("/")[2]),
         classify=classify_webhook,
     )
+
+
+def rates(settings: SlackConnection) -> tuple[Rate, ...]:
+    """Return what Slack takes: a post a second in each channel; of a bot, which may have several, short bursts too."""
+    return (Rate(1, 1),) if settings.webhook_url.get_secret_value() else (Rate(60, 60),)
 
 
 def make_chat(settings: SlackConnection, http: Http, _store: RecordStore | None = None) -> SlackWebhook | SlackChat:
