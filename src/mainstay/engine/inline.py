@@ -46,6 +46,8 @@ class InlineEngine:
 
     async def settle(self) -> None:
         """Drive until nothing is due."""
+        if self._gates is not None:
+            await self._gates.tick()
         while executions := await self._due():
             for execution_id in executions:
                 await self._driver.drive(execution_id)

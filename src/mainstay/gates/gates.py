@@ -19,9 +19,9 @@ from mainstay.gates import ushering
 from mainstay.gates.account import PATIENCE_SECONDS, Account
 from mainstay.gates.declaring import Declared
 from mainstay.gates.gate import Gate
-from mainstay.gates.store import State, declare, states
+from mainstay.gates.store import Pause, State, declare, pause, resume, states
 from mainstay.model import Lane
-from mainstay.runs import wake_overdue
+from mainstay.runs import let_through, wake_overdue
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
@@ -92,6 +92,31 @@ class Gates:
                     await declare(connection, self._undeclared, self._rates)
                 self._undeclared = []
 
+    async def pause(self, workspace_id: UUID, name: str, how: Pause) -> bool:
+        """Stop a connection by hand, in all processes within a second; False when it is paused already.
+
+        Raises:
+            LookupError: the stack has no such connection, or it has no gate.
+        """
+        await self._require(workspace_id, name)
+        async with acquire(self._pool) as connection:
+            return await pause(connection, workspace_id, name, how)
+
+    async def resume(self, workspace_id: UUID, name: str) -> bool:
+        """Let a connection's calls go at once; False when nothing stopped them. See :func:`store.resume`.
+
+        Raises:
+            LookupError: the stack has no such connection, or it has no gate.
+        """
+        await self._require(workspace_id, name)
+        async with acquire(self._pool) as connection:
+            return await resume(connection, workspace_id, name)
+
+    async def _require(self, workspace_id: UUID, name: str) -> None:
+        if (workspace_id, name) not in self._gates:
+            raise LookupError(f'there is no connection "{name}" that reaches a vendor')
+        await self.declare()
+
     async def tend(self) -> None:
         """Keep up with the other processes and let through who is held, until cancelled. Each worker does."""
         while True:
@@ -113,9 +138,12 @@ class Gates:
         if not workspaces:
             return False
         async with acquire(self._pool) as connection:
-            found = await self._learn(connection, workspaces)
+            found, gone = await self._learn(connection, workspaces)
             if found:
                 await ushering.usher(connection, found, self._accounts, at=self._at())
+            for lane in Lane:
+                # Their connection is no longer in the stack: they go on, and fail with that said.
+                await let_through(connection, gone, lane, ushering.BATCH, self._at())
             if self._now() >= self._overdue_at:
                 self._overdue_at = self._now() + (0.0 if self._clock else OVERDUE_SECONDS)
                 await wake_overdue(connection, workspaces, self._at())
@@ -134,12 +162,18 @@ class Gates:
         # A hair later, so that what ends then has ended.
         return self._clock() + timedelta(seconds=min(waits) + 0.001) if waits else None
 
-    async def _learn(self, connection: Connection, workspaces: Iterable[UUID]) -> dict[str, list[State]]:
-        """Take over what all processes share; returns, by account, the gates that are not as usual."""
+    async def _learn(
+        self, connection: Connection, workspaces: Iterable[UUID]
+    ) -> tuple[dict[str, list[State]], list[tuple[UUID, str]]]:
+        """Take over what all processes share.
+
+        Returns, by account, the gates that are not as usual, and those that hold runs and are no longer in a stack.
+        """
         unusual: dict[str, list[State]] = defaultdict(list)
         backlog: dict[str, set[Lane]] = defaultdict(set)
         asked_at = self._now()
-        for account, state in self._named(await states(connection, list(workspaces), self._at())):
+        known = await states(connection, list(workspaces), self._at())
+        for account, state in self._named(known):
             self._gates[state.workspace_id, state.name].learn(state, asked_at)
             if state.lead_held:
                 backlog[account].add(Lane.LEAD)
@@ -149,7 +183,12 @@ class Gates:
                 unusual[account].append(state)
         for name, each in self._accounts.items():
             each.backlog = frozenset(backlog.get(name, ()))
-        return unusual
+        gone = [
+            (state.workspace_id, state.name)
+            for state in known
+            if (state.lead_held or state.backfill_held) and (state.workspace_id, state.name) not in self._gates
+        ]
+        return unusual, gone
 
     def _named(self, found: Iterable[State]) -> list[tuple[str, State]]:
         """Return each gate that this process has, with its account."""

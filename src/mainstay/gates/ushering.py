@@ -31,9 +31,10 @@ async def usher(
         return 0
     mine = await connection.fetch(
         """
-        UPDATE accounts SET ushered_at = coalesce($2, clock_timestamp()) FROM (
+        UPDATE accounts SET ushered_at = coalesce($2::timestamptz, clock_timestamp()) FROM (
             SELECT account FROM accounts
-            WHERE account = ANY($1) AND ($2 IS NOT NULL OR ushered_at < clock_timestamp() - make_interval(secs => $3))
+            WHERE account = ANY($1)
+              AND ($2::timestamptz IS NOT NULL OR ushered_at < clock_timestamp() - make_interval(secs => $3))
             FOR UPDATE SKIP LOCKED
         ) AS free WHERE accounts.account = free.account RETURNING accounts.account
         """,

@@ -507,8 +507,8 @@ CREATE INDEX connections_by_account ON connections (account);
 
 -- Lease calls of an account for lease_seconds: as many as are needed where all its windows have room, and some ahead while
 -- less than half is used. What was leased counts for its window's length from the lease's end on, so that no window of
--- that length ever sees more calls than are allowed, whenever in its time each lease is used. Backfill takes four fifths
--- of a window at most, and nothing while leads go short. Asked for none, it tells what there would be.
+-- that length ever sees more calls than are allowed, whenever in its time each lease is used. Backfill gets what leads leave
+-- of four fifths, a twentieth in any case, and nothing while leads go short. Asked for none, it tells what there would be.
 CREATE FUNCTION lease_tokens(
     of_account text, of_lane text, needed integer, ahead integer, at timestamptz,
     OUT granted integer, OUT wait_seconds double precision, OUT lease_seconds double precision, OUT room integer
@@ -537,7 +537,9 @@ BEGIN
         WHERE g + make_interval(secs => budget.seconds + lease_seconds) > moment;
         own_room := budget.allowed - used;
         IF of_lane = 'backfill' THEN
-            own_room := least(own_room, greatest(1, budget.allowed * 4 / 5) - by_backfill);
+            own_room := greatest(
+                budget.allowed * 4 / 5 - used, least(greatest(1, budget.allowed / 20) - by_backfill, own_room)
+            );
         END IF;
         room := least(room, own_room);
         granted := least(granted, greatest(least(needed, own_room), least(needed + ahead, own_room, budget.allowed / 2 - used)));
@@ -546,7 +548,6 @@ BEGIN
                 SELECT extract(epoch FROM min(g) - moment) + budget.seconds + lease_seconds
                 FROM unnest(budget.given_at, budget.tokens, budget.backfill) AS s (g, n, b)
                 WHERE g + make_interval(secs => budget.seconds + lease_seconds) > moment
-                  AND (b > 0 OR of_lane <> 'backfill' OR budget.allowed = used)
             ));
         END IF;
     END LOOP;
