@@ -23,11 +23,12 @@ if TYPE_CHECKING:
         NeedsHumanError,
         PermanentError,
         TransientError,
+        UnsureError,
         VendorError,
         WorkflowError,
     )
     from mainstay.kit import Sent
-    from mainstay.model import Contact
+    from mainstay.model import Contact, Retry
 
 __all__ = [
     "ConfigError",
@@ -36,8 +37,10 @@ __all__ = [
     "MainstayError",
     "NeedsHumanError",
     "PermanentError",
+    "Retry",
     "Sent",
     "TransientError",
+    "UnsureError",
     "VendorError",
     "WorkflowError",
     "workflow",
@@ -46,6 +49,7 @@ __all__ = [
 _HOME = {
     "Contact": "mainstay.model",
     "Context": "mainstay.engine",
+    "Retry": "mainstay.model",
     "Sent": "mainstay.kit",
     "workflow": "mainstay.engine",
 }

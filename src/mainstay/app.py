@@ -13,30 +13,42 @@ from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing, contact_from_json
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
-from mainstay.db import GroupCommit, Pool, acquire, open_pool
+from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
 from mainstay.engine import Context, Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
+from mainstay.engine.driver import utc_now
+from mainstay.engine.guard import Terms
+from mainstay.engine.keeping import RunKeeper
 from mainstay.errors import WorkflowError
 from mainstay.gates import Gates, gates_of
-from mainstay.identity import Policy, load_contact
+from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
 from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM
 from mainstay.kit.http import Session, open_session
-from mainstay.model import Run, new_id
+from mainstay.model import Retry, Run, new_id
 from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, Settlement, requeue
-from mainstay.watch import ALERT, Alerter, resolve_healed, trouble_of_quarantine, trouble_of_run
+from mainstay.runs import Claimed, Settlement, answer, requeue
+from mainstay.settings.identity import policy_of
+from mainstay.settings.retrying import terms_of
+from mainstay.watch import (
+    ALERT,
+    Alerter,
+    mark_handled,
+    resolve_by_hand,
+    resolve_healed,
+    trouble_of_quarantine,
+    trouble_of_run,
+)
 from mainstay.watch.alert import Route
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.engine.history import Clock
-    from mainstay.settings.schema import IdentityTable
     from mainstay.settings.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -56,7 +68,7 @@ class Bundle:
 class Workspace:
     """One client's stack, bound: every look-up of the running system goes through here."""
 
-    def __init__(self, workspace_id: UUID, bundle: Bundle) -> None:
+    def __init__(self, workspace_id: UUID, bundle: Bundle, clock: Clock = utc_now) -> None:
         self.id = workspace_id
         self.stack = bundle.stack
         self.slug = bundle.stack.slug
@@ -78,6 +90,8 @@ class Workspace:
                 for name, entry in bundle.stack.connections.items()
                 if "crm.merge_contacts" in entry.connector.idempotency
             ),
+            {declared.name: declared.turns for declared in bundle.workflows},
+            clock,
         )
         self.sources = {
             name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
@@ -114,20 +128,6 @@ class Workspace:
         return self._http[connection]
 
 
-def policy_of(identity: IdentityTable) -> Policy:
-    """Return the rules of identity as a stack sets them."""
-    return Policy(
-        order=tuple(dict.fromkeys((identity.primary, *identity.also))),
-        bridges=identity.bridges,
-        shared_phones=identity.shared_phones,
-        max_emails=identity.max_emails,
-        max_phones=identity.max_phones,
-        blocked=frozenset(identity.blocked),
-        auto_merge=2.0 if identity.auto_merge is None else identity.auto_merge,
-        suggest=2.0 if identity.suggest == "off" else identity.suggest,
-    )
-
-
 class App:
     """Everything of one process: the same object behind the web, the worker, the commands and the tests."""
 
@@ -137,7 +137,7 @@ class App:
         self.commit = GroupCommit(pool)
         self.workspaces: dict[UUID, Workspace] = {}
         self.by_slug: dict[str, Workspace] = {}
-        self.clock = clock or (lambda: datetime.now(UTC))
+        self.clock = clock or utc_now
         self._session: Session | None = None
         self._no_http = HttpSettings("")
         self.alerter = Alerter(self)
@@ -147,8 +147,15 @@ class App:
         self.journey = Journey(self.commit, self)
         self.contacts = Contacts(pool, self.commit, self)
         self.gates = Gates(pool, clock=clock)
+        self.keeper = RunKeeper(pool, self.routing, own=(INBOUND, PUSH, MERGE_ELSEWHERE, ALERT), clock=self.clock)
         self.driver = Driver(
-            pool, self.commit, _Programs(self), open_http=self.open_http, on_failed=self._failed, clock=self.clock
+            pool,
+            self.commit,
+            _Programs(self),
+            open_http=self.open_http,
+            terms=self.terms,
+            on_failed=self._failed,
+            clock=self.clock,
         )
         self.driver.gate = self.gates
 
@@ -175,7 +182,7 @@ class App:
                     bundle.stack.slug,
                     bundle.stack.name,
                 )
-            workspace = Workspace(workspace_id, bundle)
+            workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             for declared in gates_of(workspace_id, bundle.stack):
                 app.gates.add(declared)
@@ -218,6 +225,10 @@ class App:
         workspace = self.workspace(workspace_id)
         return Http(self._session, workspace.http_settings(connection), idempotency_key=idempotency_key)
 
+    def terms(self, workspace_id: UUID, connection: str, name: str, said: Sequence[Retry]) -> Terms:
+        """See :class:`mainstay.engine.guard.TermsOf`."""
+        return terms_of(self.workspace(workspace_id).stack, connection, name, said)
+
     def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
         """Return a connection's object for a role, for one attempt."""
         workspace = self.workspace(workspace_id)
@@ -245,10 +256,7 @@ class App:
         if connection is None:
             message = f'no connection has the role {role}: add  {role} = "NAME"  to [roles] in stack.toml'
             raise WorkflowError(message)
-        connector = workspace.connector(connection)
-        return RoleBinding(
-            role, connection, lambda http: self.vendor(workspace_id, connection, role, http), connector.idempotency
-        )
+        return RoleBinding(role, connection, lambda http: self.vendor(workspace_id, connection, role, http))
 
     def is_open(self, workspace_id: UUID, moment: datetime) -> bool:
         """See :class:`mainstay.engine.context.Surroundings`."""
@@ -304,8 +312,13 @@ class App:
 
     async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Retry a failed run from the step that failed; False when it is not a failed run."""
+        deadline = self.keeper.deadline(workspace_id)
+        return await transact(self.pool, lambda session: requeue(session, workspace_id, run_id, deadline=deadline))
+
+    async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
+        """Take a person's word on the call that a run asks about; see :func:`mainstay.runs.answer`."""
         async with acquire(self.pool) as connection, connection.transaction():
-            return await requeue(connection, workspace_id, run_id)
+            return await answer(connection, workspace_id, run_id, happened=happened)
 
     async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""
@@ -318,33 +331,12 @@ class App:
     async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
         async with acquire(self.pool) as connection, connection.transaction():
-            found = await connection.fetchval(
-                """
-                UPDATE runs SET handled_at = now() WHERE id = $1 AND workspace_id = $2 AND state = 'failed' RETURNING id
-                """,
-                run_id,
-                workspace_id,
-            )
-            await resolve_healed(connection)
-        return found is not None
+            return await mark_handled(connection, workspace_id, run_id)
 
     async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
         """Close an incident by hand, its failed runs handled; False when it is not open."""
         async with acquire(self.pool) as connection, connection.transaction():
-            await connection.execute(
-                "UPDATE runs SET handled_at = now() WHERE incident_id = $1 AND workspace_id = $2 AND state = 'failed'",
-                incident_id,
-                workspace_id,
-            )
-            found = await connection.fetchval(
-                """
-                UPDATE incidents SET state = 'resolved', resolved_at = now()
-                WHERE id = $1 AND workspace_id = $2 AND state = 'open' RETURNING id
-                """,
-                incident_id,
-                workspace_id,
-            )
-        return found is not None
+            return await resolve_by_hand(connection, workspace_id, incident_id)
 
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""
@@ -352,6 +344,7 @@ class App:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
+        await self.keeper.keep()
 
 
 class _Programs(Mapping[str, Any]):
@@ -381,5 +374,7 @@ class _Programs(Mapping[str, Any]):
         if declared is None:
             message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
             raise WorkflowError(message)
-        await declared.function(Context(steps, self._app, self._app.clock), contact_from_json(run.input["contact"]))
+        said = (declared.retry,) if declared.retry else ()
+        context = Context(steps, self._app, self._app.clock, retry=said)
+        await declared.function(context, contact_from_json(run.input["contact"]))
         return ()

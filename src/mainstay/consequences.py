@@ -5,18 +5,19 @@ In the transaction of the write, so that neither is there without the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.engine.turns import Turns
 from mainstay.identity import DEFAULT_POLICY, Merged, Parted, Person, Policy, Resolution
 from mainstay.model import Contact, Run, new_id
 from mainstay.records import Adopted, Pushing, Want, follow_merge, follow_unmerge, link, want
 from mainstay.records.merging import MERGE_ELSEWHERE
 from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, NewRun, add_runs, move_waits, return_waits, wake
+from mainstay.runs import Claimed, NewRun, add_runs, move_turns, move_waits, return_turns, return_waits, wake
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -28,6 +29,10 @@ MERGED = "contact.merged"
 UNMERGED = "contact.unmerged"
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Routing:
     """Where a workspace's contacts go.
@@ -35,7 +40,7 @@ class Routing:
     ``system_of_record`` is the connection to push to, empty when Mainstay's own store is the system of record;
     ``workflows`` maps an event type to the names of the workflows it starts; ``policy`` is how people are told apart.
     ``merge_elsewhere`` says which merges are carried to the connections that can merge, ``merging_systems``: ``never``,
-    those ``by hand``, or ``always``.
+    those ``by hand``, or ``always``. ``turns`` says how the runs of each workflow take turns, by the time of ``clock``.
     """
 
     system_of_record: str
@@ -44,6 +49,8 @@ class Routing:
     policy: Policy = DEFAULT_POLICY
     merge_elsewhere: str = "by hand"
     merging_systems: frozenset[str] = frozenset()
+    turns: Mapping[str, Turns] = field(default_factory=dict)
+    clock: Callable[[], datetime] = _utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,7 @@ class Consequences:
                     ids = {"connection": system, "survivor": survivor, "merged": other}
                     self._start(cause, MERGE_ELSEWHERE, ids, new_id(), merged.contact, None)
         await move_waits(connection, merged.merged_id, merged.survivor_id)
+        await move_turns(connection, cause.workspace_id, merged.merged_id, merged.survivor_id)
         data = {"merge_id": str(merged.merge_id), "merged_id": str(merged.merged_id), "changed": list(merged.changed)}
         self.happened(cause, MERGED, merged.contact, data)
 
@@ -112,6 +120,7 @@ class Consequences:
         """Give the restored contact its own ids back, and tell the systems of both."""
         await follow_unmerge(connection, cause.workspace_id, parted.contact.id, parted.restored.id)
         await return_waits(connection, parted.contact.id, parted.restored.id)
+        await return_turns(connection, cause.workspace_id, parted.contact.id, parted.restored.id)
         await self.of_hand(connection, cause, (parted.contact, parted.restored))
         for contact, other in ((parted.contact, parted.restored), (parted.restored, parted.contact)):
             self.happened(cause, UNMERGED, contact, {"merge_id": str(parted.merge_id), "other_id": str(other.id)})
@@ -135,16 +144,20 @@ class Consequences:
         self._wakes.append((cause.workspace_id, kind, contact_id, {"type": kind, **data}))
         if contact is not None:
             for workflow in cause.routing.workflows.get(kind, ()):
-                self._start(cause, workflow, {"contact": contact_to_json(contact)}, new_id(), contact, event_id)
+                about = {"contact": contact_to_json(contact)}
+                self._start(cause, workflow, about, new_id(), contact, event_id, said=data)
 
     async def store(self, connection: Connection) -> None:
         """Store what was gathered."""
         if self._runs:
-            await add_runs(
+            begun = await add_runs(
                 connection, self._runs, claims={c.run.id: c.run.claim for f in self.following.values() for c in f}
             )
-        if self._queued:
-            await add_runs(connection, self._queued)
+            if len(begun) < len(self._runs):
+                self.following = {
+                    by: [each for each in following if each.run.id in begun] for by, following in self.following.items()
+                }
+        if self._queued and await add_runs(connection, self._queued):
             await connection.execute("SELECT enqueue_execution($1, NULL)", self._execution_id)
         if self._events:
             await connection.executemany(
@@ -227,6 +240,8 @@ class Consequences:
         run_id: UUID,
         contact: Contact,
         event_id: UUID | None,
+        *,
+        said: Mapping[str, Any] | None = None,
     ) -> None:
         if cause.run is None:
             self._execution_id = self._execution_id or str(new_id())
@@ -234,6 +249,10 @@ class Consequences:
         else:
             execution_id = cause.run.execution_id
         run = NewRun(run_id, cause.workspace_id, workflow, data, execution_id, cause.delivery_id, event_id, contact.id)
+        if (turns := cause.routing.turns.get(workflow)) is not None:
+            now = cause.routing.clock()
+            turn, deadline_at = turns.turn(contact, said or {}, now), turns.deadline_at(now)
+            run = replace(run, turn=turn, deadline_at=deadline_at)
         if cause.run is None:
             self._queued.append(run)
             return
@@ -246,6 +265,7 @@ class Consequences:
             contact_id=contact.id,
             created_at=self._now,
             taken_over=False,
+            deadline_at=run.deadline_at,
         )
         self._runs.append(run)
         self.following.setdefault(cause.run.id, []).append(Claimed(begins, known=contact))

@@ -15,6 +15,7 @@
         ├── TransientError   try again, after ``retry_after`` seconds where the vendor says so
         ├── PermanentError   the same call would fail again: stop and tell a human
         └── NeedsHumanError  credentials, consent, payment: stop until a person has acted
+            └── UnsureError  it may have happened, and only a person can tell: stop and ask
 """
 
 from __future__ import annotations
@@ -129,3 +130,9 @@ class NeedsHumanError(VendorError):
     """Only a person can mend it: credentials, consent, an unpaid account."""
 
     fate = "human"
+
+
+class UnsureError(NeedsHumanError):
+    """A call may have had its effect, nobody could tell, and the stack wants a person to say so."""
+
+    fate = "asked"

@@ -91,6 +91,13 @@ def person(**values: Any) -> Contact:
     return Contact(id=UUID(int=1), workspace_id=UUID(int=2), **(given | values))
 
 
+async def find_note(bench: Bench, external_id: str, text: str, tried_ago: float = 0.0) -> Any:
+    """Ask the vendor for a note that an attempt ``tried_ago`` seconds ago may have left."""
+    crm: Any = bench.crm()
+    bench.attempts[-1].tried_ago = tried_ago
+    return await crm.find_add_note(external_id, text)
+
+
 @dataclass
 class Bench:
     """One vendor, empty at the start, and attempts against it."""
@@ -436,5 +443,21 @@ class CRMConformance:
     async def test_the_connector_says_what_a_repeat_does(self, vendor: CRMVendor) -> None:
         operations = ("push_contact", "fetch_contact", "add_tag", "add_note")
         told = {operation: vendor.connector.idempotency.get(f"crm.{operation}") for operation in operations}
-        assert set(told.values()) <= {"key", "state", "none"}
+        assert set(told.values()) <= {"key", "state", "lookup", "none"}
         assert told["push_contact"] in {"key", "state"}
+
+    async def test_a_note_of_this_try_is_found_and_no_other(self, bench: Bench, vendor: CRMVendor) -> None:
+        if vendor.connector.idempotency["crm.add_note"] != "lookup":
+            pytest.skip("no look-up is promised")
+        sarah = (await bench.crm().push_contact(person(), "")).external_id
+        omar = (await bench.crm().push_contact(person(email="omar@example.com", phone="+13125550148"), "")).external_id
+        text = "Called <twice> & left a message\nfor Zoë"
+        assert await find_note(bench, sarah, text) is None
+        await bench.crm().add_note(sarah, text)
+
+        assert (await find_note(bench, sarah, text)) is not None
+        assert await find_note(bench, sarah, "Called") is None
+        assert await find_note(bench, omar, text) is None
+        assert await find_note(bench, sarah, text, tried_ago=-10) is None  # it was there before this step was tried
+        for record in await bench.requests():
+            validate_recorded(record)

@@ -81,10 +81,11 @@ def test_gohighlevel(sandbox: Sandbox, version: str) -> None:
         ask("POST", f"{path}/tags", {"tags": ["hot"]}).status,
         ask("DELETE", f"{path}/tags", {"tags": ["hot"]}).status,
         ask("POST", f"{path}/notes", {"body": "Called"}).status,
+        ask("GET", f"{path}/notes").status,
         ask("DELETE", path).status,
         ask("GET", path).status,
     ]
-    assert statuses == [201, 400, 200, 200, 200, 200, 200, 200, 200, 201, 200, 201, 200, 404]
+    assert statuses == [201, 400, 200, 200, 200, 200, 200, 200, 200, 201, 200, 201, 200, 200, 404]
     refusals = [
         ask("POST", "/contacts/", {"email": "a@example.com"}, good=False).status,
         ask("POST", "/contacts/upsert", {"locationId": "loc", "emial": "x"}, good=False).status,
@@ -140,6 +141,52 @@ def test_hubspot_notes(sandbox: Sandbox) -> None:
     assert ask("PUT", f"{tie}/{contact}").status == 200
     assert ask("PUT", f"{tie}/1").status == 404
     assert ask("GET", f"/crm/v3/objects/notes/{note.json()['id']}").status == 200
+    filters = [{"propertyName": "associations.contact", "operator": "EQ", "value": contact}]
+    search = SEARCH | {"filterGroups": [{"filters": filters}], "properties": ["hs_note_body"]}
+    (found,) = ask("POST", "/crm/v3/objects/notes/search", search).json()["results"]
+    assert (found["id"], found["properties"]["hs_note_body"]) == (note.json()["id"], "Called")
+    sandbox.configure("hubspot", search_lag_ms=60_000)
+    assert ask("POST", "/crm/v3/objects/notes/search", search).json()["total"] == 0
+
+
+def test_slacks_channels_and_their_messages(sandbox: Sandbox) -> None:
+    ask = Checked(sandbox, "slack", SLACK)
+    metadata = {"event_type": "mainstay", "event_payload": {"key": "7f3a-1"}}
+    for number in range(3):
+        ask("POST", "/api/chat.postMessage", {"channel": "#leads", "text": f"lead {number}", "metadata": metadata})
+
+    listed = ask("GET", "/api/conversations.list?types=public_channel&limit=200").json()["channels"]
+    (channel,) = [each for each in listed if each["name"] == "leads"]
+    query = {"channel": channel["id"], "include_all_metadata": "true", "limit": "2"}
+    newest = ask("GET", f"/api/conversations.history?{urlencode(query)}").json()
+    assert [message["text"] for message in newest["messages"]] == ["lead 2", "lead 1"]
+    assert newest["messages"][0]["metadata"] == metadata
+    query["cursor"] = newest["response_metadata"]["next_cursor"]
+    (oldest,) = ask("GET", f"/api/conversations.history?{urlencode(query)}").json()["messages"]
+    assert oldest["text"] == "lead 0"
+    del query["include_all_metadata"]
+    assert "metadata" not in ask("GET", f"/api/conversations.history?{urlencode(query)}").json()["messages"][0]
+    assert ask("GET", "/api/conversations.history?channel=C999999999").json()["messages"] == []
+    sandbox.configure("slack", scopes=["chat:write"])
+    refused = ask("GET", "/api/conversations.list").json()
+    assert (refused["error"], refused["needed"]) == ("missing_scope", "channels:read")
+
+
+def test_postmarks_search_of_what_was_sent(sandbox: Sandbox) -> None:
+    ask = Checked(sandbox, "postmark", POSTMARK)
+    sent = ask("POST", "/email", MAIL | {"Metadata": {"mainstay_key": "7f3a-1"}, "MessageStream": "outbound"}).json()
+    ask("POST", "/email", MAIL | {"Metadata": {"mainstay_key": "7f3a-2"}})
+
+    def found(**query: str) -> list[str]:
+        page = ask("GET", f"/messages/outbound?{urlencode({'count': '1', 'offset': '0', **query})}").json()
+        return [message["MessageID"] for message in page["Messages"]]
+
+    assert found(metadata_mainstay_key="7f3a-1", messagestream="outbound") == [sent["MessageID"]]
+    assert found(metadata_mainstay_key="7f3a-1", messagestream="broadcast") == []
+    assert found(metadata_mainstay_key="7f3a-3") == []
+    assert ask("GET", "/messages/outbound?count=0&offset=0").status == 422
+    sandbox.configure("postmark", search_lag_ms=60_000)
+    assert found(metadata_mainstay_key="7f3a-1") == []
 
 
 def test_slack(sandbox: Sandbox) -> None:

@@ -89,7 +89,8 @@ CONTRACTS: dict[str, Contract] = {
     "postmark": Contract(
         "postmark.openapi3.json",
         "https://api.postmarkapp.com",
-        new_request_keys=frozenset({"MessageStream", "Metadata"}),
+        new_request_keys=frozenset({"MessageStream", "Metadata", "messagestream", "metadata_mainstay_key"}),
+        new_answer_keys=frozenset({"MessageStream", "Metadata"}),
         new_statuses=_POSTMARK_STATUSES | dict.fromkeys((500, 502, 503, 504)),
     ),
 }

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainstay import Contact, WorkflowError
-from mainstay.engine.context import RoleBinding, duration, fill
+from mainstay.engine.context import duration, fill
 from mainstay.sandbox.client import Sandbox
 from tests.conftest import MakeStack
 
@@ -58,13 +58,6 @@ def test_a_value_is_never_filled_again_nor_read_as_mark_up() -> None:
     tricky = contact(first_name="{email}", email="sarah@example.com", company="<b>A&B</b>")
     assert fill("{first_name}", tricky) == "{email}"
     assert fill("<p>{company}</p>", tricky, escape=escape) == "<p>&lt;b&gt;A&amp;B&lt;/b&gt;</p>"
-
-
-def test_only_what_a_connector_promises_is_repeatable() -> None:
-    binding = RoleBinding("chat", "slack", lambda _http: None, {"chat.post": "none", "chat.edit": "state"})
-    assert not binding.is_repeatable("post")
-    assert not binding.is_repeatable("unheard_of")
-    assert binding.is_repeatable("edit")
 
 
 STACK = """

@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 
 from mainstay.engine.failure import describe_failure
+from mainstay.engine.guard import Terms
 from mainstay.engine.history import Parked
 from mainstay.engine.steps import StepRunner
 from mainstay.errors import (
@@ -25,7 +26,7 @@ from mainstay.errors import (
     VendorError,
     WorkflowError,
 )
-from mainstay.model import Attempt, AttemptState, Run, RunState
+from mainstay.model import Attempt, AttemptState, Promise, Run, RunState
 from mainstay.runs import Claimed, Progress
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -40,11 +41,17 @@ class Ledger:
         self.now = NOW
         self.keys: list[str] = []
         self.fault: Exception | None = None
+        self.terms = {"chat.post": Terms(promise=Promise.NONE), "crm.add_tag": Terms(promise=Promise.STATE)}
 
     def runner(self, *, waits: dict[int, Any] | None = None, taken_over: bool = False) -> StepRunner:
         claimed = Claimed(replace(RUN, taken_over=taken_over), tuple(self.attempts), waits or {})
         return StepRunner(
-            claimed, record=self.record, open_http=self.open_http, clock=lambda: self.now, rng=random.Random(1)
+            claimed,
+            record=self.record,
+            open_http=self.open_http,
+            terms=lambda _workspace, _connection, name, _said: self.terms.get(name, Terms()),
+            clock=lambda: self.now,
+            rng=random.Random(1),
         )
 
     async def record(self, progress: Progress) -> None:
@@ -291,10 +298,10 @@ class TestSideBySide:
 
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
-                await steps.step("chat.post", hang, repeatable=False)
+                await steps.step("chat.post", hang)
         ledger.keep(steps)
         again = ledger.runner()
-        await again.step("chat.post", gives(None), repeatable=False)
+        await again.step("chat.post", gives(None))
         ledger.keep(again)
 
         assert [(one.state.value, one.fate, one.repeated) for one in ledger.attempts] == [
@@ -306,12 +313,12 @@ class TestSideBySide:
 class TestRepeats:
     async def test_the_first_unrecorded_step_of_a_run_taken_over_may_be_a_repeat(self, ledger: Ledger) -> None:
         steps = ledger.runner()
-        await steps.step("chat.post", gives(None), repeatable=False)
+        await steps.step("chat.post", gives(None))
         ledger.keep(steps)
 
         taken_over = ledger.runner(taken_over=True)
-        await taken_over.step("chat.post", never, repeatable=False)
-        await taken_over.step("chat.post", gives(None), repeatable=False)
+        await taken_over.step("chat.post", never)
+        await taken_over.step("chat.post", gives(None))
         ledger.keep(taken_over)
 
         assert [one.repeated for one in ledger.attempts] == [False, True]
@@ -319,11 +326,11 @@ class TestRepeats:
     async def test_a_call_without_an_answer_is_repeated_knowingly(self, ledger: Ledger) -> None:
         steps = ledger.runner()
         with pytest.raises(Parked):
-            await steps.step("chat.post", fails(TransientError("no answer", unsure=True)), repeatable=False)
+            await steps.step("chat.post", fails(TransientError("no answer", unsure=True)))
         ledger.keep(steps)
         ledger.now += timedelta(hours=1)
         again = ledger.runner()
-        await again.step("chat.post", gives(None), repeatable=False)
+        await again.step("chat.post", gives(None))
         ledger.keep(again)
 
         assert [(one.fate, one.repeated) for one in ledger.attempts] == [("unsure", False), ("", True)]

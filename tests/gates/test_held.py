@@ -36,7 +36,8 @@ async def submit(stack: StackUnderTest, count: int, first: int = 0) -> None:
 
 async def rows(stack: StackUnderTest, query: str, *values: Any) -> list[Mapping[str, Any]]:
     async with acquire(stack.app.pool) as connection:
-        return list(await connection.fetch(query, *values))
+        found: list[Mapping[str, Any]] = await connection.fetch(query, *values)  # type: ignore[assignment]
+        return found
 
 
 async def states(stack: StackUnderTest, workflow: str = "welcome.v1") -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from mainstay.app import policy_of
+from mainstay.settings.identity import policy_of
 from mainstay.settings.schema import IdentityTable
 
 

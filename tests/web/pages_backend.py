@@ -9,6 +9,8 @@ from uuid import UUID
 from mainstay.consequences import Routing
 from mainstay.contacts import Contacts
 from mainstay.db import GroupCommit, Pool, acquire
+from mainstay.engine.driver import utc_now
+from mainstay.engine.keeping import RunKeeper
 from mainstay.errors import MalformedError
 from mainstay.intake import Receipt
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
@@ -29,6 +31,7 @@ class PagesBackend:
 
     def __post_init__(self) -> None:
         self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
+        self.keeper = RunKeeper(self.pool, self.routing, own=("push.v1",), clock=utc_now)
 
     def routing(self, workspace_id: UUID) -> Routing:
         """What the verbs for contacts ask of a workspace: here its contacts live in Mainstay's own store."""

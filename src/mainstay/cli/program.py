@@ -62,7 +62,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Look",
         (
             Entry("status", "status", "status", "Did anything break in the last 24 hours?"),
-            Entry("runs", "runs", "runs", "What workflows did: list, show, retry."),
+            Entry("runs", "runs", "runs", "What workflows did: list, show, retry, cancel."),
             Entry("contacts", "contacts", "contacts", "Who is known: list, show, edit, merge, normalize."),
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),
             Entry("incidents", "incidents", "incidents", "What is broken, and what has been: list, show, resolve."),

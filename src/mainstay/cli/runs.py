@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from mainstay.cli.cancelling import cancel
 from mainstay.cli.command import Command, group, options_of
 from mainstay.cli.errors import BROKEN, CommandError, MissingError
 from mainstay.cli.reading import Reading, act, read
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from mainstay.insight import Page, RunDetail, RunFilter, RunRow, Step
 
 runs = group("What workflows did: every run, its steps and its attempts.")
+runs.command("cancel", cls=Command)(cancel)
 
-STATES = ("queued", "running", "waiting", "failed", "stopped", "done")
+STATES = ("queued", "running", "waiting", "open", "failed", "stopped", "done", "cancelled")
 _MOST = 1000
 _RETRY_PAGE = 200
 
@@ -25,7 +27,7 @@ _RETRY_PAGE = 200
 @runs.command("list", cls=Command)
 def list_(  # noqa: PLR0917 - one argument per option
     ctx: typer.Context,
-    state: Annotated[str, typer.Option(help=f"One of {', '.join(STATES)}; stopped: failed, handled by nobody.")] = "",
+    state: Annotated[str, typer.Option(help=f"One of {', '.join(STATES)} (failed and not handled: stopped).")] = "",
     workflow: Annotated[str, typer.Option(help="Of one workflow, by its whole name.")] = "",
     incident: Annotated[str, typer.Option(metavar="ID", help="That one incident holds up.")] = "",
     contact: Annotated[str, typer.Option(metavar="ID", help="About one contact.")] = "",
@@ -122,9 +124,9 @@ def retry(
 
     async def choose(reading: Reading) -> list[RunRow]:
         if not failed:
-            return await _named(reading, ids or [])
+            return await named_runs(reading, ids or [])
         incident_id = await reading.find("incidents", "incident", incident) if incident else None
-        return await _all(reading, RunFilter("stopped", workflow, incident_id=incident_id))
+        return await all_runs(reading, RunFilter("stopped", workflow, incident_id=incident_id))
 
     chosen = read(options, choose)
     able = [run for run in chosen if run.state == "failed"]
@@ -140,7 +142,8 @@ def _require(state: str) -> None:
         raise CommandError(f'runs have no state "{state}"', f"One of {', '.join(STATES)}.")
 
 
-async def _named(reading: Reading, ids: list[str]) -> list[RunRow]:
+async def named_runs(reading: Reading, ids: list[str]) -> list[RunRow]:
+    """Return the runs that short or whole ids mean."""
     from mainstay.insight import run_detail
 
     found = []
@@ -151,7 +154,8 @@ async def _named(reading: Reading, ids: list[str]) -> list[RunRow]:
     return found
 
 
-async def _all(reading: Reading, wanted: RunFilter) -> list[RunRow]:
+async def all_runs(reading: Reading, wanted: RunFilter) -> list[RunRow]:
+    """Return every run that a filter matches, the newest first."""
     from mainstay.insight import list_runs
 
     found: list[RunRow] = []
@@ -257,7 +261,7 @@ def _show_run(found: RunDetail) -> None:
     if run.waiting_for:
         pairs.append(("waits for", f"{run.waiting_for} {ago(run.wake_at)}".strip()))
     if run.error:
-        pairs.append(("error", text((run.error, "red"))))
+        pairs.append(("why" if run.state == "cancelled" else "error", text((run.error, "red"))))
     facts(pairs)
     if found.steps:
         say()

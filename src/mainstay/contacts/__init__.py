@@ -5,7 +5,7 @@ Each is one transaction: who is who, and what follows from it, are committed tog
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -104,12 +104,15 @@ class Contacts:
         tags: Sequence[str] = (),
         do_not_contact: bool = False,
         consent: str = "",
+        seen: Collection[tuple[UUID, int]] | None = None,
     ) -> Resolution:
         """Set values by hand; an empty one clears the field. They change only by hand from then on (R9).
 
-        ``tags`` are added; ``do_not_contact`` is an opt-out, which ``consent``, the evidence of one, lifts.
+        ``tags`` are added; ``do_not_contact`` is an opt-out, which ``consent``, the evidence of one, lifts. ``seen``
+        holds the (contact, version) that the edit goes by; None for whatever they are.
 
         Raises:
+            ChangedMeanwhileError: the contact is in none of the states in ``seen``.
             PermanentError: there is no such contact, or a value cannot be what its field says.
         """
         routing = self._workspaces.routing(workspace_id)
@@ -117,7 +120,9 @@ class Contacts:
         person = _by_hand(values, wish, routing.region)
 
         async def work(connection: Connection) -> Resolution:
-            write = ContactWrite(workspace_id, person, by, kind="manual", policy=routing.policy, contact_id=contact_id)
+            write = ContactWrite(
+                workspace_id, person, by, kind="manual", policy=routing.policy, contact_id=contact_id, seen=seen
+            )
             (resolution,) = await resolve(connection, [write])
             if isinstance(resolution, Dropped):
                 raise PermanentError(resolution.reason)

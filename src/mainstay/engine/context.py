@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from mainstay.engine.operations import call_operation, find_operation
 from mainstay.errors import PermanentError, WorkflowError
 from mainstay.kit.roles import EmailMessage, Sent
-from mainstay.model import Contact
+from mainstay.model import Contact, Retry
 from mainstay.model.duration import read_duration
 
 if TYPE_CHECKING:
     from mainstay.engine.steps import StepRunner
     from mainstay.kit import Http
+    from mainstay.model.retry import OnUnsure
 
 
 def duration(value: str | float | timedelta) -> timedelta:
@@ -34,22 +36,17 @@ def duration(value: str | float | timedelta) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class RoleBinding:
-    """A role as one workspace has it: the connection behind it, and how to make the vendor's object for one attempt.
-
-    ``idempotency`` is the connector's word per operation: ``key``, ``state`` or ``none``.
-    """
+    """A role as one workspace has it: the connection behind it, and how to make the vendor's object for one attempt."""
 
     role: str
     connection: str
     make: Callable[[Http], Any]
-    idempotency: Mapping[str, str]
-
-    def is_repeatable(self, operation: str) -> bool:
-        """Tell whether doing this twice has no second effect."""
-        return self.idempotency.get(f"{self.role}.{operation}", "none") != "none"
 
 
-RoleCall = Callable[[str, str, Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
+class RoleCall(Protocol):
+    """Call a role's operation with these arguments, as a step."""
+
+    def __call__(self, role: str, operation: str, *arguments: Any) -> Awaitable[Any]: ...
 
 
 class Surroundings(Protocol):
@@ -71,10 +68,18 @@ class Surroundings(Protocol):
 class Context:
     """Handed to every workflow. Each role call is a durable step: kept, retried, within limits, on the run's page."""
 
-    def __init__(self, steps: StepRunner, surroundings: Surroundings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        steps: StepRunner,
+        surroundings: Surroundings,
+        now: Callable[[], datetime],
+        *,
+        retry: Sequence[Retry] = (),
+    ) -> None:
         self._steps = steps
         self._surroundings = surroundings
         self._now = now
+        self._retry = tuple(retry)
         self.crm = CRMCalls(self._call_about)
         self.chat = ChatCalls(self._call)
         self.email = EmailCalls(self._call)
@@ -83,6 +88,15 @@ class Context:
     def run_id(self) -> UUID:
         """Id of this run."""
         return self._steps.run.id
+
+    def with_options(self, *, retry: Retry | None = None, on_unsure: OnUnsure | None = None) -> Context:
+        """Return a Context of the same run whose calls have options of their own.
+
+        ``await ctx.with_options(retry=Retry(give_up="10m"), on_unsure="ask").email.send(...)``. What is not said here
+        stays as the workflow, the role, the connection and the stack say it; see :class:`mainstay.Retry`.
+        """
+        said = filter(None, (Retry(on_unsure=on_unsure) if on_unsure else None, retry))
+        return Context(self._steps, self._surroundings, self._now, retry=(*said, *self._retry))
 
     async def sleep(self, length: str | float | timedelta) -> None:
         """Sleep for ``"10m"``, seconds or a timedelta. Holds no worker, survives restarts."""
@@ -108,7 +122,7 @@ class Context:
         async def call(_http: Http) -> Any:
             return await function()
 
-        return await self._steps.step(name, call)
+        return await self._steps.step(name, call, retry=self._retry)
 
     def open_now(self) -> bool:
         """Tell whether the workspace is within its business hours."""
@@ -118,51 +132,55 @@ class Context:
         self,
         role: str,
         operation: str,
-        function: Callable[[Any], Awaitable[Any]],
+        *arguments: Any,
+        about: Sequence[str] = (),
         prepare: Callable[[int], Awaitable[None]] | None = None,
     ) -> Any:
+        """Call with ``about``, which ``prepare`` may fill, and ``arguments``."""
         binding = self._surroundings.role(self._steps.run.workspace_id, role)
 
         async def call(http: Http) -> Any:
-            result = await function(binding.make(http))
-            return asdict(result) if result is not None else None
+            return await call_operation(binding.make(http), operation, *about, *arguments)
+
+        async def find(http: Http) -> Any:
+            return await find_operation(binding.make(http), operation, *about, *arguments)
 
         return await self._steps.step(
             f"{role}.{operation}",
             call,
             connection=binding.connection,
-            repeatable=binding.is_repeatable(operation),
+            find=find,
+            retry=self._retry,
             prepare=prepare,
         )
 
-    async def _call_about(
-        self, contact: Contact, operation: str, function: Callable[[Any, str], Awaitable[Any]]
-    ) -> None:
+    async def _call_about(self, contact: Contact, operation: str, *arguments: Any) -> None:
         binding = self._surroundings.role(self._steps.run.workspace_id, "crm")
-        external_id = ""
+        about: list[str] = []
 
         async def prepare(step: int) -> None:
-            nonlocal external_id
-            external_id = await self._surroundings.external_id(
-                self._steps, contact.id, binding.connection, step=step, name=f"crm.{operation}"
-            )
+            about[:] = [
+                await self._surroundings.external_id(
+                    self._steps, contact.id, binding.connection, step=step, name=f"crm.{operation}"
+                )
+            ]
 
-        await self._call("crm", operation, lambda crm: function(crm, external_id), prepare)
+        await self._call("crm", operation, *arguments, about=about, prepare=prepare)
 
 
 @dataclass(frozen=True, slots=True)
 class CRMCalls:
     """``ctx.crm``."""
 
-    _call_about: Callable[[Contact, str, Callable[[Any, str], Awaitable[Any]]], Awaitable[None]]
+    _call_about: Callable[..., Awaitable[None]]
 
     async def add_tag(self, contact: Contact, tag: str) -> None:
         """Tag the contact in the CRM, keeping its other tags."""
-        await self._call_about(contact, "add_tag", lambda crm, external_id: crm.add_tag(external_id, tag))
+        await self._call_about(contact, "add_tag", tag)
 
     async def add_note(self, contact: Contact, text: str) -> None:
         """Add a note to the contact's timeline in the CRM."""
-        await self._call_about(contact, "add_note", lambda crm, external_id: crm.add_note(external_id, text))
+        await self._call_about(contact, "add_note", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +191,7 @@ class ChatCalls:
 
     async def post(self, channel: str, text: str) -> Sent:
         """Post to a channel, for example ``"#leads"``."""
-        return Sent(**await self._call("chat", "post", lambda chat: chat.post(channel, text)))
+        return _sent(await self._call("chat", "post", channel, text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +210,12 @@ class EmailCalls:
             html = fill(html, to, escape=escape)
             to = to.email
         mail = EmailMessage(to=to, subject=subject, text=text, html=html)
-        return Sent(**await self._call("email", "send", lambda email: email.send(mail)))
+        return _sent(await self._call("email", "send", mail))
+
+
+def _sent(result: Mapping[str, Any] | None) -> Sent:
+    # A person's word that it happened brings no id.
+    return Sent(**result) if result else Sent()
 
 
 _PLACEHOLDER = re.compile(r"\{(first_name|last_name|name|email|phone|company)\}")

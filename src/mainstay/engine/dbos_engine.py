@@ -231,7 +231,7 @@ class Worker:
                 SELECT runs.id, runs.execution_id, runs.lane FROM runs
                 LEFT JOIN dbos.workflow_status AS entry ON entry.workflow_uuid = runs.execution_id
                 WHERE runs.state IN ('queued', 'running', 'waiting')
-                  AND (runs.state <> 'waiting' OR runs.wake_at < now() - interval '1 minute')
+                  AND (runs.state <> 'waiting' OR runs.wake_at < now() - interval '1 minute' AND NOT runs.is_behind)
                   AND runs.created_at < now() - interval '1 minute'
                   AND (entry.status IS NULL OR entry.status NOT IN ('ENQUEUED', 'DELAYED', 'PENDING'))
                 ORDER BY runs.id LIMIT 100 FOR UPDATE OF runs SKIP LOCKED

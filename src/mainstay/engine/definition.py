@@ -5,15 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from mainstay.engine.turns import Turns, read_turns
 from mainstay.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from mainstay.engine.context import Context
-    from mainstay.model import Contact
+    from mainstay.engine.turns import Key
+    from mainstay.model import Contact, Retry
 
 Function = Callable[["Context", "Contact"], Awaitable[None]]
 
@@ -32,31 +34,58 @@ class Workflow:
         on: the event type that starts it.
         function: the coroutine function over a Context and the contact concerned.
         critical: its failures alert at once.
+        retry: how its calls are tried again, where it says so.
         file: where it was declared, for messages.
         line: its line there.
+        turns: how its runs take turns.
     """
 
     name: str
     on: str
     function: Function
     critical: bool = False
+    retry: Retry | None = None
     file: str = ""
     line: int = 0
+    turns: Turns = field(default_factory=Turns)
 
 
-def workflow(name: str, *, on: str, critical: bool = False) -> Callable[[Function], Function]:
+def workflow(
+    name: str,
+    *,
+    on: str,
+    critical: bool = False,
+    overlap: Literal["queue", "skip", "replace", "allow"] = "queue",
+    key: Literal["contact"] | Key | None = "contact",
+    debounce: str | None = None,
+    deadline: str | None = None,
+    retry: Retry | None = None,
+) -> Callable[[Function], Function]:
     """Declare a workflow: ``@workflow("speed_to_lead.v1", on="contact.created")``.
 
     The function gets a :class:`Context` and the contact; every role call in it is a durable step.
+
+    Args:
+        name: versioned; a breaking edit needs a new version.
+        on: the event type that starts it.
+        critical: its failures alert at once.
+        overlap: what becomes of a run while an earlier one of its ``key`` has not ended: it waits (``queue``), is not
+            begun (``skip``), takes the earlier one's place (``replace``), or runs beside it (``allow``).
+        key: ``contact``, None for one run of the workflow at a time, or a function of (contact, the event's data).
+        debounce: ``"5m"``: a run begins once there was no further event of its key for so long, with the last one.
+        deadline: ``"1h"``: a run that has not ended by then fails.
+        retry: how its calls are tried again, where that is not what stack.toml says.
     """
 
     def declare(function: Function) -> Function:
         code = inspect.unwrap(function).__code__
-        problems = _problems(name, on, function, f"{code.co_filename}:{code.co_firstlineno}")
+        where = f"{code.co_filename}:{code.co_firstlineno}"
+        turns, wrong = read_turns(overlap, key, debounce, deadline, where)
+        problems = [*_problems(name, on, function, where), *wrong]
         if problems:
             raise ConfigError(*problems)
         function.__mainstay_workflow__ = Workflow(  # type: ignore[attr-defined]
-            name, on, function, critical, code.co_filename, code.co_firstlineno
+            name, on, function, critical, retry, code.co_filename, code.co_firstlineno, turns
         )
         return function
 

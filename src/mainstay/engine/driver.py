@@ -14,11 +14,12 @@ from uuid import UUID
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.engine.failure import WORKFLOW, describe_failure
 from mainstay.engine.gating import Gate
+from mainstay.engine.guard import Terms, TermsOf
 from mainstay.engine.history import Clock, OpenHttp, Parked
 from mainstay.engine.steps import StepRunner
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
 from mainstay.model import RunState
-from mainstay.runs import Claimed, Progress, Settlement, claim_execution, recheck_wait, settle
+from mainstay.runs import Claimed, Progress, Settlement, claim_execution, look_again, recheck_wait, settle
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
@@ -42,21 +43,23 @@ def utc_now() -> datetime:
 class Driver:
     """Drives executions in this process.
 
-    ``programs`` maps a workflow's name to what runs it; ``on_failed`` is called in the transaction that records a
-    run's failure. At most ``max_runs`` programs run at once, those that they start not counted.
+    ``programs`` maps a workflow's name to what runs it; ``terms`` says on what terms a call is made; ``on_failed`` is
+    called in the transaction that records a run's failure. At most ``max_runs`` programs run at once, those that they
+    start not counted.
 
     Attributes:
         gate: what the calls to connections pass; None lets all through.
         in_doubt: tells whether this process may have been taken for dead, and its runs with it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that runs stand on
         self,
         pool: Pool,
         commit: GroupCommit,
         programs: Mapping[str, Program],
         *,
         open_http: OpenHttp,
+        terms: TermsOf = lambda *_: Terms(),
         on_failed: Hook | None = None,
         clock: Clock = utc_now,
         max_runs: int = 200,
@@ -66,6 +69,7 @@ class Driver:
         self._commit = commit
         self._programs = programs
         self._open_http = open_http
+        self._terms = terms
         self._on_failed = on_failed
         self._clock = clock
         self.gate: Gate | None = None
@@ -75,8 +79,9 @@ class Driver:
 
     async def drive(self, execution_id: str) -> None:
         """Drive every unfinished run of an execution until each has ended or waits. Safe to call again at any time."""
-        claimed = await claim_execution(self._pool, execution_id)
+        claimed = await claim_execution(self._pool, execution_id, now=self._clock())
         if not claimed:
+            await look_again(self._pool, execution_id)
             return
         drive = _Drive({item.run.id for item in claimed})
         async with asyncio.TaskGroup() as group:
@@ -119,6 +124,7 @@ class Driver:
             claimed,
             record=self._record,
             open_http=self._open_http,
+            terms=self._terms,
             clock=self._clock,
             rng=self._rng,
             in_doubt=self.in_doubt,
@@ -126,6 +132,7 @@ class Driver:
         )
         following: Sequence[Claimed] = ()
         try:
+            steps.require_time()
             program = self._programs.get(run.workflow)
             if program is None:
                 message = f"no workflow {run.workflow!r} is loaded; restore it, then retry this run"
@@ -137,7 +144,7 @@ class Driver:
         except Parked as parked:
             settlement = await steps.close() or parked.settlement
         except FencedError:
-            log.info("run %s was taken over by another worker", run.id)
+            log.info("run %s is no longer this worker's: taken over, or cancelled", run.id)
             return ()
         except (DatabaseUnavailableError, asyncio.CancelledError):
             raise
@@ -149,10 +156,12 @@ class Driver:
             raise steps.stopped
         if settlement is None:
             return following
+        if settlement.state is RunState.WAITING and steps.is_overdue:
+            settlement = steps.too_late()
         try:
             await self._record(Progress(run, steps.take_unwritten(), settlement, self._on_failed))
         except FencedError:
-            log.info("run %s was taken over by another worker", run.id)
+            log.info("run %s is no longer this worker's: taken over, or cancelled", run.id)
             return ()
         await self._after_park(steps, settlement)
         return following

@@ -9,6 +9,7 @@ from mainstay.errors import (
     NeedsHumanError,
     PermanentError,
     TransientError,
+    UnsureError,
     VendorError,
     WorkflowError,
 )
@@ -17,10 +18,14 @@ from mainstay.model import Attempt
 WORKFLOW = "workflow"
 """The fate of what failed in a workflow's own code."""
 
+DEADLINE = "deadline"
+"""The fate of a run that has not ended by its deadline."""
+
 _ERRORS: dict[str, type[VendorError]] = {
     "transient": TransientError,
     "permanent": PermanentError,
     "human": NeedsHumanError,
+    "asked": UnsureError,
 }
 
 

@@ -69,13 +69,14 @@ class Gated(Waiting):
     _is_first_call = True
 
     async def pass_gate(
-        self, step: int, name: str, connection: str, recorded: Sequence[Attempt], http: Http, unsure: Attempt | None
+        self, attempt: Attempt, http: Http, recorded: Sequence[Attempt], left: Attempt | None, give_up: timedelta
     ) -> Passage:
-        """Pass the gate before a step's attempt, or park the run there; what was ``unsure`` before is then recorded.
+        """Pass the gate before an attempt, or park the run there; what a dead worker ``left`` is then recorded.
 
         Raises:
             TransientError: the vendor has been out for so long that the step is given up.
         """
+        connection = attempt.connection
         if self.gate is None or not connection:
             return OPEN
         since = self.run.held_since if self._is_first_call else None
@@ -89,21 +90,16 @@ class Gated(Waiting):
             return answer
         now = self.clock()
         since = since or now
-        give_up_at = min(since, _first_try(recorded) or since) + self.give_up_after if answer.is_outage else None
+        give_up_at = min(since, _first_try(recorded) or since) + give_up if answer.is_outage else None
         if give_up_at is not None and not self.is_ahead(give_up_at):
             late = TransientError(f"given up, nothing was sent: the run waited for {answer.why}")
-            failed = replace(self.local(step, name, now), connection=connection, fate=late.fate, error=str(late))
-            await self.write(replace(failed, state=AttemptState.FAILED, asked=self._asked))
-            raise self.note(late, step)
+            failed = replace(attempt, state=AttemptState.FAILED, fate=late.fate, error=str(late), asked=self._asked)
+            await self.write(failed)
+            raise self.note(late, attempt.step)
         held = Settlement(
             RunState.WAITING, wake_at=give_up_at, waiting_for=answer.why, held_at=connection, held_since=since
         )
-        return self.park_run(held, unsure)
-
-    @property
-    def give_up_after(self) -> timedelta:
-        """How long a step is tried."""
-        raise NotImplementedError
+        return self.park_run(held, left)
 
 
 def _first_try(recorded: Sequence[Attempt]) -> datetime | None:

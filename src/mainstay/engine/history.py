@@ -6,14 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
 
-from mainstay.errors import (
-    DatabaseUnavailableError,
-    FencedError,
-    WorkflowError,
-)
+from mainstay.engine.failure import DEADLINE
+from mainstay.errors import DatabaseUnavailableError, FencedError, WorkflowError
 from mainstay.model import Attempt, AttemptState, Run, RunState
 from mainstay.runs import Claimed, Progress, Settlement
 
@@ -49,6 +47,7 @@ class History:
         rechecks: called right after a wait was recorded, to see what came in between.
         stopped: why this worker may not go on (it lost the run, or the database is away); nothing of the run may be
             recorded any more, even if the workflow's own code caught the error.
+        owned_at: when the run was last known to be this worker's, by the monotonic clock, in seconds.
     """
 
     def __init__(self, claimed: Claimed, *, record: Record, clock: Clock) -> None:
@@ -68,6 +67,7 @@ class History:
         self._parked: Settlement | None = None
         self._unwritten: list[Attempt] = []
         self._raised: list[tuple[Exception, int]] = []
+        self.owned_at = monotonic()
         self.is_settled = False
         self.rechecks: list[Callable[[Connection], Awaitable[None]]] = []
         self.stopped: FencedError | DatabaseUnavailableError | None = None
@@ -117,6 +117,7 @@ class History:
         """Record what is not yet written, and ``further`` attempts."""
         try:
             await self._record(Progress(self.run, (*self.take_unwritten(), *further)))
+            self.owned_at = monotonic()
         except (FencedError, DatabaseUnavailableError) as error:
             self.stopped = error
             raise
@@ -144,6 +145,29 @@ class History:
             self._parked = replace(self._parked, held_at=held.held_at, held_since=held.held_since)
         raise Parked(settlement)
 
+    @property
+    def is_overdue(self) -> bool:
+        """True once the run's deadline has passed."""
+        return self.run.deadline_at is not None and not self.is_ahead(self.run.deadline_at)
+
+    def require_time(self) -> None:
+        """Unwind the workflow if its deadline has passed: nothing further may begin."""
+        if self.is_overdue:
+            self.park_run(Settlement(RunState.WAITING, waiting_for="its deadline"))
+
+    def too_late(self) -> Settlement:
+        """Return the end of a run whose deadline has passed: at the step that it had begun and not finished."""
+        begun = (
+            step
+            for step, known in self._recorded.items()
+            if known[-1].state is not AttemptState.OK and not known[-1].is_set_aside
+        )
+        at = max(begun, default=None)
+        place = f", at {self._recorded[at][-1].name}" if at is not None else ""
+        deadline = f"{self.run.deadline_at:%Y-%m-%d %H:%M} UTC"
+        message = f"it had not ended by its deadline, {deadline}{place}"
+        return Settlement(RunState.FAILED, failed_step=at, fate=DEADLINE, error=message)
+
     def is_ahead(self, moment: datetime) -> bool:
         # The queue wakes by the database's clock, which may be a hair behind this one.
         return self.clock() < moment - timedelta(milliseconds=50)
@@ -153,6 +177,7 @@ class History:
             raise self.stopped
         if self._parked is not None:
             raise Parked(self._parked)
+        self.require_time()
         self._require_order(asyncio.current_task())
         self._asked += 1
         recorded = [attempt for attempt in self._recorded.get(self._asked, []) if not attempt.is_set_aside]

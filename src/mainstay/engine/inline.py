@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from mainstay.db import acquire
+from mainstay.runs import begin_missed
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
@@ -46,13 +47,15 @@ class InlineEngine:
 
     async def settle(self) -> None:
         """Drive until nothing is due."""
-        if self._gates is not None:
-            await self._gates.tick()
-        while executions := await self._due():
-            for execution_id in executions:
-                await self._driver.drive(execution_id)
+        while True:
             if self._gates is not None:
                 await self._gates.tick()
+            for execution_id in (executions := await self._due()):
+                await self._driver.drive(execution_id)
+            if not executions:
+                await begin_missed(self._pool, None)
+                if not await self._due():
+                    return
 
     async def advance(self, length: timedelta) -> None:
         """Move the clock, stopping at every moment on the way at which a run becomes due."""
@@ -69,8 +72,8 @@ class InlineEngine:
                 """
                 SELECT execution_id FROM runs
                 WHERE state IN ('queued', 'running') OR state = 'waiting' AND (
-                    wake_at <= $1 OR EXISTS (
-                        SELECT FROM waits WHERE waits.run_id = runs.id AND waits.event IS NOT NULL AND NOT waits.seen))
+                    deadline_at <= $1 OR NOT is_behind AND (wake_at <= $1 OR EXISTS (
+                        SELECT FROM waits WHERE waits.run_id = runs.id AND waits.event IS NOT NULL AND NOT waits.seen)))
                 GROUP BY execution_id ORDER BY min(id::text)
                 """,
                 self._clock.now,
@@ -79,6 +82,11 @@ class InlineEngine:
 
     async def _next_moment(self) -> datetime | None:
         async with acquire(self._pool) as connection:
-            moment: datetime | None = await connection.fetchval("SELECT min(wake_at) FROM runs WHERE state = 'waiting'")
+            moment: datetime | None = await connection.fetchval(
+                """
+                SELECT min(least(deadline_at, CASE WHEN NOT is_behind THEN wake_at END)) FROM runs
+                WHERE state = 'waiting'
+                """
+            )
         opens = await self._gates.next_moment() if self._gates is not None else None
         return min((each for each in (moment, opens) if each is not None), default=None)

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
 from mainstay.engine.gating import Gate, Gated
+from mainstay.engine.guard import UNSURE, Doubt, Terms, TermsOf, doubt_about
 from mainstay.engine.history import Clock, OpenHttp, Parked, Record
-from mainstay.engine.retry import DEFAULT_POLICY, RetryPolicy, next_delay
+from mainstay.engine.retry import next_delay
 from mainstay.errors import (
     DatabaseUnavailableError,
     FencedError,
+    NeedsHumanError,
+    PermanentError,
     TransientError,
+    UnsureError,
     VendorError,
     WorkflowError,
 )
-from mainstay.model import Attempt, AttemptState, RunState
+from mainstay.model import Attempt, AttemptState, Guard, Promise, Retry, RunState
 from mainstay.runs import Claimed, Settlement
 
 if TYPE_CHECKING:
     from mainstay.kit import Http
 
-DIED = "its worker died while the call may have been under way"
-
+_SURE_SECONDS = 1.0
 Call = Callable[["Http"], Awaitable[Any]]
+_SAFE = {Promise.KEY: Guard.KEY, Promise.STATE: Guard.STATE}
+_TO_CALL = object()
+
+
+def _no_terms(*_: Any) -> Terms:
+    return Terms()
 
 
 class StepRunner(Gated):
@@ -41,7 +51,7 @@ class StepRunner(Gated):
         record: Record,
         open_http: OpenHttp,
         clock: Clock,
-        policy: RetryPolicy = DEFAULT_POLICY,
+        terms: TermsOf = _no_terms,
         rng: random.Random,
         in_doubt: Callable[[], bool] = lambda: False,
         gate: Gate | None = None,
@@ -49,7 +59,7 @@ class StepRunner(Gated):
         super().__init__(claimed, record=record, clock=clock)
         self.gate = gate
         self._open_http = open_http
-        self._policy = policy
+        self._terms = terms
         self._rng = rng
         self._in_doubt = in_doubt
         self._has_advanced = False
@@ -68,7 +78,8 @@ class StepRunner(Gated):
         call: Call,
         *,
         connection: str = "",
-        repeatable: bool = True,
+        find: Call | None = None,
+        retry: Sequence[Retry] = (),
         prepare: Callable[[int], Awaitable[None]] | None = None,
     ) -> Any:
         """Run one step, or return what it returned when it ran before.
@@ -77,7 +88,9 @@ class StepRunner(Gated):
             name: ``role.operation``, as the ledger shows it.
             call: makes the vendor call with the Http it is given; returns a small JSON-able value.
             connection: name of the connection, for the ledger and its limits; empty for local work.
-            repeatable: False where a second call would have a second effect; the ledger then marks a repeat.
+            find: where the connector promises a look-up: returns what ``call`` would have, or None where the vendor
+                does not have it; any VendorError but a transient one means that it cannot be told.
+            retry: what call and workflow say of retries, the narrowest first.
             prepare: called with the step's number before an attempt; may :meth:`park` the run.
         """
         number, recorded = self.next_step(name)
@@ -88,6 +101,8 @@ class StepRunner(Gated):
             raise self.note(failure_again(last), number)
         if last is not None and last.next_at is not None and self.is_ahead(last.next_at):
             self.park_run(Settlement(RunState.WAITING, wake_at=last.next_at, waiting_for=f"retry of {name}"))
+        # What had ended before was on disk when the next began, so only what comes first now can have been under way.
+        cut_off = self._last_seen() if self.run.taken_over and not self._has_advanced else None
         if prepare is not None:
             try:
                 await prepare(number)
@@ -98,22 +113,30 @@ class StepRunner(Gated):
             await self.write()
         if self._parked is not None:
             # A step beside this one has parked the run meanwhile: what is not under way yet must not begin.
+            if cut_off is not None:
+                self._unwritten.append(self._left_by_a_dead_worker(number, name, connection, cut_off))
             raise Parked(self._parked)
+        terms = self._terms(self.run.workspace_id, connection, name, retry)
         self._in_flight += 1
-        attempt = self.count_out(self._attempt(number, name, call, connection, recorded, repeatable=repeatable))
+        attempt = self.count_out(self._attempt(number, name, call, connection, recorded, cut_off, find, terms))
         if asyncio.current_task() is self._home:
             return await attempt
         # A task group breaks off what runs beside a step that parks; what is with a vendor must come to its end.
         return await asyncio.shield(asyncio.ensure_future(attempt))
 
-    async def _attempt(
-        self, step: int, name: str, call: Call, connection: str, recorded: list[Attempt], *, repeatable: bool
+    async def _attempt(  # noqa: PLR0917 - all that there is to know of it
+        self,
+        step: int,
+        name: str,
+        call: Call,
+        connection: str,
+        recorded: list[Attempt],
+        cut_off: datetime | None,
+        find: Call | None,
+        terms: Terms,
     ) -> Any:
         http = self._open_http(self.run.workspace_id, connection, f"{self.run.id}-{step}")
         started = self.clock()
-        # What had ended before was on disk when the next began, so only what comes first now can have been under way.
-        cut_off = self.run.taken_over and not self._has_advanced
-        unsure_before = any(earlier.fate == "unsure" for earlier in recorded)
         attempt = Attempt(
             run_id=self.run.id,
             step=step,
@@ -122,30 +145,33 @@ class StepRunner(Gated):
             state=AttemptState.OK,
             started_at=started,
             connection=connection,
-            repeated=not repeatable and (cut_off or unsure_before),
         )
-        unsure = replace(attempt, state=AttemptState.RETRY, fate="unsure", error=DIED, next_at=started)
-        passage = await self.pass_gate(
-            step, name, connection, recorded, http, unsure if attempt.repeated and cut_off else None
-        )
+        left = self._left_by_a_dead_worker(step, name, connection, cut_off) if cut_off is not None else None
+        passage = await self.pass_gate(attempt, http, recorded, left, terms.policy.give_up)
         http.before_call = self._make_sure
         try:
             await self._make_sure()
-            result = await passage.carry(call(http))
+            doubt = doubt_about(recorded, cut_off, started)
+            result: Any = _TO_CALL
+            if doubt is not None:
+                attempt, result = await self._settle_doubt(attempt, http, doubt, find, terms)
+            if result is _TO_CALL:
+                result = await passage.carry(call(http))
         except (FencedError, DatabaseUnavailableError):
             raise
         except asyncio.CancelledError:
             # The workflow's own time-out or task group broke it off: it may have reached the vendor all the same.
-            broken_off = replace(attempt, state=AttemptState.RETRY, fate="unsure", error="broken off under way")
-            self._unwritten.append(
-                replace(broken_off, exchanges=tuple(http.exchanges), duration_ms=self.elapsed_ms(started))
-            )
+            broken_off = replace(attempt, state=AttemptState.RETRY, fate=UNSURE, error="broken off under way")
+            self._unwritten.append(self._ended(broken_off, http))
             raise
         except Exception as error:
-            attempt = replace(attempt, exchanges=tuple(http.exchanges), duration_ms=self.elapsed_ms(started))
+            attempt = self._ended(attempt, http)
             if isinstance(error, VendorError):
-                await self._meet(attempt, error, recorded)
-                raise
+                met = self._ask(error, attempt, find, terms)
+                await self._meet(attempt, met, recorded, terms)
+                if met is error:
+                    raise
+                raise met from error
             failed = replace(attempt, fate=WORKFLOW, error=describe_failure(error))
             await self.write(self._failed(failed))
             if isinstance(error, WorkflowError):
@@ -154,9 +180,7 @@ class StepRunner(Gated):
             # The same class as when the record of it is met again, so that the workflow can only act alike.
             raise self.note(WorkflowError(failed.error), step) from error
         else:
-            self._unwritten.append(
-                replace(attempt, exchanges=tuple(http.exchanges), duration_ms=self.elapsed_ms(started), result=result)
-            )
+            self._unwritten.append(replace(self._ended(attempt, http), result=result))
         finally:
             passage.leave()
             self._has_advanced = True
@@ -164,13 +188,69 @@ class StepRunner(Gated):
             await self.write()
         return result
 
-    async def _meet(self, attempt: Attempt, error: VendorError, recorded: list[Attempt]) -> None:
+    async def _settle_doubt(
+        self, attempt: Attempt, http: Http, doubt: Doubt, find: Call | None, terms: Terms
+    ) -> tuple[Attempt, Any]:
+        """Make sure that what may have happened does not happen twice; returns its result where it has happened.
+
+        Raises:
+            TransientError: the vendor could not be asked; the doubt stands.
+            UnsureError: nobody can tell, and a person is to be asked.
+        """
+        if terms.promise in _SAFE:
+            return replace(attempt, guard=_SAFE[terms.promise]), _TO_CALL
+        if terms.promise is Promise.UNSAID:
+            return attempt, _TO_CALL
+        if doubt.is_answered:
+            return replace(attempt, guard=Guard.ORDERED, repeated=True), _TO_CALL
+        if terms.promise is Promise.LOOKUP and find is not None:
+            http.tried_ago = (self.clock() - doubt.since).total_seconds()
+            try:
+                found = await find(http)
+            except TransientError as error:
+                message = f"could not look whether it happened: {error}"
+                raise TransientError(
+                    message, status=error.status, retry_after=error.retry_after, unsure=True
+                ) from error
+            except (PermanentError, NeedsHumanError):
+                pass  # It cannot be looked up with what this connection has, as the exchange shows.
+            else:
+                if found is not None:
+                    return replace(attempt, guard=Guard.FOUND), found
+                attempt = replace(attempt, guard=Guard.NOT_FOUND)
+                settled = doubt.until + terms.lookup_after
+                if self.is_ahead(settled):
+                    early = replace(
+                        self._ended(attempt, http),
+                        state=AttemptState.RETRY,
+                        fate=UNSURE,
+                        error="not there yet; it is looked for once more",
+                        next_at=settled,
+                    )
+                    waiting_for = f"retry of {attempt.name}"
+                    self.park_run(Settlement(RunState.WAITING, wake_at=settled, waiting_for=waiting_for), early)
+                return attempt, _TO_CALL
+        if terms.on_unsure == "ask":
+            raise UnsureError(_question("an earlier try left it open whether it happened", attempt))
+        return replace(attempt, guard=Guard.REPEATED, repeated=True), _TO_CALL
+
+    @staticmethod
+    def _ask(error: VendorError, attempt: Attempt, find: Call | None, terms: Terms) -> VendorError:
+        """Turn a failure that leaves open whether it happened into a question, where nobody but a person can tell."""
+        nobody_can_tell = terms.promise is Promise.NONE or (terms.promise is Promise.LOOKUP and find is None)
+        if error.unsure and isinstance(error, TransientError) and nobody_can_tell and terms.on_unsure == "ask":
+            return UnsureError(_question(str(error), attempt), status=error.status)
+        return error
+
+    async def _meet(self, attempt: Attempt, error: VendorError, recorded: list[Attempt], terms: Terms) -> None:
         """Park the run for the next try, or record that there is none."""
+        is_unsure = isinstance(error, TransientError) and error.unsure
         attempt = replace(
             attempt,
-            fate="unsure" if isinstance(error, TransientError) and error.unsure else error.fate,
+            fate=UNSURE if is_unsure else error.fate,
             error=str(error),
             status=error.status,
+            guard=Guard.ASKED if isinstance(error, UnsureError) else attempt.guard,
         )
         if isinstance(error, TransientError):
             # A retry by hand, which sets no time of its own, begins the count anew.
@@ -179,7 +259,9 @@ class StepRunner(Gated):
             first = recent[0].started_at if recent else attempt.started_at
             now = self.clock()
             tries, after = len(recent) + 1, error.retry_after
-            delay = next_delay(self._policy, number=tries, elapsed=now - first, retry_after=after, rng=self._rng)
+            if is_unsure and terms.promise is Promise.LOOKUP:
+                after = max(after or 0.0, terms.lookup_after.total_seconds())
+            delay = next_delay(terms.policy, number=tries, elapsed=now - first, retry_after=after, rng=self._rng)
             if delay is not None:
                 self.park_run(
                     Settlement(RunState.WAITING, wake_at=now + delay, waiting_for=f"retry of {attempt.name}"),
@@ -188,14 +270,35 @@ class StepRunner(Gated):
         self.note(error, attempt.step)
         await self.write(self._failed(attempt))
 
-    @property
-    def give_up_after(self) -> timedelta:
-        return self._policy.give_up
+    def _ended(self, attempt: Attempt, http: Http) -> Attempt:
+        duration_ms = self.elapsed_ms(attempt.started_at)
+        return replace(attempt, exchanges=tuple(http.exchanges), duration_ms=duration_ms)
 
     def _failed(self, attempt: Attempt) -> Attempt:
         return replace(attempt, state=AttemptState.FAILED, asked=self._asked)
 
+    def _last_seen(self) -> datetime:
+        """Return the earliest moment at which a worker that died can have made a call that it did not record."""
+        ends = [
+            one.started_at + timedelta(milliseconds=one.duration_ms)
+            for attempts in self._recorded.values()
+            for one in attempts
+        ]
+        return max([*ends, self.run.created_at or self.clock()])
+
+    def _left_by_a_dead_worker(self, step: int, name: str, connection: str, since: datetime) -> Attempt:
+        left = replace(self.local(step, name, since), connection=connection, duration_ms=self.elapsed_ms(since))
+        return replace(left, state=AttemptState.RETRY, fate=UNSURE, error="its worker died, perhaps under way")
+
     async def _make_sure(self) -> None:
-        """Ask whether the run is still ours where it may not be: nothing may reach a vendor in another's name."""
-        if self._in_doubt():
+        """Ask whether the run is still ours where it may not be: nothing may reach a vendor in another's name.
+
+        It may have been cancelled too, so what was known a second ago is asked again.
+        """
+        if self._in_doubt() or monotonic() - self.owned_at > _SURE_SECONDS:
             await self.write()
+
+
+def _question(what: str, attempt: Attempt) -> str:
+    at = attempt.connection or attempt.name
+    return f"{what}; it may have happened at {at} all the same: look there, then say whether it did"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -166,7 +167,7 @@ class Gate:
         except DatabaseUnavailableError:
             log.warning("PostgreSQL is away; what is known of %s stays in this process", self.name)
         finally:
-            self._told_at = self._now()
+            self._told_at = time.monotonic()
 
 
 class Passage:

@@ -21,7 +21,7 @@ from mainstay.gates.declaring import Declared
 from mainstay.gates.gate import Gate
 from mainstay.gates.store import Pause, State, declare, pause, resume, states
 from mainstay.model import Lane
-from mainstay.runs import let_through, wake_overdue
+from mainstay.runs import give_up_held, let_through
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
@@ -146,7 +146,7 @@ class Gates:
                 await let_through(connection, gone, lane, ushering.BATCH, self._at())
             if self._now() >= self._overdue_at:
                 self._overdue_at = self._now() + (0.0 if self._clock else OVERDUE_SECONDS)
-                await wake_overdue(connection, workspaces, self._at())
+                await give_up_held(connection, workspaces, self._at())
         return bool(found)
 
     async def next_moment(self) -> datetime | None:
@@ -171,7 +171,7 @@ class Gates:
         """
         unusual: dict[str, list[State]] = defaultdict(list)
         backlog: dict[str, set[Lane]] = defaultdict(set)
-        asked_at = self._now()
+        asked_at = time.monotonic()
         known = await states(connection, list(workspaces), self._at())
         for account, state in self._named(known):
             self._gates[state.workspace_id, state.name].learn(state, asked_at)

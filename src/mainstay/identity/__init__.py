@@ -18,12 +18,13 @@ from mainstay.identity.store.suggesting import (
     reject,
     take_back_rejection,
 )
-from mainstay.identity.store.write import ContactWrite, Dropped, Resolution
+from mainstay.identity.store.write import ChangedMeanwhileError, ContactWrite, Dropped, Resolution
 from mainstay.identity.store.writing import annotate, resolve
 
 __all__ = [
     "DEFAULT_POLICY",
     "IDENTITY",
+    "ChangedMeanwhileError",
     "Checked",
     "ContactWrite",
     "Dropped",

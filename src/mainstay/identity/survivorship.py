@@ -62,17 +62,17 @@ def fold(view: View, said: Said) -> View:
         return view
     origins: dict[str, Origin] = {}
     altered: dict[str, Any] = {}
-    stamp = said.at.astimezone(UTC).isoformat(timespec="microseconds")
+    stamp, change = said.at.astimezone(UTC).isoformat(timespec="microseconds"), str(said.change_id)
     for name in FIELDS:
         new = getattr(person, name)
         if not new and not (said.kind == MANUAL and name in person.cleared):
             continue
-        origin = Origin(stamp, said.kind, str(said.change_id), _weight(name, new, said))
+        origin = Origin(stamp, said.kind, change, _weight(name, new, said))
         if _replaces(name, origin, view.origins.get(name)):
             origins[name] = origin
             if new != getattr(contact, name):
                 altered[name] = new
-    custom = _custom(view, said, stamp, origins)
+    custom = _custom(view, said, stamp, change, origins)
     if custom is not None:
         altered["custom"] = custom
     tags = union(contact.tags, person.tags)
@@ -138,13 +138,13 @@ def _says_something(person: Person) -> bool:
     return bool(given or wish or person.flags or person.cleared or person.external_id)
 
 
-def _custom(view: View, said: Said, stamp: str, origins: dict[str, Origin]) -> dict[str, str] | None:
+def _custom(view: View, said: Said, stamp: str, change: str, origins: dict[str, Origin]) -> dict[str, str] | None:
     altered: dict[str, str] = {}
     for key, new in (said.person.custom or {}).items():
         field = f"{CUSTOM}{key}"
         if not new and not (said.kind == MANUAL and field in said.person.cleared):
             continue
-        origin = Origin(stamp, said.kind, str(said.change_id), _weight(field, new, said))
+        origin = Origin(stamp, said.kind, change, _weight(field, new, said))
         if _replaces(field, origin, view.origins.get(field)):
             origins[field] = origin
             if view.contact.custom.get(key) != new:

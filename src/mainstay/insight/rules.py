@@ -16,6 +16,7 @@ _ADVICE = {
     "permanent": "The same call would fail again. Mend the data or the settings that the answer names, then retry.",
     "transient": "It was tried again and again without success. When {at} answers again, retry: it goes on from here.",
     "unsure": "No answer came: the call may have taken effect. Look at {at} first, then retry: it goes on from here.",
+    "deadline": "It had not ended by its deadline. See what it waited for, then retry: the deadline counts anew.",
     "workflow": "The workflow's own code stopped. Mend it and restart, then retry: finished steps are not repeated.",
 }
 

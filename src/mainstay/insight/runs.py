@@ -31,6 +31,8 @@ _STATES = {
     "failed": "runs.state = 'failed'",
     "stopped": "runs.state = 'failed' AND runs.handled_at IS NULL",
     "done": "runs.state = 'done'",
+    "cancelled": "runs.state = 'cancelled'",
+    "open": "runs.state IN ('queued', 'running', 'waiting')",
 }
 _COLUMNS = (
     "id, workflow, state, delivery_id, contact_id, incident_id, wake_at, waiting_for, failed_step, fate, error, "
@@ -76,9 +78,9 @@ class RunRow:
 class RunFilter:
     """Which runs to list. Empty means any.
 
-    ``state`` is a run's state or ``stopped`` (failed, and handled by nobody). ``text`` is a (short) id, the beginning
-    of a contact's name, e-mail or phone, or part of an error; of errors the newest ``SEARCHED`` failed runs are
-    looked through.
+    ``state`` is a run's state, ``stopped`` (failed, and handled by nobody) or ``open`` (not ended). ``text`` is a
+    (short) id, the beginning of a contact's name, e-mail or phone, or part of an error; of errors the newest
+    ``SEARCHED`` failed runs are looked through.
     """
 
     state: str = ""

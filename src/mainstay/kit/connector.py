@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mainstay.kit.http import Http, HttpSettings
 from mainstay.kit.rate import Rate, read_rates
+from mainstay.kit.retrying import RetryTable
 from mainstay.kit.roles import RecordStore
 from mainstay.kit.source import SourceKind
 from mainstay.model import Contact
@@ -24,6 +25,7 @@ class ConnectionSettings(BaseModel):
 
     connector: str
     base_url: str = ""
+    retry: RetryTable | None = Field(default=None, description="How this connection's calls are tried again.")
     rate: str = Field(
         default="", description='Calls that the account takes, in place of the usual: "100 in 10s", or "off".'
     )
@@ -50,7 +52,10 @@ class Connector:
         http: base address, fixed headers, secrets and error mapping of a connection.
         roles: role name to ``factory(settings, http, store)``, giving the object with the role's methods.
         idempotency: per operation (``"chat.post"``): ``key`` the vendor takes an idempotency key; ``state`` doing it
-            twice leaves the same state; ``none`` it would happen twice, so a repeat is marked in the ledger.
+            twice leaves the same state; ``lookup`` the role's object has a method ``find_<operation>`` of the same
+            arguments, which returns what the operation would have (of one without an outcome: a ``Sent``), or None
+            where the vendor has not done it; ``none`` it would happen twice and nobody can tell.
+        lookup_after: seconds after a call from which on a look-up can be trusted that does not find it.
         account: what the vendor counts calls by, the same wherever the same account is used; may be secret (only a
             digest is kept). None: the connection's secrets and address.
         rates: calls that the vendor takes of one account, each of which holds; ``rate`` in stack.toml goes before.
@@ -66,6 +71,7 @@ class Connector:
     http: Callable[[Any], HttpSettings] | None = None
     roles: Mapping[str, RoleFactory] = field(default_factory=dict)
     idempotency: Mapping[str, str] = field(default_factory=dict)
+    lookup_after: float = 10.0
     account: Callable[[Any], str] | None = None
     rates: Callable[[Any], tuple[Rate, ...]] = lambda _settings: ()
     max_concurrent: int = 0

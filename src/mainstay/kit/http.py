@@ -52,6 +52,15 @@ class Response:
     data: Any = None
 
     @property
+    def moment(self) -> datetime:
+        """When the vendor answered, by its own clock (``Date``); by ours where it says none."""
+        try:
+            told = parsedate_to_datetime(self.headers.get("date", ""))
+        except (TypeError, ValueError):
+            return datetime.now(UTC)
+        return told.replace(tzinfo=told.tzinfo or UTC)
+
+    @property
     def retry_after(self) -> float | None:
         """Seconds of ``Retry-After`` (number or HTTP date), a day at most; None when there is none or no such."""
         value = self.headers.get("retry-after", "").strip()
@@ -116,6 +125,7 @@ class Http:
 
     Attributes:
         idempotency_key: the same for each attempt of one step of one run; connectors send it where a vendor takes one.
+        tried_ago: seconds since an earlier attempt of this step may first have reached the vendor, for a look-up.
         exchanges: requests and responses so far, redacted, oldest first.
         pay: awaited at the beginning of each request; uses a call of the connection's budget.
         before_call: awaited right before each call; what it raises ends the attempt.
@@ -135,6 +145,7 @@ class Http:
         # time-out there is told from one after the request left.
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout, connect=settings.timeout / 2)
         self.idempotency_key = idempotency_key
+        self.tried_ago = 0.0
         self.exchanges: list[dict[str, Any]] = []
         self.pay: Callable[[], Awaitable[None]] | None = None
         self.before_call: Callable[[], Awaitable[None]] | None = None

@@ -3,8 +3,10 @@
 from mainstay.model.contact import Contact, Submission
 from mainstay.model.delivery import Delivery, RawRequest
 from mainstay.model.event import Event
+from mainstay.model.guard import Guard, Promise
 from mainstay.model.ids import first_id_at, new_id, short_id
-from mainstay.model.run import Attempt, AttemptState, Lane, Run, RunState
+from mainstay.model.retry import Retry
+from mainstay.model.run import Attempt, AttemptState, Lane, Overlap, Run, RunState
 
 __all__ = [
     "Attempt",
@@ -12,8 +14,12 @@ __all__ = [
     "Contact",
     "Delivery",
     "Event",
+    "Guard",
     "Lane",
+    "Overlap",
+    "Promise",
     "RawRequest",
+    "Retry",
     "Run",
     "RunState",
     "Submission",

@@ -28,6 +28,18 @@ class Lane(StrEnum):
     BACKFILL = "backfill"
 
 
+class Overlap(StrEnum):
+    """What becomes of a run while an earlier one of its workflow and key has not ended.
+
+    It waits until its turn comes, is not begun at all, takes the earlier one's place, or runs beside it.
+    """
+
+    QUEUE = "queue"
+    SKIP = "skip"
+    REPLACE = "replace"
+    ALLOW = "allow"
+
+
 class AttemptState(StrEnum):
     """How one try of a step ended."""
 
@@ -70,8 +82,9 @@ class Attempt:
 
     ``exchanges`` are the HTTP requests and responses, redacted; ``result`` is small and JSON-able; ``started_at``
     and ``next_at`` are aware (UTC), ``duration_ms`` whole milliseconds. ``repeated`` says that the step may have
-    reached the vendor before, unrecorded. ``asked``, of a failure, is how many steps the workflow had asked for by
-    then: later ones are what it did about the failure.
+    reached the vendor before, so that this one may be its second effect; ``guard`` is a :class:`mainstay.model.Guard`,
+    or empty. ``asked``, of a failure, is how many steps the workflow had asked for by then: later ones are what it did
+    about the failure.
     """
 
     run_id: UUID
@@ -89,6 +102,7 @@ class Attempt:
     status: int | None = None
     next_at: datetime | None = None
     repeated: bool = False
+    guard: str = ""
     asked: int = 0
 
     @property

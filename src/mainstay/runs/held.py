@@ -52,7 +52,7 @@ async def let_through(
     return sum(row["count"] for row in rows)
 
 
-async def wake_overdue(connection: Connection, workspace_ids: Collection[UUID], at: datetime | None = None) -> int:
+async def give_up_held(connection: Connection, workspace_ids: Collection[UUID], at: datetime | None = None) -> int:
     """Enqueue held runs whose time is over, whatever their gate says: they are to give up. Returns how many."""
     rows = await connection.fetch(
         """

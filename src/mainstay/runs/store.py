@@ -13,32 +13,13 @@ from mainstay.db import acquire, storable
 from mainstay.db.tallies import add_tallies
 from mainstay.errors import FencedError
 from mainstay.model import Attempt, AttemptState, Lane, Run, RunState, new_id
+from mainstay.runs.turns import Line, begin_next
 from mainstay.runs.waits import Wait, add_waits, awake_already, take_waits
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool, Row
 
 _ENDED = {RunState.DONE, RunState.FAILED, RunState.CANCELLED}
-
-
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """A run to be: ``input`` is JSON-able; ``execution_id`` the queue entry that will drive it.
-
-    ``parent_id`` and ``deadline_at`` as in :class:`mainstay.model.Run`.
-    """
-
-    id: UUID
-    workspace_id: UUID
-    workflow: str
-    input: Mapping[str, Any]
-    execution_id: str
-    delivery_id: UUID | None = None
-    event_id: UUID | None = None
-    contact_id: UUID | None = None
-    lane: Lane = Lane.LEAD
-    parent_id: UUID | None = None
-    deadline_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,63 +71,32 @@ class Progress:
     hook: Hook | None = None
 
 
-async def add_runs(
-    connection: Connection, runs: Sequence[NewRun], *, claims: Mapping[UUID, UUID | None] | None = None
-) -> None:
-    """Insert runs; whoever calls also puts their execution on the queue.
+async def claim_execution(
+    pool: Pool, execution_id: str, *, besides: Collection[UUID] = (), now: datetime | None = None
+) -> list[Claimed]:
+    """Take every unfinished run of an execution, fencing off whoever held it before; ``besides`` are left alone.
 
-    With ``claims`` (run id to claim) they are running from the start: their execution is being driven already.
+    One that is behind is left as well, unless its deadline has passed by ``now``.
     """
-    now = datetime.now(UTC)
-    await connection.executemany(
-        """
-        INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, delivery_id, event_id, contact_id,
-                          created_at, claim, started_at, lane, parent_id, deadline_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-        """,
-        [
-            (
-                r.id,
-                r.workspace_id,
-                r.workflow,
-                RunState.RUNNING if claims else RunState.QUEUED,
-                r.input,
-                r.execution_id,
-                r.delivery_id,
-                r.event_id,
-                r.contact_id,
-                now,
-                claims[r.id] if claims else None,
-                now if claims else None,
-                r.lane,
-                r.parent_id,
-                r.deadline_at,
-            )
-            for r in runs
-        ],
-    )
-
-
-async def claim_execution(pool: Pool, execution_id: str, *, besides: Collection[UUID] = ()) -> list[Claimed]:
-    """Take every unfinished run of an execution, fencing off whoever held it before; ``besides`` are left alone."""
     claim = new_id()
     async with acquire(pool) as connection, connection.transaction():
         rows = await connection.fetch(
             """
             UPDATE runs SET state = 'running', claim = $2, started_at = coalesce(runs.started_at, now()),
                             wake_at = NULL, waiting_for = '', held_at = ''
-            FROM (SELECT id, state FROM runs
+            FROM (SELECT id, state, started_at FROM runs
                   WHERE execution_id = $1 AND state IN ('queued', 'running', 'waiting')
-                    AND id <> ALL($3::uuid[])
+                    AND id <> ALL($3::uuid[]) AND (NOT is_behind OR deadline_at <= $4)
                   ORDER BY id FOR UPDATE) AS before
             WHERE runs.id = before.id
-            RETURNING runs.*, before.state AS state_before
+            RETURNING runs.*, before.state AS state_before, before.started_at IS NOT NULL AS has_begun
             """,
             execution_id,
             claim,
             list(besides),
+            now or datetime.now(UTC),
         )
-        known = [row["id"] for row in rows if row["state_before"] != RunState.QUEUED or row["retries"] or row["fate"]]
+        known = [row["id"] for row in rows if row["state_before"] != RunState.QUEUED or row["has_begun"]]
         attempts: dict[UUID, list[Attempt]] = {}
         waits: Mapping[UUID, Mapping[int, Any]] = {}
         if known:
@@ -202,32 +152,25 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
     now = datetime.now(UTC)
     parked = [(run, new, str(new_id())) for run, new, _ in settled if new.state is RunState.WAITING]
     next_execution = {run.id: execution_id for run, _, execution_id in parked}
-    await connection.executemany(
-        """
-        UPDATE runs SET state = $2, wake_at = $3, waiting_for = $4, failed_step = $5, fate = $6, error = $7,
-               retries = retries + $8, finished_at = $9, execution_id = coalesce($10, execution_id), claim = NULL,
-               result = $11, held_at = $12, held_since = $13
-        WHERE id = $1
-        """,
-        [
-            (
-                run.id,
-                new.state,
-                new.wake_at,
-                new.waiting_for,
-                new.failed_step,
-                new.fate,
-                storable(new.error[:2000]),
-                sum(attempt.state is AttemptState.RETRY for attempt in item.attempts),
-                now if new.state in _ENDED else None,
-                next_execution.get(run.id),
-                new.result,
-                new.held_at,
-                new.held_since,
-            )
-            for run, new, item in settled
-        ],
+    rows = await connection.fetch(
+        _SETTLE,
+        [run.id for run, _, _ in settled],
+        [new.state for _, new, _ in settled],
+        [new.wake_at for _, new, _ in settled],
+        [new.waiting_for for _, new, _ in settled],
+        [new.failed_step for _, new, _ in settled],
+        [new.fate for _, new, _ in settled],
+        [storable(new.error[:2000]) for _, new, _ in settled],
+        [sum(attempt.state is AttemptState.RETRY for attempt in item.attempts) for _, _, item in settled],
+        [now if new.state in _ENDED else None for _, new, _ in settled],
+        [next_execution.get(run.id) for run, _, _ in settled],
+        [new.result for _, new, _ in settled],
+        [new.held_at for _, new, _ in settled],
+        [new.held_since for _, new, _ in settled],
     )
+    for row in sorted(rows, key=lambda row: row["id"]):
+        if row["is_awaited"]:
+            await begin_next(connection, Line(row["workspace_id"], row["workflow"], row["key"]))
     if parked:
         await add_waits(connection, [(run, wait) for run, new, _ in parked for wait in new.waits])
         awake = await awake_already(connection, [run.id for run, _, _ in parked])
@@ -246,6 +189,26 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
     await add_tallies(
         connection, Counter((run.workspace_id, f"run {run.workflow}", new.state) for run, new, _ in settled)
     )
+
+
+# Looks for those behind with a snapshot that is newer than the lock on the row: who comes later sees that it has ended.
+_SETTLE = """
+    UPDATE runs SET state = t.state, wake_at = t.wake_at, waiting_for = t.waiting_for, failed_step = t.failed_step,
+           fate = t.fate, error = t.error, retries = retries + t.retried, finished_at = t.finished_at,
+           execution_id = coalesce(t.execution_id, runs.execution_id), claim = NULL, result = t.result,
+           held_at = t.held_at, held_since = t.held_since
+    FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::integer[], $6::text[], $7::text[],
+                $8::integer[], $9::timestamptz[], $10::text[], $11::jsonb[], $12::text[], $13::timestamptz[])
+         AS t (id, state, wake_at, waiting_for, failed_step, fate, error, retried, finished_at, execution_id, result,
+               held_at, held_since)
+    WHERE runs.id = t.id
+    RETURNING runs.id, workspace_id, workflow, key,
+              key <> '' AND t.finished_at IS NOT NULL AND EXISTS (
+                  SELECT FROM runs AS later
+                  WHERE later.workspace_id = runs.workspace_id AND later.key = runs.key AND later.key <> ''
+                    AND later.workflow = runs.workflow AND later.is_behind
+                    AND later.state IN ('queued', 'running', 'waiting')) AS is_awaited
+"""
 
 
 async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> None:
@@ -267,6 +230,7 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
             a.duration_ms,
             a.next_at,
             a.repeated,
+            a.guard,
             a.asked,
         )
         for item in news
@@ -277,8 +241,8 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
     await connection.executemany(
         """
         INSERT INTO attempts (workspace_id, run_id, step, number, name, connection, state, exchanges, result, fate,
-                              error, status, started_at, duration_ms, next_at, repeated, asked)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                              error, status, started_at, duration_ms, next_at, repeated, guard, asked)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
         ON CONFLICT DO NOTHING  -- kept by a commit whose answer was lost: only the run's owner comes this far
         """,
         rows,
@@ -294,20 +258,29 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
     )
 
 
-async def requeue(connection: Connection, workspace_id: UUID, run_id: UUID) -> bool:
+async def requeue(
+    connection: Connection,
+    workspace_id: UUID,
+    run_id: UUID,
+    *,
+    deadline: Callable[[str], datetime | None] = lambda _workflow: None,
+) -> bool:
     """Put a failed run back on the queue, from the step that failed; False when it is not a failed run.
 
     A failure that the workflow caught, and went on from, stands. What it did about the failure that ended it is set
-    aside: the step that failed may do better now, and then none of that follows.
+    aside: the step that failed may do better now, and then none of that follows. While another run of its key has the
+    turn, it waits behind. ``deadline`` gives the new one of a workflow's run that had one.
     """
     execution_id = str(new_id())
     found = await connection.fetchrow(
         """
-        UPDATE runs SET state = 'queued', execution_id = $3, retries = runs.retries + 1, error = '', failed_step = NULL,
+        UPDATE runs SET state = CASE WHEN key = '' THEN 'queued' ELSE 'waiting' END, is_behind = key <> '',
+               is_beside = false, waiting_for = CASE WHEN key = '' THEN '' ELSE 'its turn' END,
+               execution_id = $3, retries = runs.retries + 1, error = '', failed_step = NULL,
                finished_at = NULL, handled_at = NULL
         FROM (SELECT id, failed_step FROM runs WHERE id = $2 AND workspace_id = $1 AND state = 'failed'
               FOR UPDATE) AS before
-        WHERE runs.id = before.id RETURNING before.failed_step
+        WHERE runs.id = before.id RETURNING before.failed_step, workflow, key, deadline_at
         """,
         workspace_id,
         run_id,
@@ -330,7 +303,12 @@ async def requeue(connection: Connection, workspace_id: UUID, run_id: UUID) -> b
             max(asked or 0, step),
         )
         await connection.execute("DELETE FROM waits WHERE run_id = $1 AND step > $2", run_id, max(asked or 0, step))
-    await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+    if found["deadline_at"] is not None:
+        await connection.execute("UPDATE runs SET deadline_at = $2 WHERE id = $1", run_id, deadline(found["workflow"]))
+    if found["key"]:
+        await begin_next(connection, Line(workspace_id, found["workflow"], found["key"]))
+    else:
+        await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
     return True
 
 
@@ -371,5 +349,6 @@ def _attempt(row: Row) -> Attempt:
         status=row["status"],
         next_at=row["next_at"],
         repeated=row["repeated"],
+        guard=row["guard"],
         asked=row["asked"],
     )

@@ -154,7 +154,9 @@ async def wake(
     for run_id in ids:
         execution_id = str(new_id())
         moved = await connection.fetchval(
-            "UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' RETURNING id", run_id, execution_id
+            "UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' AND NOT is_behind RETURNING id",
+            run_id,
+            execution_id,
         )
         if moved is not None:
             await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)

@@ -156,6 +156,9 @@ class GoHighLevel:
                 return answer(200, {_succeeded(request): True})
             case ["POST" | "DELETE", "tags"]:
                 return self._write(request, "tags", lambda body: self._tag(contact, body, request))
+            case "GET", "notes":
+                notes = [note for note in self._notes.values() if note["contactId"] == contact["id"]]
+                return answer(200, {"notes": notes})
             case "POST", "notes":
                 return self._write(request, "note", lambda body: self._note(contact, body, request))
             case _:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -54,8 +53,7 @@ class HubSpot:
         self._effects = Effects()
         self._objects: dict[str, dict[str, dict[str, Json]]] = {"contacts": {}, "notes": {}}
         self._found_by: dict[tuple[str, str], set[str]] = {}
-        # What search saw of a contact, oldest first: (when, record).
-        self._seen: dict[str, list[tuple[float, dict[str, Json]]]] = {}
+        self._seen = {kind: search.Seen() for kind in self._objects}
         self._associations: list[dict[str, Json]] = []
         self._merged: dict[str, str] = {}
         self._requests = RateWindow(100, 10)
@@ -135,10 +133,10 @@ class HubSpot:
         match [request.method, *parts]:
             case ["POST", "crm", "v3", "objects", ("contacts" | "notes") as kind]:
                 return self._create_one(kind, request)
-            case ["POST", "crm", "v3", "objects", "contacts", ("search" | "merge") as verb]:
-                return self._search(request) if verb == "search" else self._merge(request)
-            case ["POST", "crm", "v3", "objects", "contacts", "batch", "upsert"]:
-                return self._batch_upsert(request)
+            case ["POST", "crm", "v3", "objects", ("contacts" | "notes") as kind, "search"]:
+                return self._search(kind, request)
+            case ["POST", "crm", "v3", "objects", "contacts", "merge" | "batch" as verb, *_]:
+                return self._merge(request) if verb == "merge" else self._batch_upsert(request)
             case ["GET", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
                 return answer(200, self._shown(kind, self._get(kind, key, request), request.query))
             case ["PATCH", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
@@ -189,7 +187,7 @@ class HubSpot:
     def _delete(self, kind: str, record: dict[str, Json], request: Request) -> Reply:
         self._unindex(record)
         del self._objects[kind][record["id"]]
-        self._seen.pop(record["id"], None)
+        self._seen[kind].forget(record["id"])
         self._effects.add(f"{kind.removesuffix('s')}.deleted", record["id"], request)
         return Reply(204)
 
@@ -204,7 +202,7 @@ class HubSpot:
         for record in (one, other):
             self._unindex(record)
             del self._objects["contacts"][record["id"]]
-            self._seen.pop(record["id"], None)
+            self._seen["contacts"].forget(record["id"])
         merged = self._create("contacts", values)
         both = {one["id"], other["id"]}
         self._merged |= {old: merged["id"] for old, new in self._merged.items() if new in both}
@@ -285,11 +283,9 @@ class HubSpot:
         # Setting a property to nothing clears it.
         record["properties"] = {name: value for name, value in merged.items() if value != ""}
         record["updatedAt"] = now
-        if kind != "contacts":
-            return
-        for key in _index_keys(record):
+        for key in _index_keys(record) if kind == "contacts" else ():
             self._found_by.setdefault(key, set()).add(record["id"])
-        self._remember(record)
+        self._seen[kind].remember(record, self.settings.search_lag_ms)
 
     def _check(self, kind: str, properties: Json) -> None:
         if not isinstance(properties, dict):
@@ -342,31 +338,27 @@ class HubSpot:
         ids = self._found_by.get(("email", email.strip().lower()))
         return self._objects["contacts"][next(iter(ids))] if ids else None
 
-    def _search(self, request: Request) -> Reply:
+    def _search(self, kind: str, request: Request) -> Reply:
         body = self._body(request)
         try:
             search.check(body)
         except search.SearchError as problem:
             raise Refused(self._errors.invalid(str(problem))) from None
-        found = search.run(self._visible(body), body)
+        found = search.run(self._visible(kind, body), body)
         start, limit = int(body["after"] or 0), body["limit"]
         asked = [("properties", name) for name in body["properties"]]
-        page = [self._shown("contacts", record, asked) for record in found[start : start + limit]]
+        page = [self._shown(kind, record, asked) for record in found[start : start + limit]]
         value: dict[str, Json] = {"total": len(found), "results": page}
         if start + limit < len(found):
             value["paging"] = {"next": {"after": str(start + limit)}}
         return answer(200, value)
 
-    def _remember(self, record: dict[str, Json]) -> None:
-        versions = self._seen.setdefault(record["id"], [])
-        versions.append((time.monotonic(), dict(record)))
-        horizon = time.monotonic() - self.settings.search_lag_ms / 1000
-        while len(versions) > 1 and versions[1][0] <= horizon:
-            del versions[0]
-
-    def _visible(self, body: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
-        """Yield the contacts as search knows them, fewer when an indexed property is bound."""
+    def _visible(self, kind: str, body: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+        """Yield the records as search knows them, fewer when an indexed property is bound."""
         contacts = self._objects["contacts"]
+        if kind == "notes":
+            yield from map(self._with_contact, self._seen[kind].visible(self.settings.search_lag_ms))
+            return
         if not self.settings.search_lag_ms:
             for name in _INDEXED:
                 values = search.indexed_values(body, name)
@@ -376,10 +368,12 @@ class HubSpot:
                     return
             yield from contacts.values()
             return
-        horizon = time.monotonic() - self.settings.search_lag_ms / 1000
-        for versions in self._seen.values():
-            known = [record for at, record in versions if at <= horizon]
-            yield from known[-1:]
+        yield from self._seen[kind].visible(self.settings.search_lag_ms)
+
+    def _with_contact(self, note: dict[str, Json]) -> dict[str, Json]:
+        """Return a note with the contact that it is of, as search filters by it."""
+        found = [each["to"]["id"] for each in self._associations if each["from"]["id"] == note["id"]]
+        return note | {"properties": note["properties"] | {"associations.contact": "".join(found[:1])}}
 
     def _unindex(self, record: Mapping[str, Json]) -> None:
         for key in _index_keys(record):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,34 @@ _QUERIED = ("firstname", "lastname", "email", "phone", "company")
 
 class SearchError(ValueError):
     """The search was not understood; the text is HubSpot's message."""
+
+
+class Seen:
+    """What search saw of each record, and when: it stays behind the writes."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        # Of each id its versions, the oldest first: (when, record).
+        self._versions: dict[str, list[tuple[float, dict[str, Json]]]] = {}
+
+    def remember(self, record: dict[str, Json], lag_ms: int) -> None:
+        """Note a record as it is now; what no search can show any more is forgotten."""
+        versions = self._versions.setdefault(record["id"], [])
+        versions.append((time.monotonic(), dict(record)))
+        horizon = time.monotonic() - lag_ms / 1000
+        while len(versions) > 1 and versions[1][0] <= horizon:
+            del versions[0]
+
+    def forget(self, record_id: str) -> None:
+        """Forget a record."""
+        self._versions.pop(record_id, None)
+
+    def visible(self, lag_ms: int) -> Iterator[dict[str, Json]]:
+        """Yield the records as they were ``lag_ms`` ago."""
+        horizon = time.monotonic() - lag_ms / 1000
+        for versions in self._versions.values():
+            known = [record for at, record in versions if at <= horizon]
+            yield from known[-1:]
 
 
 def check(body: Json) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -21,6 +22,7 @@ _TEST_TOKEN = "POSTMARK_API_TEST"  # noqa: S105 Postmark's public token that sen
 class Settings:
     """``PUT /_control/config/postmark``.
 
+    ``search_lag_ms`` is how far the search of sent messages stays behind the sending.
     ``tokens`` lists the good server tokens (None: any), ``inactive`` the addresses that bounced (error 406) and
     ``senders`` the confirmed sender addresses (None: any; others give error 400).
     """
@@ -28,10 +30,11 @@ class Settings:
     tokens: list[str] | None = None
     inactive: list[str] = field(default_factory=list)
     senders: list[str] | None = None
+    search_lag_ms: int = 0
 
 
 class Postmark:
-    """Postmark's ``/email`` and ``/email/batch``."""
+    """Postmark's ``/email``, ``/email/batch`` and the search of what was sent."""
 
     name = "postmark"
 
@@ -45,6 +48,7 @@ class Postmark:
         self._ids = Ids(self.name)
         self._effects = Effects()
         self._messages: list[dict[str, Json]] = []
+        self._sent_at: list[float] = []
 
     def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
         """Change settings and return all of them."""
@@ -66,6 +70,8 @@ class Postmark:
             return _error(401, 10, "No Account or Server API tokens were supplied in the HTTP headers.")
         if token != _TEST_TOKEN and not token_is_good(token, self.settings.tokens):
             return _error(401, 10, "The Server Token you provided in the X-Postmark-Server-Token is not valid.")
+        if request.path == "/messages/outbound" and request.method == "GET":
+            return self._search(dict(request.query))
         if request.path not in {"/email", "/email/batch"}:
             return answer(404, {"ErrorCode": 404, "Message": "No such path."})
         if request.method != "POST":
@@ -101,11 +107,23 @@ class Postmark:
             results.append({"ErrorCode": code, "Message": message} if code else self._send(mail, request, token))
         return answer(200, results)
 
+    def _search(self, query: Mapping[str, str]) -> Reply:
+        """Return what was sent, the newest first; filters are the recipient, the stream and ``metadata_NAME``."""
+        count, offset = query.get("count", ""), query.get("offset", "")
+        if not (count.isdigit() and offset.isdigit()) or not 0 < int(count) <= _BATCH:
+            return _error(422, 600, f"'count' is from 1 to {_BATCH}, and 'offset' from 0.")
+        horizon = time.monotonic() - self.settings.search_lag_ms / 1000
+        known = [mail for mail, at in zip(self._messages, self._sent_at, strict=True) if at <= horizon]
+        found = [mail for mail in reversed(known) if _is_meant(mail, query)]
+        page = found[int(offset) : int(offset) + int(count)]
+        return answer(200, {"TotalCount": len(found), "Messages": [_shown(mail) for mail in page]})
+
     def _send(self, mail: dict[str, Json], request: Request, token: str) -> dict[str, Json]:
         message_id = self._ids.uuid("message")
         sent = {"To": mail["To"], "SubmittedAt": now_iso(), "MessageID": message_id, "ErrorCode": 0}
         if token == _TEST_TOKEN:
             return sent | {"Message": "Test job accepted"}
+        self._sent_at.append(time.monotonic())
         self._messages.append(mail | {"MessageID": message_id, "SubmittedAt": sent["SubmittedAt"]})
         correlation: dict[str, str] = {}
         if mail.get("Metadata"):
@@ -154,3 +172,33 @@ def _is_texts(value: Json) -> bool:
 
 def _error(status: int, code: int, message: str) -> Reply:
     return answer(status, {"ErrorCode": code, "Message": message})
+
+
+def _is_meant(mail: Mapping[str, Json], query: Mapping[str, str]) -> bool:
+    stream = query.get("messagestream", "outbound")
+    if (mail.get("MessageStream") or "outbound") != stream:
+        return False
+    if query.get("recipient", "").lower() not in str(mail["To"]).lower():
+        return False
+    wanted = {name.removeprefix("metadata_"): value for name, value in query.items() if name.startswith("metadata_")}
+    held = mail.get("Metadata") or {}
+    return all(held.get(name) == value for name, value in wanted.items())
+
+
+def _shown(mail: Mapping[str, Json]) -> dict[str, Json]:
+    recipients = [address.strip() for address in str(mail["To"]).split(",")]
+    return {
+        "Tag": mail.get("Tag") or "",
+        "MessageID": mail["MessageID"],
+        "MessageStream": mail.get("MessageStream") or "outbound",
+        "Metadata": mail.get("Metadata") or {},
+        "To": [{"Email": address, "Name": ""} for address in recipients],
+        "Cc": [],
+        "Bcc": [],
+        "Recipients": recipients,
+        "ReceivedAt": mail["SubmittedAt"],
+        "From": mail["From"],
+        "Subject": mail.get("Subject") or "",
+        "Attachments": [],
+        "Status": "Sent",
+    }

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
+from mainstay.sandbox.slack_reading import list_channels, read_history
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
 from mainstay.sandbox.wire import FORM, Json, Reply, Request, SettingError, answer, text
 
@@ -15,6 +16,7 @@ _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 _CHANNEL_NAME = re.compile(r"#[a-z0-9_-]{1,80}")
 _WEBHOOK = re.compile(r"/services/(T\w+)/(B\w+)/(\w+)")
 _LONGEST = 40_000
+USUAL_CHANNELS = ("#general", "#leads", "#alerts")
 _BOT = {"bot_id": "B000SANDBOX", "user": "U000SANDBOX", "team": "T000SANDBOX"}
 
 
@@ -23,8 +25,10 @@ class Settings:
     """``PUT /_control/config/slack``.
 
     ``tokens``, ``channels`` and ``webhooks`` (paths such as ``/services/T1/B1/x``) list what exists; None admits
-    anything of the right form, and a channel by ``#name`` too. ``not_joined`` channels answer not_in_channel.
-    ``rate_limit`` enforces one message a second in each channel.
+    anything of the right form, and a channel by ``#name`` too; listed are then a few usual ones and those posted to.
+    ``not_joined`` channels answer not_in_channel.
+    ``rate_limit`` enforces one message a second in each channel. ``scopes`` lists what the tokens may do (None: all):
+    chat:write posts, channels:read lists channels, channels:history reads them.
     """
 
     tokens: list[str] | None = None
@@ -32,10 +36,11 @@ class Settings:
     webhooks: list[str] | None = None
     not_joined: list[str] | None = None
     rate_limit: bool = False
+    scopes: list[str] | None = None
 
 
 class Slack:
-    """Slack's Web API (``/api/chat.postMessage``, ``/api/auth.test``) and incoming webhooks (``/services/...``)."""
+    """Slack's Web API (posting, reading and listing channels, ``auth.test``) and incoming webhooks."""
 
     name = "slack"
 
@@ -77,9 +82,16 @@ class Slack:
             return _refused("not_authed")
         if not token_is_good(token, self.settings.tokens):
             return _refused("invalid_auth")
+        return self._api(request, fields)
+
+    def _api(self, request: Request, fields: dict[str, Json]) -> Reply:
         match request.method, request.path:
             case "POST", "/api/chat.postMessage":
-                return self._post(request, fields)
+                return self._missing("chat:write") or self._post(request, fields)
+            case "GET", "/api/conversations.list":
+                return self._missing("channels:read") or self._list(dict(request.query))
+            case "GET", "/api/conversations.history":
+                return self._missing("channels:history") or self._history(dict(request.query))
             case _, "/api/auth.test":
                 identity = {"url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "mainstay"}
                 ids = {"team_id": _BOT["team"], "user_id": _BOT["user"], "bot_id": _BOT["bot_id"]}
@@ -113,6 +125,26 @@ class Slack:
             message["thread_ts"] = fields["thread_ts"]
         return answer(200, {"ok": True, "channel": channel, "ts": ts, "message": message})
 
+    def _list(self, query: dict[str, str]) -> Reply:
+        for name in self.settings.channels or USUAL_CHANNELS:
+            self._channel(name)
+        return list_channels(self._channel_ids, query)
+
+    def _history(self, query: dict[str, str]) -> Reply:
+        channel = query.get("channel", "")
+        if not _CHANNEL_ID.fullmatch(channel) or self._channel(channel) is None:
+            return _refused("channel_not_found")
+        if channel in (self.settings.not_joined or ()):
+            return _refused("not_in_channel")
+        messages = [each for each in self._messages if each["channel"] == channel and each["via"] != "webhook"]
+        return read_history(messages, query, _BOT)
+
+    def _missing(self, scope: str) -> Reply | None:
+        if self.settings.scopes is None or scope in self.settings.scopes:
+            return None
+        provided = ",".join(self.settings.scopes)
+        return answer(200, {"ok": False, "error": "missing_scope", "needed": scope, "provided": provided})
+
     def _webhook(self, request: Request) -> Reply:
         known = self.settings.webhooks
         if not _WEBHOOK.fullmatch(request.path) or (known is not None and request.path not in known):
@@ -145,7 +177,7 @@ class Slack:
     def _channel(self, given: Json) -> str | None:
         if not isinstance(given, str):
             return None
-        if self.settings.channels is not None and given not in self.settings.channels:
+        if self.settings.channels is not None and given not in {*self.settings.channels, *self._channel_ids.values()}:
             return None
         if _CHANNEL_ID.fullmatch(given):
             return given

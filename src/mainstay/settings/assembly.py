@@ -15,6 +15,7 @@ from mainstay.kit import Connector, EmailMessage, SourceKind, SourceSettings
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.hours import read_hours
 from mainstay.settings.positions import KeyPath
+from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
     AlertsTable,
     ElsewhereTable,
@@ -26,7 +27,7 @@ from mainstay.settings.stack import OWN_STORE, AlertRoute, Alerts, ConnectionEnt
 from mainstay.settings.wording import Model, check
 
 BUILTIN = "builtin"
-SECTIONS = ("workspace", "connections", "roles", "records", "sources", "alerts", "elsewhere")
+SECTIONS = ("workspace", "connections", "roles", "records", "sources", "alerts", "retries", "elsewhere")
 ALERTING = ("chat", "email")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -44,6 +45,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     system_of_record = wiring.system_of_record(roles)
     sources = wiring.sources()
     alerts = wiring.alerts(roles)
+    retries = read_retries(document, roles)
     elsewhere = _elsewhere(document)
     document.require_no_problems()
     if workspace is None or records is None:
@@ -61,6 +63,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         identity=records.contact.identity,
         sources=MappingProxyType(sources),
         alerts=alerts,
+        retries=retries,
         elsewhere=elsewhere,
         folder=folder,
     )

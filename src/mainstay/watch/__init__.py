@@ -2,6 +2,16 @@
 
 from mainstay.watch.alert import ALERT, Alerter
 from mainstay.watch.rules import Trouble, trouble_of_quarantine, trouble_of_run
-from mainstay.watch.store import report, resolve_healed
+from mainstay.watch.store import mark_handled, report, resolve_by_hand, resolve_healed
 
-__all__ = ["ALERT", "Alerter", "Trouble", "report", "resolve_healed", "trouble_of_quarantine", "trouble_of_run"]
+__all__ = [
+    "ALERT",
+    "Alerter",
+    "Trouble",
+    "mark_handled",
+    "report",
+    "resolve_by_hand",
+    "resolve_healed",
+    "trouble_of_quarantine",
+    "trouble_of_run",
+]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from mainstay.engine.operations import call_operation, find_operation
 from mainstay.kit.roles import EmailMessage
 from mainstay.model import new_id
 from mainstay.runs import Claimed, NewRun, add_runs
@@ -80,15 +81,21 @@ class Alerter:
         route = Route(**run.input["route"])
         text = self._text(run.workspace_id, run.input)
 
+        operation = "post"
+        arguments: tuple[Any, ...] = (route.target, text)
+        if route.role == "email":
+            subject = f"Mainstay: {run.input['title']}"
+            operation, arguments = "send", (EmailMessage(to=route.target, subject=subject, text=text),)
+
         async def call(http: Http) -> Any:
             vendor = self._routes.vendor(run.workspace_id, route.connection, route.role, http)
-            if route.role == "chat":
-                return asdict(await vendor.post(route.target, text))
-            message = EmailMessage(to=route.target, subject=f"Mainstay: {run.input['title']}", text=text)
-            return asdict(await vendor.send(message))
+            return await call_operation(vendor, operation, *arguments)
 
-        operation = "post" if route.role == "chat" else "send"
-        await steps.step(f"{route.role}.{operation}", call, connection=route.connection, repeatable=False)
+        async def find(http: Http) -> Any:
+            vendor = self._routes.vendor(run.workspace_id, route.connection, route.role, http)
+            return await find_operation(vendor, operation, *arguments)
+
+        await steps.step(f"{route.role}.{operation}", call, connection=route.connection, find=find)
         return ()
 
     def _text(self, workspace_id: UUID, data: Mapping[str, Any]) -> str:

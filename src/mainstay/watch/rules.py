@@ -13,6 +13,7 @@ _MEND = {
     "permanent": "The same call would fail again: mend the data or the settings it names, then retry the runs.",
     "transient": "It was tried for a day without success: when the vendor answers again, retry the runs.",
     "unsure": "It was tried for a day without success: when the vendor answers again, retry the runs.",
+    "deadline": "See what the runs waited for when their deadline passed; retried, they have a new one.",
     "workflow": "Mend the workflow's code, restart, then retry the runs.",
 }
 

@@ -58,3 +58,32 @@ async def resolve_healed(connection: Connection) -> int:
         """
     )
     return int(status.rpartition(" ")[2])
+
+
+async def mark_handled(connection: Connection, workspace_id: UUID, run_id: UUID) -> bool:
+    """Note that a person has dealt with a failed run; False when it is not a failed run. In a transaction."""
+    found = await connection.fetchval(
+        "UPDATE runs SET handled_at = now() WHERE id = $1 AND workspace_id = $2 AND state = 'failed' RETURNING TRUE",
+        run_id,
+        workspace_id,
+    )
+    await resolve_healed(connection)
+    return found is not None
+
+
+async def resolve_by_hand(connection: Connection, workspace_id: UUID, incident_id: UUID) -> bool:
+    """Close an incident, its failed runs handled; False when it is not open. In a transaction."""
+    await connection.execute(
+        "UPDATE runs SET handled_at = now() WHERE incident_id = $1 AND workspace_id = $2 AND state = 'failed'",
+        incident_id,
+        workspace_id,
+    )
+    found = await connection.fetchval(
+        """
+        UPDATE incidents SET state = 'resolved', resolved_at = now()
+        WHERE id = $1 AND workspace_id = $2 AND state = 'open' RETURNING TRUE
+        """,
+        incident_id,
+        workspace_id,
+    )
+    return found is not None

@@ -10,6 +10,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from mainstay.contacts import Contacts
     from mainstay.db import Pool
+    from mainstay.engine.keeping import RunKeeper
     from mainstay.intake import Receipt
 
 
@@ -79,6 +80,11 @@ class Backend(Protocol):
     @property
     def contacts(self) -> Contacts:
         """The verbs for contacts: edit, merge and un-merge, accept and reject, delete."""
+        ...
+
+    @property
+    def keeper(self) -> RunKeeper:
+        """The verbs that cancel runs."""
         ...
 
     async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:

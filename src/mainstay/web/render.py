@@ -28,6 +28,9 @@ STATIC = Path(__file__).parent / "static"
 _NOTICES = {
     "retried": "The run is back on the queue. It goes on from the step that stopped.",
     "handled": "Marked as handled.",
+    "cancelled": "Cancelled. What waited behind it begins.",
+    "cancelled_all": "The open runs of this contact are cancelled.",
+    "not_cancelled": "Nothing was cancelled: no run of a workflow was open any more.",
     "replayed": "The delivery was read again and has a new run.",
     "released_accepted": "The delivery left quarantine and is on its way.",
     "released_repeated": "It left quarantine. It is a repeat of this delivery, so it is not run again.",

@@ -180,7 +180,8 @@ def test_a_role_mailbox_is_valid_and_names_nobody(raw: str) -> None:
 @pytest.mark.parametrize(
     "raw",
     ["test@test.com", "TEST@test.com", "test@example.com", "none@none.com", "asdf@asdf.com", "no@email.com", "x@x.com",
-     "noemail@example.org", "noemail@gmail.com", "sarah@noemail.com", "test+1@test.com", "fake@fake.com"],
+     "noemail@example.org", "noemail@gmail.com",
+     "test@gmail.com", "asdf@yahoo.com", "None@hotmail.com", "sarah@noemail.com", "test+1@test.com", "fake@fake.com"],
 )  # fmt: skip
 def test_a_blocked_value_is_valid_and_names_nobody(raw: str) -> None:
     read = normalise_email(raw)
@@ -212,13 +213,25 @@ def test_anything_is_an_address_or_refused(raw: str) -> None:
     assert len(read.canonical.encode()) <= 254
 
 
-plain = st.from_regex(r"[A-Za-z0-9._+-]{1,12}@[A-Za-z0-9.-]{1,14}\.[a-z]{1,4}", fullmatch=True)
+plain = st.from_regex(
+    r"[A-Za-z0-9._+-]{1,12}@[A-Za-z0-9.-]{1,14}\.[a-z]{1,4}|[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,8}@[a-z]{1,8}\.com",
+    fullmatch=True,
+)
+wrapping = st.sampled_from(
+    ["{}", "mailto:{}", "mailto:{}?subject=x", "<{}>", "Sarah <{}>", "E-Mail: {}", "({})", "'{}'", '"{}"', "{}.", "{};",
+     " {} ", "\u200b{}", "{}, {}", "\u201c{}\u201d"]
+)  # fmt: skip
 
 
 @given(plain | addresses)
 def test_the_short_cut_gives_what_the_long_way_gives(raw: str) -> None:
     short = read_plain(raw)
     assert short is None or short == read_any(raw)
+
+
+@given(st.builds(lambda form, address: form.replace("{}", address), wrapping, plain | addresses))
+def test_what_is_unwrapped_first_gives_what_the_long_way_gives(raw: str) -> None:
+    assert normalise_email(raw) == read_any(raw)
 
 
 @given(

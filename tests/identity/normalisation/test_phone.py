@@ -118,7 +118,12 @@ def test_zeros_of_an_extension_are_kept() -> None:
         ("1-800-FLOWERS", "US", "+18003569377"), ("1-800-flowers", "US", "+18003569377"),
         ("1-800-GO-FEDEX", "US", "+18004633339"), ("(312) 555-HELP", "US", "+13125554357"),
         ("+1 800 FLOWERS", "", "+18003569377"), ("0800 REVERSE", "GB", "+448007383773"),
-        ("1-800-FLOWERS x12", "US", "+18003569377"),
+        ("1-800-FLOWERS x12", "US", "+18003569377"), ("1-800-4-A-CHILD", "US", "+18004224453"),
+        ("13 CATS", "AU", "+61132287"), ("1300 FLOWER", "AU", "+611300356937"), ("0800 FLOWERS", "DE", "+498003569377"),
+        # 00 where another exit code is dialled
+        ("00447911123456", "US", "+447911123456"), ("0061412349990", "AU", "+61412349990"),
+        ("00442079460018", "JP", "+442079460018"), ("+44 7400 121947", "GB", "+447400121947"),
+        ("3125550147٫0", "US", BIRCH), ("8 (800) 555-35-35", "RU", "+78005553535"),
         # what begins like the country's own code, where several regions share a plan
         ("358102345", "AX", "+358102345"), ("29089", "TA", ""),
         # of no country
@@ -151,6 +156,16 @@ def test_each_region_dials_its_way(raw: str, region: str, canonical: str) -> Non
         ("312-555-0147 x1 or 312-555-0148", "US", Reason.TWO_NUMBERS), ("030 1234567 / 030 1234568",
         "DE", Reason.TWO_NUMBERS),
         ("030 1234567 oder 030 1234568", "DE", Reason.TWO_NUMBERS),
+        ("030 1234-030 1235", "DE", Reason.TWO_NUMBERS), ("312-555-0147-312-555-0148", "US", Reason.TWO_NUMBERS),
+        ("312\n5550147", "US", Reason.TWO_NUMBERS),
+        # half a number and a name, which would make a whole one by its letters
+        ("847-2147 Bob", "US", Reason.TEXT_BESIDE), ("847-2147 (Jim)", "US", Reason.TEXT_BESIDE),
+        ("0171 1234 Bob", "DE", Reason.TEXT_BESIDE),
+        # no country has the codes +8 and +4
+        ("+8 (495) 123-45-67", "RU", Reason.NO_SUCH_NUMBER), ("+8(495)1234567", "RU", Reason.NO_SUCH_NUMBER),
+        ("+4 420 7946 0018", "GB", Reason.NO_SUCH_NUMBER),
+        # Mexico's numbers begin with no zero
+        ("0 55 1234 5678", "MX", Reason.NO_SUCH_NUMBER), ("+52 0 55 1234 5678", "", Reason.NO_SUCH_NUMBER),
         ("312-555-0147 Bob", "US", Reason.TEXT_BESIDE), ("Bob 312-555-0147", "US", Reason.TEXT_BESIDE),
         ("030 1234567 Bob", "DE", Reason.TEXT_BESIDE), ("fax 312-555-0147", "US", Reason.TEXT_BESIDE),
         ("312-555-O147", "US", Reason.TEXT_BESIDE),
@@ -243,10 +258,14 @@ def written(number: tuple[str, str], marks: list[tuple[int, str]]) -> str:
     return text
 
 
-@given(punctuated)
-def test_the_short_cut_gives_what_the_long_way_gives(drawn: tuple[tuple[str, str], list[tuple[int, str]]]) -> None:
+@given(
+    punctuated, st.sampled_from(["{}"] * 5 + ["'{}", "''{}", " {}", "{}\n", "{}.0", "{} x12", "{}ext.3", "{} ext 0"])
+)
+def test_the_short_cut_gives_what_the_long_way_gives(
+    drawn: tuple[tuple[str, str], list[tuple[int, str]]], form: str
+) -> None:
     number, marks = drawn
-    raw = written(number, marks)
+    raw = form.format(written(number, marks))
     short = read_plain(raw, number[1])
     assert short is None or short == read_any(raw, number[1])
 

@@ -68,8 +68,8 @@ class Client:
     async def post(self, path: str, body: Any = None, **options: Any) -> Answer:
         return await self.ask("POST", path, json=body, **options)
 
-    async def patch(self, path: str, body: Any) -> Answer:
-        return await self.ask("PATCH", path, json=body)
+    async def patch(self, path: str, body: Any, **options: Any) -> Answer:
+        return await self.ask("PATCH", path, json=body, **options)
 
     async def delete(self, path: str) -> Answer:
         return await self.ask("DELETE", path)

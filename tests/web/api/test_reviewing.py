@@ -44,6 +44,47 @@ async def test_an_opt_out_by_hand_is_lifted_by_consent(client: Client) -> None:
     assert back.json["contact"]["do_not_contact"] is False
 
 
+async def test_an_edit_goes_by_what_was_read(client: Client) -> None:
+    one, two = await pair(client)
+    read = (await client.get(f"/contacts/{one}")).headers["etag"]
+    edited = await client.patch(f"/contacts/{one}", {"company": "Bell"}, headers={"If-Match": read})
+    assert (edited.status, edited.json["contact"]["company"]) == (200, "Bell")
+
+    late = await client.patch(f"/contacts/{one}", {"company": "Acme"}, headers={"If-Match": read})
+    assert (late.status, late.problem) == (412, "changed")
+    newest = (await client.get(f"/contacts/{one}")).headers["etag"]
+    assert late.headers["etag"] == edited.headers["etag"] == newest != read
+    for header in ("*", "", newest, f'"other", {newest}', f"{read},{newest}"):
+        answer = await client.patch(f"/contacts/{one}", {"company": "Bell"}, headers={"If-Match": header})
+        assert answer.status == 200, header
+        assert answer.headers["etag"] == newest
+    for header in ('"other"', f"W/{newest}", newest.strip('"'), f'"{newest}"', f'"{one}.x"', '"', f'"{"-" * 36}.1"'):
+        refused = await client.patch(f"/contacts/{one}", {"company": "Acme"}, headers={"If-Match": header})
+        assert (refused.status, refused.problem) == (412, "changed"), header
+
+    other = (await client.get(f"/contacts/{two}")).headers["etag"]
+    merged = await client.post(f"/contacts/{one}/merge", {"other_id": two})
+    assert merged.headers["etag"] == (await client.get(f"/contacts/{two}")).headers["etag"] != other
+    moved = await client.patch(f"/contacts/{two}", {"company": "Acme"}, headers={"If-Match": other})
+    assert (moved.status, moved.problem) == (412, "changed")
+    assert (await client.get(f"/contacts/{one}")).json["company"] == "Bell"
+
+
+async def test_of_edits_that_go_by_the_same_reading_one_is_carried_out(client: Client) -> None:
+    made = await client.post("/contacts", {"email": "kim@example.com", "name": "Kim Lee"})
+    answers = await asyncio.gather(
+        *(
+            client.patch(
+                made.headers["location"].removeprefix("/api/v1"),
+                {"company": f"Acme {number}"},
+                headers={"If-Match": made.headers["etag"]},
+            )
+            for number in range(8)
+        )
+    )
+    assert sorted(answer.status for answer in answers) == [200, *[412] * 7]
+
+
 NO_EDITS: list[tuple[dict[str, object], str]] = [
     ({}, "body"),
     ({"email": "kim at example"}, ""),

@@ -14,7 +14,7 @@ CONNECTOR = Connector(
         "crm.push_contact": "state",
         "crm.fetch_contact": "state",
         "crm.add_tag": "state",
-        "crm.add_note": "none",
+        "crm.add_note": "lookup",
     },
     # Of one app in one location; that a private token is such an app, the vendor does not say.
     account=lambda settings: settings.location_id,

@@ -25,11 +25,13 @@ from mainstay.kit import (
     PermanentError,
     Pushed,
     Response,
+    Sent,
     Submission,
     TransientError,
     VendorError,
 )
 from mainstay.kit.http import classify as classify_common
+from mainstay.kit.lookup import is_of_this_try, same_text
 
 BASE_URL = "https://services.leadconnectorhq.com"
 VERSION = "2021-07-28"
@@ -137,6 +139,15 @@ class GoHighLevelCRM:
     async def add_note(self, external_id: str, text: str) -> None:
         """Add a note to the contact. The vendor takes no idempotency key: a repeat is a second note."""
         _require_json(await self._http.request("POST", _path(external_id, "/notes"), json={"body": text}))
+
+    async def find_add_note(self, external_id: str, text: str) -> Sent | None:
+        """Look for a note of this text that is no older than this step's first try."""
+        response = await self._http.request("GET", _path(external_id, "/notes"))
+        _require_json(response)
+        for note in response.data.get("notes") or ():
+            if same_text(note.get("body"), text) and is_of_this_try(note.get("dateAdded"), response, self._http):
+                return Sent(str(note.get("id") or ""))
+        return None
 
     async def _add_tags(self, external_id: str, tags: list[str]) -> None:
         _require_json(await self._http.request("POST", _path(external_id, "/tags"), json={"tags": tags}))

@@ -10,6 +10,7 @@ from mainstay.kit import Http, PermanentError, Response, Submission, TransientEr
 from mainstay.kit.opting import opts_out
 
 CONTACTS = "/crm/v3/objects/contacts"
+SEARCH_LAG = 30.0
 OPT_OUT = "hs_email_optout"
 STANDARD = ("email", "phone", "firstname", "lastname", "company")
 ID = re.compile(r"\d{1,20}", re.ASCII)
@@ -28,6 +29,12 @@ def record_in(response: Response) -> Mapping[str, Any]:
     if isinstance(data, dict) and isinstance(data.get("id"), str) and isinstance(data.get("properties"), dict):
         return data
     raise TransientError(f"{response.status}: the answer has no record in it", status=response.status, unsure=True)
+
+
+def require_json(response: Response) -> None:
+    """Refuse a success without the vendor's own answer: a proxy's page with status 200 has done nothing."""
+    if not isinstance(response.data, dict):
+        raise TransientError(f"{response.status}: the answer is not JSON", status=response.status, unsure=True)
 
 
 def value_of(record: Mapping[str, Any], name: str) -> str:

@@ -6,15 +6,23 @@ github.com/HubSpot/hubspot-api-nodejs issue 545 and hubspot-api-php issue 59.
 
 from __future__ import annotations
 
-import html
 import re
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 import phonenumbers
 from pydantic import Field, SecretStr
 
-from mainstay.connectors.hubspot.contact import CONTACTS, path, read_contact, record_in, split_tags, value_of
+from mainstay.connectors.hubspot import notes
+from mainstay.connectors.hubspot.contact import (
+    CONTACTS,
+    SEARCH_LAG,
+    path,
+    read_contact,
+    record_in,
+    require_json,
+    split_tags,
+    value_of,
+)
 from mainstay.connectors.hubspot.merging import merge
 from mainstay.kit import (
     ConnectionSettings,
@@ -25,6 +33,7 @@ from mainstay.kit import (
     PermanentError,
     Pushed,
     Response,
+    Sent,
     Submission,
     TransientError,
     VendorError,
@@ -32,8 +41,6 @@ from mainstay.kit import (
 from mainstay.kit.http import classify as classify_common
 
 BASE_URL = "https://api.hubapi.com"
-NOTE_TO_CONTACT = 202
-SEARCH_LAG = 30.0
 WAITS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0, "DAILY": 3600.0}
 LOCKED_WAIT, MIGRATION_WAIT = 2.0, 600.0
 _EXISTING_ID = re.compile(r"Existing ID:\s*(\d{1,20})")
@@ -153,29 +160,15 @@ class HubSpotCRM:
         if changed:
             response = await self._patch(external_id, changed)
             self._refuse(response, changed)
-            _require_json(response)
+            require_json(response)
 
     async def add_note(self, external_id: str, text: str) -> None:
         """Add a note to the contact's timeline. The vendor takes no idempotency key: a repeat is a second note."""
-        path(external_id)
-        body = html.escape(text, quote=False).replace("\n", "<br>")
-        response = await self._http.request(
-            "POST",
-            "/crm/v3/objects/notes",
-            json={
-                "properties": {
-                    "hs_timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                    "hs_note_body": body,
-                },
-                "associations": [
-                    {
-                        "to": {"id": external_id},
-                        "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": NOTE_TO_CONTACT}],
-                    }
-                ],
-            },
-        )
-        _require_json(response)
+        await notes.add(self._http, external_id, text)
+
+    async def find_add_note(self, external_id: str, text: str) -> Sent | None:
+        """Look for a note of this text that is no older than this step's first try."""
+        return await notes.find(self._http, external_id, text)
 
     async def merge_contacts(self, survivor_id: str, merged_id: str) -> str:
         """Merge one contact into another and return the id that stands. HubSpot cannot undo it."""
@@ -310,12 +303,6 @@ def _existing_id(response: Response) -> str:
     message = response.data.get("message") if isinstance(response.data, dict) else None
     found = _EXISTING_ID.search(message) if isinstance(message, str) else None
     return found[1] if found else ""
-
-
-def _require_json(response: Response) -> None:
-    """Refuse a success without the vendor's own answer: a proxy's page with status 200 has done nothing."""
-    if not isinstance(response.data, dict):
-        raise TransientError(f"{response.status}: the answer is not JSON", status=response.status, unsure=True)
 
 
 def _tag(tag: str) -> str:

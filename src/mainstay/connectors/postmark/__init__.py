@@ -9,8 +9,9 @@ CONNECTOR = Connector(
     settings=PostmarkConnection,
     http=http_settings,
     roles={"email": make_email},
-    # Postmark takes no idempotency key; the one sent as metadata only lets a lost message be found.
-    idempotency={"email.send": "none"},
+    # Postmark takes no idempotency key; by the one sent as metadata a lost message is found, once it is indexed.
+    idempotency={"email.send": "lookup"},
+    lookup_after=30.0,
 )
 
 __all__ = ["CONNECTOR"]

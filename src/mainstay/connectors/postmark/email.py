@@ -7,11 +7,12 @@ from hashlib import sha256
 from pydantic import Field, SecretStr, field_validator
 
 from mainstay.connectors.postmark.errors import classify_answer
-from mainstay.kit import ConnectionSettings, EmailMessage, Http, HttpSettings, RecordStore, Sent
+from mainstay.kit import ConnectionSettings, EmailMessage, Http, HttpSettings, RecordStore, Sent, TransientError
 from mainstay.kit.roles import sender_domain
 
 API = "https://api.postmarkapp.com"
 MAX_METADATA_CHARS = 80
+KEY = "mainstay_key"
 
 
 class PostmarkConnection(ConnectionSettings):
@@ -65,9 +66,28 @@ class PostmarkEmail:
             body["HtmlBody"] = message.html
         if message.reply_to:
             body["ReplyTo"] = message.reply_to
-        key = self._http.idempotency_key
-        if key:
-            fits = len(key) <= MAX_METADATA_CHARS
-            body["Metadata"] = {"mainstay_key": key if fits else sha256(key.encode()).hexdigest()}
+        if self._http.idempotency_key:
+            body["Metadata"] = {KEY: self._key()}
         answer = (await self._http.request("POST", "/email", json=body)).data
         return Sent(str(answer.get("MessageID") or ""))
+
+    async def find_send(self, message: EmailMessage) -> Sent | None:  # noqa: ARG002 found by its metadata
+        """Look for a message that an earlier try of this step left; None when Postmark does not have it."""
+        response = await self._http.request(
+            "GET",
+            "/messages/outbound",
+            params={
+                "count": "1",
+                "offset": "0",
+                f"metadata_{KEY}": self._key(),
+                "messagestream": self._settings.message_stream,
+            },
+        )
+        found = response.data.get("Messages")
+        if not isinstance(found, list):
+            raise TransientError(f"{response.status}: the answer has no messages in it", status=response.status)
+        return Sent(str(found[0].get("MessageID") or "")) if found else None
+
+    def _key(self) -> str:
+        key = self._http.idempotency_key
+        return key if len(key) <= MAX_METADATA_CHARS else sha256(key.encode()).hexdigest()

@@ -28,7 +28,8 @@ def classify_answer(response: Response) -> VendorError | None:
     data = response.data if isinstance(response.data, dict) else {}
     code = data.get("ErrorCode")
     if not isinstance(code, int):
-        if refusal is not None:
+        # A list of messages carries no code.
+        if refusal is not None or isinstance(data.get("Messages"), list):
             return refusal
         text = f"{response.status}: the answer is not one of Postmark's; is base_url right?"
         return TransientError(text, status=response.status, unsure=True)

@@ -9,8 +9,9 @@ CONNECTOR = Connector(
     settings=SlackConnection,
     http=http_settings,
     roles={"chat": make_chat},
-    # Slack takes no idempotency key; the one sent as metadata only lets a lost post be found.
-    idempotency={"chat.post": "none"},
+    # Slack takes no idempotency key; by the one sent as metadata a lost post is found. A webhook finds nothing.
+    idempotency={"chat.post": "lookup"},
+    lookup_after=5.0,
     rates=rates,
 )
 

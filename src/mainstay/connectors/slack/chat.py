@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Self
+import re
+from collections.abc import Mapping
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
 from mainstay.connectors.slack.errors import classify_api, classify_webhook
-from mainstay.kit import ConnectionSettings, Http, HttpSettings, PermanentError, Rate, RecordStore, Sent
+from mainstay.kit import (
+    ConnectionSettings,
+    Http,
+    HttpSettings,
+    PermanentError,
+    Rate,
+    RecordStore,
+    Response,
+    Sent,
+    TransientError,
+)
 
 API = "https://slack.com/api"
+PAGE = "200"
+MOST_PAGES = 10
+SLACK_OF_CLOCKS = 60.0
+_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 _EMPTY = SecretStr("")
 _JSON = "application/json; charset=utf-8"
 
@@ -92,6 +108,64 @@ class SlackChat:
             body["metadata"] = {"event_type": "mainstay", "event_payload": {"key": self._http.idempotency_key}}
         answer = (await self._http.request("POST", "/chat.postMessage", json=body)).data
         return Sent(f"{answer.get('channel', channel)}/{answer.get('ts', '')}")
+
+    async def find_post(self, channel: str, text: str) -> Sent | None:  # noqa: ARG002 found by its metadata
+        """Look for a post that an earlier try of this step left; None when the channel does not have it."""
+        channel_id = await self._channel_id(channel.strip() or self._channel)
+        query = {"channel": channel_id, "include_all_metadata": "true", "limit": PAGE}
+        for _ in range(MOST_PAGES):
+            response = await self._http.request("GET", "/conversations.history", params=query)
+            messages = _list(response, "messages")
+            for message in messages:
+                if _key(message) == self._http.idempotency_key:
+                    return Sent(f"{channel_id}/{message.get('ts', '')}")
+            cursor = _cursor(response)
+            if not cursor or (messages and self._is_older(messages[-1], response)):
+                return None
+            query["cursor"] = cursor
+        raise PermanentError(f"the post is not among the newest {MOST_PAGES * int(PAGE)} of {channel}")
+
+    def _is_older(self, message: Mapping[str, Any], response: Response) -> bool:
+        """Tell whether a message was there before this step was first tried; the newest come first."""
+        try:
+            made = float(message.get("ts", ""))
+        except ValueError:
+            return False
+        return response.moment.timestamp() - made > self._http.tried_ago + SLACK_OF_CLOCKS
+
+    async def _channel_id(self, channel: str) -> str:
+        """Return a channel's id: that is what it is read by, and a post may name it by its name."""
+        if _CHANNEL_ID.fullmatch(channel):
+            return channel
+        query = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": PAGE}
+        for _ in range(MOST_PAGES):
+            response = await self._http.request("GET", "/conversations.list", params=query)
+            for found in _list(response, "channels"):
+                if found.get("name") == channel.removeprefix("#"):
+                    return str(found.get("id", ""))
+            cursor = _cursor(response)
+            if not cursor:
+                break
+            query["cursor"] = cursor
+        raise PermanentError(f"{channel} is not among the channels that the bot can list")
+
+
+def _list(response: Response, name: str) -> list[Mapping[str, Any]]:
+    found = response.data.get(name)
+    if not isinstance(found, list):
+        raise TransientError(f"{response.status}: the answer has no {name} in it", status=response.status)
+    return [each for each in found if isinstance(each, dict)]
+
+
+def _cursor(response: Response) -> str:
+    metadata = response.data.get("response_metadata")
+    return str(metadata.get("next_cursor") or "") if isinstance(metadata, dict) else ""
+
+
+def _key(message: Mapping[str, Any]) -> object:
+    metadata = message.get("metadata")
+    payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
+    return payload.get("key") if isinstance(payload, dict) else None
 
 
 class SlackWebhook:

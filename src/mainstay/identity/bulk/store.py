@@ -10,10 +10,10 @@ from uuid import UUID
 from mainstay.identity.bulk.chunk import Chunk, Origin
 from mainstay.identity.bulk.rows import CHANGE_COLUMNS, CONTACT_COLUMNS, IDENTIFIER_COLUMNS
 from mainstay.identity.rules import EMAIL, PHONE
-from mainstay.identity.store.keys import Key, keys_of, lock_workspace
+from mainstay.identity.store.keys import lock_workspace
 from mainstay.identity.store.reading import Keyring, read_keys
 from mainstay.identity.store.write import ContactWrite, Dropped, Resolution
-from mainstay.identity.store.writing import Writing
+from mainstay.identity.store.writing import Writing, keys_that_find
 from mainstay.model import new_id
 
 if TYPE_CHECKING:
@@ -95,11 +95,9 @@ async def _resolve(
     if not places:
         return []
     writes = [chunk.write(origin, place) for place in places]
-    keys: set[Key] = {key for write in writes for key in keys_of(write.workspace_id, write.person)}
     ids = {chunk.numbers[place]: chunk.ids[place] for place in places}
-    writing = _LineWriting(connection, await read_keys(connection, keys), ids)
+    writing = _LineWriting(connection, await read_keys(connection, keys_that_find(writes)), ids)
     writing.batch.is_compared = False
-    await writing.load(writes)
     await writing.look_back()
     resolved = [(write, await writing.write(write)) for write in writes]
     await writing.batch.flush()

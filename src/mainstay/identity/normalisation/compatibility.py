@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from mainstay.identity.normalisation.folding import fold, is_initial, spellings
 from mainstay.identity.normalisation.name import NameParts, is_nobody, read_fields
 from mainstay.identity.normalisation.nicknames import nicknames
-from mainstay.identity.normalisation.words import JOINING, PARTICLES
+from mainstay.identity.normalisation.words import BEFORE_FAMILY, JOINING, PARTICLES
 
 Name = tuple[str, str]
 """First and last name, as they were written; each may be empty."""
@@ -73,7 +73,7 @@ def _whole_in_one_field(parts: NameParts) -> NameParts:
     if len(words) < 2 or (parts.given and parts.family):
         return parts
     start = len(words) - 1
-    while start > 0 and fold(words[start - 1]) in PARTICLES:
+    while start > 0 and fold(words[start - 1]) in BEFORE_FAMILY:
         start -= 1
     return NameParts(words[:start], words[start:])
 

@@ -1,14 +1,15 @@
 """E-mail addresses: their wrapping taken off, then read by the standard, never repaired.
 
-Nearly all addresses are plain ASCII and are read by one pattern; what it does not match goes the long way, which
-gives the same answer for those that it does (a property test holds both to it).
+Nearly all addresses are plain ASCII and are read by a pattern, those of one domain after looking at it once; what it
+does not match goes the long way, which gives the same answer for those that it does (a property test holds both to it).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, ValidatedEmail, validate_email
@@ -31,24 +32,46 @@ _RESERVED = frozenset(SPECIAL_USE_DOMAIN_NAMES)
 
 def normalise_email(raw: str) -> Normalised:
     """Read an e-mail address, however it is wrapped."""
-    return read_plain(raw) or (read_any(raw) if raw else _NOTHING)
+    return read_plain(raw) or (_read_wrapped(raw) if raw else _NOTHING)
 
 
 def read_plain(raw: str) -> Normalised | None:
     """Read an address of plain ASCII; None where the long way has to decide."""
-    found = _PLAIN(raw.strip().lower())
-    if found is None:
+    local, _, domain = raw.strip().lower().partition("@")
+    if len(domain) > 63 or len(local) > 64:
         return None
-    local, domain, ending = found.groups()
-    if len(local) > 64 or len(domain) > 63 or ending in _RESERVED:
+    about = _about(domain)
+    if about is None or _LOCAL(local) is None:
         return None
-    return _describe(local, domain, ending)
+    return _describe(local, domain, about)
 
 
 # No doubled hyphen in a domain, so that A-labels go the long way; a domain under 64 characters has no label over 63.
-_PLAIN = re.compile(
-    r"([a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)@((?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+([a-z]{2,}))", re.ASCII
-).fullmatch
+_DOMAIN = re.compile(r"(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+([a-z]{2,})").fullmatch
+_LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*").fullmatch
+
+
+class _Domain(NamedTuple):
+    """What all addresses of a domain have in common."""
+
+    is_gmail: bool
+    is_provider: bool
+    is_blocked: bool
+    hint: str
+
+
+@lru_cache(maxsize=10_000)
+def _about(domain: str) -> _Domain | None:
+    """Tell of a domain in plain ASCII, at most 63 characters; None where the long way has to decide."""
+    found = _DOMAIN(domain)
+    return None if found is None or found[1] in _RESERVED else _describe_domain(domain, found[1])
+
+
+def _describe_domain(domain: str, ending: str) -> _Domain:
+    is_provider = domain in PROVIDERS
+    meant = "" if is_provider else correction_of(domain, ending)
+    hint = f"{Hint.DID_YOU_MEAN} {meant}?" if meant else ""
+    return _Domain(domain in GMAIL, is_provider, is_blocked_domain(domain), hint)
 
 
 _NOTHING = refuse(Reason.EMPTY)
@@ -56,9 +79,25 @@ _NOTHING = refuse(Reason.EMPTY)
 
 def read_any(raw: str) -> Normalised:
     """Read an address the long way, which knows every form."""
-    if len(raw) > MAX_RAW or _BROKEN(raw) is not None:
-        return refuse(Reason.TOO_LONG if len(raw) > MAX_RAW else Reason.BAD_LOCAL_PART)
+    return _fault_of_raw(raw) or _read_unwrapped(_unwrap(to_ascii_forms(raw)))
+
+
+def _read_wrapped(raw: str) -> Normalised:
+    """Read an address the long way, but by the pattern as soon as what is around it is taken off."""
+    fault = _fault_of_raw(raw)
+    if fault is not None:
+        return fault
     text = _unwrap(to_ascii_forms(raw))
+    return read_plain(text) or _read_unwrapped(text)
+
+
+def _fault_of_raw(raw: str) -> Normalised | None:
+    if len(raw) > MAX_RAW:
+        return refuse(Reason.TOO_LONG)
+    return refuse(Reason.BAD_LOCAL_PART) if _BROKEN(raw) is not None else None
+
+
+def _read_unwrapped(text: str) -> Normalised:
     if is_placeholder(text):
         return refuse(Reason.PLACEHOLDER if text else Reason.EMPTY)
     local, domain = _split(text)
@@ -76,30 +115,23 @@ def read_any(raw: str) -> Normalised:
     canonical = f"{local}@{domain}"
     if len(canonical.encode()) > 254:
         return refuse(Reason.ADDRESS_TOO_LONG)
-    return _describe(local, domain, domain.rpartition(".")[2])
+    return _describe(local, domain, _describe_domain(domain, domain.rpartition(".")[2]))
 
 
-def _describe(local: str, domain: str, ending: str) -> Normalised:
+def _describe(local: str, domain: str, about: _Domain) -> Normalised:
     """Add what is known of a valid address: the key of its aliases, and whether it names a person."""
     mailbox, canonical = local, f"{local}@{domain}"
+    is_gmail, is_provider, is_blocked, hint = about
     if "+" in local and local[0] not in '+"':
         mailbox = local[: local.index("+")]
-    alias = mailbox
-    if domain in GMAIL and local[0] != '"':
-        alias = mailbox.replace(".", "")
+    alias = mailbox.replace(".", "") if is_gmail and local[0] != '"' else mailbox
     alias_key = canonical if alias is local else f"{alias}@{domain}"
-    if domain in PROVIDERS:
-        if mailbox not in SUSPECT_MAILBOXES:
-            return _new(Normalised, (_VALID, canonical, alias_key, "", "", "", True))
-    elif is_blocked_domain(domain):
-        return Normalised(_VALID, canonical, alias_key, hint=Hint.BLOCKED_VALUE, identifying=False)
-    if mailbox in SUSPECT_MAILBOXES:
-        if is_blocked_email(mailbox, domain):
+    if is_blocked or mailbox in SUSPECT_MAILBOXES:
+        if is_blocked or is_blocked_email(mailbox, domain, is_provider=is_provider):
             return Normalised(_VALID, canonical, alias_key, hint=Hint.BLOCKED_VALUE, identifying=False)
         if mailbox in ROLE_MAILBOXES:
             return Normalised(_VALID, canonical, alias_key, hint=Hint.ROLE_MAILBOX, identifying=False)
-    meant = correction_of(domain, ending)
-    return _new(Normalised, (_VALID, canonical, alias_key, "", "", meant and f"{Hint.DID_YOU_MEAN} {meant}?", True))
+    return _new(Normalised, (_VALID, canonical, alias_key, "", "", hint, True))
 
 
 _new = tuple.__new__  # what Normalised() does, in a third of the time

@@ -17,13 +17,13 @@ from mainstay.identity.normalisation.folding import APOSTROPHES, fold
 from mainstay.identity.normalisation.result import NameKey, Reason, Status
 from mainstay.identity.normalisation.text import clean
 from mainstay.identity.normalisation.words import (
+    BEFORE_FAMILY,
     DEGREES,
     DEGREES_OR_NAMES,
     JOINING,
     LONG_TITLES,
     MEN,
     NOBODY,
-    PARTICLES,
     SHORT_SUFFIXES,
     SUFFIXES,
     TITLES,
@@ -54,38 +54,70 @@ def normalise_name(raw: str) -> NameKey:
 def read_plain(raw: str) -> NameKey | None:
     """Read a name of Latin words, with hyphens and apostrophes inside; None where the long way has to decide."""
     text = (raw if raw.isascii() else raw.translate(_plain_letters())).lower()
-    if len(raw) > MAX_RAW or _PLAIN(text) is None:
+    if len(raw) > MAX_RAW or not text.isascii():
         return None
-    words = text.split(" ")
-    if not _MEANINGFUL.isdisjoint(words):
+    words = text.split()
+    if "".join(words).isalpha() and _MEANINGFUL.isdisjoint(words):
+        return _plain_key(words, "")
+    if "," in text:
+        return _read_turned(text)
+    suffix = ""
+    if len(words) > 2:
+        if words[0].removesuffix(".") in TITLES:
+            del words[0]
+        suffix = SUFFIXES.get(words[-1].removesuffix("."), "") if len(words) > 2 else ""
+        if suffix:
+            del words[-1]
+    plain = _plain_words(words)
+    return None if plain is None else _plain_key(plain, suffix)
+
+
+def _read_turned(text: str) -> NameKey | None:
+    """Read "Last, First" of plain words."""
+    last, _, first = text.partition(",")
+    given, family = _plain_words(first.split()), _plain_words(last.split())
+    if not given or not family or given[0] in NOBODY:
         return None
-    if "'" in text or "-" in text or "." in text:
-        text = text.replace("'", "").replace("-", " ").replace(".", "")
-        if not _MEANINGFUL.isdisjoint(text.split(" ")):
+    front, back = " ".join(given).replace("-", " "), " ".join(family).replace("-", " ")
+    return _new(NameKey, (_VALID, f"{front} {back}", front, back, "", ""))
+
+
+def _plain_words(words: list[str]) -> list[str] | None:
+    """Return words without apostrophes and the dots of initials; None where one may have a meaning of its own."""
+    text = " ".join(words)
+    if _PLAIN(text) is None:
+        return None
+    text = text.replace("'", "").replace(".", "")
+    parts = text.replace("-", " ") if "-" in text else text
+    return text.split(" ") if _MEANINGFUL.isdisjoint(parts.split(" ")) else None
+
+
+def _plain_key(words: list[str], suffix: str) -> NameKey | None:
+    if len(words) == 2:
+        given, family = words
+    elif len(words) > 2:
+        start = len(words) - 1
+        while start > 1 and words[start - 1] in BEFORE_FAMILY:
+            start -= 1
+        given, family = " ".join(words[:start]), " ".join(words[start:])
+    elif words:
+        given, family = words[0], ""
+    else:
+        return None
+    canonical = f"{given} {family}" if family else given
+    if words[0] in NOBODY or canonical in NOBODY:
+        return None
+    if "-" in canonical:
+        given, family, canonical = (part.replace("-", " ") for part in (given, family, canonical))
+        if canonical in NOBODY or canonical.partition(" ")[0] in NOBODY:
             return None
-    if len(words) == 1:
-        return _new(NameKey, (_VALID, text, text, "", "", ""))
-    start = len(words) - 1
-    while start > 1 and words[start - 1] in PARTICLES:
-        start -= 1
-    # A family name in the key is as long as it is written, without its apostrophes and dot.
-    length = sum(len(word) + 1 - word.count("'") - word.count(".") for word in words[start:])
-    return _new(NameKey, (_VALID, text, text[:-length], text[1 - length :], "", ""))
+    return _new(NameKey, (_VALID, canonical, given, family, suffix, ""))
 
 
 _PLAIN = re.compile(r"(?:[a-z]+(?:['-][a-z]+)*|[a-z]\.)(?: (?:[a-z]+(?:['-][a-z]+)*|[a-z]\.))*").fullmatch
 _MEANINGFUL = frozenset(
     word
-    for entries in (
-        TITLES,
-        LONG_TITLES,
-        DEGREES,
-        DEGREES_OR_NAMES,
-        SUFFIXES,
-        JOINING,
-        NOBODY,
-        {"nee", "ne", "geb", "aka"},
-    )
+    for entries in (TITLES, LONG_TITLES, DEGREES, DEGREES_OR_NAMES, SUFFIXES, JOINING, {"nee", "ne", "geb", "aka"})
     for entry in entries
     for word in entry.split()
 )
@@ -155,7 +187,8 @@ _SHOWN = {"jr": "Jr.", "sr": "Sr.", "ii": "II", "iii": "III", "iv": "IV"}
 def is_nobody(text: str) -> bool:
     """Tell whether a name, or one field of it, says that there is none: blank, "n/a", "unknown", "---"."""
     folded = fold(text)
-    return not folded or folded in NOBODY
+    # "null null" is what a form makes of two fields that nobody filled in.
+    return folded in NOBODY or all(word in NOBODY for word in folded.split())
 
 
 def read_whole(raw: str) -> NameParts:
@@ -206,7 +239,7 @@ def _natural(words: list[str], suffix: str) -> NameParts:
         # Behind a title stands the family name: Mrs Johnson.
         return NameParts((), tuple(words), suffix, title) if title else NameParts(tuple(words), (), suffix, title)
     start = len(words) - 1
-    while start > 1 and _key(words[start - 1]) in PARTICLES:
+    while start > 1 and _key(words[start - 1]) in BEFORE_FAMILY:
         start -= 1
     return NameParts(tuple(words[:start]), tuple(words[start:]), suffix, title)
 

@@ -24,14 +24,6 @@ _WORLD = "001"
 
 
 @dataclass(frozen=True, slots=True)
-class _Area:
-    """A region's numbers: which begin so that they can only be its own, and what is given out, by length."""
-
-    leads: _Match | None
-    given_out: dict[int, _Match]
-
-
-@dataclass(frozen=True, slots=True)
 class _Plan:
     """How a region dials: its country code, its exit code, and what precedes a number dialled within it."""
 
@@ -42,7 +34,11 @@ class _Plan:
     is_rewritten: bool
     general: _Match
     lengths: frozenset[int]
-    areas: tuple[_Area, ...]
+    given_out: dict[int, _Match]
+    is_alone: bool
+    """Whether no other region shares the plan: what is given out is then whole."""
+    without_prefix: frozenset[str]
+    """The digits with which neither a trunk prefix begins nor an exit code: they begin the number itself."""
 
 
 def read_international(digits: str) -> str | None:
@@ -52,7 +48,12 @@ def read_international(digits: str) -> str | None:
         plan = _find_plan(digits)
         if plan is None:
             return None
-    return _read_dialled(digits[len(plan.code) :], plan)
+    national = digits[len(plan.code) :]
+    if national[:1] in plan.without_prefix:
+        match = plan.given_out.get(len(national))
+        if match is not None and match(national) is not None:
+            return f"+{digits}"
+    return _read_dialled(national, plan)
 
 
 def read_national(digits: str, region: str) -> str | None:
@@ -60,12 +61,25 @@ def read_national(digits: str, region: str) -> str | None:
     plan = _BY_REGION.get(region) or _plan_of(region)
     if plan is None:
         return None
-    if digits.startswith("00"):
-        is_known = plan.dials_00 or digits.startswith(plan.code, 2)
-        return read_international(digits[2:]) if is_known and digits[2] != "0" else None
-    if plan.exit_code(digits) is not None:
+    if digits[0] in plan.without_prefix and not digits.startswith(plan.code):
+        match = plan.given_out.get(len(digits))
+        if match is not None and match(digits) is not None:
+            return f"+{plan.code}{digits}"
+    elif digits.startswith("00"):
+        return _read_from_abroad(digits, plan)
+    if not plan.dials_00 and plan.exit_code(digits) is not None:
         return None
     return _read_with_code(digits, plan) if digits.startswith(plan.code) else _read_dialled(digits, plan)
+
+
+def _read_from_abroad(digits: str, plan: _Plan) -> str | None:
+    """Read what begins with 00, which is dialled in most countries before a country code."""
+    if digits[2] == "0":
+        return None
+    is_known = plan.dials_00 or digits.startswith(plan.code, 2)
+    if not is_known and (plan.exit_code(digits) is not None or _read_dialled(digits, plan) != ""):
+        return None
+    return read_international(digits[2:])
 
 
 def _read_dialled(digits: str, plan: _Plan) -> str | None:
@@ -75,18 +89,19 @@ def _read_dialled(digits: str, plan: _Plan) -> str | None:
         if plan.is_rewritten and prefix.re.groups and prefix[prefix.re.groups] is not None:
             return None
         without = digits[prefix.end() :]
-        if _is_given_out(plan, without):
+        match = plan.given_out.get(len(without))
+        if match is not None and match(without) is not None:
             # What is dialled only within its area, or only in another region of the plan, keeps its prefix.
-            is_whole = len(without) in plan.lengths and plan.general(without) is not None
+            is_whole = plan.is_alone or (len(without) in plan.lengths and plan.general(without) is not None)
             return f"+{plan.code}{without}" if is_whole else None
     elif _is_given_out(plan, digits):
         return f"+{plan.code}{digits}"
     # What begins like the country's own code may be read without it; Mexico has rules of ours.
-    is_open = plan.code in _UNDECIDED or digits.startswith(plan.code)
+    is_open = digits.startswith(plan.code) or (plan.code == _MEXICO and len(digits) > 10)
     return None if is_open or (prefix is not None and _is_given_out(plan, digits)) else ""
 
 
-_UNDECIDED = frozenset({"52"})
+_MEXICO = "52"
 
 
 def _read_with_code(digits: str, plan: _Plan) -> str | None:
@@ -107,16 +122,8 @@ def _read_with_code(digits: str, plan: _Plan) -> str | None:
 
 def _is_given_out(plan: _Plan, national: str) -> bool:
     """Tell whether a national number is valid: what ``phonenumbers.is_valid_number`` asks."""
-    length = len(national)
-    areas = plan.areas
-    for area in areas:
-        match = area.given_out.get(length)
-        if area.leads is not None and len(areas) > 1:
-            if area.leads(national) is not None:
-                return match is not None and match(national) is not None
-        elif match is not None and match(national) is not None:
-            return True
-    return False
+    match = plan.given_out.get(len(national))
+    return match is not None and match(national) is not None
 
 
 _BY_REGION: dict[str, _Plan] = {}
@@ -143,29 +150,55 @@ def _plan_of(region: str) -> _Plan | None:
         metadata = PhoneMetadata.metadata_for_region(region, None)
         if metadata is None:
             return None
-        prefix = metadata.national_prefix_for_parsing
+        prefix, exit_code = metadata.national_prefix_for_parsing, metadata.international_prefix
         _BY_REGION[region] = _Plan(
             code=str(metadata.country_code),
-            exit_code=re.compile(metadata.international_prefix or "(?!)").match,
-            dials_00=metadata.international_prefix == "00",
+            exit_code=re.compile(exit_code or "(?!)").match,
+            dials_00=exit_code == "00",
             prefix=re.compile(prefix).match if prefix else None,
             is_rewritten=bool(metadata.national_prefix_transform_rule),
             general=re.compile(_general(metadata).national_number_pattern or "(?!)").fullmatch,
             lengths=frozenset(_general(metadata).possible_length),
-            areas=_areas(metadata.country_code),
+            given_out=_given_out(metadata.country_code),
+            is_alone=len(COUNTRY_CODE_TO_REGION_CODE[metadata.country_code]) == 1,
+            without_prefix=_DIGITS - {"0"} - _first_digits(prefix) - _first_digits(exit_code),
         )
     return _BY_REGION[region]
 
 
+_DIGITS = frozenset("0123456789")
+
+
+def _first_digits(pattern: str | None) -> frozenset[str]:
+    """Return the digits with which a match may begin; all of them, where the pattern does not say it plainly."""
+    if not pattern:
+        return frozenset()
+    is_plain = (
+        pattern[0] in _DIGITS and "|" not in re.sub(r"\([^()]*\)", "", pattern) and pattern[1:2] not in set("?*{")
+    )
+    return frozenset(pattern[0]) if is_plain else _DIGITS
+
+
 @cache
-def _areas(code: int) -> tuple[_Area, ...]:
-    found = []
-    for region in COUNTRY_CODE_TO_REGION_CODE[code]:
+def _given_out(code: int) -> dict[int, _Match]:
+    """Return what is given out in all regions of a plan, by length of number.
+
+    A region whose numbers begin in a way of their own answers for all that begin so; the others are asked in turn.
+    """
+    found: dict[int, list[str]] = {}
+    leads: list[str] = []
+    regions = COUNTRY_CODE_TO_REGION_CODE[code]
+    for region in regions:
         metadata = PhoneMetadata.metadata_for_region(region, None)
-        if metadata is not None:
-            leads = re.compile(metadata.leading_digits).match if metadata.leading_digits else None
-            found.append(_Area(leads, _given_out(metadata)))
-    return tuple(found)
+        if metadata is None:
+            continue
+        lead = metadata.leading_digits if len(regions) > 1 else None
+        guard = (rf"(?={lead})" if lead else "") + (f"(?!{'|'.join(leads)})" if leads else "")
+        for length, pattern in _given_out_in(metadata).items():
+            found.setdefault(length, []).append(guard + pattern)
+        if lead:
+            leads.append(lead)
+    return {length: re.compile("|".join(patterns)).fullmatch for length, patterns in found.items()}
 
 
 def _general(metadata: PhoneMetadata) -> PhoneNumberDesc:
@@ -174,17 +207,16 @@ def _general(metadata: PhoneMetadata) -> PhoneNumberDesc:
     return metadata.general_desc
 
 
-def _given_out(metadata: PhoneMetadata) -> dict[int, _Match]:
+def _given_out_in(metadata: PhoneMetadata) -> dict[int, str]:
     general = _general(metadata)
     described = [desc for name in _TYPES if (desc := getattr(metadata, name)) and desc.national_number_pattern]
-    found: dict[int, _Match] = {}
+    found: dict[int, str] = {}
     for length in general.possible_length:
-        patterns = {
-            desc.national_number_pattern
+        patterns = dict.fromkeys(
+            str(desc.national_number_pattern)
             for desc in described
             if not desc.possible_length or length in desc.possible_length
-        }
+        )
         if patterns:
-            both = rf"(?=(?:{general.national_number_pattern})\Z)(?:{'|'.join(sorted(patterns))})"
-            found[length] = re.compile(both).fullmatch
+            found[length] = rf"(?=(?:{general.national_number_pattern})\Z)(?:{'|'.join(patterns)})"
     return found

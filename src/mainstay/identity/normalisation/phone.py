@@ -15,16 +15,18 @@ from phonenumbers import (
     CountryCodeSource,
     NumberParseException,
     PhoneNumber,
+    PhoneNumberType,
     convert_alpha_characters_in_number,
     country_code_for_region,
     is_valid_number,
     national_significant_number,
+    number_type,
     parse,
 )
 
 from mainstay.identity.normalisation.numbering import read_international, read_national
 from mainstay.identity.normalisation.result import Hint, Normalised, Reason, Status, refuse
-from mainstay.identity.normalisation.shared import is_blocked_phone
+from mainstay.identity.normalisation.shared import SUSPECT_ENDS, is_blocked_phone
 from mainstay.identity.normalisation.text import is_placeholder, to_ascii_digits, to_ascii_forms
 
 MEXICO: Final = 52
@@ -39,28 +41,54 @@ def normalise_phone(raw: str, region: str) -> Normalised:
 
 def read_plain(raw: str, region: str) -> Normalised | None:
     """Read a number of digits and the usual punctuation; None where the long way has to decide."""
-    text = raw.translate(_PUNCTUATION)
-    digits = text[1:] if text[:1] == "+" else text
-    length = len(digits)
-    # Of 8 digits it may be a date, of 12 two numbers; ".0" has a meaning of its own.
-    if (
-        not 8 < length < 16
-        or not (digits.isdecimal() and digits.isascii())
-        or ("." in raw and _DECIMALS(raw) is not None)
-        or (length > 11 and _halves(raw))
-    ):
+    if raw[:1] == "'":
+        raw = raw[1:]
+    has_plus = raw[:1] == "+"
+    digits = raw[1:] if has_plus else raw
+    # Of 8 digits it may be a date.
+    if not (digits.isdecimal() and digits.isascii()):
+        digits = raw.translate(_PUNCTUATION)
+        has_plus = digits[:1] == "+"
+        if has_plus:
+            digits = digits[1:]
+        if not (digits.isdecimal() and digits.isascii()):
+            return _read_extended(raw, region)
+        if not 8 < len(digits) < 16:
+            return None
+        # ".0" has a meaning of its own.
+        if "." in raw and _DECIMALS(raw) is not None:
+            return None
+        if has_plus and digits[0] in _NO_CODES and f"+{digits[:2]}" not in raw:
+            return None
+        if len(digits) > 11 and _may_be_two(raw, digits, region):
+            return None
+        if "(" in raw and _TRUNK_ZERO.search(raw) is not None:
+            return _read_both(digits, _TRUNK_ZERO.sub("", raw).translate(_PUNCTUATION)[1:]) if has_plus else None
+    elif not 8 < len(digits) < 16:
         return None
-    if "(" in raw and _TRUNK_ZERO.search(raw) is not None:
-        return _read_both(digits, _TRUNK_ZERO.sub("", raw).translate(_PUNCTUATION)[1:]) if digits is not text else None
-    canonical = read_national(digits, region) if digits is text else read_international(digits)
-    if not canonical:
-        return None if canonical is None else refuse(Reason.NO_SUCH_NUMBER)
-    return _describe(canonical, "")
+    canonical = read_international(digits) if has_plus else read_national(digits, region)
+    if canonical:
+        if canonical[-7:] in SUSPECT_ENDS and is_blocked_phone(canonical):
+            return Normalised(_VALID, canonical, hint=Hint.BLOCKED_VALUE, identifying=False)
+        return _new(Normalised, (_VALID, canonical, "", "", "", "", True))
+    return None if canonical is None else _NO_SUCH_NUMBER
 
 
-_PUNCTUATION = dict.fromkeys(map(ord, " \t\n\r()-."))
+_PUNCTUATION = dict.fromkeys(map(ord, " \t\r()-."))
 _DECIMALS = re.compile(r"\.0+\s*$").search
+_NO_CODES = frozenset("2345689")
+"""Digits that are no country code by themselves."""
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
+
+
+def _read_extended(raw: str, region: str) -> Normalised | None:
+    """Read a plain number with a plain extension."""
+    found = _PLAIN_EXTENSION(raw)
+    read = None if found is None else read_plain(found[1], region)
+    return read and (read._replace(ext=found[2]) if found is not None and read.is_valid else read)
+
+
+_PLAIN_EXTENSION = re.compile(r"([0-9+(][0-9 ().+-]*[0-9]) ?(?:x|ext\.?) ?([0-9]{1,7})").fullmatch
 
 
 def _read_both(digits: str, without_zero: str) -> Normalised | None:
@@ -70,10 +98,26 @@ def _read_both(digits: str, without_zero: str) -> Normalised | None:
         return None
     if one and other and one != other:
         return refuse(Reason.AMBIGUOUS)
-    return _describe(one or other, "") if one or other else refuse(Reason.NO_SUCH_NUMBER)
+    return _describe(one or other, "") if one or other else _NO_SUCH_NUMBER
+
+
+def _may_be_two(raw: str, digits: str, region: str) -> bool:
+    """Tell whether a gap may part two numbers, as far as that is told without the library."""
+    for gap in _GAPS(raw):
+        one = raw[: gap.start()].translate(_PUNCTUATION)
+        other = digits[len(one) - one.startswith("+") :]
+        if min(len(one), len(other)) > 5 and _may_be_number(one, region) and _may_be_number(other, region):
+            return True
+    return False
+
+
+def _may_be_number(digits: str, region: str) -> bool:
+    read = read_international(digits[1:]) if digits.startswith("+") else read_national(digits, region)
+    return read != ""
 
 
 _NOTHING = refuse(Reason.EMPTY)
+_NO_SUCH_NUMBER = refuse(Reason.NO_SUCH_NUMBER)
 
 
 def read_any(raw: str, region: str) -> Normalised:
@@ -90,11 +134,14 @@ def read_any(raw: str, region: str) -> Normalised:
     reason = _fault(text, region)
     if reason is not None:
         return refuse(reason)
-    if _LETTER(text) is not None:
+    spelt = text if _LETTER(text) is not None else ""
+    if spelt:
         text = convert_alpha_characters_in_number(text)
     found = {number for form in _forms(text) for number in _readings(form, _known(region))}
     if len(found) == 1:
-        return _describe(found.pop(), ext)
+        canonical = found.pop()
+        is_own = not spelt or _is_spelt(canonical, spelt)
+        return _describe(canonical, ext) if is_own else refuse(Reason.TEXT_BESIDE)
     if found:
         return refuse(Reason.AMBIGUOUS)
     has_code = "+" in text or text.lstrip("(").startswith("00")
@@ -115,6 +162,7 @@ _LOOKALIKES = {
     **dict.fromkeys(map(ord, "‐‑‒–—―−ー─－﹣⁃·•∙"), "-"),
     **dict.fromkeys(map(ord, "⁄∕"), "/"),
     **dict.fromkeys(map(ord, "﹢➕"), "+"),
+    **dict.fromkeys(map(ord, "٫"), "."),
     0x20E3: None,
 }
 _BLANKS = re.compile(r"[^\S\n]+")
@@ -171,9 +219,11 @@ def _fault(text: str, region: str) -> Reason | None:
     """Return what makes a text no single number, before anybody asks whether the number exists."""
     if _NUMBERS(text) is not None or text.count("+") > 1:
         return Reason.TWO_NUMBERS
+    if _HALF_CODE(text) is not None:
+        return Reason.NO_SUCH_NUMBER
     if not _DIGIT(text) or _DATE(text) is not None:
         return Reason.NOT_A_NUMBER
-    if _is_two_by_slash(text, region) or _is_two_by_space(text, region):
+    if _is_two_by_slash(text, region) or _is_two_by_gap(text, region):
         return Reason.TWO_NUMBERS
     if _LETTER(text) is not None:
         # Letters are a number's own only where it is none without them, as in 1-800-FLOWERS.
@@ -189,11 +239,38 @@ _DIGIT = re.compile(r"\d").search
 _NUMBERS = re.compile(
     r"\d[^\d]*(?:[,;|&\n\\]|(?<![a-z])(?:or|and|oder|und|ou|et)(?![a-z])|\s(?:o|y|e)\s)[^\d]*\d", re.IGNORECASE
 ).search
+# +8 (495) is Russia's trunk prefix behind a plus, not Vietnam.
+_HALF_CODE = re.compile(r"\+[ (.-]*[2-689](?!\d)").search
 _DATE = re.compile(
     r"\d{1,2}([./-])\d{1,2}\1(?:19|20)\d\d|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}(?:[ T]\d\d:\d\d.*)?"
 ).fullmatch
 _VANITY = re.compile(r"(?=(?:.*[a-z]){3})\(?\+?[\d(][\d ().-]*[a-z][a-z\d .-]*", re.IGNORECASE).fullmatch
 _PLAIN = re.compile(r"[ (.-]*\+?[\d ()\[\]./_-]*").fullmatch
+
+
+def _is_spelt(canonical: str, text: str) -> bool:
+    """Tell whether letters may be part of a number: 1-800-FLOWERS and (312) 555-HELP, not a name behind half a number.
+
+    Only North America has letters in the numbers of a place, in the last seven digits or the last four.
+    """
+    if not canonical.startswith("+1"):
+        return number_type(parse(canonical)) in _SPELT_TYPES
+    written = "".join(filter(str.isalnum, text))
+    start = len(written) - 10
+    first = next(place for place, letter in enumerate(written) if letter.isalpha())
+    return canonical[2:5] in _FREE_OF_CHARGE or first - start in {3, 6}
+
+
+_SPELT_TYPES = frozenset(
+    {
+        PhoneNumberType.TOLL_FREE,
+        PhoneNumberType.PREMIUM_RATE,
+        PhoneNumberType.SHARED_COST,
+        PhoneNumberType.PERSONAL_NUMBER,
+        PhoneNumberType.UAN,
+    }
+)
+_FREE_OF_CHARGE = frozenset({"800", "833", "844", "855", "866", "877", "888"})
 
 
 def _is_two_by_slash(text: str, region: str) -> bool:
@@ -202,21 +279,18 @@ def _is_two_by_slash(text: str, region: str) -> bool:
     return bool(slash) and _DIGIT(behind) is not None and _is_number(before, region)
 
 
-def _is_two_by_space(text: str, region: str) -> bool:
-    """Tell whether a space parts two numbers that make a third, longer one together."""
+def _is_two_by_gap(text: str, region: str) -> bool:
+    """Tell whether a space or dash parts two numbers that make a third, longer one together."""
     return any(_is_number(one, region) and _is_number(other, region) for one, other in _halves(text))
 
 
 def _halves(text: str) -> list[tuple[str, str]]:
-    """Return the two sides of each space that has six digits or more on both."""
-    words = text.split()
-    if len(words) == 1 or max(map(len, words)) > len(text) - 7:
-        return []
-    found = ((text[: space.start()], text[space.end() :]) for space in _SPACES(text))
+    """Return the two sides of each space or dash that has six digits or more on both."""
+    found = ((text[: gap.start()], text[gap.end() :]) for gap in _GAPS(text))
     return [(one, other) for one, other in found if min(map(_count_digits, (one, other))) > 5]
 
 
-_SPACES = re.compile(r"\s+").finditer
+_GAPS = re.compile(r"(?<=.{6})[\s-]+(?=.{6})", re.DOTALL).finditer
 
 
 def _count_digits(text: str) -> int:
@@ -273,6 +347,8 @@ def resolve_by_library(digits: str, region: str) -> str:
     national = national_significant_number(number)
     if number.country_code == MEXICO:
         national = _without_old_prefix(number, national)
+        if national.startswith("0"):
+            return ""
         number = PhoneNumber(country_code=MEXICO, national_number=int(national or "0"))
     return f"+{number.country_code}{national}" if is_valid_number(number) else ""
 

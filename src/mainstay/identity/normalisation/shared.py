@@ -36,6 +36,11 @@ _DUMMIES = frozenset(
      "foo", "bar", "foobar", "email", "mail", "domain", "blah", "invalid", "noemail", "nomail", "123", "1234", "12345",
      "123456", "111", "temp", "dummy", "notreal", "undefined"}
 )  # fmt: skip
+_AT_PROVIDERS = frozenset(
+    {"test", "tests", "testing", "tester", "test1", "test2", "test123", "testtest", "testemail", "asdf", "asdfasdf",
+     "qwerty", "abc", "abc123", "xxx", "aaa", "123", "1234", "12345", "123456", "111", "none", "null", "noone",
+     "nobody", "unknown", "undefined", "invalid", "fake", "dummy", "notreal", "example", "anonymous", "anon"}
+)  # fmt: skip
 _SAMPLE_MAILBOXES = frozenset({"test", "email", "example", "none", "fake", "null", "nobody", "anonymous"})
 
 
@@ -50,10 +55,13 @@ def is_blocked_domain(domain: str) -> bool:
     return domain.partition(".")[0] in _NO_ADDRESS
 
 
-def is_blocked_email(mailbox: str, domain: str) -> bool:
-    """Tell whether an address (its tag taken off) is one that people type to get past a form, like test@test.com."""
+def is_blocked_email(mailbox: str, domain: str, *, is_provider: bool) -> bool:
+    """Tell whether an address (its tag taken off) is one that people type to get past a form, like test@test.com.
+
+    ``is_provider`` says that anybody can have a mailbox at the domain, so that test@ is nobody's test.
+    """
     label = domain.partition(".")[0]
-    if mailbox in _NO_ADDRESS or (mailbox == label and len(label) == 1):
+    if mailbox in _NO_ADDRESS or (mailbox == label and len(label) == 1) or (is_provider and mailbox in _AT_PROVIDERS):
         return True
     return mailbox in (_SAMPLE_MAILBOXES if label == "example" else _DUMMIES) and (
         label == "example" or label in _DUMMIES
@@ -70,5 +78,7 @@ def is_blocked_phone(number: str) -> bool:
 
 _SAME_DIGITS = frozenset(digit * 7 for digit in "0123456789")
 _DUMMY_ENDS = frozenset({"5678901", "6543210", "5551212"})
+SUSPECT_ENDS: Final = _SAME_DIGITS | _DUMMY_ENDS
+"""All ends that a blocked number may have; most numbers are done with one look."""
 # The keys in order, and North America's directory enquiries.
 _DUMMY_NUMBER = re.compile(r"\+1(?:2345678901|9876543210|\d{3}5551212)").fullmatch

@@ -50,6 +50,9 @@ PARTICLES: Final = frozenset(
 )  # fmt: skip
 """Words that belong to the family name behind them."""
 
+BEFORE_FAMILY: Final = frozenset(word for word in PARTICLES if len(word) > 1)
+"""Those of them that are no initial: John E Smith is a Smith."""
+
 JOINING: Final = frozenset({"and", "und", "et", "oder", "or"})
 """Words between two people."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,11 +25,11 @@ class Batch:
         is_compared: what is written is to be compared with the book thereafter; a list of millions is not.
     """
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
+    def __init__(self, connection: Connection, now: datetime, views: Mapping[UUID, View]) -> None:
         self._connection = connection
         self._now = now
         self.is_compared = True
-        self.views: dict[UUID, View] = {}
+        self.views = dict(views)
         self._new: set[UUID] = set()
         self._touched: set[UUID] = set()
         self._to_compare: set[UUID] = set()
@@ -116,20 +117,21 @@ class Batch:
 
     async def flush(self, *, also: UUID | None = None) -> None:
         """Store what has been noted so far; ``also`` a contact that has no values yet."""
-        new = sorted(self._new & (self._touched | {also}), key=str)
-        touched = sorted(self._touched - set(new), key=str)
-        if new or touched or self._identifiers or self._changes:
+        new = sorted(self._new & (self._touched | {also}))
+        touched = sorted(self._touched - set(new))
+        rows = {
+            _BEGIN: [_row(self.views[each]) for each in new],
+            _ALTER: [_row(self.views[each]) for each in touched],
+            _NAME: list(self._identifiers.values()),
+            _TELL: self._changes,
+            _COMPARE: [self._waiting(each) for each in sorted(self._to_compare)],
+        }
+        rows = {part: found for part, found in rows.items() if found}
+        if rows:
             # One statement, and one round trip, for all.
-            await self._connection.execute(
-                _STORE,
-                [_row(self.views[each]) for each in new],
-                [_row(self.views[each]) for each in touched],
-                list(self._identifiers.values()),
-                self._changes,
-                [self._waiting(each) for each in sorted(self._to_compare, key=str)],
-            )
+            await self._connection.execute(_together(*rows), *rows.values())
         if self._shared:  # after the identifiers: the one that was alone until now may be of this very batch
-            await self._connection.execute(_SHARE, *map(list, zip(*sorted(self._shared, key=str), strict=True)))
+            await self._connection.execute(_SHARE, *map(list, zip(*sorted(self._shared), strict=True)))
         self._new -= set(new)
         self._touched.clear()
         self._to_compare.clear()
@@ -148,12 +150,13 @@ _CONTACT = (
 )
 _COLUMNS = ", ".join(_CONTACT.split())
 _SETTERS = ", ".join(f"{name} = t.{name}" for name in _CONTACT.split()[2:])
-_UPDATE_CONTACTS = f"""
-    UPDATE contacts SET {_SETTERS} FROM jsonb_populate_recordset(NULL::contacts, $2) AS t
+_BEGIN = f"INSERT INTO contacts ({_COLUMNS}) SELECT {_COLUMNS} FROM jsonb_populate_recordset(NULL::contacts, $1)"  # noqa: S608 - the names above
+_ALTER = f"""
+    UPDATE contacts SET {_SETTERS} FROM jsonb_populate_recordset(NULL::contacts, $1) AS t
     WHERE contacts.id = t.id AND contacts.workspace_id = t.workspace_id
 """  # noqa: S608 - the names above
 _STORE_VIEW = f"""
-    WITH altered AS ({_UPDATE_CONTACTS.replace("$2", "$1")} RETURNING contacts.workspace_id, contacts.id)
+    WITH altered AS ({_ALTER} RETURNING contacts.workspace_id, contacts.id)
     INSERT INTO to_compare (workspace_id, contact_id) SELECT workspace_id, id FROM altered
 """  # noqa: S608 - the names above
 _CHANGE_COLUMNS = (
@@ -161,18 +164,17 @@ _CHANGE_COLUMNS = (
     "raw, before, after, note, content, at, import_id, line"
 )
 _IDENTIFIER_COLUMNS = "workspace_id, kind, value, home_id, contact_id, standing, alias_key, source, created_at"
-_STORE = f"""
-    WITH begun AS (
-        INSERT INTO contacts ({_COLUMNS}) SELECT {_COLUMNS} FROM jsonb_populate_recordset(NULL::contacts, $1)
-    ), altered AS ({_UPDATE_CONTACTS}), told AS (
-        INSERT INTO changes ({_CHANGE_COLUMNS})
-        SELECT {_CHANGE_COLUMNS} FROM jsonb_populate_recordset(NULL::changes, $4)
-    ), waiting AS (
-        INSERT INTO to_compare (workspace_id, contact_id)
-        SELECT workspace_id, contact_id FROM jsonb_populate_recordset(NULL::to_compare, $5)
-    )
+_TELL = f"""
+    INSERT INTO changes ({_CHANGE_COLUMNS})
+    SELECT {_CHANGE_COLUMNS} FROM jsonb_populate_recordset(NULL::changes, $1)
+"""  # noqa: S608 - the names above
+_COMPARE = """
+    INSERT INTO to_compare (workspace_id, contact_id)
+    SELECT workspace_id, contact_id FROM jsonb_populate_recordset(NULL::to_compare, $1)
+"""
+_NAME = f"""
     INSERT INTO identifiers ({_IDENTIFIER_COLUMNS})
-    SELECT {_IDENTIFIER_COLUMNS} FROM jsonb_populate_recordset(NULL::identifiers, $3)
+    SELECT {_IDENTIFIER_COLUMNS} FROM jsonb_populate_recordset(NULL::identifiers, $1)
     ON CONFLICT (workspace_id, kind, value, home_id) DO UPDATE SET standing = excluded.standing
     WHERE identifiers.standing = 'weak'
 """  # noqa: S608 - the names above
@@ -182,6 +184,14 @@ _SHARE = """
     WHERE identifiers.workspace_id = t.workspace_id AND identifiers.kind = t.kind AND identifiers.value = t.value
       AND identifiers.standing = 'owner'
 """
+
+
+@cache
+def _together(*parts: str) -> str:
+    """Return one statement of several that each take one list of rows."""
+    *others, last = (part.replace("$1", f"${place}") for place, part in enumerate(parts, 1))
+    named = ", ".join(f"part_{place} AS ({part})" for place, part in enumerate(others))
+    return f"WITH {named} {last}" if named else last
 
 
 async def store_view(connection: Connection, view: View) -> None:

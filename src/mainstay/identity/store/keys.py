@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
 
 Key = tuple[UUID, str, str]
-"""Workspace, kind (``email``, ``phone``, ``id:CONNECTION``), canonical value."""
+"""Workspace, kind (``email``, ``phone``, ``id:CONNECTION``), canonical value.
+
+A write is found by two more: ``contact``, our own id, and ``content``, the digest by which it is recognised.
+"""
 
 ID = "id:"
+CONTACT = "contact"
+CONTENT = "content"
 IDENTITY = "identity"
 """What writes lock that find out who is who: these locks."""
 
@@ -41,15 +46,13 @@ async def lock(connection: Connection, keys: Collection[Key], workspace_ids: Col
 
     While a bulk import commits a part of its file to one of these workspaces, this waits.
     """
-    await connection.execute(
-        """
-        SELECT set_config('mainstay.writer', 'identity', true),
-               (SELECT count(pg_advisory_xact_lock_shared(k)) FROM unnest($2::bigint[]) AS t (k)),
-               (SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1::bigint[]) AS t (k))
-        """,
-        sorted({_number(*key) for key in keys}),
-        sorted({_number(workspace_id, _WHOLE, "") for workspace_id in workspace_ids}),
-    )
+    await connection.execute("SELECT FROM begin_writing($1, $2, '{}', '{}', '{}')", *locks_of(keys, workspace_ids))
+
+
+def locks_of(keys: Iterable[Key], workspace_ids: Iterable[UUID]) -> tuple[list[int], list[int]]:
+    """Return the locks that a write shares with others and those that it has alone, in the order of taking them."""
+    shared = sorted({_number(workspace_id, _WHOLE, "") for workspace_id in workspace_ids})
+    return shared, sorted({_number(*key) for key in keys if key[1] != CONTACT})
 
 
 async def lock_workspace(connection: Connection, workspace_id: UUID) -> None:
@@ -67,5 +70,5 @@ _WHOLE = "workspace"
 
 
 def _number(workspace_id: UUID, kind: str, value: str) -> int:
-    digest = blake2b(f"{workspace_id}\0{kind}\0{value}".encode(), digest_size=8).digest()
+    digest = blake2b(workspace_id.bytes + f"{kind}\0{value}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

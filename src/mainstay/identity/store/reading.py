@@ -37,49 +37,40 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """What a batch's keys name. A key with several owners is a phone that people share."""
+    """What a batch's keys name, and the contacts, which are held. A key with several owners is a shared phone."""
 
     owners: dict[Key, list[Owner]]
     erased: Mapping[Key, Erased]
+    views: Mapping[UUID, View]
 
 
-async def read_keys(connection: Connection, keys: Collection[Key]) -> Keyring:
-    """Read what these keys name; they are locked."""
+async def read_keys(
+    connection: Connection, keys: Collection[Key], *, shared: Sequence[int] = (), locks: Sequence[int] = ()
+) -> Keyring:
+    """Take these locks, read what the keys name, and hold the contacts as they are until the commit.
+
+    Raises:
+        StaleReadError: a contact was merged, parted or deleted in the meantime.
+    """
     owners: dict[Key, list[Owner]] = {}
     erased: dict[Key, Erased] = {}
-    if not keys:
-        return Keyring(owners, erased)
-    rows = await connection.fetch(_KEYS, *map(list, zip(*keys, strict=True)))
-    for row in rows:
-        key = (row["workspace_id"], row["kind"], row["value"])
-        if row["standing"] == "erased":
-            erased[key] = Erased(row["erased_at"], row["opted_out_at"])
+    views: dict[UUID, View] = {}
+    for row in await connection.fetch(_KEYS, shared, locks, *(zip(*keys, strict=True) if keys else ((), (), ()))):
+        key = (row["of_workspace"], row["key_kind"], row["key_value"])
+        if row["key_kind"] is None:
+            views[row["id"]] = _standing(row)
+        elif row["standing"] == "erased":
+            erased[key] = Erased(row["erased_at"], row["erased_opt_out"])
         else:
             owners.setdefault(key, []).append(Owner(row["contact_id"], row["home_id"], row["standing"]))
-    return Keyring(owners, erased)
+    if any(owner.contact_id not in views for named in owners.values() for owner in named):
+        raise StaleReadError("a contact was removed meanwhile")
+    return Keyring(owners, erased, views)
 
 
 _KEYS = """
-    WITH asked (workspace_id, kind, value) AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]))
-    SELECT i.workspace_id, i.kind, i.value, i.contact_id, i.home_id, i.standing,
-           NULL::timestamptz AS erased_at, NULL::timestamptz AS opted_out_at
-    FROM asked JOIN identifiers AS i USING (workspace_id, kind, value) WHERE i.standing <> 'weak'
-    UNION ALL
-    SELECT asked.workspace_id, asked.kind, asked.value, surviving(c.record_id), coalesce(c.home_id, c.record_id),
-           'owner', NULL, NULL
-    FROM asked JOIN crosswalk AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
-         AND c.connection = substr(asked.kind, 4) AND c.external_id = asked.value
-    WHERE asked.kind LIKE 'id:%'
-    UNION ALL
-    SELECT asked.workspace_id, asked.kind, asked.value, surviving(c.record_id), c.record_id, 'owner', NULL, NULL
-    FROM asked JOIN crosswalk_beside AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
-         AND c.connection = substr(asked.kind, 4) AND c.external_id = asked.value
-    WHERE asked.kind LIKE 'id:%'
-    UNION ALL
-    SELECT asked.workspace_id, asked.kind, asked.value, NULL, NULL, 'erased', e.erased_at, e.opted_out_at
-    FROM asked JOIN workspaces AS w ON w.id = asked.workspace_id
-    JOIN erased_identifiers AS e ON e.workspace_id = asked.workspace_id
-         AND e.digest = identifier_digest(w.digest_key, asked.kind, asked.value)
+    SELECT workspace_id AS of_workspace, kind AS key_kind, value AS key_value, standing, contact_id, home_id,
+           erased_at, opted_out_at AS erased_opt_out, (contact).* FROM begin_writing($1, $2, $3, $4, $5)
 """
 
 
@@ -106,9 +97,15 @@ async def lock_contacts(connection: Connection, ids: Collection[UUID]) -> dict[U
         return {}
     # Two writes of one contact by different keys meet here: the lock on a key does not cover the other.
     rows = await connection.fetch("SELECT * FROM contacts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", list(ids))
-    if len(rows) < len(ids) or any(row["merged_into"] or row["deleted_at"] for row in rows):
+    if len(rows) < len(ids):
+        raise StaleReadError("a contact was removed meanwhile")
+    return {row["id"]: _standing(row) for row in rows}
+
+
+def _standing(row: Row) -> View:
+    if row["merged_into"] or row["deleted_at"]:
         raise StaleReadError("a contact was merged or deleted meanwhile")
-    return {row["id"]: view_of(row) for row in rows}
+    return view_of(row)
 
 
 def view_of(row: Row) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from mainstay.errors import PermanentError
 from mainstay.identity.person import Person, person_to_json
 from mainstay.identity.rules import DEFAULT, EMAIL, FLAG_BRIDGE, PHONE, Policy
 from mainstay.model import Contact
@@ -24,6 +26,7 @@ class ContactWrite:
     Attributes:
         kind: who is believed when two values are of one instant: ``manual``, ``crm``, ``form`` or ``import``.
         contact_id: our own id of the contact, where the writer knows it; the keys of the person then decide nothing.
+        seen: with ``contact_id``, the (contact, version) that the writer goes by; the write is refused on any other.
         key: a second write of the same key changes nothing.
         import_id: the import that brought it, with the ``line`` of its file.
     """
@@ -36,9 +39,18 @@ class ContactWrite:
     kind: str = "form"
     policy: Policy = DEFAULT
     contact_id: UUID | None = None
+    seen: Collection[tuple[UUID, int]] | None = None
     key: str = ""
     import_id: UUID | None = None
     line: int | None = None
+
+
+class ChangedMeanwhileError(PermanentError):
+    """The contact, as it is now, is not as the writer has seen it; nothing was written."""
+
+    def __init__(self, contact: Contact) -> None:
+        super().__init__(f"the contact was changed meanwhile: it is {contact.id} in version {contact.version}")
+        self.contact = contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,12 @@ def effective(person: Person, policy: Policy) -> Person:
         and (kind not in policy.order or value in policy.blocked)
     ]
     return replace(person, weak=(*person.weak, *weak)) if weak else person
+
+
+def by_policy(write: ContactWrite) -> ContactWrite:
+    """Return the write with the stack's own view of what names nobody."""
+    person = effective(write.person, write.policy)
+    return write if person is write.person else replace(write, person=person)
 
 
 def without(person: Person, kind: str, note: str, reason: str) -> tuple[Person, str]:

@@ -26,7 +26,7 @@ from mainstay.identity.rules import (
     why_not_one,
 )
 from mainstay.identity.store.batch import Batch
-from mainstay.identity.store.keys import ID, Key, StaleReadError, keys_of, lock
+from mainstay.identity.store.keys import CONTACT, CONTENT, ID, Key, keys_of, locks_of
 from mainstay.identity.store.merging import Merged, absorb
 from mainstay.identity.store.reading import (
     Keyring,
@@ -35,14 +35,20 @@ from mainstay.identity.store.reading import (
     external_ids,
     is_opted_out,
     known_of,
-    lock_contacts,
     read_identifiers,
     read_keys,
-    read_means,
 )
 from mainstay.identity.store.suggesting import is_rejected, open_suggestion
-from mainstay.identity.store.write import ContactWrite, Dropped, Resolution, content_of, effective, without
-from mainstay.identity.survivorship import Said, differences, fold
+from mainstay.identity.store.write import (
+    ChangedMeanwhileError,
+    ContactWrite,
+    Dropped,
+    Resolution,
+    by_policy,
+    content_of,
+    without,
+)
+from mainstay.identity.survivorship import Said, View, differences, fold
 from mainstay.model import Contact, new_id
 
 if TYPE_CHECKING:
@@ -80,15 +86,25 @@ async def resolve(connection: Connection, writes: Sequence[ContactWrite]) -> lis
         StaleReadError: a merge came in between; the transaction is to be done again.
         PermanentError: a ``contact_id`` names no contact of its workspace.
     """
-    writes = [replace(write, person=effective(write.person, write.policy)) for write in writes]
-    keys = sorted({key for write in writes for key in keys_of(write.workspace_id, write.person)}, key=str)
-    contents = [(write.workspace_id, "content", content.hex()) for write in writes if (content := content_of(write))]
-    await lock(connection, [*keys, *contents], {write.workspace_id for write in writes})
-    writing = Writing(connection, await read_keys(connection, keys))
-    await writing.load(writes)
+    writes = [by_policy(write) for write in writes]
+    keys = keys_that_find(writes)
+    shared, locks = locks_of(keys, {write.workspace_id for write in writes})
+    writing = Writing(connection, await read_keys(connection, keys, shared=shared, locks=locks))
     resolutions = [await writing.write(write) for write in writes]
     await writing.batch.flush()
     return resolutions
+
+
+def keys_that_find(writes: Sequence[ContactWrite]) -> set[Key]:
+    """Return the keys that have to be read before these writes can be carried out."""
+    keys: set[Key] = set()
+    for write in writes:
+        keys.update(keys_of(write.workspace_id, write.person))
+        if write.contact_id is not None:
+            keys.add((write.workspace_id, CONTACT, str(write.contact_id)))
+        if content := content_of(write):
+            keys.add((write.workspace_id, CONTENT, content.hex()))
+    return keys
 
 
 class Writing:
@@ -98,42 +114,19 @@ class Writing:
         self.connection = connection
         self._owners = keyring.owners
         self._erased = keyring.erased
-        self._contents: dict[tuple[UUID, bytes], UUID] = {}
-        self._means: dict[UUID, UUID] = {}
         self._now = datetime.now(UTC)
         self._held: dict[UUID, set[tuple[str, str]]] | None = None
         self._attached: list[tuple[UUID, str, str]] = []
-        self.batch = Batch(connection, self._now)
-
-    async def load(self, writes: Sequence[ContactWrite]) -> None:
-        """Read and hold the contacts that the batch can touch."""
-        ids = {owner.contact_id for owners in self._owners.values() for owner in owners}
-        named = [(write.contact_id, write.workspace_id) for write in writes if write.contact_id is not None]
-        if named:
-            self._means = await read_means(self.connection, named)
-            ids |= set(self._means.values())
-        contents = {(write.workspace_id, content) for write in writes if (content := content_of(write))}
-        if contents:
-            rows = await self.connection.fetch(
-                """
-                SELECT changes.workspace_id, content, surviving(home_id) AS contact_id
-                FROM unnest($1::uuid[], $2::bytea[]) AS asked (workspace_id, content)
-                JOIN changes USING (workspace_id, content)
-                """,
-                *map(list, zip(*contents, strict=True)),
-            )
-            self._contents = {(row["workspace_id"], row["content"]): row["contact_id"] for row in rows}
-            ids |= set(self._contents.values())
-        self.batch.views.update(await lock_contacts(self.connection, ids))
-        if named and await read_means(self.connection, named) != self._means:
-            raise StaleReadError("a merge was undone meanwhile")
+        self.batch = Batch(connection, self._now, keyring.views)
 
     async def write(self, write: ContactWrite) -> Resolution | Dropped:
-        """Carry out one write; what it alters is stored with the batch."""
-        person, workspace_id = effective(write.person, write.policy), write.workspace_id
+        """Carry out one write, as its policy has it; what it alters is stored with the batch."""
+        person, workspace_id = write.person, write.workspace_id
         content = content_of(write)
-        if content and (known := self._contents.get((workspace_id, content))):
-            return Resolution(self.batch.views[known].contact, known, SAME, is_new=False)
+        content_key = (workspace_id, CONTENT, content.hex() if content else "")
+        if known := self._owners.get(content_key):
+            contact = self.batch.views[known[0].contact_id].contact
+            return Resolution(contact, contact.id, SAME, is_new=False)
         at = said_at(person, datetime.now(UTC))
         erased = [(key, self._erased[key]) for key in keys_of(workspace_id, person) if key in self._erased]
         for _, known_erased in erased:
@@ -167,18 +160,18 @@ class Writing:
         wish = await self._wish(person, contact_id, home_id, at, opted_out)
         said = Said(self.new_change_id(write, contact_id), at, write.kind, person)
         folded = fold(view, said)
-        if folded.contact.do_not_contact != wish:
-            folded = replace(folded, contact=replace(folded.contact, do_not_contact=wish))
-        before, after = differences(view.contact, folded.contact)
-        is_new = view.contact.version == 0
         contact = folded.contact
+        if contact.do_not_contact != wish:
+            contact = replace(contact, do_not_contact=wish)
+        before, after = differences(view.contact, contact)
+        is_new = view.contact.version == 0
         if after or is_new:
             contact = replace(contact, version=contact.version + 1)
-        self.batch.put(replace(folded, contact=contact), is_touched=folded is not view)
+        self.batch.put(View(contact, folded.origins), is_touched=folded is not view)
         # Also where nothing changed: that a person wrote again is part of their story, and values follow from it.
         self.batch.change(write, said, contact, home_id, found.rule, before, after, note, content)
         if content:
-            self._contents[workspace_id, content] = contact_id
+            self._owners[content_key] = [Owner(contact_id, home_id)]
         return Resolution(
             contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), person.flags
         )
@@ -196,11 +189,14 @@ class Writing:
 
     def _find(self, write: ContactWrite, person: Person) -> Match:
         if write.contact_id is not None:
-            means = self._means.get(write.contact_id)
-            if means is None:
+            means = self._owners.get((write.workspace_id, CONTACT, str(write.contact_id)))
+            if not means:
                 message = f"there is no contact {write.contact_id}"
                 raise PermanentError(message)
-            known = known_of(self.batch.views[means].contact)
+            contact = self.batch.views[means[0].contact_id].contact
+            if write.seen is not None and (contact.id, contact.version) not in write.seen:
+                raise ChangedMeanwhileError(contact)
+            known = known_of(contact)
             return Match(known, BY_ID, match(person, replace(self._hits(write, person), external=known)).bridges)
         return match(person, self._hits(write, person), write.policy)
 
@@ -281,8 +277,6 @@ class Writing:
         self._attached = [(survivor if each == absorbed else each, kind, value) for each, kind, value in self._attached]
         if self._held is not None:
             self._held.setdefault(survivor, set()).update(self._held.pop(absorbed, ()))
-        self._means = {asked: survivor if means == absorbed else means for asked, means in self._means.items()}
-        self._contents = {key: survivor if known == absorbed else known for key, known in self._contents.items()}
         for key, owners in self._owners.items():
             self._owners[key] = [
                 replace(owner, contact_id=survivor) if owner.contact_id == absorbed else owner for owner in owners

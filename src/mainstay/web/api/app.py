@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mainstay.errors import ConflictError, DatabaseUnavailableError, MalformedError, PermanentError
-from mainstay.web.api import contacts, reviewing
+from mainstay.web.api import cancelling, contacts, reviewing
 from mainstay.web.api.bodies import BulkLine
 from mainstay.web.api.desk import Desk
 from mainstay.web.api.gate import DESCRIPTION, Gate
@@ -55,7 +55,7 @@ def create_api(backend: Backend, verbs: Contacts) -> FastAPI:
         middleware=[Middleware(Gate, backend=backend)],
     )
     app.state.desk = Desk(backend, verbs)
-    for module in (contacts, reviewing):
+    for module in (contacts, reviewing, cancelling):
         app.include_router(module.router, prefix="/api/v1")
     described: dict[str, Any] = {}
 

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from mainstay.contacts import outcome_of, outcome_to_json
 from mainstay.errors import PermanentError
+from mainstay.identity import ChangedMeanwhileError
 from mainstay.identity.normalisation import normalise_email, normalise_phone
 from mainstay.insight import list_contacts, search_contacts
 from mainstay.insight.paging import id_in
@@ -18,7 +19,8 @@ from mainstay.insight.people import lineage, people_with, person_detail, person_
 from mainstay.web.api.bodies import ContactBody, EditBody
 from mainstay.web.api.bulk import BulkAnswer
 from mainstay.web.api.desk import Ask, Asking
-from mainstay.web.api.problems import GONE, INVALID, NOT_FOUND, FieldError, ProblemError
+from mainstay.web.api.etags import etag_of, states_in
+from mainstay.web.api.problems import CHANGED, GONE, INVALID, NOT_FOUND, FieldError, ProblemError
 from mainstay.web.api.shapes import (
     ChangeShape,
     ChangesPage,
@@ -50,6 +52,9 @@ Key = Annotated[
         description="Any text of your own, new for each write: sent again, it gives the first answer again.",
     ),
 ]
+IfMatch = Annotated[
+    str, Header(max_length=1000, description="The ETag that the edit goes by: if the contact has another, 412.")
+]
 
 
 @router.post(
@@ -66,6 +71,8 @@ async def write(ask: Ask, body: ContactBody, idempotency_key: Key = "") -> Respo
         "contact": ContactShape.of(contact).model_dump(mode="json") if contact else None
     }
     headers = {REPEATED: "true"} if outcome.is_repeat else {}
+    if contact:
+        headers["ETag"] = etag_of(contact)
     if outcome.contact_id:
         headers["Location"] = f"/api/v1/contacts/{outcome.contact_id}"
     return JSONResponse(shown, 201 if outcome.outcome == "created" else 200, headers)
@@ -189,6 +196,7 @@ async def show(ask: Ask, contact_id: UUID, response: Response) -> PersonShape:
     if detail.is_deleted:
         raise ProblemError(GONE, "This contact was deleted; a new write makes a new one.")
     contact = detail.contact
+    response.headers["ETag"] = etag_of(contact)
     response.headers["Content-Location"] = f"/api/v1/contacts/{contact.id}"
     return PersonShape(
         **ContactShape.of(contact).model_dump(),
@@ -204,7 +212,7 @@ async def show(ask: Ask, contact_id: UUID, response: Response) -> PersonShape:
 
 
 @router.patch("/{contact_id}", response_model=WrittenShape)
-async def edit(ask: Ask, contact_id: UUID, body: EditBody) -> Any:
+async def edit(ask: Ask, contact_id: UUID, body: EditBody, response: Response, if_match: IfMatch = "") -> Any:
     """Set values by hand: from then on they change only by hand."""
     await ask.meant(contact_id)
     try:
@@ -216,9 +224,15 @@ async def edit(ask: Ask, contact_id: UUID, body: EditBody) -> Any:
             tags=body.tags,
             do_not_contact=body.do_not_contact,
             consent=body.consent,
+            seen=states_in(if_match),
         )
+    except ChangedMeanwhileError as error:
+        raise ProblemError(
+            CHANGED, "It is not what If-Match names: read it again.", headers={"ETag": etag_of(error.contact)}
+        ) from error
     except PermanentError as error:
         raise ProblemError(INVALID, str(error)) from error
+    response.headers["ETag"] = etag_of(resolution.contact)
     return outcome_to_json(outcome_of(resolution)) | {"contact": ContactShape.of(resolution.contact)}
 
 

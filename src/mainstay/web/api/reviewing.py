@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from starlette.responses import Response
 
 from mainstay.insight.people import is_merge, list_suggestions, merges_of, suggestion_contacts
 from mainstay.web.api.bodies import AcceptBody, MergeBody
 from mainstay.web.api.contacts import Cursor, Limit
 from mainstay.web.api.desk import Ask
+from mainstay.web.api.etags import etag_of
 from mainstay.web.api.problems import INVALID, NOT_FOUND, FieldError, ProblemError
 from mainstay.web.api.shapes import (
     ContactShape,
@@ -31,13 +33,13 @@ router = APIRouter(tags=["merges and suggestions"])
 
 
 @router.post("/contacts/{contact_id}/merge")
-async def merge(ask: Ask, contact_id: UUID, body: MergeBody) -> MergedShape:
+async def merge(ask: Ask, contact_id: UUID, body: MergeBody, response: Response) -> MergedShape:
     """Merge two contacts on a person's word. The older id survives; the other leads to it for ever."""
     await ask.meant(contact_id)
     await ask.meant(body.other_id)
     _check_keep(body.keep, (contact_id, body.other_id))
     merged = await ask.verbs.merge(ask.workspace_id, contact_id, body.other_id, by=ask.caller.name, keep=body.keep)
-    return _merged(merged)
+    return _merged(merged, response)
 
 
 @router.get("/contacts/{contact_id}/merges")
@@ -80,12 +82,13 @@ async def suggestions(
 
 
 @router.post("/suggestions/{suggestion_id}/accept")
-async def accept(ask: Ask, suggestion_id: UUID, body: AcceptBody | None = None) -> MergedShape:
+async def accept(ask: Ask, suggestion_id: UUID, response: Response, body: AcceptBody | None = None) -> MergedShape:
     """Merge the two contacts of a suggestion."""
     pair = await _pair(ask, suggestion_id)
     keep = body.keep if body else None
     _check_keep(keep, pair)
-    return _merged(await ask.verbs.accept(ask.workspace_id, suggestion_id, by=ask.caller.name, keep=keep))
+    merged = await ask.verbs.accept(ask.workspace_id, suggestion_id, by=ask.caller.name, keep=keep)
+    return _merged(merged, response)
 
 
 @router.post("/suggestions/{suggestion_id}/reject")
@@ -119,7 +122,8 @@ def _read_place(cursor: str) -> tuple[float, UUID]:
         raise ProblemError(INVALID, f"cursor: {message}", errors=[FieldError("cursor", message)]) from error
 
 
-def _merged(merged: Merged) -> MergedShape:
+def _merged(merged: Merged, response: Response) -> MergedShape:
+    response.headers["ETag"] = etag_of(merged.contact)
     return MergedShape(
         merge_id=merged.merge_id,
         survivor_id=merged.survivor_id,

@@ -14,6 +14,7 @@ from mainstay.contacts import BY_HAND
 from mainstay.errors import PermanentError
 from mainstay.insight import Page, contact_detail, list_contacts, search_contacts, timeline
 from mainstay.insight.lineage import CUSTOM
+from mainstay.insight.turns import has_open_runs
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
 from mainstay.web.wording import display_name, place
@@ -76,6 +77,7 @@ async def contact_page(
             typed=typed,
             editable=(*sorted(BY_HAND, key=place), *(f"{CUSTOM}{key}" for key in sorted(detail.contact.custom))),
             record_urls=site.backend.record_url,
+            has_open_runs=await has_open_runs(page.connection, page.workspace.id, tuple(detail.group)),
         )
 
 
@@ -101,6 +103,14 @@ async def edit(request: Request, slug: str, contact_id: UUID) -> Response:
     has_more = resolution.note or resolution.merged or resolution.suggestion_ids
     done = "edited_with_a_note" if has_more else "edited"
     return RedirectResponse(f"/w/{slug}/contacts/{resolution.contact.id}?done={done}", 303)
+
+
+@router.post("/{contact_id}/cancel-runs")
+async def cancel_runs(request: Request, slug: str, contact_id: UUID) -> Response:
+    """Cancel all open runs of workflows about a contact."""
+    site = site_of(request)
+    gone = await site.backend.keeper.cancel_open(site.workspace(slug).id, by=person_of(request), contact_id=contact_id)
+    return RedirectResponse(f"/w/{slug}/contacts/{contact_id}?done={'cancelled_all' if gone else 'not_cancelled'}", 303)
 
 
 @router.post("/{contact_id}/delete")

@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from mainstay.insight import RunFilter, advice, list_runs, run_detail, workflows_seen
+from mainstay.insight.turns import run_ahead
 from mainstay.web.render import site_of
+from mainstay.web.security import person_of
 
 router = APIRouter(prefix="/w/{slug}/runs")
 
@@ -41,6 +43,7 @@ async def run(request: Request, slug: str, run_id: UUID) -> Response:
             detail=detail,
             run=detail.run,
             stopped=stopped,
+            ahead=await run_ahead(page.connection, page.workspace.id, run_id),
             advice=advice(detail.run.fate, stopped.connection if stopped else ""),
             record_urls=site.backend.record_url,
         )
@@ -52,6 +55,14 @@ async def retry(request: Request, slug: str, run_id: UUID) -> Response:
     site = site_of(request)
     is_done = await site.backend.retry_run(site.workspace(slug).id, run_id)
     return RedirectResponse(f"/w/{slug}/runs/{run_id}?done={'retried' if is_done else 'not_failed'}", 303)
+
+
+@router.post("/{run_id}/cancel")
+async def cancel(request: Request, slug: str, run_id: UUID) -> Response:
+    """Cancel a run that has not ended, and what it began."""
+    site = site_of(request)
+    gone = await site.backend.keeper.cancel(site.workspace(slug).id, [run_id], by=person_of(request))
+    return RedirectResponse(f"/w/{slug}/runs/{run_id}?done={'cancelled' if gone else 'not_cancelled'}", 303)
 
 
 @router.post("/{run_id}/handled")

@@ -194,5 +194,5 @@ def test_a_sender_with_a_comma_in_quotes_is_fine() -> None:
 
 def test_the_declaration() -> None:
     assert CONNECTOR.name == "postmark"
-    assert CONNECTOR.idempotency == {"email.send": "none"}
+    assert CONNECTOR.idempotency == {"email.send": "lookup"}
     assert http_settings(settings()).base_url == "https://api.postmarkapp.com"

@@ -249,7 +249,7 @@ def test_settings_say_what_is_wrong(keys: dict[str, Any], mend: str) -> None:
 
 def test_the_declaration() -> None:
     assert CONNECTOR.name == "slack"
-    assert CONNECTOR.idempotency == {"chat.post": "none"}
+    assert CONNECTOR.idempotency == {"chat.post": "lookup"}
     assert http_settings(settings(token=TOKEN)).base_url == "https://slack.com/api"
 
 

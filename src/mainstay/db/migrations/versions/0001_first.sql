@@ -284,6 +284,82 @@ CREATE TRIGGER changes_one_path BEFORE INSERT OR UPDATE OR DELETE ON changes FOR
 CREATE TRIGGER merges_one_path BEFORE INSERT OR UPDATE OR DELETE ON merges FOR EACH STATEMENT
     WHEN (current_setting('mainstay.writer', true) IS DISTINCT FROM 'identity') EXECUTE FUNCTION refuse_bypass();
 
+-- What keys name, as identity reads it before it writes: first rows of keys, then each of their contacts once. kind is
+-- 'email', 'phone' or 'id:CONNECTION'; in the same words 'contact' asks what an id means today, and 'content' for the
+-- contact of a write that comes again.
+CREATE TYPE key_meaning AS (
+    workspace_id  uuid,
+    kind          text,
+    value         text,
+    standing      text,
+    contact_id    uuid,
+    home_id       uuid,
+    erased_at     timestamptz,
+    opted_out_at  timestamptz,
+    contact       contacts
+);
+
+-- Begins to write: takes the locks, in the order given, then reads, then holds the contacts in the order of their ids. Each
+-- statement sees what was committed until it began, so the reading sees whatever the locks had to wait for. Plans are
+-- kept, and go by indexes whatever statistics say: planning would take ten times as long as the reading.
+CREATE FUNCTION begin_writing(
+    shared_locks bigint[], locks bigint[], workspace_ids uuid[], kinds text[], key_values text[]
+) RETURNS SETOF key_meaning LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    found key_meaning[];
+BEGIN
+    PERFORM set_config('mainstay.writer', 'identity', true);
+    PERFORM pg_advisory_xact_lock_shared(each) FROM unnest(shared_locks) AS t (each);
+    PERFORM pg_advisory_xact_lock(each) FROM unnest(locks) AS t (each);
+    WITH asked AS MATERIALIZED (SELECT * FROM unnest(workspace_ids, kinds, key_values) AS t (workspace_id, kind, value))
+    SELECT array_agg(meant) INTO found FROM (
+        SELECT asked.*, i.standing, i.contact_id, i.home_id, NULL::timestamptz, NULL::timestamptz, NULL::contacts
+        FROM asked JOIN identifiers AS i USING (workspace_id, kind, value) WHERE i.standing <> 'weak'
+        UNION ALL
+        SELECT asked.*, 'owner', surviving(c.record_id), coalesce(c.home_id, c.record_id), NULL, NULL, NULL
+        FROM asked JOIN crosswalk AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
+             AND c.connection = substr(asked.kind, 4) AND c.external_id = asked.value
+        WHERE asked.kind LIKE 'id:%'
+        UNION ALL
+        SELECT asked.*, 'owner', surviving(c.record_id), c.record_id, NULL, NULL, NULL
+        FROM asked JOIN crosswalk_beside AS c ON c.workspace_id = asked.workspace_id AND c.record_type = 'contact'
+             AND c.connection = substr(asked.kind, 4) AND c.external_id = asked.value
+        WHERE asked.kind LIKE 'id:%'
+        UNION ALL
+        SELECT asked.*, 'erased', NULL, NULL, e.erased_at, e.opted_out_at, NULL
+        FROM asked JOIN workspaces AS w ON w.id = asked.workspace_id
+        JOIN erased_identifiers AS e ON e.workspace_id = asked.workspace_id
+             AND e.digest = identifier_digest(w.digest_key, asked.kind, asked.value)
+        UNION ALL
+        SELECT asked.*, 'owner', c.id, c.asked_id, NULL, NULL, NULL
+        FROM asked JOIN LATERAL (
+            SELECT contacts.id, asked_id FROM CAST(asked.value AS uuid) AS asked_id
+            JOIN contacts ON contacts.id = surviving(asked_id) AND contacts.workspace_id = asked.workspace_id
+            WHERE contacts.deleted_at IS NULL
+        ) AS c ON true
+        WHERE asked.kind = 'contact'
+        UNION ALL
+        SELECT asked.*, 'owner', surviving(c.home_id), c.home_id, NULL, NULL, NULL
+        FROM asked JOIN changes AS c ON c.workspace_id = asked.workspace_id AND c.content = decode(asked.value, 'hex')
+        WHERE asked.kind = 'content'
+    ) AS meant;
+    IF found IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT * FROM unnest(found);
+    RETURN QUERY
+        SELECT c.workspace_id, NULL, NULL, NULL, c.id, NULL::uuid, NULL::timestamptz, NULL::timestamptz, c
+        FROM contacts AS c WHERE c.id = ANY(ARRAY(SELECT contact_id FROM unnest(found))) ORDER BY c.id FOR NO KEY UPDATE;
+    -- Their keys are locked, those of the others are not.
+    IF EXISTS (
+        SELECT FROM unnest(found) AS f WHERE f.kind IN ('contact', 'content') AND surviving(f.home_id) <> f.contact_id
+    ) THEN
+        RAISE EXCEPTION 'a merge was undone meanwhile' USING ERRCODE = 'serialization_failure';
+    END IF;
+END $$;
+
 -- One row for each Idempotency-Key that a caller of the API has used.
 CREATE TABLE idempotency_keys (
     workspace_id  uuid NOT NULL,
@@ -390,9 +466,11 @@ CREATE TABLE runs (
     finished_at   timestamptz,
     handled_at    timestamptz,
     lane          text NOT NULL DEFAULT 'lead' CHECK (lane IN ('lead', 'backfill')),
-    -- Runs of one workflow and key do not overlap: those that come later are behind until their turn comes.
+    -- Runs of one workflow and key do not overlap: those that come later are behind until their turn comes. Beside is
+    -- what had begun under another key, before a merge made the two keys one.
     key           text NOT NULL DEFAULT '',
     is_behind     boolean NOT NULL DEFAULT false,
+    is_beside     boolean NOT NULL DEFAULT false,
     -- The connection at whose gate it waits.
     held_at       text NOT NULL DEFAULT '',
     held_since    timestamptz,
@@ -409,8 +487,13 @@ CREATE INDEX runs_by_delivery ON runs (delivery_id);
 CREATE INDEX runs_by_incident ON runs (incident_id, id DESC) WHERE incident_id IS NOT NULL;
 CREATE INDEX runs_by_short_id ON runs (workspace_id, right(id::text, 8) text_pattern_ops);
 
-CREATE INDEX runs_by_key ON runs (workspace_id, workflow, key, id)
+-- One that has its turn for each key, then those behind in their order.
+CREATE UNIQUE INDEX runs_by_key ON runs (workspace_id, key, workflow, is_behind,
+                                         (CASE WHEN is_behind OR is_beside THEN id END)) NULLS NOT DISTINCT
     WHERE key <> '' AND state IN ('queued', 'running', 'waiting');
+CREATE INDEX runs_behind ON runs (id) WHERE is_behind AND state = 'waiting';
+CREATE INDEX runs_by_deadline ON runs (deadline_at) WHERE deadline_at IS NOT NULL AND state = 'waiting';
+CREATE INDEX runs_cancelled ON runs (workspace_id, id DESC) WHERE state = 'cancelled';
 CREATE INDEX runs_held ON runs (workspace_id, held_at, lane DESC, id) WHERE held_at <> '' AND state = 'waiting';
 CREATE INDEX runs_held_until ON runs (wake_at) WHERE held_at <> '' AND state = 'waiting' AND wake_at IS NOT NULL;
 CREATE INDEX runs_by_parent ON runs (parent_id) WHERE parent_id IS NOT NULL;
