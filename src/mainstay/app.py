@@ -184,8 +184,7 @@ class App:
                 )
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
-            for declared in gates_of(workspace_id, bundle.stack):
-                app.gates.add(declared)
+            app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
         return app
 
     async def close(self) -> None:

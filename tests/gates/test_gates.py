@@ -41,7 +41,7 @@ def run_of(workspace_id: UUID, lane: Lane = Lane.LEAD) -> Run:
 def worker(pool: Pool, *declared: Declared) -> Gates:
     gates = Gates(pool)
     for each in declared:
-        gates.add(each)
+        gates.serve(each.workspace_id, [each])
     return gates
 
 

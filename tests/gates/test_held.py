@@ -120,14 +120,25 @@ async def test_an_outage_is_met_by_few_calls(make_stack: MakeStack) -> None:
     assert (gate["opened_at"], gate["failed_probes"], gate["probe_at"]) == (None, 0, None)
 
 
-async def test_an_outage_that_lasts_a_day_is_told(make_stack: MakeStack) -> None:
-    stack = await make_stack(STACK.format(more=""), POST)
+async def test_an_outage_that_outlasts_the_patience_is_told(make_stack: MakeStack) -> None:
+    stack = await make_stack(STACK.format(more=', retry = { give_up = "30m" }'), POST)
     stack.sandbox.set_fault("slack", "status", status=503)
     await submit(stack, 12)
-    await stack.advance("23h")
+    await stack.advance("25m")
     assert await states(stack) == {"waiting": 12}
-    await stack.advance("3h")
-    assert await states(stack) == {"failed": 12}
+    await stack.advance("40m")
+    assert await states(stack) == {"failed": 12}, [
+        dict(row)
+        for row in await rows(
+            stack, "SELECT wake_at, held_at, held_since, waiting_for, created_at FROM runs WHERE state = 'waiting'"
+        )
+    ] + [
+        dict(row)
+        for row in await rows(
+            stack,
+            "SELECT attempts.number, attempts.state, attempts.started_at, attempts.next_at, attempts.error FROM attempts JOIN runs ON runs.id = run_id WHERE runs.state = 'waiting' ORDER BY run_id, number DESC",
+        )
+    ]
     errors = {row["error"] for row in await rows(stack, "SELECT error FROM runs WHERE state = 'failed'")}
     assert "given up, nothing was sent: the run waited for slack to answer again" in errors
     assert await rows(stack, "SELECT FROM incidents WHERE state = 'open' AND connection = 'slack'")
@@ -191,10 +202,11 @@ async def test_what_a_dead_worker_left_unsure_stays_marked_through_a_gate(make_s
     await stack.settle()
     assert len(await held(stack)) == 1
     await by_hand(stack, is_pause=False)
-    await stack.settle()
+    await stack.advance("1m")
     assert await states(stack) == {"done": 1}
-    told = await rows(stack, "SELECT state, fate, repeated FROM attempts WHERE name = 'chat.post' ORDER BY number")
-    assert [tuple(row.values()) for row in told] == [("retry", "unsure", True), ("ok", "", True)]
+    told = await rows(stack, "SELECT state, fate, guard FROM attempts WHERE name = 'chat.post' ORDER BY number")
+    assert tuple(told[0].values()) == ("retry", "unsure", "")
+    assert tuple(told[-1].values()) == ("ok", "", "not found")
 
 
 async def test_a_connection_that_is_gone_from_the_stack_does_not_keep_its_runs_for_ever(make_stack: MakeStack) -> None:

@@ -12,7 +12,9 @@ from mainstay.db import GroupCommit, Pool, acquire
 from mainstay.engine.driver import utc_now
 from mainstay.engine.keeping import RunKeeper
 from mainstay.errors import MalformedError
+from mainstay.gates import Declared, Gates
 from mainstay.intake import Receipt
+from mainstay.kit import Rate
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
 
@@ -30,6 +32,12 @@ class PagesBackend:
     released_as: str = "processed"
 
     def __post_init__(self) -> None:
+        self.gates = Gates(self.pool)
+        for card in self.cards:
+            declared = [
+                Declared(card.id, each.name, f"test:{each.name}", (Rate(100, 10),)) for each in self.connections
+            ]
+            self.gates.serve(card.id, declared)
         self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
         self.keeper = RunKeeper(self.pool, self.routing, own=("push.v1",), clock=utc_now)
 

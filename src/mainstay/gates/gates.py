@@ -45,6 +45,7 @@ class Gates:
     def __init__(self, pool: Pool, *, clock: Callable[[], datetime] | None = None) -> None:
         self._pool = pool
         self._clock = clock
+        self._workspaces: set[UUID] = set()
         self._gates: dict[tuple[UUID, str], Gate] = {}
         self._accounts: dict[str, Account] = {}
         self._rates: dict[str, tuple[Rate, ...]] = {}
@@ -52,8 +53,13 @@ class Gates:
         self._declaring = asyncio.Lock()
         self._overdue_at = -math.inf
 
-    def add(self, declared: Declared) -> None:
-        """Make a gate. Where stacks differ on an account's rates, the last one counts."""
+    def serve(self, workspace_id: UUID, declared: Iterable[Declared]) -> None:
+        """Make a workspace's gates. Where stacks differ on an account's rates, the last one counts."""
+        self._workspaces.add(workspace_id)
+        for each in declared:
+            self._add(each)
+
+    def _add(self, declared: Declared) -> None:
         name = declared.account
         account = self._accounts.get(name)
         if account is None:
@@ -134,9 +140,7 @@ class Gates:
     async def tick(self) -> bool:
         """Look once; tells whether anything is out of the ordinary."""
         await self.declare()
-        workspaces = {workspace_id for workspace_id, _ in self._gates}
-        if not workspaces:
-            return False
+        workspaces = self._workspaces
         async with acquire(self._pool) as connection:
             found, gone = await self._learn(connection, workspaces)
             if found:
@@ -156,7 +160,7 @@ class Gates:
         async with acquire(self._pool) as connection:
             waits = [
                 await ushering.opens_in(connection, account, self._at(), state)
-                for account, state in self._named(await states(connection, self._workspaces(), self._at()))
+                for account, state in self._named(await states(connection, self._workspaces, self._at()))
                 if not state.is_paused and (state.lead_held or state.backfill_held)
             ]
         # A hair later, so that what ends then has ended.
@@ -197,9 +201,6 @@ class Gates:
             for state in found
             if (gate := self._gates.get((state.workspace_id, state.name))) is not None
         ]
-
-    def _workspaces(self) -> list[UUID]:
-        return list({workspace_id for workspace_id, _ in self._gates})
 
     def _now(self) -> float:
         return self._clock().timestamp() if self._clock else time.monotonic()

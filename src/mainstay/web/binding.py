@@ -23,6 +23,7 @@ class AppBackend:
     def __init__(self, app: App) -> None:
         self._app = app
         self.contacts = app.contacts
+        self.gates = app.gates
         self.keeper = app.keeper
         self.retry_run = app.retry_run
         self.mark_handled = app.mark_handled
