@@ -127,18 +127,7 @@ async def test_an_outage_that_outlasts_the_patience_is_told(make_stack: MakeStac
     await stack.advance("25m")
     assert await states(stack) == {"waiting": 12}
     await stack.advance("40m")
-    assert await states(stack) == {"failed": 12}, [
-        dict(row)
-        for row in await rows(
-            stack, "SELECT wake_at, held_at, held_since, waiting_for, created_at FROM runs WHERE state = 'waiting'"
-        )
-    ] + [
-        dict(row)
-        for row in await rows(
-            stack,
-            "SELECT attempts.number, attempts.state, attempts.started_at, attempts.next_at, attempts.error FROM attempts JOIN runs ON runs.id = run_id WHERE runs.state = 'waiting' ORDER BY run_id, number DESC",
-        )
-    ]
+    assert await states(stack) == {"failed": 12}
     errors = {row["error"] for row in await rows(stack, "SELECT error FROM runs WHERE state = 'failed'")}
     assert "given up, nothing was sent: the run waited for slack to answer again" in errors
     assert await rows(stack, "SELECT FROM incidents WHERE state = 'open' AND connection = 'slack'")

@@ -57,7 +57,7 @@ def list_(ctx: typer.Context) -> None:
             Column("roles", grows=True),
             Column("state", grows=True),
             Column("used", grows=True),
-            Column("held", is_number=True),
+            Column("held"),
             Column(""),
         ],
         [

@@ -71,7 +71,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "connections",
                 "connections",
                 "connections",
-                "Accounts, roles and sources of the stack: list, pause, resume.",
+                "Accounts and sources of the stack: list, pause, resume.",
             ),
         ),
     ),
