@@ -34,10 +34,9 @@ class PagesBackend:
     def __post_init__(self) -> None:
         self.gates = Gates(self.pool)
         for card in self.cards:
-            declared = [
-                Declared(card.id, each.name, f"test:{each.name}", (Rate(100, 10),)) for each in self.connections
-            ]
-            self.gates.serve(card.id, declared)
+            self.gates.serve(
+                card.id, [Declared(card.id, each.name, each.name, (Rate(100, 10),)) for each in self.connections]
+            )
         self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
         self.keeper = RunKeeper(self.pool, self.routing, own=("push.v1",), clock=utc_now)
 
