@@ -3,7 +3,7 @@
     python3 dev.py python bench/outage.py [--leads 600] [--json]
 
 A lead becomes three runs: one posts to the chat, one sends a mail, one tags in the CRM. Half way through the mail
-vendor goes out (every call answers 503), then comes back. Told are the runs a second of the two other vendors before and
+vendor goes out (every call answers 503), then comes back. Told are the runs a second of the two others before and
 during the outage, the calls that the dead vendor saw, and how soon all is done once it is back. Nothing here is a test.
 """
 

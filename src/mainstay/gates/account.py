@@ -69,10 +69,11 @@ class Account:
             wait = self.closed_until - self._now()
             if wait <= 0:
                 wait = await self._lease_more(lane)
-            if not wait:
-                continue
+            # Also where there were some: on a machine that is too busy they may be over before they are here.
             if self._now() + wait > deadline:
                 return None
+            if not wait:
+                continue
             await asyncio.sleep(max(wait, _SHORTEST_WAIT))
         return until
 
@@ -92,12 +93,12 @@ class Account:
             # One turn of the loop lets those who come together ask together.
             await asyncio.sleep(0)
             lease, needed = self._leases[lane], max(1, self._wanting[lane])
-            asked_at = self._now()
             async with acquire(self._pool) as connection:
+                asked_at = self._now()
                 # As many again as went in the last one: a steady stream asks once a lease.
                 granted = await store.lease(connection, self.name, lane, needed=needed, ahead=lease.used, at=self._at())
             # Counted from before the question, so that it ends here before it ends there.
-            lease.renew(granted.count, asked_at + granted.seconds)
+            lease.renew(granted.count, asked_at + granted.waited + granted.seconds)
             return 0.0 if granted.count else max(granted.wait, _SHORTEST_WAIT)
         finally:
             del self._fetching[lane]

@@ -23,13 +23,14 @@ PROBE_TIMEOUT_SECONDS = 30.0
 class Granted:
     """What was leased: ``count`` calls for ``seconds``. If fewer than needed, more come in ``wait`` seconds at best.
 
-    ``room`` is what there would have been.
+    ``room`` is what there would have been; the lease began ``waited`` seconds after the question, or later.
     """
 
     count: int
     wait: float
     seconds: float
     room: int
+    waited: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ async def lease(
 ) -> Granted:
     """Lease calls of an account, for a short time."""
     (row,) = await connection.fetch("SELECT * FROM lease_tokens($1, $2, $3, $4, $5)", account, lane, needed, ahead, at)
-    return Granted(row["granted"], row["wait_seconds"], row["lease_seconds"] or 1.0, row["room"])
+    return Granted(row["granted"], row["wait_seconds"], row["lease_seconds"] or 1.0, row["room"], row["waited"])
 
 
 async def states(connection: Connection, workspace_ids: Collection[UUID], at: datetime | None) -> list[State]:

@@ -594,7 +594,8 @@ CREATE INDEX connections_by_account ON connections (account);
 -- of four fifths, a twentieth in any case, and nothing while leads go short. Asked for none, it tells what there would be.
 CREATE FUNCTION lease_tokens(
     of_account text, of_lane text, needed integer, ahead integer, at timestamptz,
-    OUT granted integer, OUT wait_seconds double precision, OUT lease_seconds double precision, OUT room integer
+    OUT granted integer, OUT wait_seconds double precision, OUT lease_seconds double precision, OUT room integer,
+    OUT waited double precision
 ) LANGUAGE plpgsql AS $$
 DECLARE
     holder accounts;
@@ -610,7 +611,8 @@ BEGIN
     SELECT * INTO holder FROM accounts WHERE account = of_account FOR UPDATE;
     -- After the lock: what waited for it must not seem older than it is.
     moment := coalesce(at, clock_timestamp());
-    SELECT least(1.0, greatest(0.05, min(seconds) / 20)) INTO lease_seconds FROM budgets WHERE account = of_account;
+    waited := extract(epoch FROM clock_timestamp() - statement_timestamp());
+    SELECT least(2.0, greatest(0.1, min(seconds) / 10)) INTO lease_seconds FROM budgets WHERE account = of_account;
     room := 2147483647;
     wait_seconds := 0;
     granted := needed + ahead;
