@@ -71,7 +71,7 @@ async def test_a_rate_holds_what_is_too_much_and_lets_it_through_in_time(make_st
     assert not await rows(stack, "SELECT FROM dbos.workflow_status WHERE workflow_uuid = ANY($1)", ids)
     assert len(stack.sandbox.messages("slack")) == 3
 
-    await stack.advance("11s")
+    await stack.advance("12s")
     assert await states(stack) == {"done": 6, "waiting": 4}
     await stack.advance("1m")
     assert await states(stack) == {"done": 10}
