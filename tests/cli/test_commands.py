@@ -43,7 +43,7 @@ def drive(folder: Path) -> None:
         clock = VirtualClock()
         app = await App.open(os.environ["DATABASE_URL"], project.bundles, clock=clock, pool_size=3)
         try:
-            await InlineEngine(app.pool, app.driver, clock, app.scheduler).settle()
+            await InlineEngine(app.pool, app.driver, clock, app.scheduler, app.gates).settle()
         finally:
             await app.close()
 

@@ -200,10 +200,11 @@ async def _work(orders: Orders, instrument: Instrument) -> None:
     app = await open_app(orders)
     worker = dbos_engine.Worker(orders.dsn, app.pool, app.driver, on_beat=app.watch_once)
     await worker.start()
-    scheduling = asyncio.create_task(app.scheduler.run())
+    beside = [asyncio.create_task(app.scheduler.run()), asyncio.create_task(app.gates.tend())]
     instrument.note(f"{READY} {worker.id}")
     await _terminated()
-    scheduling.cancel()
+    for task in beside:
+        task.cancel()
     await worker.stop()
     await app.close()
 

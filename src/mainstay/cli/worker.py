@@ -49,12 +49,15 @@ async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
     async with open_app(project, dsn, pool_size=10) as app:
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once)
         await own.start()
-        comparing = asyncio.create_task(Comparer(app.pool, app.contacts, app).run())
-        scheduling = asyncio.create_task(app.scheduler.run())
+        beside = [
+            asyncio.create_task(Comparer(app.pool, app.contacts, app).run()),
+            asyncio.create_task(app.scheduler.run()),
+            asyncio.create_task(app.gates.tend()),
+        ]
         settle_memory()
         typer.echo(f"worker {own.id[-8:]} is ready")
         await stop.wait()
-        for task in (comparing, scheduling):
+        for task in beside:
             task.cancel()
-        await asyncio.wait([comparing, scheduling])
+        await asyncio.wait(beside)
         await own.stop()
