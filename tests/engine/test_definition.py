@@ -85,7 +85,7 @@ def test_a_workflow_is_async_and_may_be_started_by_name_alone() -> None:
         return 3
 
     first, second = declared_in(SimpleNamespace(one=one, two=two))
-    assert (first.on, first.mode, first.is_sync) == (None, "async", False)
+    assert (first.on, first.mode, first.is_sync) == ("", "async", False)
     assert (second.is_sync, second.answer_within) == (True, timedelta(seconds=0.5))
 
 
