@@ -66,6 +66,7 @@ def test_a_module_gives_its_workflows_once_in_order() -> None:
         ({"mode": "sync", "answer_within": "2 hours"}, "from a tenth of a second to 30 seconds"),
         ({"mode": "sync", "answer_within": "31s"}, "from a tenth of a second to 30 seconds"),
         ({"mode": "sync", "answer_within": 0}, "from a tenth of a second to 30 seconds"),
+        ({"mode": "sync", "debounce": "5m"}, "a caller cannot wait for a quiet moment"),
         ({"mode": "sync", "answer_within": None}, 'answer_within="2s"'),
         ({"mode": "sync", "answer_within": float("nan")}, 'answer_within="2s"'),
     ],
