@@ -11,11 +11,11 @@ import pytest
 from mainstay import ConfigError, Contact, Context, workflow
 from mainstay.db import acquire
 from mainstay.engine.turns import Turns
-from mainstay.kit import Http
 from mainstay.model import Overlap, new_id
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
 from tests.conftest import MakeStack
+from tests.faults.fleet import until
 
 STACK = """
     [connections]
@@ -224,19 +224,9 @@ async def test_cancelled_while_it_waits_for_a_retry(make_stack: MakeStack, sandb
     assert posts(sandbox) == []
 
 
-async def test_cancelled_while_a_vendor_has_its_call(
-    make_stack: MakeStack, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cancelled_while_a_vendor_has_its_call(make_stack: MakeStack, sandbox: Sandbox) -> None:
     """What is with the vendor comes to its end there; nothing follows it, and the record stays as it was."""
-    called, answered, exchange = asyncio.Event(), asyncio.Event(), Http._exchange
-
-    async def held(*arguments: Any, **options: Any) -> Any:
-        response = await exchange(*arguments, **options)
-        called.set()
-        await answered.wait()
-        return response
-
-    monkeypatch.setattr(Http, "_exchange", held)
+    fault = sandbox.set_fault("slack", "hold")
     stack = await make_stack(
         STACK,
         """
@@ -247,11 +237,11 @@ async def test_cancelled_while_a_vendor_has_its_call(
     """,
     )
     submitting = asyncio.create_task(submit_all(stack, "A"))
-    await called.wait()
+    await until(lambda: sandbox.hits(fault), "the vendor has the call")
     (run,) = await all_runs(stack)
     assert run["state"] == "running"
     assert await cancel(stack, run) == 1
-    answered.set()
+    sandbox.clear(fault=fault)
     await submitting
     await stack.advance("1h")
     assert posts(sandbox) == ["first"]

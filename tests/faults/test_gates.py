@@ -69,7 +69,7 @@ async def test_two_workers_one_of_which_is_killed_keep_the_rate(
     await submit_many(dsn, sandbox, stack, 40)
     await until(lambda: len(sandbox.messages("slack")) >= 5, "some are posted")
     workers[0].send(signal.SIGKILL)
-    await books.all_done(seconds=60, deliveries=40)
+    await books.all_done(deliveries=40)
     await workers[1].kill()
 
     assert {message["text"] for message in sandbox.messages("slack")} == {f"lead{n}@example.com" for n in range(40)}
@@ -91,18 +91,18 @@ async def test_a_vendor_that_is_out_is_left_in_peace_and_the_others_go_on(
     workers = [fleet.start(dsn, stack=str(stack)) for _ in range(2)]
     await asyncio.gather(*(each.ready() for each in workers))
     await submit_many(dsn, sandbox, stack, 150)
-    await until(lambda: len(sandbox.messages("postmark")) == 150, "the others go on", seconds=40)
+    await until(lambda: len(sandbox.messages("postmark")) == 150, "the others go on")
 
     async def are_held() -> bool:
         return bool(await books.value("SELECT count(*) = 150 FROM runs WHERE held_at = 'slack'"))
 
-    await until(are_held, "all are held", seconds=40)
+    await until(are_held, "all are held")
     seen = sandbox.request_count("slack")
     assert seen <= 2 * (32 + 5) + 10, seen
     await asyncio.sleep(6)  # a probe is due within
     assert sandbox.request_count("slack") - seen <= 2
     sandbox.clear("slack")
-    await books.all_done(seconds=60, deliveries=150)
+    await books.all_done(deliveries=150)
     for each in workers:
         await each.kill()
     assert len(sandbox.messages("slack")) == 150

@@ -72,7 +72,7 @@ class Orders:
     first_retry: float = 0.2
     lookup_after: float = 0.2
     local_wait: float = 2.0
-    patience: float = 5.0
+    patience: float = 60.0
 
     def line(self) -> bytes:
         """Return the orders as the mother process reads them."""
