@@ -302,7 +302,7 @@ async def requeue(
                finished_at = NULL, handled_at = NULL
         FROM (SELECT id, failed_step FROM runs WHERE id = $2 AND workspace_id = $1 AND state = 'failed'
               FOR UPDATE) AS before
-        WHERE runs.id = before.id RETURNING before.failed_step, workflow, key, deadline_at
+        WHERE runs.id = before.id RETURNING before.failed_step, workflow, key, deadline_at, lane
         """,
         workspace_id,
         run_id,
@@ -330,7 +330,7 @@ async def requeue(
     if found["key"]:
         await begin_next(connection, Line(workspace_id, found["workflow"], found["key"]))
     else:
-        await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+        await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, found["lane"])
     return True
 
 
