@@ -80,7 +80,7 @@ _STANDING_LOOKS = {
 }
 _GATE_LOOKS = {
     "open": Look("fine", "fine", "Open"),
-    "paused": Look("waiting", "hand", "Paused"),
+    "paused": Look("waiting", "waiting", "Paused"),
     "out": Look("broken", "broken", "Out"),
     "resting": Look("healing", "waiting", "Resting"),
 }
