@@ -20,6 +20,7 @@ from mainstay.engine.context import RoleBinding
 from mainstay.engine.driver import utc_now
 from mainstay.engine.guard import Terms
 from mainstay.engine.keeping import RunKeeper
+from mainstay.engine.retrying import BULK_RETRY, Retrier
 from mainstay.errors import WorkflowError
 from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
@@ -152,7 +153,9 @@ class App:
         self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self)
         self.contacts = Contacts(pool, self.commit, self)
-        self.keeper = RunKeeper(pool, self.routing, own=(INBOUND, PUSH, MERGE_ELSEWHERE, ALERT), clock=self.clock)
+        own = (INBOUND, PUSH, MERGE_ELSEWHERE, ALERT, BULK_RETRY)
+        self.keeper = RunKeeper(pool, self.routing, own=own, clock=self.clock)
+        self.retrier = Retrier(pool, self.keeper.deadline, own=own)
         self.driver = Driver(
             pool,
             self.commit,
@@ -364,6 +367,7 @@ class _Programs(Mapping[str, Any]):
             PUSH: app.pusher.program,
             MERGE_ELSEWHERE: app.merger.program,
             ALERT: app.alerter.program,
+            BULK_RETRY: app.retrier.program,
         }
 
     def __getitem__(self, name: str) -> Any:

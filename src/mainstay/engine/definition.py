@@ -22,7 +22,7 @@ Function = Callable[["Context", "Contact"], Awaitable[None]]
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.v[1-9][0-9]*")
 _EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
 _EVENTS = ("contact.created", "contact.updated", "contact.submitted")
-_OWN_NAMES = ("inbound", "push", "alert")
+_OWN_NAMES = ("inbound", "push", "alert", "bulk_retry")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
-from mainstay.engine.guard import UNSURE, Doubt, Terms, TermsOf, doubt_about
+from mainstay.engine.guard import UNSURE, Doubt, Terms, TermsOf, doubt_about, may_stand
 from mainstay.engine.history import Clock, OpenHttp, Parked, Record
 from mainstay.engine.retry import next_delay
 from mainstay.engine.waiting import Waiting
@@ -133,7 +133,10 @@ class StepRunner(Waiting):
         find: Call | None,
         terms: Terms,
     ) -> Any:
-        http = self._open_http(self.run.workspace_id, connection, f"{self.run.id}-{step}")
+        aside = [one for one in self._recorded.get(step, ()) if one.is_set_aside]
+        # A step that a person has had done anew is another call to a vendor that goes by keys.
+        key = f"{self.run.id}-{step}" + (f"-{len(aside)}" if aside else "")
+        http = self._open_http(self.run.workspace_id, connection, key)
         started = self.clock()
         attempt = Attempt(
             run_id=self.run.id,
@@ -149,6 +152,8 @@ class StepRunner(Waiting):
             await self._make_sure()
             doubt = doubt_about(recorded, cut_off, started)
             result: Any = _TO_CALL
+            if doubt is None and terms.promise is not Promise.STATE and may_stand(name, aside):
+                attempt = replace(attempt, guard=Guard.REPEATED, repeated=True)
             if doubt is not None:
                 attempt, result = await self._settle_doubt(attempt, http, doubt, find, terms)
             if result is _TO_CALL:

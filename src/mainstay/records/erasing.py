@@ -41,6 +41,7 @@ async def erase_traces(
     await connection.execute(
         "UPDATE attempts SET exchanges = '[]', result = NULL, error = '' WHERE run_id = ANY($1)", ids
     )
+    await connection.execute("UPDATE hand_retries SET input_before = '{}' WHERE run_id = ANY($1)", ids)
     # The key goes on standing for its write; what the answer told in words does not.
     await connection.execute(
         """
