@@ -16,8 +16,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mainstay.engine import Context, workflow
+    from mainstay.engine import Approval, Context, Schedule, Tick, workflow
     from mainstay.errors import (
+        ChildFailedError,
         ConfigError,
         MainstayError,
         NeedsHumanError,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mainstay.model import Contact, Retry
 
 __all__ = [
+    "Approval",
+    "ChildFailedError",
     "ConfigError",
     "Contact",
     "Context",
@@ -38,7 +41,9 @@ __all__ = [
     "NeedsHumanError",
     "PermanentError",
     "Retry",
+    "Schedule",
     "Sent",
+    "Tick",
     "TransientError",
     "UnsureError",
     "VendorError",
@@ -47,10 +52,13 @@ __all__ = [
 ]
 
 _HOME = {
+    "Approval": "mainstay.engine",
     "Contact": "mainstay.model",
     "Context": "mainstay.engine",
     "Retry": "mainstay.model",
+    "Schedule": "mainstay.engine",
     "Sent": "mainstay.kit",
+    "Tick": "mainstay.engine",
     "workflow": "mainstay.engine",
 }
 

@@ -10,16 +10,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.approving import QUESTION, Approvals
 from mainstay.connectors import all_source_kinds
-from mainstay.consequences import Routing, contact_from_json
+from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
-from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
-from mainstay.engine import Context, Driver, StepRunner, Workflow
+from mainstay.db import GroupCommit, Pool, acquire, open_pool
+from mainstay.engine import Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.engine.driver import utc_now
 from mainstay.engine.guard import Terms
 from mainstay.engine.keeping import RunKeeper
+from mainstay.engine.programs import Programs
 from mainstay.engine.retrying import BULK_RETRY, Retrier
 from mainstay.errors import WorkflowError
 from mainstay.identity import load_contact
@@ -33,7 +35,8 @@ from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, Settlement, answer, requeue
+from mainstay.runs import Settlement
+from mainstay.scheduling import Scheduler
 from mainstay.settings.identity import policy_of
 from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
@@ -46,8 +49,11 @@ from mainstay.watch import (
     trouble_of_run,
 )
 from mainstay.watch.alert import Route
+from mainstay.workflows import Workflows, answers_of
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from mainstay.db import Connection
     from mainstay.engine.history import Clock
     from mainstay.settings.stack import Stack
@@ -77,7 +83,9 @@ class Workspace:
         self.workflows = {declared.name: declared for declared in bundle.workflows}
         by_event: dict[str, list[str]] = {}
         for declared in bundle.workflows:
-            by_event.setdefault(declared.on, []).append(declared.name)
+            if declared.on:
+                by_event.setdefault(declared.on, []).append(declared.name)
+        answering = {each.name: each for each in bundle.workflows if each.is_sync}
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
         policy = policy_of(bundle.stack.identity)
@@ -94,9 +102,18 @@ class Workspace:
             ),
             {declared.name: declared.turns for declared in bundle.workflows},
             clock,
+            frozenset(answering),
         )
         self.sources = {
-            name: SourceBinding(workspace_id, name, entry.kind, entry.settings, bundle.stack.region)
+            name: SourceBinding(
+                workspace_id,
+                name,
+                entry.kind,
+                entry.settings,
+                bundle.stack.region,
+                # What only names a record is read from its vendor first: that is no time to keep a sender waiting.
+                {} if entry.kind.fetch else answers_of(answering.values()),
+            )
             for name, entry in bundle.stack.sources.items()
         }
         # What `mainstay import` brings in needs no declaration; it has no address either, so it is not among `sources`.
@@ -153,18 +170,30 @@ class App:
         self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self)
         self.contacts = Contacts(pool, self.commit, self)
-        own = (INBOUND, PUSH, MERGE_ELSEWHERE, ALERT, BULK_RETRY)
-        self.keeper = RunKeeper(pool, self.routing, own=own, clock=self.clock)
-        self.retrier = Retrier(pool, self.keeper.deadline, own=own)
+        self.approvals = Approvals(pool, self, self.clock)
+        self.scheduler = Scheduler(pool, self, clock)
+        own = {
+            INBOUND: self.journey.program,
+            PUSH: self.pusher.program,
+            MERGE_ELSEWHERE: self.merger.program,
+            ALERT: self.alerter.program,
+            QUESTION: self.approvals.program,
+        }
+        names = (*own, BULK_RETRY)
+        self.keeper = RunKeeper(pool, self.routing, own=names, clock=self.clock)
+        self.retrier = Retrier(pool, self.keeper.deadline, own=names)
+        own[BULK_RETRY] = self.retrier.program
+        self.retry_run, self.answer_run = self.retrier.retry_failed, self.retrier.answer
         self.driver = Driver(
             pool,
             self.commit,
-            _Programs(self),
+            Programs(own, self),
             open_http=self.open_http,
             terms=self.terms,
             on_failed=self._failed,
             clock=self.clock,
         )
+        self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
     async def open(
@@ -195,6 +224,7 @@ class App:
 
     async def close(self) -> None:
         """Close what was opened."""
+        await self.flows.close()
         if self._session is not None:
             await self._session.close()
         await self.pool.close()
@@ -212,6 +242,10 @@ class App:
     def routing(self, workspace_id: UUID) -> Routing:
         """See :class:`mainstay.inbound.Workspaces`."""
         return self.workspace(workspace_id).routing
+
+    def workflows(self, workspace_id: UUID) -> Mapping[str, Workflow]:
+        """See :class:`mainstay.workflows.Declared`."""
+        return self.workspace(workspace_id).workflows
 
     def source(self, workspace_id: UUID, name: str) -> SourceBinding:
         """See :class:`mainstay.inbound.Workspaces`."""
@@ -273,6 +307,19 @@ class App:
         hours = self.workspace(workspace_id).stack.hours
         return hours is None or hours.is_open(moment)
 
+    def next_open(self, workspace_id: UUID, moment: datetime) -> datetime:
+        """See :class:`mainstay.engine.awaiting.Calendar`."""
+        hours = self.workspace(workspace_id).stack.hours
+        return moment if hours is None else hours.next_open(moment)
+
+    def timezone(self, workspace_id: UUID) -> ZoneInfo:
+        """See :class:`mainstay.engine.awaiting.Calendar`."""
+        return self.workspace(workspace_id).stack.timezone
+
+    def workflow(self, workspace_id: UUID, name: str) -> Workflow | None:
+        """See :class:`mainstay.engine.awaiting.Calendar`."""
+        return self.workspace(workspace_id).workflows.get(name)
+
     async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
         """See :class:`mainstay.engine.context.Surroundings`."""
         if self.workspace(steps.run.workspace_id).connector(connection).is_builtin:
@@ -287,7 +334,11 @@ class App:
 
     def incident_url(self, workspace_id: UUID, incident_id: UUID) -> str:
         """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return f"{self.public_url}/w/{self.workspace(workspace_id).slug}/incidents/{incident_id}"
+        return self.page_url(workspace_id, f"incidents/{incident_id}")
+
+    def page_url(self, workspace_id: UUID, path: str) -> str:
+        """Return the address of a workspace's page."""
+        return f"{self.public_url}/w/{self.workspace(workspace_id).slug}/{path}"
 
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         """Return the address of a record in its system's own screens; empty when it has none."""
@@ -320,16 +371,6 @@ class App:
 
     # Verbs of the screens and commands ----------------------------------------------------------------------------
 
-    async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
-        """Retry a failed run from the step that failed; False when it is not a failed run."""
-        deadline = self.keeper.deadline(workspace_id)
-        return await transact(self.pool, lambda session: requeue(session, workspace_id, run_id, deadline=deadline))
-
-    async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
-        """Take a person's word on the call that a run asks about; see :func:`mainstay.runs.answer`."""
-        async with acquire(self.pool) as connection, connection.transaction():
-            return await answer(connection, workspace_id, run_id, happened=happened)
-
     async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""
         return await self.intake.replay(self.workspace(workspace_id).all_sources, workspace_id, delivery_id)
@@ -355,37 +396,3 @@ class App:
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
         await self.keeper.keep()
-
-
-class _Programs(Mapping[str, Any]):
-    """What runs each workflow name: Mainstay's own, then the users'."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._own = {
-            INBOUND: app.journey.program,
-            PUSH: app.pusher.program,
-            MERGE_ELSEWHERE: app.merger.program,
-            ALERT: app.alerter.program,
-            BULK_RETRY: app.retrier.program,
-        }
-
-    def __getitem__(self, name: str) -> Any:
-        return self._own.get(name, self._user_workflow)
-
-    def __iter__(self) -> Any:
-        return iter(self._own)
-
-    def __len__(self) -> int:
-        return len(self._own)
-
-    async def _user_workflow(self, steps: StepRunner) -> Sequence[Claimed]:
-        run = steps.run
-        declared = self._app.workspace(run.workspace_id).workflows.get(run.workflow)
-        if declared is None:
-            message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
-            raise WorkflowError(message)
-        said = (declared.retry,) if declared.retry else ()
-        context = Context(steps, self._app, self._app.clock, retry=said)
-        await declared.function(context, contact_from_json(run.input["contact"]))
-        return ()

@@ -17,7 +17,17 @@ from mainstay.model import Contact, Run, new_id
 from mainstay.records import Adopted, Pushing, Want, follow_merge, follow_unmerge, link, want
 from mainstay.records.merging import MERGE_ELSEWHERE
 from mainstay.records.store import PUSH
-from mainstay.runs import Claimed, NewRun, add_runs, move_turns, move_waits, return_turns, return_waits, wake
+from mainstay.runs import (
+    Claimed,
+    NewRun,
+    add_runs,
+    event_as_seen,
+    move_turns,
+    move_waits,
+    return_turns,
+    return_waits,
+    wake,
+)
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -41,6 +51,7 @@ class Routing:
     ``workflows`` maps an event type to the names of the workflows it starts; ``policy`` is how people are told apart.
     ``merge_elsewhere`` says which merges are carried to the connections that can merge, ``merging_systems``: ``never``,
     those ``by hand``, or ``always``. ``turns`` says how the runs of each workflow take turns, by the time of ``clock``.
+    ``sync`` are the workflows whose caller may wait for the result.
     """
 
     system_of_record: str
@@ -51,17 +62,26 @@ class Routing:
     merging_systems: frozenset[str] = frozenset()
     turns: Mapping[str, Turns] = field(default_factory=dict)
     clock: Callable[[], datetime] = _utc_now
+    sync: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a write came from. ``run`` is the run that drives what follows; without one it goes on the queue."""
+    """What a write came from. ``run`` is the run that drives what follows; without one it goes on the queue.
+
+    Where a caller waits (``is_awaited``), ``run`` drives what it waits for alone: the rest goes on the queue as well.
+    """
 
     workspace_id: UUID
     routing: Routing
     source: str
     delivery_id: UUID | None = None
     run: Run | None = None
+    is_awaited: bool = False
+
+    def driver_of(self, workflow: str) -> Run | None:
+        """Return the run that drives a workflow which begins here."""
+        return None if self.is_awaited and workflow not in self.routing.sync else self.run
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +161,10 @@ class Consequences:
                 self._now,
             )
             self._events.append(row)
-        self._wakes.append((cause.workspace_id, kind, contact_id, {"type": kind, **data}))
+        self._wakes.append((cause.workspace_id, kind, contact_id, event_as_seen(kind, event_id, data)))
         if contact is not None:
             for workflow in cause.routing.workflows.get(kind, ()):
-                about = {"contact": contact_to_json(contact)}
+                about = {"contact": contact.to_json()}
                 self._start(cause, workflow, about, new_id(), contact, event_id, said=data)
 
     async def store(self, connection: Connection) -> None:
@@ -243,21 +263,22 @@ class Consequences:
         *,
         said: Mapping[str, Any] | None = None,
     ) -> None:
-        if cause.run is None:
+        driver = cause.driver_of(workflow)
+        if driver is None:
             self._execution_id = self._execution_id or str(new_id())
             execution_id = self._execution_id
         else:
-            execution_id = cause.run.execution_id
+            execution_id = driver.execution_id
         run = NewRun(run_id, cause.workspace_id, workflow, data, execution_id, cause.delivery_id, event_id, contact.id)
         if (turns := cause.routing.turns.get(workflow)) is not None:
             now = cause.routing.clock()
             turn, deadline_at = turns.turn(contact, said or {}, now), turns.deadline_at(now)
             run = replace(run, turn=turn, deadline_at=deadline_at)
-        if cause.run is None:
+        if driver is None:
             self._queued.append(run)
             return
         begins = replace(
-            cause.run,
+            driver,
             id=run_id,
             workflow=workflow,
             input=data,
@@ -268,7 +289,7 @@ class Consequences:
             deadline_at=run.deadline_at,
         )
         self._runs.append(run)
-        self.following.setdefault(cause.run.id, []).append(Claimed(begins, known=contact))
+        self.following.setdefault(driver.id, []).append(Claimed(begins, known=contact))
 
 
 def _as_they_ended(written: Sequence[Written]) -> Sequence[Written]:
@@ -295,23 +316,4 @@ def _knows_already(person: Person, contact: Contact, system: str) -> bool:
             getattr(person, name) == getattr(contact, name)
             for name in ("email", "phone", "first_name", "last_name", "company")
         )
-    )
-
-
-def contact_to_json(contact: Contact) -> dict[str, Any]:
-    """Return a contact as a run's input keeps it."""
-    data = {name: getattr(contact, name) for name in Contact.__dataclass_fields__}
-    return data | {"custom": dict(contact.custom), "created_at": None, "updated_at": None}
-
-
-def contact_from_json(data: Mapping[str, Any]) -> Contact:
-    """Read what :func:`contact_to_json` wrote."""
-    return Contact(
-        **{
-            **data,
-            "id": UUID(str(data["id"])),
-            "workspace_id": UUID(str(data["workspace_id"])),
-            "tags": tuple(data["tags"]),
-            "flags": tuple(data.get("flags", ())),
-        }
     )

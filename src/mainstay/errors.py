@@ -12,6 +12,7 @@
     ├── RetryRefusedError    a run cannot be retried as it was asked: nothing was done
     ├── FencedError          this worker lost its run to another: stop, record nothing
     ├── WorkflowError        a workflow's own code cannot go on: stop and tell a human
+    │   └── ChildFailedError runs that it began, and waited for, did not end well
     └── VendorError
         ├── TransientError   try again, after ``retry_after`` seconds where the vendor says so
         ├── PermanentError   the same call would fail again: stop and tell a human
@@ -32,16 +33,18 @@ class MainstayError(Exception):
 class Problem:
     """One thing that is wrong in a user's file.
 
-    ``where`` is ``file:line`` or ``file``; ``key`` the dotted key; ``hint`` how to mend it.
+    ``where`` is ``file:line`` or ``file``; ``key`` the dotted key; ``hint`` how to mend it; ``code`` the rule that is
+    broken (``mainstay check --explain CODE``), where it has one.
     """
 
     where: str
     key: str
     message: str
     hint: str = ""
+    code: str = ""
 
     def __str__(self) -> str:
-        head = f"{self.where}  {self.key}".rstrip()
+        head = "  ".join(part for part in (self.where, self.code, self.key) if part)
         lines = [head, *(f"    {text}" for text in (self.message, self.hint) if text)]
         return "\n".join(lines)
 
@@ -96,6 +99,18 @@ class FencedError(MainstayError):
 
 class WorkflowError(MainstayError):
     """A workflow's own code raised, or does something else than its record says."""
+
+
+class ChildFailedError(WorkflowError):
+    """Runs that a workflow began, and waited for, failed or were cancelled.
+
+    Attributes:
+        run_ids: their ids, in the order in which they were asked for.
+    """
+
+    def __init__(self, message: str, run_ids: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.run_ids = run_ids
 
 
 class VendorError(MainstayError):

@@ -202,7 +202,8 @@ def _write(item: Inbound, person: Person) -> ContactWrite:
 
 
 def _cause(item: Inbound) -> Cause:
-    return Cause(item.run.workspace_id, item.routing, item.source, item.run.delivery_id, item.run)
+    is_awaited = bool(item.run.input.get("answers"))
+    return Cause(item.run.workspace_id, item.routing, item.source, item.run.delivery_id, item.run, is_awaited)
 
 
 def _outcome(item: Inbound, delivery_id: UUID, dropped: str) -> tuple[UUID, str, str]:

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 
@@ -42,9 +43,24 @@ def drive(folder: Path) -> None:
         clock = VirtualClock()
         app = await App.open(os.environ["DATABASE_URL"], project.bundles, clock=clock, pool_size=3)
         try:
-            await InlineEngine(app.pool, app.driver, clock).settle()
+            await InlineEngine(app.pool, app.driver, clock, app.scheduler).settle()
         finally:
             await app.close()
+
+    asyncio.run(work())
+
+
+def let_it_ask(short: str) -> None:
+    """Make a failed run one that asks whether the call of its last step happened."""
+
+    async def work() -> None:
+        connection = await asyncpg.connect(os.environ["DATABASE_URL"])
+        run_id = await connection.fetchval("SELECT id FROM runs WHERE id::text LIKE '%' || $1", short)
+        await connection.execute("UPDATE runs SET fate = 'asked' WHERE id = $1", run_id)
+        await connection.execute(
+            "UPDATE attempts SET fate = 'asked', guard = 'asked' WHERE state = 'failed' AND run_id = $1", run_id
+        )
+        await connection.close()
 
     asyncio.run(work())
 
@@ -208,6 +224,23 @@ class TestTrouble:
         twice = run("runs", "retry", failed, "--json")
         assert twice.code == 1
         assert len(twice.json["not_failed"]) == 1
+
+    @pytest.mark.parametrize(("answer", "told"), [("--it-happened", True), ("--repeat", False)])
+    def test_a_run_that_asks_is_answered(self, answer: str, told: bool, failed: str, acme: Path, run: Run) -> None:
+        let_it_ask(failed)
+        (acme / "workflows" / "speed_to_lead.py").write_text(MENDED)
+        shown = run("runs", "show", failed)
+        assert f"mainstay runs retry {failed} --it-happened" in shown.out
+        plain = run("runs", "retry", failed)
+        assert plain.code == 2
+        assert "asks whether its call happened" in plain.err
+        assert "1 ask whether their call happened" in run("runs", "retry", "--failed").out
+        assert run("runs", "retry", "--failed", answer).code == 2
+
+        assert run("runs", "retry", failed, answer, "--json").json["happened"] is told
+        assert "asks nothing" in run("runs", "retry", failed, answer).err
+        drive(acme)
+        assert run("runs", "show", failed, "--json").json["run"]["state"] == "done"
 
     def test_an_incident_is_listed_shown_and_resolved(self, failed: str, run: Run) -> None:
         incident = run("incidents", "list", "--json").json["incidents"][0]["id"][-8:]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainstay import Contact, WorkflowError
-from mainstay.engine.context import duration, fill
+from mainstay.engine.awaiting import duration
+from mainstay.engine.context import fill
 from mainstay.sandbox.client import Sandbox
 from tests.conftest import MakeStack
 

@@ -30,7 +30,7 @@ def plain(ctx: Context, contact: Contact) -> None: ...
 )
 def test_what_cannot_be_told_apart_later_is_refused(name: str, on: str, declared: object, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        workflow(name, on=on)(declared)  # type: ignore[arg-type]
+        workflow(name, on=on)(declared)  # type: ignore[type-var]
 
     assert says in str(caught.value)
     assert __file__ in caught.value.problems[0].where
@@ -38,7 +38,7 @@ def test_what_cannot_be_told_apart_later_is_refused(name: str, on: str, declared
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        workflow("Welcome", on="created")(plain)  # type: ignore[arg-type]
+        workflow("Welcome", on="created")(plain)  # type: ignore[type-var]
     assert len(caught.value.problems) == 3
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from mainstay.engine.guard import Doubt, Terms, doubt_about
 from mainstay.engine.history import Parked
+from mainstay.engine.retry import policy_of
 from mainstay.errors import NeedsHumanError, PermanentError, TransientError, UnsureError, VendorError
-from mainstay.model import Attempt, AttemptState, Guard, Promise
+from mainstay.model import Attempt, AttemptState, Guard, Promise, Retry
 from tests.engine.test_steps import NOW, RUN, Ledger, fails, gives, never
 
 LOST = TransientError("no answer within 20 s", unsure=True)
@@ -275,3 +276,9 @@ async def test_a_look_up_is_told_how_long_ago_it_was_tried(ledger: Ledger) -> No
 
     assert await post(ledger, never, find) == 1
     assert told == [3600]
+
+
+async def test_a_call_given_up_in_doubt_is_the_same_error_now_and_at_its_replay(ledger: Ledger) -> None:
+    ledger.terms["chat.post"] = Terms(policy=policy_of([Retry(give_up="0s")]), promise=Promise.NONE)
+    first, again = await post(ledger, fails(LOST)), await post(ledger, never)
+    assert (type(first), str(first)) == (type(again), str(again)) == (TransientError, str(LOST))

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainstay.engine.retry import DEFAULT_POLICY, RetryPolicy, next_delay
+from mainstay.engine.retry import DEFAULT_POLICY, RetryPolicy, next_delay, policy_of
+from mainstay.model import Retry
 
 policies = st.builds(
     RetryPolicy,
@@ -60,3 +62,53 @@ def test_the_first_tries_come_soon(number: int) -> None:
     delay = next_delay(DEFAULT_POLICY, number=number, elapsed=timedelta(), retry_after=None, rng=random.Random(1))
     assert delay is not None
     assert delay <= timedelta(seconds=4)
+
+
+levels = st.lists(
+    st.builds(
+        Retry,
+        first=st.none() | st.timedeltas(timedelta(seconds=1), timedelta(hours=2)),
+        longest=st.none() | st.timedeltas(timedelta(seconds=1), timedelta(hours=2)),
+        give_up=st.none() | st.timedeltas(timedelta(), timedelta(days=3)),
+    ),
+    max_size=5,
+)
+
+
+@given(levels)
+def test_of_each_length_the_narrowest_level_that_says_it_stands(said: list[Retry]) -> None:
+    policy = policy_of(said)
+
+    def narrowest(name: str) -> Any:
+        return next((value for one in said if (value := getattr(one, name)) is not None), getattr(DEFAULT_POLICY, name))
+
+    assert policy.give_up == narrowest("give_up")
+    assert policy.longest == narrowest("longest")
+    assert policy.first == min(narrowest("first"), policy.longest)
+
+
+@given(policies, st.data(), st.integers())
+def test_the_last_try_is_when_the_patience_ends(policy: RetryPolicy, data: st.DataObject, seed: int) -> None:
+    elapsed = data.draw(st.timedeltas(timedelta(), policy.give_up - _HAIR))
+
+    delay = next_delay(policy, number=40, elapsed=elapsed, retry_after=None, rng=random.Random(seed))
+
+    assert delay is not None
+    assert elapsed + delay <= max(policy.give_up, elapsed + policy.first / 2) + _HAIR
+
+
+@given(policies, st.integers())
+def test_every_series_ends_with_a_human_told(policy: RetryPolicy, seed: int) -> None:
+    rng, elapsed, tries = random.Random(seed), timedelta(), 1
+    while (delay := next_delay(policy, number=tries, elapsed=elapsed, retry_after=None, rng=rng)) is not None:
+        elapsed, tries = elapsed + delay, tries + 1
+        if tries > 2000:
+            break
+
+    assert elapsed <= policy.give_up + policy.longest
+    assert tries > 1
+
+
+def test_one_try_alone() -> None:
+    policy = policy_of([Retry(give_up="0s")])
+    assert next_delay(policy, number=1, elapsed=timedelta(), retry_after=None, rng=random.Random(1)) is None

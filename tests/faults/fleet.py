@@ -27,7 +27,7 @@ POST = "answer: POST /slack/api/chat.postMessage"
 MAIL = "answer: POST /postmark/email"
 NOTE = "answer: POST /gohighlevel/contacts/ID/notes"
 PUSH = "answer: POST /gohighlevel/contacts/upsert"
-# Steps whose vendor takes no key and keeps no state: a repeat is a second effect.
+# Steps whose vendor takes no key and keeps no state: before a repeat it is asked.
 UNKEYED = frozenset({"chat.post", "email.send", "crm.add_note"})
 WHOLE_JOURNEY = {1: "chat.post", 2: "crm.add_tag", 3: "email.send", 4: "wait_for message.received", 5: "crm.add_note"}
 
@@ -261,6 +261,10 @@ class Books:
     async def marked(self) -> list[str]:
         """Return the steps whose attempts say that they may be repeats."""
         return [row["name"] for row in await self.rows("SELECT name FROM attempts WHERE repeated ORDER BY name")]
+
+    async def found(self) -> list[str]:
+        """Return the steps that a vendor was found to have done, so that they were not done again."""
+        return [row["name"] for row in await self.rows("SELECT name FROM attempts WHERE guard = 'found' ORDER BY name")]
 
 
 def vendor_copies(sandbox: Sandbox, email: str) -> dict[str, int]:

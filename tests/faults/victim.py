@@ -38,6 +38,7 @@ from mainstay.kit import Http
 from mainstay.model import Retry
 from mainstay.records import push
 from mainstay.runs import claim_execution
+from mainstay.runs import look_again as look_for_turn
 from mainstay.sandbox.client import Sandbox
 from mainstay.settings.stack import Stack, load_stack
 from mainstay.settings.workflows import load_workflows
@@ -124,13 +125,6 @@ class Instrument:
             finally:
                 under_way.reset(token)
 
-        async def parked(*arguments: Any) -> None:
-            token = under_way.set(("look again after parking",))
-            try:
-                await look_again(*arguments)
-            finally:
-                under_way.reset(token)
-
         async def committed(own: Any, kind: type[BaseException] | None, *rest: Any) -> None:
             names = under_way.get() if kind is None else ()
             for name in names:
@@ -153,10 +147,26 @@ class Instrument:
         patch = pytest.MonkeyPatch()
         patch.setattr(GroupCommit, "_transaction", grouped)
         patch.setattr(driver, "claim_execution", claimed)
-        patch.setattr(driver.Driver, "_after_park", parked)
+        patch.setattr(driver.Driver, "_after_park", _named(under_way, "look again after parking", look_again))
+        patch.setattr(driver, "look_again", _named(under_way, "look for a turn", look_for_turn))
         patch.setattr(asyncpg.transaction.Transaction, "__aexit__", committed)
         patch.setattr(Http, "_exchange", heard)
         patch.setattr(Http, "request", asked)
+
+
+def _named(
+    under_way: ContextVar[tuple[str, ...]], name: str, function: Callable[..., Awaitable[None]]
+) -> Callable[..., Awaitable[None]]:
+    """Return a function whose commits are boundaries of this name."""
+
+    async def named(*arguments: Any) -> None:
+        token = under_way.set((name,))
+        try:
+            await function(*arguments)
+        finally:
+            under_way.reset(token)
+
+    return named
 
 
 def _hurry(orders: Orders) -> None:
@@ -190,8 +200,10 @@ async def _work(orders: Orders, instrument: Instrument) -> None:
     app = await open_app(orders)
     worker = dbos_engine.Worker(orders.dsn, app.pool, app.driver, on_beat=app.watch_once)
     await worker.start()
+    scheduling = asyncio.create_task(app.scheduler.run())
     instrument.note(f"{READY} {worker.id}")
     await _terminated()
+    scheduling.cancel()
     await worker.stop()
     await app.close()
 

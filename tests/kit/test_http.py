@@ -174,6 +174,9 @@ async def test_a_refusal_with_broken_json_keeps_its_meaning(session: aiohttp.Cli
         (502, "transient", True),
         (503, "transient", False),
         (504, "transient", True),
+        (520, "transient", True),
+        (522, "transient", False),
+        (524, "transient", True),
     ],
 )
 def test_classify(status: int, fate: str, unsure: bool) -> None:

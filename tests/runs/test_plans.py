@@ -18,7 +18,7 @@ from mainstay.model import Run, new_id
 from mainstay.records import follow_merge, follow_unmerge, forget
 from mainstay.records.erasing import erase_traces
 from mainstay.records.store import external_id_of
-from mainstay.runs import Wait, claim_execution, recheck_wait, requeue, return_waits, wake
+from mainstay.runs import Wait, children_ended, claim_execution, recheck_wait, requeue, return_waits, wake
 from mainstay.watch import resolve_healed
 from tests.intake.arrivals import arrival
 
@@ -49,6 +49,13 @@ SELECT $1, 'contact', md5('c' || n)::uuid, 'ghl', 'x' || n, 1, now() FROM genera
 INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, contact_id, created_at)
 SELECT md5('r' || n)::uuid, $1, 'welcome.v1', (ARRAY['done', 'done', 'done', 'waiting', 'failed'])[n % 5 + 1], '{}',
        'e' || n, md5('c' || n)::uuid, now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO runs (id, workspace_id, workflow, state, waiting_for, input, execution_id, created_at, parent_id,
+                  parent_step, place)
+SELECT md5('k' || n)::uuid, $1, 'child.v1', (ARRAY['done', 'waiting', 'waiting'])[n % 3 + 1],
+       (ARRAY['', 'its place', 'a reply'])[n % 3 + 1], '{}', 'k' || n, now(), md5('r' || n % 4)::uuid, 1, n
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO waits (workspace_id, run_id, step, event_type, match)
+SELECT $1, md5('r' || n)::uuid, 1, 'children ended', '{"at_most": 1}' FROM generate_series(1, 4) AS n;
 INSERT INTO attempts (workspace_id, run_id, step, number, name, state, started_at)
 SELECT $1, md5('r' || n)::uuid, 1, 1, 'chat.post', 'ok', now() FROM generate_series(1, $2::integer) AS n;
 INSERT INTO waits (workspace_id, run_id, step, event_type, contact_id)
@@ -124,6 +131,7 @@ async def test_no_hot_statement_reads_a_big_table(pool: Pool, seeded: UUID) -> N
         run = Run(an_id("r", 3), seeded, "welcome.v1", {}, "e3")
         for contact in (an_id("c", 3), None):
             await recheck_wait(recorder, run, Wait(2, "message.received", contact, None, new_id()))
+        await children_ended(recorder, [an_id("k", 3), an_id("k", 6)])
         await requeue(recorder, seeded, an_id("r", 4))
         person = Person(email="p7@example.com", phone="+13125550147", connection="ghl", external_id="x7")
         await resolve(recorder, [ContactWrite(seeded, person, "website")])

@@ -66,3 +66,30 @@ def test_a_weekly_time_is_a_day_and_a_time() -> None:
     check_weekly("Mon 08:00")
     with pytest.raises(ValueError, match='"08:00 Mon" is no weekly time; write a day and a time, like "Mon 08:00"'):
         check_weekly("08:00 Mon")
+
+
+@pytest.mark.parametrize(
+    ("text", "local", "opens"),
+    [
+        ("Mon-Fri 08:00-18:00", "2025-06-02T07:59", "2025-06-02T08:00-05:00"),
+        ("Mon-Fri 08:00-18:00", "2025-06-02T12:34", "2025-06-02T12:34-05:00"),  # open
+        ("Mon-Fri 08:00-18:00", "2025-06-06T18:00", "2025-06-09T08:00-05:00"),
+        ("Tue 08:00-12:00 13:00-17:00", "2025-06-03T12:30", "2025-06-03T13:00-05:00"),
+        ("Tue 08:00-12:00", "2025-06-03T12:00", "2025-06-10T08:00-05:00"),
+        ("Sun 22:00-02:00", "2025-06-02T01:59", "2025-06-02T01:59-05:00"),
+        ("Sun 22:00-02:00", "2025-06-02T02:00", "2025-06-08T22:00-05:00"),
+        # 02:00 to 03:00 does not come on 9 March 2025 in Chicago.
+        ("Sun 02:30-10:00", "2025-03-09T00:00", "2025-03-09T03:00-05:00"),
+        ("Sun 02:00-02:30", "2025-03-09T00:00", "2025-03-16T02:00-05:00"),
+        ("Mon-Sun 08:00-18:00", "2025-03-08T20:00", "2025-03-09T08:00-05:00"),
+        # 01:00 to 02:00 comes twice on 2 November 2025.
+        ("Sun 01:30-01:45", "2025-11-02T00:00", "2025-11-02T01:30-05:00"),
+        ("Sun 01:30-01:45", "2025-11-02T01:50", "2025-11-02T01:30-06:00"),
+        ("Sat 09:00-13:00", "2028-02-27T09:00", "2028-03-04T09:00-06:00"),  # over a leap day
+    ],
+)
+def test_the_next_opening_is_found(text: str, local: str, opens: str) -> None:
+    hours = read_hours(text, CHICAGO)
+    found = hours.next_open(datetime.fromisoformat(local).replace(tzinfo=CHICAGO))
+    assert found == datetime.fromisoformat(opens)
+    assert hours.is_open(found)

@@ -124,6 +124,7 @@ def test_a_name_declared_twice_names_both_places(folder: Path) -> None:
         '@workflow("a.v1")',
         "this name is declared twice: at workflows/a.py:2 and at workflows/b.py:3",
         "give one of them another name, or the next version",
+        "RUN003",
     )
     assert refused(folder) == [expected]
 

@@ -49,7 +49,7 @@ async def speed_to_lead(ctx: Context, contact: Contact) -> None:
     contact.email = "other@example.com"  # type: ignore[misc]
 
 
-@workflow("sync.v1", on="contact.created")  # type: ignore[arg-type]
+@workflow("sync.v1", on="contact.created")  # type: ignore[type-var]
 def not_async(ctx: Context, contact: Contact) -> None: ...
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
+from mainstay.approving import Approvals
 from mainstay.consequences import Routing
 from mainstay.contacts import Contacts
 from mainstay.db import GroupCommit, Pool, acquire
@@ -13,6 +15,7 @@ from mainstay.engine.driver import utc_now
 from mainstay.engine.keeping import RunKeeper
 from mainstay.errors import MalformedError
 from mainstay.intake import Receipt
+from mainstay.runs import answer
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
 
@@ -31,6 +34,8 @@ class PagesBackend:
 
     def __post_init__(self) -> None:
         self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
+        reach: Any = self  # answering alone asks nothing of it
+        self.approvals = Approvals(self.pool, reach, utc_now)
         self.keeper = RunKeeper(self.pool, self.routing, own=("push.v1",), clock=utc_now)
 
     def routing(self, workspace_id: UUID) -> Routing:
@@ -60,6 +65,11 @@ class PagesBackend:
             workspace_id,
             run_id,
         )
+
+    async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
+        self.asked.append((f"answer {happened}", run_id))
+        async with acquire(self.pool) as connection, connection.transaction():
+            return await answer(connection, workspace_id, run_id, happened=happened)
 
     async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:
         self.asked.append(("handled", run_id))

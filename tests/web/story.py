@@ -161,6 +161,7 @@ async def tell(connection: Connection, slug: str = "acme", name: str = "Acme Plu
             error=HUGE_ERROR[:2000] if is_last else "503: upstream is busy",
             exchanges=[exchange(402 if is_last else 503)], duration_ms=400 * number,
             started_at=seed.ago(hours=4, minutes=58 - 4 * (number - 1)), repeated=is_last,
+            guard="repeated" if is_last else "",
             next_at=None if is_last else seed.ago(hours=4, minutes=58 - 4 * number),
         )  # fmt: skip
     waiting = await seed.run(

@@ -224,7 +224,7 @@ async def test_not_authentic_is_401_and_shows_nothing_of_the_secret(client: Clie
 async def test_what_is_not_kept_is_429_with_retry_after(
     client: Client, monkeypatch: pytest.MonkeyPatch, error: Exception, wait: str
 ) -> None:
-    async def refuse(*_: Any) -> Any:
+    async def refuse(*_: Any, **__: Any) -> Any:
         raise error
 
     monkeypatch.setattr(client.stack.app.intake, "receive", refuse)

@@ -83,6 +83,27 @@ async def test_retry_and_mark_handled(site: Site, operator: Browser) -> None:
     assert [verb for verb, _ in site.backend.asked] == ["handled", "retry", "retry"]
 
 
+async def test_a_run_that_asks_is_answered_and_not_retried(site: Site, operator: Browser) -> None:
+    run_id = site.story.failed_run
+    pool = site.backend.pool
+    await pool.execute("UPDATE runs SET fate = 'asked' WHERE id = $1", run_id)
+    await pool.execute("UPDATE attempts SET guard = 'asked' WHERE run_id = $1 AND state = 'failed'", run_id)
+    path = f"/w/acme/runs/{run_id}"
+
+    text = (await operator.get(path)).text
+    assert "It happened: go on" in text
+    assert "Make the call again" in text
+    assert "--it-happened" in text
+    assert "Retry from step 3" not in text
+    assert "nobody but you can tell whether it happened" in text
+    answered = await operator.post(f"{path}/answer", data={"happened": "true"})
+    shown = (await operator.get(answered.headers["location"])).text
+    assert "goes on with your answer" in shown
+    assert "A person said that it had happened at voice: nothing was sent again." in shown
+    again = await operator.post(f"{path}/answer", data={"happened": "false"})
+    assert "does not ask this any more" in (await operator.get(again.headers["location"])).text
+
+
 async def test_a_verb_reaches_its_own_workspace_alone(site: Site, operator: Browser) -> None:
     answer = await operator.post(f"/w/bell/runs/{site.story.failed_run}/retry")
 

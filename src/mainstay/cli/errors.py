@@ -49,6 +49,7 @@ def tell(error: Exception, *, as_json: bool, debug: bool) -> int:
 
         told = [
             {"where": problem.where, "key": problem.key, "message": problem.message, "hint": problem.hint}
+            | ({"code": problem.code} if problem.code else {})
             for problem in problems
         ]
         sys.stderr.write(orjson.dumps({"error": told[0]["message"], "code": code, "problems": told}).decode() + "\n")
@@ -59,7 +60,7 @@ def tell(error: Exception, *, as_json: bool, debug: bool) -> int:
 
     to = console(stderr=True)
     for problem in problems:
-        head = "  ".join(part for part in (problem.where, problem.key) if part)
+        head = "  ".join(part for part in (problem.where, problem.code, problem.key) if part)
         if head:
             to.print(Text(head, style="bold"))
             to.print(Text(f"    {problem.message}", style="red"))

@@ -56,14 +56,15 @@ def _blocks(lines: Iterable[bytes], region: str) -> Iterator[bytes]:
     for line in lines:
         if not line.strip():
             continue
-        block.append(_line(answer(line, region)))
+        block.append(line_of(answer(line, region)))
         if len(block) == _BATCH:
             yield b"".join(block)
             block.clear()
     yield b"".join(block)
 
 
-def _line(told: dict[str, Any]) -> bytes:
+def line_of(told: dict[str, Any]) -> bytes:
+    """Return an answer as a line of JSON."""
     try:
         return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:

@@ -54,6 +54,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("init", "init", "init", "Make a folder with a stack that runs at once.", LocalCommand),
             Entry("demo", "demo", "demo", "See the main job run on simulated vendors.", Foreign),
             Entry("up", "up", "up", "Serve intake and pages, and drive runs.", Foreign),
+            Entry("check", "check", "check", "Say what a start would refuse or warn of."),
             Entry("worker", "worker", "worker", "Drive runs, beside an `up` or on another machine.", Foreign),
             Entry("sign-in", "sign_in", "sign_in", "Make a one-time link to the pages."),
         ),
@@ -63,6 +64,8 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("status", "status", "status", "Did anything break in the last 24 hours?"),
             Entry("runs", "runs", "runs", "What workflows did: list, show, retry, cancel."),
+            Entry("approvals", "approvals", "approvals", "What runs ask people: list, approve, decline."),
+            Entry("schedules", "schedules", "schedules", "What runs by the clock: list."),
             Entry("contacts", "contacts", "contacts", "Who is known: list, show, edit, merge, normalize."),
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),
             Entry("incidents", "incidents", "incidents", "What is broken, and what has been: list, show, resolve."),

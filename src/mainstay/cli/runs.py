@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from mainstay.cli.answering import answer
 from mainstay.cli.cancelling import cancel
 from mainstay.cli.command import Command, group, options_of
 from mainstay.cli.errors import BROKEN, CommandError, MissingError
@@ -98,7 +99,7 @@ def show(
 
 
 @runs.command("retry", cls=Command)
-def retry(
+def retry(  # noqa: PLR0917 - one argument per option
     ctx: typer.Context,
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="Short or whole ids of failed runs.")
@@ -107,16 +108,29 @@ def retry(
     incident: Annotated[str, typer.Option(metavar="ID", help="With --failed: of one incident.")] = "",
     workflow: Annotated[str, typer.Option(help="With --failed: of one workflow.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
+    it_happened: Annotated[
+        bool, typer.Option("--it-happened", help="Of one that asks: the call had its effect; go on from there.")
+    ] = False,
+    repeat: Annotated[
+        bool, typer.Option("--repeat", help="Of one that asks: make the call again, whether it had its effect or not.")
+    ] = False,
 ) -> None:
     """Retry failed runs from the step that failed; finished steps are not repeated.
+
+    One whose call may have had its effect, and asks whether it did, goes on with your answer alone.
 
     Examples:
         mainstay runs retry 7f3a91c2
         mainstay runs retry --failed --incident 9be01d44 --dry-run
+        mainstay runs retry 7f3a91c2 --it-happened
     """
     from mainstay.insight import RunFilter
+    from mainstay.model import short_id
 
     options = options_of(ctx)
+    if it_happened or repeat:
+        answer(options, ids or [], happened=it_happened, is_clear=it_happened != repeat and not failed)
+        return
     if bool(ids) == failed:
         raise CommandError("say which runs: their ids, or --failed for all of them")
     if (incident or workflow) and not failed:
@@ -129,10 +143,18 @@ def retry(
         return await all_runs(reading, RunFilter("stopped", workflow, incident_id=incident_id))
 
     chosen = read(options, choose)
-    able = [run for run in chosen if run.state == "failed"]
+    asking = [run for run in chosen if run.asks]
+    if asking and not failed:
+        raise CommandError(
+            f"run {short_id(asking[0].id)} asks whether its call happened: {asking[0].error}",
+            "Look there, then answer with --it-happened or --repeat.",
+        )
+    able = [run for run in chosen if run.state == "failed" and not run.asks]
     done = [] if dry_run else _retry(options, [run.id for run in able])
     left = [run for run in chosen if run.state != "failed"]
     _tell_retried(options.as_json, able if dry_run else [run for run in able if run.id in done], left, is_dry=dry_run)
+    if asking:
+        typer.echo(f"{len(asking)} ask whether their call happened: mainstay runs retry ID --it-happened or --repeat")
     if left or (not dry_run and len(done) < len(able)):
         raise typer.Exit(BROKEN)
 
@@ -260,6 +282,8 @@ def _show_run(found: RunDetail) -> None:
         pairs.append(("contact", text(f"{run.contact_name or 'unnamed'} ", identifier(run.contact_id))))
     if run.waiting_for:
         pairs.append(("waits for", f"{run.waiting_for} {ago(run.wake_at)}".strip()))
+    if found.result is not None:
+        pairs.append(("returned", found.result if isinstance(found.result, str) else _json(found.result)))
     if run.error:
         pairs.append(("why" if run.state == "cancelled" else "error", text((run.error, "red"))))
     facts(pairs)
@@ -275,21 +299,33 @@ def _show_run(found: RunDetail) -> None:
     if run.state == "failed":
         say()
         step = f" from step {stopped.number}" if stopped else ""
-        say(text(f"retry{step}: ", (f"mainstay runs retry {short_id(run.id)}", "cyan")))
+        command = f"mainstay runs retry {short_id(run.id)}"
+        if run.asks:
+            say(text("it happened, go on: ", (f"{command} --it-happened", "cyan")))
+            say(text("make the call again: ", (f"{command} --repeat", "cyan")))
+        else:
+            say(text(f"retry{step}: ", (command, "cyan")))
         if run.delivery_id:
             say(text("what arrived: ", (f"mainstay deliveries show {short_id(run.delivery_id)}", "cyan")))
 
 
+def _json(value: Any) -> str:
+    import orjson
+
+    return orjson.dumps(value).decode()
+
+
 def _show_steps(steps: tuple[Step, ...]) -> None:
     from mainstay.cli.output import Column, lasted, number, state, table, text
+    from mainstay.insight import guard_words
 
     rows: list[Any] = []
     for step in steps:
         last = step.attempts[-1]
         tries = number(len(step.attempts), "attempt") if len(step.attempts) > 1 else ""
         said = last.error or (str(last.result) if last.result and not isinstance(last.result, dict | list) else "")
-        if last.repeated:
-            said = f"may have reached {step.connection} before; {said}".strip("; ")
+        if last.guard:
+            said = f"{guard_words(last.guard, step.connection)} {said}".strip()
         style = "red" if last.state == "failed" else "dim"
         rows.append(
             (

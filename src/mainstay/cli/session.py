@@ -11,7 +11,9 @@ from pathlib import Path
 from mainstay.app import App, Bundle
 from mainstay.cli.command import stack_files
 from mainstay.db.migrate import is_current, migrate
+from mainstay.errors import Problem
 from mainstay.settings.environment import Environment
+from mainstay.settings.policy import require_policy
 from mainstay.settings.program import ProgramSettings
 from mainstay.settings.stack import load_stack
 from mainstay.settings.workflows import load_workflows
@@ -23,6 +25,7 @@ class Project:
 
     program: ProgramSettings
     bundles: tuple[Bundle, ...]
+    warnings: tuple[Problem, ...] = ()
 
 
 def load_project(stacks: tuple[Path, ...]) -> Project:
@@ -36,7 +39,8 @@ def load_project(stacks: tuple[Path, ...]) -> Project:
     bundles = [
         Bundle(load_stack(path, Environment.load(path.parent)), tuple(load_workflows(path.parent))) for path in files
     ]
-    return Project(program, tuple(bundles))
+    warnings = [each for bundle in bundles for each in require_policy(bundle.stack, bundle.workflows)]
+    return Project(program, tuple(bundles), tuple(warnings))
 
 
 async def ensure_schema(dsn: str) -> bool:

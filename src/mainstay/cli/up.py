@@ -23,6 +23,7 @@ from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
 from mainstay.cli.reading import database
 from mainstay.cli.session import Project, load_project, open_app
+from mainstay.settings.policy import log_warnings
 from mainstay.web.binding import Server
 from mainstay.web.sign_in import create_sign_in_link
 
@@ -48,6 +49,7 @@ def up(
     stacks = tuple(stack or [Path("stack.toml")])
     project = load_project(stacks)
     set_up_logging(project.program.log_format)
+    log_warnings(project.warnings)
     listener = listen(host or project.program.host, project.program.port if port is None else port)
     with database(project.program) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(project, dsn, stacks, listener, workers, watch_stdin=until_stdin_closes))

@@ -16,6 +16,7 @@ from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
 from mainstay.cli.reading import database
 from mainstay.cli.session import Project, load_project, open_app
+from mainstay.settings.policy import log_warnings
 
 
 def worker(
@@ -28,6 +29,8 @@ def worker(
     """
     project = load_project(tuple(stack or [Path("stack.toml")]))
     set_up_logging(project.program.log_format)
+    if not until_stdin_closes:  # else whoever started it has said so
+        log_warnings(project.warnings)
     with database(project.program) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_work(project, dsn, watch_stdin=until_stdin_closes))
 
@@ -47,9 +50,11 @@ async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once)
         await own.start()
         comparing = asyncio.create_task(Comparer(app.pool, app.contacts, app).run())
+        scheduling = asyncio.create_task(app.scheduler.run())
         settle_memory()
         typer.echo(f"worker {own.id[-8:]} is ready")
         await stop.wait()
-        comparing.cancel()
-        await asyncio.wait([comparing])
+        for task in (comparing, scheduling):
+            task.cancel()
+        await asyncio.wait([comparing, scheduling])
         await own.stop()

@@ -93,20 +93,8 @@ async def answers_before(connection: Connection, requests: Sequence[Request]) ->
     keyed = [request for request in requests if request.key]
     if not keyed:
         return [None] * len(requests)
-    await connection.execute(
-        """
-        SELECT pg_advisory_xact_lock(k) FROM (
-            SELECT DISTINCT hashtextextended(w || ':' || key, 42) AS k
-            FROM unnest($1::text[], $2::text[]) AS t (w, key) ORDER BY 1) AS locks
-        """,
-        [str(request.workspace_id) for request in keyed],
-        [request.key for request in keyed],
-    )
     rows = await connection.fetch(
-        """
-        SELECT workspace_id, key, digest, answer FROM unnest($1::uuid[], $2::text[]) AS t (workspace_id, key)
-        JOIN idempotency_keys USING (workspace_id, key)
-        """,
+        "SELECT workspace_id, key, digest, answer FROM hold_answers($1, $2)",
         [request.workspace_id for request in keyed],
         [request.key for request in keyed],
     )

@@ -5,33 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from mainstay.engine.awaiting import Awaiting, Calendar
 from mainstay.engine.operations import call_operation, find_operation
-from mainstay.errors import PermanentError, WorkflowError
+from mainstay.errors import PermanentError
 from mainstay.kit.roles import EmailMessage, Sent
 from mainstay.model import Contact, Retry
-from mainstay.model.duration import read_duration
 
 if TYPE_CHECKING:
     from mainstay.engine.steps import StepRunner
     from mainstay.kit import Http
     from mainstay.model.retry import OnUnsure
-
-
-def duration(value: str | float | timedelta) -> timedelta:
-    """Read ``"10m"``, ``"1h 30m"``, seconds, or a timedelta."""
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, int | float):
-        return timedelta(seconds=value)
-    try:
-        return read_duration(value)
-    except ValueError as error:
-        raise WorkflowError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +36,11 @@ class RoleCall(Protocol):
     def __call__(self, role: str, operation: str, *arguments: Any) -> Awaitable[Any]: ...
 
 
-class Surroundings(Protocol):
+class Surroundings(Calendar, Protocol):
     """What the composition root gives a Context."""
 
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """Return the binding of a role, or raise a WorkflowError that names the missing line of stack.toml."""
-        ...
-
-    def is_open(self, workspace_id: UUID, moment: datetime) -> bool:
-        """Tell whether the workspace's business hours include ``moment``."""
         ...
 
     async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
@@ -65,20 +48,14 @@ class Surroundings(Protocol):
         ...
 
 
-class Context:
+class Context(Awaiting):
     """Handed to every workflow. Each role call is a durable step: kept, retried, within limits, on the run's page."""
 
-    def __init__(
-        self,
-        steps: StepRunner,
-        surroundings: Surroundings,
-        now: Callable[[], datetime],
-        *,
-        retry: Sequence[Retry] = (),
-    ) -> None:
+    _surroundings: Surroundings
+
+    def __init__(self, steps: StepRunner, surroundings: Surroundings, *, retry: Sequence[Retry] = ()) -> None:
         self._steps = steps
         self._surroundings = surroundings
-        self._now = now
         self._retry = tuple(retry)
         self.crm = CRMCalls(self._call_about)
         self.chat = ChatCalls(self._call)
@@ -89,6 +66,12 @@ class Context:
         """Id of this run."""
         return self._steps.run.id
 
+    @property
+    def input(self) -> Mapping[str, Any]:
+        """What the caller gave along that started this run by the API; empty for a run that an event started."""
+        given: Mapping[str, Any] = self._steps.run.input.get("input") or {}
+        return given
+
     def with_options(self, *, retry: Retry | None = None, on_unsure: OnUnsure | None = None) -> Context:
         """Return a Context of the same run whose calls have options of their own.
 
@@ -96,21 +79,7 @@ class Context:
         stays as the workflow, the role, the connection and the stack say it; see :class:`mainstay.Retry`.
         """
         said = filter(None, (Retry(on_unsure=on_unsure) if on_unsure else None, retry))
-        return Context(self._steps, self._surroundings, self._now, retry=(*said, *self._retry))
-
-    async def sleep(self, length: str | float | timedelta) -> None:
-        """Sleep for ``"10m"``, seconds or a timedelta. Holds no worker, survives restarts."""
-        await self._steps.sleep(lambda now: now + duration(length))
-
-    async def wait_for(
-        self, event_type: str, *, contact: Contact | None = None, timeout: str | float | timedelta | None = None
-    ) -> Mapping[str, Any] | None:
-        """Wait for the next event of a type, of ``contact`` if given; None when ``timeout`` passes first."""
-        limit = duration(timeout) if timeout is not None else None
-        event: Mapping[str, Any] | None = await self._steps.wait_for(
-            event_type, contact_id=contact.id if contact else None, timeout=limit
-        )
-        return event
+        return Context(self._steps, self._surroundings, retry=(*said, *self._retry))
 
     async def step(self, name: str, function: Callable[[], Awaitable[Any]]) -> Any:
         """Run a piece of your own work once: its JSON-able result is kept and given again when the run goes on.
@@ -123,10 +92,6 @@ class Context:
             return await function()
 
         return await self._steps.step(name, call, retry=self._retry)
-
-    def open_now(self) -> bool:
-        """Tell whether the workspace is within its business hours."""
-        return self._surroundings.is_open(self._steps.run.workspace_id, self._now())
 
     async def _call(
         self,

@@ -24,7 +24,7 @@ from mainstay.db import acquire
 from mainstay.db.migrate import sqlalchemy_url
 from mainstay.errors import DatabaseUnavailableError
 from mainstay.model import new_id
-from mainstay.runs import recheck_waits
+from mainstay.runs import recheck_children, recheck_waits
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
@@ -218,6 +218,7 @@ class Worker:
                         await connection.execute("DELETE FROM workers WHERE id = $1", worker_id)
                         log.warning("worker %s is dead; took over %d executions", worker_id[-8:], resumed)
                     await recheck_waits(connection)
+                    await recheck_children(connection)
         await self._adopt_orphans()
 
     async def _adopt_orphans(self) -> None:

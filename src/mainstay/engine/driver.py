@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -37,6 +38,18 @@ Program = Callable[[StepRunner], Awaitable[Sequence[Claimed] | None]]
 def utc_now() -> datetime:
     """Return the real time: the clock of every engine but a test's."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stint:
+    """A while in which a process drives an execution before the queue does.
+
+    ``hands_over`` tells whether its runs are to go on elsewhere, from their next step; ``in_doubt`` whether another
+    process may have taken them over by now.
+    """
+
+    hands_over: Callable[[], bool]
+    in_doubt: Callable[[], bool]
 
 
 class Driver:
@@ -74,13 +87,13 @@ class Driver:
         self.in_doubt: Callable[[], bool] = lambda: False
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
 
-    async def drive(self, execution_id: str) -> None:
+    async def drive(self, execution_id: str, stint: Stint | None = None) -> None:
         """Drive every unfinished run of an execution until each has ended or waits. Safe to call again at any time."""
         claimed = await claim_execution(self._pool, execution_id, now=self._clock())
         if not claimed:
             await look_again(self._pool, execution_id)
             return
-        drive = _Drive({item.run.id for item in claimed})
+        drive = _Drive({item.run.id for item in claimed}, stint)
         async with asyncio.TaskGroup() as group:
             for item in claimed:
                 group.create_task(self._follow(item, group, drive))
@@ -90,7 +103,7 @@ class Driver:
     ) -> None:
         try:
             async with self._slots if takes_slot else nullcontext():
-                following = await self._run(claimed)
+                following = await self._run(claimed, drive.stint)
         except DatabaseUnavailableError:
             # This run alone is begun again: those beside it may be talking to vendors, and must not be broken off.
             drive.under_way.discard(claimed.run.id)
@@ -115,7 +128,7 @@ class Driver:
                 drive.under_way.update(item.run.id for item in found)
                 return found
 
-    async def _run(self, claimed: Claimed) -> Sequence[Claimed]:
+    async def _run(self, claimed: Claimed, stint: Stint | None = None) -> Sequence[Claimed]:
         run = claimed.run
         steps = StepRunner(
             claimed,
@@ -124,8 +137,9 @@ class Driver:
             terms=self._terms,
             clock=self._clock,
             rng=self._rng,
-            in_doubt=self.in_doubt,
+            in_doubt=stint.in_doubt if stint else self.in_doubt,
         )
+        steps.hands_over = stint.hands_over if stint else steps.hands_over
         following: Sequence[Claimed] = ()
         try:
             steps.require_time()
@@ -136,7 +150,7 @@ class Driver:
             following = await program(steps) or ()
             if steps.stopped is not None:
                 raise steps.stopped
-            settlement = None if steps.is_settled else Settlement(RunState.DONE)
+            settlement = None if steps.is_settled else Settlement(RunState.DONE, result=steps.result)
         except Parked as parked:
             settlement = await steps.close() or parked.settlement
         except FencedError:
@@ -214,8 +228,9 @@ class Driver:
 class _Drive:
     """One drive of an execution: the runs that it has in hand."""
 
-    def __init__(self, under_way: set[UUID]) -> None:
+    def __init__(self, under_way: set[UUID], stint: Stint | None) -> None:
         self.under_way = under_way
+        self.stint = stint
         self.claiming = asyncio.Lock()
 
 

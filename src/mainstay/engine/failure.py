@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 from mainstay.errors import (
+    ChildFailedError,
     FencedError,
     NeedsHumanError,
     PermanentError,
@@ -18,11 +19,15 @@ from mainstay.model import Attempt
 WORKFLOW = "workflow"
 """The fate of what failed in a workflow's own code."""
 
+CHILD = "child"
+"""The fate of a step whose runs did not end well."""
+
 DEADLINE = "deadline"
 """The fate of a run that has not ended by its deadline."""
 
 _ERRORS: dict[str, type[VendorError]] = {
     "transient": TransientError,
+    "unsure": TransientError,
     "permanent": PermanentError,
     "human": NeedsHumanError,
     "asked": UnsureError,
@@ -31,6 +36,8 @@ _ERRORS: dict[str, type[VendorError]] = {
 
 def failure_again(failed: Attempt) -> VendorError | WorkflowError:
     """Return the error that a recorded failure raised."""
+    if failed.fate == CHILD:
+        return ChildFailedError(failed.error, tuple(failed.result or ()))
     if failed.fate == WORKFLOW:
         return WorkflowError(failed.error)
     return _ERRORS.get(failed.fate, PermanentError)(failed.error, status=failed.status)

@@ -13,7 +13,7 @@ from uuid import UUID
 from mainstay.engine.failure import DEADLINE
 from mainstay.errors import DatabaseUnavailableError, FencedError, WorkflowError
 from mainstay.model import Attempt, AttemptState, Run, RunState
-from mainstay.runs import Claimed, Progress, Settlement
+from mainstay.runs import Claimed, FanOut, Progress, Settlement
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -44,6 +44,8 @@ class History:
         run: the run.
         known: see :class:`mainstay.runs.Claimed`.
         is_settled: set by a program that records its run's end itself, together with other writes.
+        result: what a workflow returned, JSON-able; kept with the run's end.
+        hands_over: tells whether the run is to go on elsewhere: it then parks before its next step.
         rechecks: called right after a wait was recorded, to see what came in between.
         stopped: why this worker may not go on (it lost the run, or the database is away); nothing of the run may be
             recorded any more, even if the workflow's own code caught the error.
@@ -69,6 +71,8 @@ class History:
         self._raised: list[tuple[Exception, int]] = []
         self.owned_at = monotonic()
         self.is_settled = False
+        self.result: Any = None
+        self.hands_over: Callable[[], bool] = lambda: False
         self.rechecks: list[Callable[[Connection], Awaitable[None]]] = []
         self.stopped: FencedError | DatabaseUnavailableError | None = None
 
@@ -113,10 +117,10 @@ class History:
             self._in_flight -= 1
             self._idle.set()
 
-    async def write(self, *further: Attempt) -> None:
-        """Record what is not yet written, and ``further`` attempts."""
+    async def write(self, *further: Attempt, begins: tuple[FanOut, ...] = ()) -> None:
+        """Record what is not yet written, ``further`` attempts, and runs that this one begins."""
         try:
-            await self._record(Progress(self.run, (*self.take_unwritten(), *further)))
+            await self._record(Progress(self.run, (*self.take_unwritten(), *further), begins=begins))
             self.owned_at = monotonic()
         except (FencedError, DatabaseUnavailableError) as error:
             self.stopped = error
@@ -131,14 +135,19 @@ class History:
         if attempt is not None:
             self._unwritten.append(attempt)
         earlier = self._parked
-        if (
+        both = (settlement,) if earlier is None else (earlier, settlement)
+        is_first = (
             earlier is None
             or not earlier.waiting_for
             or (settlement.wake_at is not None and (earlier.wake_at is None or settlement.wake_at < earlier.wake_at))
-        ):
-            self._parked = replace(settlement, waits=(*(earlier.waits if earlier else ()), *settlement.waits))
-        else:
-            self._parked = replace(earlier, waits=(*earlier.waits, *settlement.waits))
+        )
+        self._parked = replace(
+            settlement if is_first else both[0],
+            waits=tuple(wait for each in both for wait in each.waits),
+            begins=tuple(fan_out for each in both for fan_out in each.begins),
+            asks=tuple(ask for each in both for ask in each.asks),
+            tells=tuple(told for each in both for told in each.tells),
+        )
         raise Parked(settlement)
 
     @property
@@ -168,13 +177,17 @@ class History:
         # The queue wakes by the database's clock, which may be a hair behind this one.
         return self.clock() < moment - timedelta(milliseconds=50)
 
-    def next_step(self, name: str) -> tuple[int, list[Attempt]]:
+    def next_step(self, name: str, *, is_wait: bool = False) -> tuple[int, list[Attempt]]:
         if self.stopped is not None:
             raise self.stopped
-        if self._parked is not None:
+        task = asyncio.current_task()
+        # Waits that run side by side all begin, each of them parking the run.
+        if self._parked is not None and (not is_wait or task is self._home):
             raise Parked(self._parked)
+        if self.hands_over():
+            self.park_run(Settlement(RunState.WAITING, wake_at=self.clock(), waiting_for="a worker"))
         self.require_time()
-        self._require_order(asyncio.current_task())
+        self._require_order(task)
         self._asked += 1
         recorded = [attempt for attempt in self._recorded.get(self._asked, []) if not attempt.is_set_aside]
         if recorded and recorded[0].name != name:
@@ -197,6 +210,16 @@ class History:
             )
             raise WorkflowError(message)
         self._branches.add(task)
+
+    def recall(self, name: str, reckon: Callable[[datetime], Any]) -> Any:
+        """Return what ``reckon(now)`` gave when the run first came here; JSON-able. Costs no commit of its own."""
+        step, recorded = self.next_step(name)
+        if recorded and recorded[-1].state is AttemptState.OK:
+            return recorded[-1].result
+        now = self.clock()
+        result = reckon(now)
+        self._unwritten.append(replace(self.local(step, name, now), result=result))
+        return result
 
     def local(self, step: int, name: str, now: datetime) -> Attempt:
         return Attempt(self.run.id, step, name, len(self._recorded.get(step, ())) + 1, AttemptState.OK, now)

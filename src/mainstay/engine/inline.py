@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mainstay.db import acquire
 from mainstay.runs import begin_missed
@@ -11,6 +11,22 @@ from mainstay.runs import begin_missed
 if TYPE_CHECKING:
     from mainstay.db import Pool
     from mainstay.engine.driver import Driver
+
+
+class Ticking(Protocol):
+    """What fires schedules."""
+
+    async def declare(self) -> None:
+        """Let the schedules begin."""
+        ...
+
+    async def fire_due(self) -> int:
+        """Fire every tick that is due; returns how many runs began."""
+        ...
+
+    async def next_moment(self) -> datetime | None:
+        """Return when the next tick is due."""
+        ...
 
 
 class VirtualClock:
@@ -27,14 +43,16 @@ class VirtualClock:
 class InlineEngine:
     """Drives what is due by a virtual clock, in order, in this process."""
 
-    def __init__(self, pool: Pool, driver: Driver, clock: VirtualClock) -> None:
+    def __init__(self, pool: Pool, driver: Driver, clock: VirtualClock, ticking: Ticking) -> None:
         self._pool = pool
         self._driver = driver
         self._clock = clock
+        self._ticking = ticking
 
     async def settle(self) -> None:
         """Drive until nothing is due."""
         while True:
+            await self._ticking.fire_due()
             for execution_id in (executions := await self._due()):
                 await self._driver.drive(execution_id)
             if not executions:
@@ -67,10 +85,10 @@ class InlineEngine:
 
     async def _next_moment(self) -> datetime | None:
         async with acquire(self._pool) as connection:
-            moment: datetime | None = await connection.fetchval(
+            wake_at = await connection.fetchval(
                 """
                 SELECT min(least(deadline_at, CASE WHEN NOT is_behind THEN wake_at END)) FROM runs
                 WHERE state = 'waiting'
                 """
             )
-        return moment
+        return min(filter(None, (wake_at, await self._ticking.next_moment())), default=None)

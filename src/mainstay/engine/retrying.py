@@ -18,6 +18,7 @@ from mainstay.runs import (
     NewRun,
     Settlement,
     add_runs,
+    answer,
     begin_bulk,
     requeue,
     resume_bulk,
@@ -43,15 +44,11 @@ class Retrier:
     """
 
     def __init__(
-        self,
-        pool: Pool,
-        deadline: Callable[[UUID], Callable[[str], datetime | None]],
-        *,
-        own: Collection[str],
+        self, pool: Pool, deadline: Callable[[UUID], Callable[[str], datetime | None]], *, own: Collection[str]
     ) -> None:
         self._pool = pool
         self._deadline = deadline
-        self._own = frozenset(own) | {BULK_RETRY}
+        self._own = own
 
     async def retry(
         self,
@@ -85,6 +82,24 @@ class Retrier:
                 raise RetryRefusedError("there is nothing to retry")
 
         await transact(self._pool, work)
+
+    async def retry_failed(self, workspace_id: UUID, run_id: UUID, *, by: str = "") -> bool:
+        """Retry a failed run from the step that failed; False when it is not a failed run."""
+        deadline, again = self._deadline(workspace_id), Again(lane=Lane.LEAD, by=by)
+
+        async def work(connection: Connection) -> bool:
+            return await requeue(connection, workspace_id, run_id, again=again, deadline=deadline)
+
+        return await transact(self._pool, work)
+
+    async def answer(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
+        """Take a person's word on the call that a run asks about; see :func:`mainstay.runs.answer`."""
+        deadline = self._deadline(workspace_id)
+
+        async def work(connection: Connection) -> bool:
+            return await answer(connection, workspace_id, run_id, happened=happened, deadline=deadline)
+
+        return await transact(self._pool, work)
 
     def _check(self, run: Row, from_step: int | None, given: Mapping[str, Any] | None) -> None:
         state = run["state"]

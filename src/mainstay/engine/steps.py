@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
 from mainstay.engine.guard import UNSURE, Doubt, Terms, TermsOf, doubt_about, may_stand
 from mainstay.engine.history import Clock, OpenHttp, Parked, Record
+from mainstay.engine.joining import Joining
 from mainstay.engine.retry import next_delay
-from mainstay.engine.waiting import Waiting
 from mainstay.errors import (
     DatabaseUnavailableError,
     FencedError,
@@ -41,7 +41,7 @@ def _no_terms(*_: Any) -> Terms:
     return Terms()
 
 
-class StepRunner(Waiting):
+class StepRunner(Joining):
     """Runs the steps of one run, in the order they are asked for."""
 
     def __init__(

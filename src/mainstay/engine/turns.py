@@ -50,6 +50,10 @@ class Turns:
             return None
         return Turn(key, self.overlap, now + self.debounce if self.debounce else None)
 
+    def turn_of_tick(self) -> Turn | None:
+        """Return the turn of a run that a schedule begins: it is about nobody, so there is one line for all."""
+        return None if self.overlap is Overlap.ALLOW else Turn(_ALL, self.overlap)
+
     def deadline_at(self, now: datetime) -> datetime | None:
         """Return when a run that is made now fails if it has not ended."""
         return now + self.deadline if self.deadline else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -36,26 +36,41 @@ class Waiting(History):
             self.park_run(Settlement(RunState.WAITING, wake_at=wake_at, waiting_for="its sleep to end"))
         self._unwritten.append(self.local(step, "sleep", now))
 
-    async def wait_for(self, event_type: str, *, contact_id: UUID | None, timeout: timedelta | None) -> Any:
-        """Wait durably for an event; returns it as recorded, or None when ``timeout`` passed first."""
+    async def wait_for(
+        self,
+        event_type: str,
+        *,
+        contact_id: UUID | None,
+        timeout: timedelta | None,
+        match: Mapping[str, Any] | Callable[[Mapping[str, Any]], bool] | None = None,
+    ) -> Any:
+        """Wait durably for an event; returns it as recorded, or None when ``timeout`` passed first.
+
+        A ``match`` that is a mapping is looked for by the database, a function is asked here each time one has come.
+        """
         name = f"wait_for {event_type}"
-        step, recorded = self.next_step(name)
+        step, recorded = self.next_step(name, is_wait=True)
         now = self.clock()
         if recorded and recorded[-1].state is AttemptState.OK:
             return recorded[-1].result
+        deadline = recorded[-1].next_at if recorded else now + timeout if timeout is not None else None
+        wanted = {} if match is None or callable(match) else match
+        wait = Wait(step, event_type, contact_id, deadline, new_id(), wanted)
+        parks = Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type)
         if not recorded:
-            deadline = now + timeout if timeout is not None else None
-            wait = Wait(step, event_type, contact_id, deadline, new_id())
             waiting = replace(self.local(step, name, now), state=AttemptState.WAITING, next_at=deadline)
-            self.park_run(
-                Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type, waits=(wait,)), waiting
-            )
+            self.park_run(replace(parks, waits=(wait,)), waiting)
         event = self._waits.get(step)
-        deadline = recorded[-1].next_at
-        if event is None and (deadline is None or self.is_ahead(deadline)):
+        waits: tuple[Wait, ...] = ()
+        if event is not None and callable(match) and not match(event):
+            # What has come since the one that was not meant is looked for when the wait is recorded.
+            waits = (replace(wait, since=UUID(event["event_id"])),)
+            event = None
+        elif step not in self._waits:
             # A failure beside it may have ended the run before the wait itself was kept.
-            waits = () if step in self._waits else (Wait(step, event_type, contact_id, deadline, new_id()),)
-            self.park_run(Settlement(RunState.WAITING, wake_at=deadline, waiting_for=event_type, waits=waits))
+            waits = (wait,)
+        if event is None and (deadline is None or self.is_ahead(deadline)):
+            self.park_run(replace(parks, waits=waits))
         self._unwritten.append(replace(self.local(step, name, now), result=event))
         return event
 

@@ -25,7 +25,7 @@ from mainstay.insight.lineage import Lineage, Saying
 from mainstay.insight.merges import MergeRow
 from mainstay.insight.paging import Page, resolve_short_id
 from mainstay.insight.reviews import Review, SuggestionRow, find_suggestion, list_decided, list_suggestions, review
-from mainstay.insight.rules import BROKEN, FINE, HEALING, Healed, Thing, advice
+from mainstay.insight.rules import BROKEN, FINE, HEALING, Healed, Thing, advice, guard_words
 from mainstay.insight.runs import RunDetail, RunFilter, RunRow, Step, list_runs, run_detail, runs_of_delivery
 from mainstay.insight.search import search_contacts
 from mainstay.insight.suggestions import Twin, learned_from, suggestions_waiting
@@ -82,6 +82,7 @@ __all__ = [
     "delivery_detail",
     "find_deliveries",
     "find_suggestion",
+    "guard_words",
     "has_choice",
     "identifiers_of",
     "incident_detail",

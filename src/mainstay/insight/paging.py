@@ -18,7 +18,7 @@ PAGE_SIZE = 50
 _LAST = "\U0010ffff"
 _HEX = re.compile(r"[0-9a-f]{1,8}")
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
-_SHORT_ID_TABLES = {"runs", "contacts", "deliveries", "incidents", "quarantine", "suggestions"}
+_SHORT_ID_TABLES = {"runs", "contacts", "deliveries", "incidents", "quarantine", "suggestions", "approvals"}
 _MOST_SAME = 10
 
 Item = TypeVar("Item")
@@ -61,21 +61,21 @@ def short_id_in(text: str) -> str:
 async def resolve_short_id(connection: Connection, table: str, workspace_id: UUID, text: str) -> tuple[UUID, ...]:
     """Return the ids that a person may mean by a whole id, a short id or its beginning: none, one, or up to ten.
 
-    ``table`` is ``runs``, ``contacts``, ``deliveries``, ``incidents``, ``quarantine`` or ``suggestions``.
+    ``table`` is one of ``_SHORT_ID_TABLES``.
     """
     if table not in _SHORT_ID_TABLES:
         message = f"{table} has no short ids"
         raise ValueError(message)
     whole = id_in(text)
     if whole is not None:
-        query = f"SELECT id FROM {table} WHERE workspace_id = $1 AND id = $2"  # noqa: S608 - one of six names
+        query = f"SELECT id FROM {table} WHERE workspace_id = $1 AND id = $2"  # noqa: S608 - one of these names
         rows = await connection.fetch(query, workspace_id, whole)
     elif short_id_in(text):
         query = f"""
             SELECT id FROM {table}
             WHERE workspace_id = $1 AND right(id::text, 8) ~>=~ $2 AND right(id::text, 8) ~<~ $3
             ORDER BY right(id::text, 8) USING ~<~ LIMIT {_MOST_SAME}
-        """  # noqa: S608 - one of six names
+        """  # noqa: S608 - one of these names
         rows = await connection.fetch(query, workspace_id, *prefix_range(short_id_in(text)))
     else:
         return ()

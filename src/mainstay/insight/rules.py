@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from mainstay.insight.counting import Count
+from mainstay.model import Guard
 
 FINE, HEALING, BROKEN = "fine", "healing", "broken"
 
@@ -15,9 +16,23 @@ _ADVICE = {
     "human": "Only a person can mend this: check the credentials, permissions and account of {at}, then retry.",
     "permanent": "The same call would fail again. Mend the data or the settings that the answer names, then retry.",
     "transient": "It was tried again and again without success. When {at} answers again, retry: it goes on from here.",
-    "unsure": "No answer came: the call may have taken effect. Look at {at} first, then retry: it goes on from here.",
+    "asked": "No answer came, and nobody but you can tell whether it happened. Look at {at}, then say so below.",
     "deadline": "It had not ended by its deadline. See what it waited for, then retry: the deadline counts anew.",
     "workflow": "The workflow's own code stopped. Mend it and restart, then retry: finished steps are not repeated.",
+}
+
+
+# Of an attempt whose step may have had its effect before.
+_GUARDS: dict[str, str] = {
+    Guard.KEY: "An earlier try may have reached {at}; it knows this call by its key, so it happened once.",
+    Guard.STATE: "An earlier try may have reached {at}; doing this twice changes nothing more.",
+    Guard.FOUND: "An earlier try got no answer, but {at} has what it did: nothing was sent again.",
+    Guard.NOT_FOUND: "An earlier try got no answer, and {at} has nothing of it.",
+    Guard.REPEATED: "An earlier try may have reached {at} without our noting its answer, and nobody can tell: this "
+    "call may have had its effect twice.",
+    Guard.ASKED: "It may have reached {at}, and nobody but a person can tell.",
+    Guard.HAPPENED: "A person said that it had happened at {at}: nothing was sent again.",
+    Guard.ORDERED: "It may have reached {at} before; a person said to send it again.",
 }
 
 
@@ -80,6 +95,11 @@ def _things(number: int) -> str:
 
 def _runs(count: Count, many: str, one: str) -> str:
     return f"1 run {one}" if count == Count(1) else f"{count} runs {many}"
+
+
+def guard_words(guard: str, connection: str) -> str:
+    """Say how an attempt that came after one of unknown outcome was kept from happening twice; empty for no guard."""
+    return _GUARDS.get(guard, "").format(at=connection or "the system it called")
 
 
 def advice(fate: str, connection: str) -> str:

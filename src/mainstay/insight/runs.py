@@ -9,12 +9,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.errors import UnsureError
 from mainstay.insight.contacts import Counterpart, counterparts, group_of
 from mainstay.insight.deliveries import DeliveryRow, deliveries_by_id
 from mainstay.insight.incidents import IncidentRow, incident_detail
 from mainstay.insight.merges import NAME
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of, resolve_short_id
 from mainstay.insight.search import search_contacts
+from mainstay.kit.redaction import Redactor
 from mainstay.model import Attempt, AttemptState
 
 if TYPE_CHECKING:
@@ -69,6 +71,11 @@ class RunRow:
         return self.state in {"queued", "running", "waiting"}
 
     @property
+    def asks(self) -> bool:
+        """Tell whether it failed because nobody could tell whether a call happened, and waits for a person's word."""
+        return self.state == "failed" and self.fate == UnsureError.fate
+
+    @property
     def needs_person(self) -> bool:
         """Tell whether it failed and nobody has handled it."""
         return self.state == "failed" and self.handled_at is None
@@ -113,7 +120,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """The whole story of a run. ``following`` are the other runs that the same delivery began, in their order."""
+    """The whole story of a run. ``following`` are the other runs that the same delivery began, in their order.
+
+    ``result`` is what its workflow returned, with secrets, e-mails and phones masked.
+    """
 
     run: RunRow
     input: Mapping[str, Any]
@@ -123,6 +133,7 @@ class RunDetail:
     incident: IncidentRow | None
     counterparts: tuple[Counterpart, ...] = field(default=())
     has_all_attempts: bool = True
+    result: Any = None
 
     @property
     def stopped_at(self) -> Step | None:
@@ -242,6 +253,7 @@ async def run_detail(connection: Connection, workspace_id: UUID, run_id: UUID) -
         if run.contact_id
         else (),
         has_all_attempts=len(attempts) <= MOST_ATTEMPTS,
+        result=Redactor().value(row["result"]),
     )
 
 

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -61,8 +62,8 @@ class Intake:
         self._second = 0
         self._in_second: dict[tuple[UUID, str], int] = defaultdict(int)
 
-    async def receive(self, source: SourceBinding, request: RawRequest) -> Receipt:
-        """Keep one request.
+    async def receive(self, source: SourceBinding, request: RawRequest, *, waits: bool = False) -> Receipt:
+        """Keep one request. With ``waits`` its sender can take a sync workflow's result: see :class:`Receipt`.
 
         Raises:
             NotAuthenticError: the sender could not be proven; the request is in quarantine.
@@ -77,7 +78,11 @@ class Intake:
         except NotAuthenticError as error:
             await self._suspect(source, request, str(error))
             raise
-        return await self._commit(self._keep, self._arrival(source, request, verified))
+        arrival = self._arrival(source, request, verified)
+        if waits and source.answers and arrival.input is not None:
+            within = source.answer_within(_event_types(arrival.input))
+            arrival = replace(arrival, answer_within=within)
+        return await self._commit(self._keep, arrival)
 
     async def _keep_all(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
         return await keep(connection, arrivals, self._execution)
@@ -146,6 +151,14 @@ class Intake:
             (receipt,) = await keep(connection, [arrival], OpenExecution())
             await connection.execute("DELETE FROM quarantine WHERE id = $1", quarantine_id)
         return receipt
+
+
+def _event_types(data: Mapping[str, Any]) -> set[str]:
+    """Return the types of events that may come of a delivery: its own, and those of the contact it speaks of."""
+    types = {event["type"] for event in data["events"]}
+    if any(event["person"] for event in data["events"]):
+        types |= {"contact.submitted", "contact.created", "contact.updated"}
+    return types
 
 
 def _source(sources: Mapping[str, SourceBinding], name: str) -> SourceBinding:

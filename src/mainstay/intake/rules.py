@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import parse_qsl, quote_plus
@@ -22,25 +23,36 @@ QUARANTINE_PER_SECOND = 5
 
 @dataclass(frozen=True, slots=True)
 class SourceBinding:
-    """A source as one workspace has it."""
+    """A source as one workspace has it.
+
+    ``answers`` maps the types of events that start sync workflows to how long their caller waits.
+    """
 
     workspace_id: UUID
     name: str
     kind: SourceKind
     settings: SourceSettings
     region: str = ""
+    answers: Mapping[str, timedelta] = field(default_factory=dict)
+
+    def answer_within(self, event_types: Iterable[str]) -> timedelta | None:
+        """Return how long the sender of these events may wait for a result; None where nothing would answer it."""
+        return max((self.answers[each] for each in event_types if each in self.answers), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The answer to a sender.
 
-    ``state`` is ``accepted``, ``repeated`` or ``rejected``; ``delivery_id`` that of the (first) delivery.
+    ``state`` is ``accepted``, ``repeated`` or ``rejected``; ``delivery_id`` that of the (first) delivery. Where a sync
+    workflow may answer, ``answer_within`` says how long the sender waits, and ``execution_id`` what to drive for it.
     """
 
     state: str
     delivery_id: UUID
     reason: str = ""
+    execution_id: str = ""
+    answer_within: timedelta | None = None
 
 
 def delivery_key(source: SourceBinding, request: RawRequest) -> tuple[str, timedelta | None]:

@@ -24,7 +24,7 @@ from mainstay.intake.rules import (
 )
 from mainstay.kit import RawRequest
 from mainstay.model import first_id_at, new_id
-from mainstay.runs import NewRun, add_runs
+from mainstay.runs import GRACE, NewRun, add_runs, enqueue_behind
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -38,7 +38,8 @@ _OPEN_SECONDS = 0.05
 class Arrival:
     """A delivery to keep. ``input`` is what its run works on; None for one that is rejected for ``reason``.
 
-    ``key`` and ``window`` recognise a repeat; an empty key has none.
+    ``key`` and ``window`` recognise a repeat; an empty key has none. With ``answer_within`` its sender waits
+    for a result, and whoever keeps it drives it first.
     """
 
     id: UUID
@@ -49,6 +50,7 @@ class Arrival:
     reason: str = ""
     key: str = ""
     window: timedelta | None = None
+    answer_within: timedelta | None = None
 
 
 class OpenExecution:
@@ -88,19 +90,28 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival], execution: O
     for arrival in arrivals:
         original = first.get(_key(arrival), arrival.id)
         if original != arrival.id:
-            receipts.append(Receipt("repeated", original))
+            receipts.append(Receipt("repeated", original, answer_within=arrival.answer_within))
             continue
         kept.append(arrival)
         if arrival.input is None:
             receipts.append(Receipt("rejected", arrival.id, arrival.reason))
             continue
-        receipts.append(Receipt("accepted", arrival.id))
+        own = str(new_id()) if arrival.answer_within else ""
+        receipts.append(Receipt("accepted", arrival.id, execution_id=own, answer_within=arrival.answer_within))
+    behind = {each.delivery_id: each for each in receipts if each.execution_id}
+    await enqueue_behind(connection, [(each.execution_id, each.answer_within or GRACE) for each in behind.values()])
     readable = [(arrival, arrival.input) for arrival in kept if arrival.input is not None]
+    shared = iter(await execution.places(connection, len(readable) - len(behind)))
     runs = [
-        NewRun(new_id(), arrival.source.workspace_id, INBOUND, data, execution_id, delivery_id=arrival.id)
-        for (arrival, data), execution_id in zip(
-            readable, await execution.places(connection, len(readable)), strict=True
+        NewRun(
+            new_id(),
+            arrival.source.workspace_id,
+            INBOUND,
+            {**data, "answers": True} if arrival.id in behind else data,
+            behind[arrival.id].execution_id if arrival.id in behind else next(shared),
+            delivery_id=arrival.id,
         )
+        for arrival, data in readable
     ]
     run_of = {run.delivery_id: run.id for run in runs}
     if kept:

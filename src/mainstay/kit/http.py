@@ -24,8 +24,9 @@ _OK_BELOW = 300
 _SERVER_ERROR = 500
 _HUMAN = frozenset({401, 402, 403})
 _TRANSIENT = frozenset({408, 423, 425, 429})
-# A gateway gave up on an answer, or a server broke in the middle: the effect may stand.
-_UNSURE = frozenset({500, 502, 504})
+# A gateway gave up on an answer, or a server broke in the middle: the effect may stand. 520 and 524 are Cloudflare's,
+# which stands before several vendors; its other 52x never reached the server.
+_UNSURE = frozenset({500, 502, 504, 520, 524})
 
 
 Session = aiohttp.ClientSession

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -67,6 +68,24 @@ class Contact:
     def name(self) -> str:
         """Full name as people write it; the e-mail or phone where no name is known."""
         return " ".join(part for part in (self.first_name, self.last_name) if part) or self.email or self.phone
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a run's input keeps it."""
+        data = {name: getattr(self, name) for name in Contact.__dataclass_fields__}
+        return data | {"custom": dict(self.custom), "created_at": None, "updated_at": None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Contact:
+        """Read what :meth:`to_json` gave, from JSON."""
+        return cls(
+            **{
+                **data,
+                "id": UUID(str(data["id"])),
+                "workspace_id": UUID(str(data["workspace_id"])),
+                "tags": tuple(data["tags"]),
+                "flags": tuple(data.get("flags", ())),
+            }
+        )
 
     @property
     def own_phone(self) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from mainstay.runs import children_ended
+
 if TYPE_CHECKING:
     from mainstay.db import Connection
 
@@ -27,7 +29,7 @@ async def erase_traces(
     )
     runs = await connection.fetch(
         """
-        UPDATE runs SET input = '{}', error = '',
+        UPDATE runs SET input = '{}', error = '', result = NULL,
                state = CASE WHEN state IN ('queued', 'running', 'waiting') THEN 'cancelled' ELSE state END,
                claim = CASE WHEN state IN ('queued', 'running', 'waiting') THEN NULL ELSE claim END,
                finished_at = coalesce(finished_at, now())
@@ -42,6 +44,9 @@ async def erase_traces(
         "UPDATE attempts SET exchanges = '[]', result = NULL, error = '' WHERE run_id = ANY($1)", ids
     )
     await connection.execute("UPDATE hand_retries SET input_before = '{}' WHERE run_id = ANY($1)", ids)
+    await connection.execute(
+        "UPDATE approvals SET question = '', note = '' WHERE run_id = ANY($1) OR contact_id = ANY($2)", ids, contact_ids
+    )
     # The key goes on standing for its write; what the answer told in words does not.
     await connection.execute(
         """
@@ -52,3 +57,4 @@ async def erase_traces(
         contact_ids,
     )
     await connection.execute("DELETE FROM waits WHERE run_id = ANY($1)", ids)
+    await children_ended(connection, ids)

@@ -10,11 +10,24 @@ from mainstay.model import AttemptState, Guard
 from mainstay.runs.retrying import requeue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from mainstay.db import Connection
 
 
-async def answer(connection: Connection, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
-    """Let a run that asks go on: the call stands as done, or is made again; False when the run asks nothing."""
+async def answer(
+    connection: Connection,
+    workspace_id: UUID,
+    run_id: UUID,
+    *,
+    happened: bool,
+    deadline: Callable[[str], datetime | None] = lambda _workflow: None,
+) -> bool:
+    """Let a run that asks go on: the call stands as done, or is made again; False when the run asks nothing.
+
+    ``deadline`` as in :func:`mainstay.runs.requeue`.
+    """
     asks = await connection.fetchrow(
         """
         SELECT asked.step, asked.number FROM runs JOIN attempts AS asked
@@ -27,7 +40,7 @@ async def answer(connection: Connection, workspace_id: UUID, run_id: UUID, *, ha
         UnsureError.fate,
         Guard.ASKED,
     )
-    if asks is None or not await requeue(connection, workspace_id, run_id):
+    if asks is None or not await requeue(connection, workspace_id, run_id, deadline=deadline):
         return False
     # After the run went back on the queue, which makes every failure from here on one to be retried.
     await connection.execute(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from mainstay.db import storable
 from mainstay.db.tallies import add_tallies
+from mainstay.runs.children import children_ended
 from mainstay.runs.turns import OPEN, Line, begin_next
 
 if TYPE_CHECKING:
@@ -60,13 +61,14 @@ async def _cancel(connection: Connection, run_ids: Sequence[UUID], reason: str, 
         f"""
         UPDATE runs SET state = 'cancelled', claim = NULL, finished_at = now(), wake_at = NULL, waiting_for = '',
                held_at = '', error = $2
-        WHERE id = ANY($1) AND {OPEN} RETURNING id, workspace_id, workflow, key, is_behind
+        WHERE id = ANY($1) AND {OPEN} RETURNING id, workspace_id, workflow, key, is_behind, parent_id
         """,  # noqa: S608 - parts from this package
         run_ids,
         storable(reason[:2000]),
     )
     await connection.execute("DELETE FROM waits WHERE run_id = ANY($1)", run_ids)
     await add_tallies(connection, Counter((row["workspace_id"], f"run {row['workflow']}", "cancelled") for row in rows))
+    await children_ended(connection, [row["id"] for row in rows if row["parent_id"] is not None])
     if is_next:
         had_turn = [row for row in rows if row["key"] and not row["is_behind"]]
         for line in sorted({Line(row["workspace_id"], row["workflow"], row["key"]) for row in had_turn}):

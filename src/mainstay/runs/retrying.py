@@ -148,3 +148,7 @@ async def _set_aside(connection: Connection, run_id: UUID, from_step: int) -> No
         from_step,
     )
     await connection.execute("DELETE FROM waits WHERE run_id = $1 AND step >= $2", run_id, from_step)
+    # What these steps had other runs do is done anew too, by new ones.
+    await connection.execute(
+        "UPDATE runs SET parent_step = NULL WHERE parent_id = $1 AND parent_step >= $2", run_id, from_step
+    )

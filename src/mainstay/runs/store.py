@@ -9,10 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.db import acquire, storable
+from mainstay.db import acquire, encode_json, storable
 from mainstay.db.tallies import add_tallies
 from mainstay.errors import FencedError
 from mainstay.model import Attempt, AttemptState, Lane, Run, RunState, new_id
+from mainstay.runs.adding import NewRun, add_runs
+from mainstay.runs.approvals import Ask, add_asks
+from mainstay.runs.children import FanOut, begin, children_ended
+from mainstay.runs.retrying import requeue
 from mainstay.runs.turns import Line, begin_next
 from mainstay.runs.waits import Wait, add_waits, awake_already, take_waits
 
@@ -39,7 +43,8 @@ class Claimed:
 class Settlement:
     """What becomes of a run: an end, or a wait until ``wake_at`` (None: until something wakes it).
 
-    ``waits`` are the waits for events that begin with it; ``result`` is what a workflow that is done returned.
+    ``waits`` are the waits for events that begin with it, ``begins`` the runs that it waits for, ``asks`` its questions
+    to people, ``tells`` the runs that pass them on; ``result`` is what a workflow that is done returned.
     """
 
     state: RunState
@@ -50,6 +55,9 @@ class Settlement:
     error: str = ""
     waits: tuple[Wait, ...] = ()
     result: Any = None
+    begins: tuple[FanOut, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    tells: tuple[NewRun, ...] = ()
 
 
 Hook = Callable[["Connection", Run, Settlement], Awaitable[None]]
@@ -57,7 +65,7 @@ Hook = Callable[["Connection", Run, Settlement], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """News of one run, recorded in one go: attempts, and where it stands if it stops here.
+    """News of one run, recorded in one go: attempts, runs that it begins, and where it stands if it stops here.
 
     ``hook`` runs in the same transaction when the run fails, so that no failure goes unreported.
     """
@@ -66,6 +74,7 @@ class Progress:
     attempts: tuple[Attempt, ...] = ()
     settlement: Settlement | None = None
     hook: Hook | None = None
+    begins: tuple[FanOut, ...] = ()
 
 
 async def claim_execution(
@@ -136,6 +145,9 @@ async def settle(
     alive = held if held is not None else await hold(connection, [item.run for item in news])
     kept = [item for item in news if item.run.id in alive]
     await _add_attempts(connection, kept)
+    for item in kept:
+        for fan_out in item.begins:
+            await begin(connection, item.run, fan_out, requeue)
     settled = [(item.run, item.settlement, item) for item in kept if item.settlement is not None]
     if settled:
         await _settle_runs(connection, settled)
@@ -161,13 +173,22 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
         [sum(attempt.state is AttemptState.RETRY for attempt in item.attempts) for _, _, item in settled],
         [now if new.state in _ENDED else None for _, new, _ in settled],
         [next_execution.get(run.id) for run, _, _ in settled],
-        [new.result for _, new, _ in settled],
+        # As text: a result that is a list would be taken for a dimension of the array.
+        [None if new.result is None else encode_json(new.result) for _, new, _ in settled],
     )
     for row in sorted(rows, key=lambda row: row["id"]):
         if row["is_awaited"]:
             await begin_next(connection, Line(row["workspace_id"], row["workflow"], row["key"]))
     if parked:
         await add_waits(connection, [(run, wait) for run, new, _ in parked for wait in new.waits])
+        await add_asks(connection, [(run, ask) for run, new, _ in parked for ask in new.asks])
+        for run, new, _ in parked:
+            for fan_out in new.begins:
+                await begin(connection, run, fan_out, requeue)
+        if told := [run for _, new, _ in parked for run in new.tells]:
+            await add_runs(connection, told)
+            entries = [(run.execution_id, run.lane) for run in told]
+            await connection.executemany("SELECT enqueue_execution($1, NULL, $2)", entries)
         awake = await awake_already(connection, [run.id for run, _, _ in parked])
         # A wait without an end is not enqueued: what wakes it will do that.
         await connection.executemany(
@@ -178,6 +199,8 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
                 if new.wake_at is not None or run.id in awake
             ],
         )
+    if children := [run.id for run, new, _ in settled if run.parent_id is not None and new.state in _ENDED]:
+        await children_ended(connection, children)
     for run, new, item in settled:
         if new.state is RunState.FAILED and item.hook is not None:
             await item.hook(connection, run, new)
@@ -190,9 +213,9 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
 _SETTLE = """
     UPDATE runs SET state = t.state, wake_at = t.wake_at, waiting_for = t.waiting_for, failed_step = t.failed_step,
            fate = t.fate, error = t.error, retries = retries + t.retried, finished_at = t.finished_at,
-           execution_id = coalesce(t.execution_id, runs.execution_id), claim = NULL, result = t.result
+           execution_id = coalesce(t.execution_id, runs.execution_id), claim = NULL, result = t.result::jsonb
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::integer[], $6::text[], $7::text[],
-                $8::integer[], $9::timestamptz[], $10::text[], $11::jsonb[])
+                $8::integer[], $9::timestamptz[], $10::text[], $11::text[])
          AS t (id, state, wake_at, waiting_for, failed_step, fate, error, retried, finished_at, execution_id, result)
     WHERE runs.id = t.id
     RETURNING runs.id, workspace_id, workflow, key,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,6 +19,7 @@ class Wait:
     """A wait for an event, kept until it comes or ``deadline`` passes. ``contact_id`` None matches any contact.
 
     ``since`` is an id made when the wait began: ids sort by time, so the events it waits for have later ones.
+    ``match`` is what the event must hold besides: keys of its data with their values.
     """
 
     step: int
@@ -26,6 +27,7 @@ class Wait:
     contact_id: UUID | None
     deadline: datetime | None
     since: UUID
+    match: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def add_waits(connection: Connection, waits: Sequence[tuple[Run, Wait]]) -> None:
@@ -34,12 +36,13 @@ async def add_waits(connection: Connection, waits: Sequence[tuple[Run, Wait]]) -
         return
     await connection.executemany(
         """
-        INSERT INTO waits (workspace_id, run_id, step, event_type, contact_id, deadline)
-        VALUES ($1, $2, $3, $4, surviving($5), $6)
+        INSERT INTO waits (workspace_id, run_id, step, event_type, contact_id, deadline, match)
+        VALUES ($1, $2, $3, $4, surviving($5), $6, $7)
         ON CONFLICT (run_id, step) DO UPDATE
-        SET event = NULL, seen = false, event_type = excluded.event_type, contact_id = excluded.contact_id
+        SET event = NULL, seen = false, event_type = excluded.event_type, contact_id = excluded.contact_id,
+            match = excluded.match
         """,
-        [(r.workspace_id, r.id, w.step, w.event_type, w.contact_id, w.deadline) for r, w in waits],
+        [(r.workspace_id, r.id, w.step, w.event_type, w.contact_id, w.deadline, dict(w.match)) for r, w in waits],
     )
 
 
@@ -77,14 +80,17 @@ async def recheck_wait(connection: Connection, run: Run, wait: Wait) -> None:
             run.id,
             wait.step,
         )
-    query = "SELECT data, surviving(contact_id) AS means FROM events WHERE workspace_id = $1 AND type = $2 AND id > $3"
-    values: list[Any] = [run.workspace_id, wait.event_type, wait.since]
+    query = """
+        SELECT id, data, surviving(contact_id) AS means FROM events
+        WHERE workspace_id = $1 AND type = $2 AND id > $3 AND data @> $4
+        """
+    values: list[Any] = [run.workspace_id, wait.event_type, wait.since, dict(wait.match)]
     if wait.contact_id is not None:
-        query += " AND contact_id IN (SELECT contact_group(surviving($4)))"
+        query += " AND contact_id IN (SELECT contact_group(surviving($5)))"
         values.append(wait.contact_id)
     found = await connection.fetchrow(f"{query} ORDER BY id LIMIT 1", *values)
     if found is not None:
-        event = {"type": wait.event_type, **found["data"]}
+        event = event_as_seen(wait.event_type, found["id"], found["data"])
         await wake(connection, [(run.workspace_id, wait.event_type, found["means"], event)], only=run.id)
 
 
@@ -103,21 +109,27 @@ async def recheck_waits(connection: Connection) -> int:
                                 WHERE run_id = waits.run_id AND step = waits.step AND state = 'waiting') AS began
             WHERE waits.event IS NULL AND began.at IS NOT NULL
         )
-        SELECT workspace_id, run_id, event_type, contact_id, data FROM open CROSS JOIN LATERAL (
-            SELECT data FROM events WHERE events.contact_id = open.contact_id AND events.id > open.since
-              AND events.workspace_id = open.workspace_id AND events.type = open.event_type ORDER BY id LIMIT 1
+        SELECT workspace_id, run_id, event_type, contact_id, id, data FROM open CROSS JOIN LATERAL (
+            SELECT id, data FROM events WHERE events.contact_id = open.contact_id AND events.id > open.since
+              AND events.workspace_id = open.workspace_id AND events.type = open.event_type AND data @> open.match
+            ORDER BY id LIMIT 1
         ) AS missed WHERE contact_id IS NOT NULL
         UNION ALL
-        SELECT workspace_id, run_id, event_type, contact_id, data FROM open CROSS JOIN LATERAL (
-            SELECT data FROM events WHERE events.workspace_id = open.workspace_id AND events.type = open.event_type
-              AND events.id > open.since ORDER BY id LIMIT 1
+        SELECT workspace_id, run_id, event_type, contact_id, id, data FROM open CROSS JOIN LATERAL (
+            SELECT id, data FROM events WHERE events.workspace_id = open.workspace_id AND events.type = open.event_type
+              AND events.id > open.since AND data @> open.match ORDER BY id LIMIT 1
         ) AS missed WHERE contact_id IS NULL
         """
     )
     for row in found:
-        event = {"type": row["event_type"], **row["data"]}
+        event = event_as_seen(row["event_type"], row["id"], row["data"])
         await wake(connection, [(row["workspace_id"], row["event_type"], row["contact_id"], event)], only=row["run_id"])
     return len(found)
+
+
+def event_as_seen(event_type: str, event_id: UUID, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event as the run that waited for it gets it."""
+    return {**data, "type": event_type, "event_id": str(event_id)}
 
 
 async def wake(
@@ -126,40 +138,55 @@ async def wake(
     *,
     only: UUID | None = None,
 ) -> None:
-    """Wake the runs that wait for these events: (workspace, event type, contact, the event as they will see it)."""
-    first: dict[tuple[UUID, str, UUID | None], Mapping[str, Any]] = {}
-    for workspace_id, event_type, contact_id, event in happened:
-        first.setdefault((workspace_id, event_type, contact_id), event)
-    if not first:
+    """Wake the runs that wait for these events: (workspace, event type, contact, the event as they will see it).
+
+    Of several that a run waits for, it gets the first.
+    """
+    if not happened:
         return
     woken = await connection.fetch(
         """
-        UPDATE waits SET event = happened.event, seen = false
-        FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::jsonb[]) AS happened (workspace_id, type, contact_id, event)
-        WHERE waits.workspace_id = happened.workspace_id AND waits.event_type = happened.type AND waits.event IS NULL
-          AND (waits.contact_id = happened.contact_id OR waits.contact_id IS NULL)
-          AND ($5::uuid IS NULL OR waits.run_id = $5)
+        WITH happened AS (
+            SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::jsonb[])
+                WITH ORDINALITY AS happened (workspace_id, type, contact_id, event, place)
+        ), found AS (
+            SELECT DISTINCT ON (waits.run_id, waits.step) waits.run_id, waits.step, happened.event
+            FROM happened JOIN waits ON waits.workspace_id = happened.workspace_id AND waits.event_type = happened.type
+             AND (waits.contact_id = happened.contact_id OR waits.contact_id IS NULL)
+             AND waits.event IS NULL AND happened.event @> waits.match
+            WHERE $5::uuid IS NULL OR waits.run_id = $5
+            ORDER BY waits.run_id, waits.step, happened.place
+        )
+        UPDATE waits SET event = found.event, seen = false FROM found
+        WHERE waits.run_id = found.run_id AND waits.step = found.step AND waits.event IS NULL
         RETURNING waits.run_id
         """,
-        [key[0] for key in first],
-        [key[1] for key in first],
-        [key[2] for key in first],
-        list(first.values()),
+        [workspace_id for workspace_id, _, _, _ in happened],
+        [event_type for _, event_type, _, _ in happened],
+        [contact_id for _, _, contact_id, _ in happened],
+        [event for _, _, _, event in happened],
         only,
     )
-    ids = sorted({row["run_id"] for row in woken}, key=str)
+    await go_on(connection, {row["run_id"] for row in woken})
+
+
+async def go_on(connection: Connection, run_ids: Collection[UUID]) -> None:
+    """Enqueue those of these runs that are parked, now that what they wait for is there."""
+    ids = sorted(run_ids, key=str)
     if ids:
         # Also one that is running: it is held until the event stands, so that it cannot park without seeing it.
         await connection.execute("SELECT FROM runs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", ids)
     for run_id in ids:
         execution_id = str(new_id())
         moved = await connection.fetchval(
-            "UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' AND NOT is_behind RETURNING id",
+            """
+            UPDATE runs SET execution_id = $2 WHERE id = $1 AND state = 'waiting' AND NOT is_behind RETURNING lane
+            """,
             run_id,
             execution_id,
         )
         if moved is not None:
-            await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+            await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, moved)
 
 
 async def move_waits(connection: Connection, from_id: UUID, to_id: UUID) -> None:

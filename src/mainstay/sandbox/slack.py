@@ -26,9 +26,9 @@ class Settings:
 
     ``tokens``, ``channels`` and ``webhooks`` (paths such as ``/services/T1/B1/x``) list what exists; None admits
     anything of the right form, and a channel by ``#name`` too; listed are then a few usual ones and those posted to.
-    ``not_joined`` channels answer not_in_channel.
-    ``rate_limit`` enforces one message a second in each channel. ``scopes`` lists what the tokens may do (None: all):
-    chat:write posts, channels:read lists channels, channels:history reads them.
+    ``not_joined`` channels answer not_in_channel. ``rate_limit`` enforces one message a second in each channel.
+    ``scopes`` lists what the tokens may do (None: all): chat:write posts, channels:read lists channels,
+    channels:history reads them.
     """
 
     tokens: list[str] | None = None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SHORTEST = 3
 EXAMPLE = "Mon-Fri 08:00-18:00, Sat 09:00-13:00"
 _DAY = 24 * 60
+_WEEK = 7
+_LONGEST_SHIFT = 4 * 60
 # People write a hyphen or, from word processors, an en dash.
 _SPAN = re.compile(r"([a-z]+)(?:\s*[-\u2013]\s*([a-z]+))?((?:\s+\S+)+)", re.IGNORECASE)
 _TIMES = re.compile(r"(\d{1,2}):(\d{2})[-\u2013](\d{1,2}):(\d{2})")
@@ -39,6 +42,33 @@ class Hours:
             (day == today and start <= minute < end) or (day == yesterday and minute < end - _DAY)
             for day, start, end in self.spans
         )
+
+    def next_open(self, moment: datetime) -> datetime:
+        """Return the first time from an aware ``moment`` on at which it is open, in UTC; the moment itself if it is."""
+        if self.is_open(moment):
+            return moment.astimezone(UTC)
+        today = moment.astimezone(self.timezone).date()
+        return min(
+            opening
+            for ahead in range(_WEEK + 1)
+            for opening in self._openings(today + timedelta(days=ahead))
+            if opening > moment
+        )
+
+    def _openings(self, day: date) -> Iterator[datetime]:
+        """Yield when it opens on a day, in UTC; where the clock is put back, a time of the doubled hour comes twice."""
+        for weekday, start, _ in self.spans:
+            if weekday != day.weekday():
+                continue
+            for fold in (0, 1):
+                wall = datetime.combine(day, time(start // 60, start % 60, fold=fold), self.timezone)
+                opening = wall.astimezone(UTC)
+                # What would open in the hour that is skipped in spring opens when that is over, if it is open then.
+                for _ in range(_LONGEST_SHIFT):
+                    if self.is_open(opening):
+                        yield opening
+                        break
+                    opening += timedelta(minutes=1)
 
 
 def read_hours(text: str, timezone: ZoneInfo) -> Hours:

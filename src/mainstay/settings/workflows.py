@@ -78,6 +78,7 @@ def _doubled(workflows: list[Workflow], place: Path) -> list[Problem]:
                     f'@workflow("{declared.name}")',
                     f"this name is declared twice: at {there} and at {here}",
                     "give one of them another name, or the next version",
+                    "RUN003",
                 )
             )
     return problems

@@ -13,13 +13,14 @@ from pydantic import SecretStr
 
 from mainstay.app import App, Bundle
 from mainstay.db import acquire
-from mainstay.engine.context import duration
+from mainstay.engine.awaiting import duration
 from mainstay.engine.inline import InlineEngine, VirtualClock
 from mainstay.identity import contact_of
 from mainstay.intake import Receipt
 from mainstay.kit import RawRequest
 from mainstay.model import Contact
 from mainstay.settings.environment import Environment
+from mainstay.settings.policy import require_policy
 from mainstay.settings.stack import load_stack
 from mainstay.settings.workflows import load_workflows
 
@@ -58,7 +59,7 @@ class StackUnderTest:
         self.app = app
         self.clock = clock
         self.sandbox = sandbox
-        self._engine = InlineEngine(app.pool, app.driver, clock)
+        self._engine = InlineEngine(app.pool, app.driver, clock, app.scheduler)
         self._workspace = next(iter(app.workspaces.values()))
 
     @classmethod
@@ -66,7 +67,10 @@ class StackUnderTest:
         """Load the stack of ``folder``; every connection that the sandbox simulates is pointed at it."""
         stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), sandbox)
         clock = VirtualClock()
-        app = await App.open(dsn, [Bundle(stack, tuple(load_workflows(folder)))], clock=clock, pool_size=4)
+        workflows = tuple(load_workflows(folder))
+        require_policy(stack, workflows)
+        app = await App.open(dsn, [Bundle(stack, workflows)], clock=clock, pool_size=4)
+        await app.scheduler.declare()
         return cls(app, clock, sandbox)
 
     async def close(self) -> None:
@@ -108,6 +112,39 @@ class StackUnderTest:
         """Let ``"11m"``, seconds or a timedelta pass, driving what becomes due on the way."""
         await self._engine.advance(duration(length))
 
+    async def start_at(self, moment: datetime) -> None:
+        """Put the clock to a moment before anything has happened; schedules begin there."""
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self._workspace.stack.timezone)
+        self.clock.now = moment.astimezone(UTC)
+        async with acquire(self.app.pool) as connection:
+            await connection.execute("DELETE FROM schedules WHERE workspace_id = $1", self._workspace.id)
+        await self.app.scheduler.declare()
+
+    async def advance_to(self, moment: datetime) -> None:
+        """Let time pass until a moment; one without a zone is by the workspace's clock."""
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self._workspace.stack.timezone)
+        await self._engine.advance(moment.astimezone(UTC) - self.clock.now)
+
+    async def answer(self, *, approved: bool, by: str = "test", note: str = "") -> None:
+        """Answer the one question that is open, and drive what follows from it."""
+        async with acquire(self.app.pool) as connection:
+            rows = await connection.fetch("SELECT id, question FROM approvals WHERE state = 'open'")
+        if len(rows) != 1:
+            questions = ", ".join(repr(row["question"]) for row in rows)
+            raise AssertionError(f"{len(rows)} questions are open, not one: {questions}" if rows else "nobody is asked")
+        await self.app.approvals.decide(self._workspace.id, rows[0]["id"], approved=approved, by=by, note=note)
+        await self.settle()
+
+    async def approve(self, note: str = "", *, by: str = "test") -> None:
+        """Answer the one question that is open with a yes."""
+        await self.answer(approved=True, by=by, note=note)
+
+    async def decline(self, note: str = "", *, by: str = "test") -> None:
+        """Answer the one question that is open with a no."""
+        await self.answer(approved=False, by=by, note=note)
+
     async def runs(self, workflow: str = "") -> list[tuple[UUID, str, str]]:
         """Return the runs so far as (id, workflow, state), oldest first; of one workflow if named."""
         async with acquire(self.app.pool) as connection:
@@ -124,7 +161,9 @@ def point_at_sandbox(stack: Stack, sandbox: Sandbox) -> Stack:
         update: dict[str, object] = {}
         if entry.connector.name in _SIMULATED:
             update["base_url"] = sandbox.url(entry.connector.name)
-        if getattr(entry.settings, "webhook_url", None):
-            update["webhook_url"] = SecretStr(sandbox.slack_webhook_url())
+        webhook_url = getattr(entry.settings, "webhook_url", None)
+        if webhook_url is not None and webhook_url.get_secret_value():
+            # The whole address, which a base address would only move.
+            update = {"webhook_url": SecretStr(sandbox.slack_webhook_url())}
         connections[name] = replace(entry, settings=entry.settings.model_copy(update=update))
     return replace(stack, connections=connections)

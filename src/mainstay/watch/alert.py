@@ -78,26 +78,37 @@ class Alerter:
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Send one alert over one route."""
         run = steps.run
-        route = Route(**run.input["route"])
         text = self._text(run.workspace_id, run.input)
-
-        operation = "post"
-        arguments: tuple[Any, ...] = (route.target, text)
-        if route.role == "email":
-            subject = f"Mainstay: {run.input['title']}"
-            operation, arguments = "send", (EmailMessage(to=route.target, subject=subject, text=text),)
-
-        async def call(http: Http) -> Any:
-            vendor = self._routes.vendor(run.workspace_id, route.connection, route.role, http)
-            return await call_operation(vendor, operation, *arguments)
-
-        async def find(http: Http) -> Any:
-            vendor = self._routes.vendor(run.workspace_id, route.connection, route.role, http)
-            return await find_operation(vendor, operation, *arguments)
-
-        await steps.step(f"{route.role}.{operation}", call, connection=route.connection, find=find)
+        await pass_on(steps, self._routes, Route(**run.input["route"]), f"Mainstay: {run.input['title']}", text)
         return ()
 
     def _text(self, workspace_id: UUID, data: Mapping[str, Any]) -> str:
         link = self._routes.incident_url(workspace_id, UUID(data["incident_id"]))
         return f"{data['title']}\n{data['cause']}\n{data['mend']}\n{link}"
+
+
+class Vendors(Protocol):
+    """What the composition root knows of a workspace's connections."""
+
+    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
+        """Return a connection's object for a role, for one attempt."""
+        ...
+
+
+async def pass_on(steps: StepRunner, vendors: Vendors, route: Route, subject: str, text: str) -> None:
+    """Send a text over a route, as a run's step; an e-mail has a subject too."""
+    operation = "post"
+    arguments: tuple[Any, ...] = (route.target, text)
+    if route.role == "email":
+        operation, arguments = "send", (EmailMessage(to=route.target, subject=subject, text=text),)
+
+    def made(http: Http) -> Any:
+        return vendors.vendor(steps.run.workspace_id, route.connection, route.role, http)
+
+    async def call(http: Http) -> Any:
+        return await call_operation(made(http), operation, *arguments)
+
+    async def find(http: Http) -> Any:
+        return await find_operation(made(http), operation, *arguments)
+
+    await steps.step(f"{route.role}.{operation}", call, connection=route.connection, find=find)

@@ -11,8 +11,9 @@ _LONGEST = 200
 _MEND = {
     "human": "A person must act: check the connection's credentials and account, then retry the runs.",
     "permanent": "The same call would fail again: mend the data or the settings it names, then retry the runs.",
-    "transient": "It was tried for a day without success: when the vendor answers again, retry the runs.",
-    "unsure": "It was tried for a day without success: when the vendor answers again, retry the runs.",
+    "transient": "It was tried for as long as its retries go, in vain: when the vendor answers again, retry the runs.",
+    "asked": "It may have happened, and nobody could tell: look there, then say whether it happened, on the run's page "
+    "or by mainstay runs retry ID with --it-happened or --repeat.",
     "deadline": "See what the runs waited for when their deadline passed; retried, they have a new one.",
     "workflow": "Mend the workflow's code, restart, then retry the runs.",
 }

@@ -17,7 +17,18 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from mainstay.errors import DatabaseUnavailableError
-from mainstay.web.pages import contacts, deliveries, health, incidents, merging, overview, reviews, runs, session
+from mainstay.web.pages import (
+    approvals,
+    contacts,
+    deliveries,
+    health,
+    incidents,
+    merging,
+    overview,
+    reviews,
+    runs,
+    session,
+)
 from mainstay.web.render import STATIC, Site, site_of
 from mainstay.web.security import Gate
 
@@ -50,7 +61,7 @@ def create_pages(backend: Backend) -> FastAPI:
     )
     app.state.site = Site(backend)
     app.mount("/static", _Static(directory=STATIC))
-    for module in (health, session, overview, runs, contacts, merging, reviews, deliveries, incidents):
+    for module in (health, session, overview, runs, contacts, merging, approvals, reviews, deliveries, incidents):
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _show_refusal)
     app.add_exception_handler(RequestValidationError, _show_not_found)

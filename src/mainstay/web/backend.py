@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from mainstay.approving import Approvals
     from mainstay.contacts import Contacts
     from mainstay.db import Pool
     from mainstay.engine.keeping import RunKeeper
@@ -83,12 +84,21 @@ class Backend(Protocol):
         ...
 
     @property
+    def approvals(self) -> Approvals:
+        """The verb for what runs ask people: decide."""
+        ...
+
+    @property
     def keeper(self) -> RunKeeper:
         """The verbs that cancel runs."""
         ...
 
     async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
         """Retry a failed run from the step that failed; False when it is not a failed run."""
+        ...
+
+    async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
+        """Take a person's word on the call that a run asks about; False when it asks nothing."""
         ...
 
     async def mark_handled(self, workspace_id: UUID, run_id: UUID) -> bool:

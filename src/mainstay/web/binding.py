@@ -24,7 +24,9 @@ class AppBackend:
         self._app = app
         self.contacts = app.contacts
         self.keeper = app.keeper
+        self.approvals = app.approvals
         self.retry_run = app.retry_run
+        self.answer_run = app.answer_run
         self.mark_handled = app.mark_handled
         self.replay_delivery = app.replay_delivery
         self.release_quarantined = app.release_quarantined
@@ -80,9 +82,11 @@ class Server:
 
     def __init__(self, app: App, *, trust_url: bool) -> None:
         """Bind to ``app``; with ``trust_url`` senders see this server at its public URL, else at their Host header."""
-        self._intake = IntakeEndpoint(app.intake, app.by_slug, public_url=app.public_url if trust_url else "")
+        self._intake = IntakeEndpoint(
+            app.intake, app.by_slug, public_url=app.public_url if trust_url else "", workflows=app.flows
+        )
         backend = AppBackend(app)
-        self._api = create_api(backend, app.contacts)
+        self._api = create_api(backend, app.contacts, app.flows)
         self._pages = create_pages(backend)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from mainstay.errors import DatabaseUnavailableError, NotAuthenticError, OverloadedError
 from mainstay.intake import Intake, Receipt, SourceBinding
 from mainstay.kit import RawRequest
+from mainstay.model import RunState
 from mainstay.web.visitor import BROWSER_FORMS, as_page, is_browser_form
+
+if TYPE_CHECKING:
+    from mainstay.runs import RunResult
+    from mainstay.workflows import Workflows
 
 log = logging.getLogger(__name__)
 
@@ -46,16 +52,25 @@ class IntakeEndpoint:
     Args:
         intake: what keeps them.
         workspaces: by slug.
+        workflows: what answers senders whose delivery starts a sync workflow; None for nothing.
         public_url: how senders see this server (some sign the URL); empty to trust the Host header.
     """
 
-    def __init__(self, intake: Intake, workspaces: Mapping[str, Bound], *, public_url: str) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        workspaces: Mapping[str, Bound],
+        *,
+        public_url: str,
+        workflows: Workflows | None = None,
+    ) -> None:
         self._intake = intake
+        self._workflows = workflows
         self._workspaces = workspaces
         self._public_url = public_url.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """RunResult one request."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         slug, _, name = scope["path"].removeprefix(PREFIX).rstrip("/").partition("/")
         workspace = self._workspaces.get(slug)
@@ -66,7 +81,7 @@ class IntakeEndpoint:
             return
         cors = _cors(source, headers)
         if scope["method"] == "OPTIONS":
-            await _answer(send, 204, b"", cors)
+            await _result(send, 204, b"", cors)
             return
         if is_browser_form(headers.get("content-type", "").partition(";")[0].strip().lower(), headers):
             send = as_page(send)
@@ -88,14 +103,16 @@ class IntakeEndpoint:
         if source.kind.challenge is not None:
             reply = source.kind.challenge(request, source.settings)
             if reply is not None:
-                await _answer(send, reply.status, reply.body, {"content-type": reply.content_type, **reply.headers})
+                await _result(send, reply.status, reply.body, {"content-type": reply.content_type, **reply.headers})
                 return
         if request.method != "POST":
             await _problem(send, 405, "deliveries are sent by POST", {"allow": "POST, OPTIONS", **cors})
             return
+        began = time.monotonic()
+        waits = self._workflows is not None and self._workflows.has_room and not _goes_on(source, request)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                receipt = await self._intake.receive(source, request)
+                receipt = await self._intake.receive(source, request, waits=waits)
         except NotAuthenticError as error:
             await _problem(send, 401, str(error), cors)
         except OverloadedError as error:
@@ -105,26 +122,64 @@ class IntakeEndpoint:
             log.warning("a delivery to %s was turned away: PostgreSQL does not answer", source.name)
             await _problem(send, 429, "not kept: try again", {"retry-after": str(_RETRY_SECONDS), **cors})
         else:
-            await self._receipt(source, request, receipt, send, cors)
+            runs = await self._answers(source, request, receipt, began)
+            await self._receipt(source, request, receipt, runs, send, cors)
+
+    async def _answers(
+        self, source: SourceBinding, request: RawRequest, receipt: Receipt, began: float
+    ) -> Sequence[RunResult]:
+        """Return the sync runs that the sender waits for; the delivery is kept, whatever becomes of them."""
+        if self._workflows is None or receipt.answer_within is None or receipt.state == "rejected":
+            return ()
+        try:
+            return await self._workflows.answer_delivery(
+                source.workspace_id,
+                receipt.delivery_id,
+                request.body,
+                execution_id=receipt.execution_id,
+                within=receipt.answer_within,
+                began=began,
+            )
+        except DatabaseUnavailableError:
+            return ()
 
     @staticmethod
     async def _receipt(
-        source: SourceBinding, request: RawRequest, receipt: Receipt, send: Send, cors: Mapping[str, str]
+        source: SourceBinding,
+        request: RawRequest,
+        receipt: Receipt,
+        runs: Sequence[RunResult],
+        send: Send,
+        cors: Mapping[str, str],
     ) -> None:
         if receipt.state == "rejected":
             await _problem(send, 422, receipt.reason, cors, delivery=str(receipt.delivery_id))
             return
-        if source.settings.redirect and request.content_type in BROWSER_FORMS:
-            await _answer(send, 303, b"", {"location": source.settings.redirect, **cors})
+        if _goes_on(source, request):
+            await _result(send, 303, b"", {"location": source.settings.redirect, **cors})
             return
-        body = orjson.dumps({"delivery": str(receipt.delivery_id), "state": receipt.state})
-        await _answer(send, _STATUS[receipt.state], body, {"content-type": "application/json", **cors})
+        said: dict[str, Any] = {"delivery": str(receipt.delivery_id), "state": receipt.state}
+        status = _STATUS[receipt.state]
+        if runs:
+            is_answered = all(run.state is RunState.DONE for run in runs)
+            said |= {"run": str(runs[0].id), "workflow": runs[0].workflow}
+            if is_answered:
+                told = [{"run": str(run.id), "workflow": run.workflow, "result": run.result} for run in runs]
+                said |= {"state": "answered", "result": runs[0].result, "runs": told}
+            # What failed is told to people, by its incident: the sender has done its part.
+            status = 200 if is_answered else 202
+        await _result(send, status, orjson.dumps(said), {"content-type": "application/json", **cors})
 
     def _url(self, scope: Scope, headers: Mapping[str, str]) -> str:
         base = self._public_url or f"{scope.get('scheme', 'http')}://{headers.get('host', 'localhost')}"
         path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
         query = scope.get("query_string", b"").decode("latin-1")
         return f"{base}{path}?{query}" if query else f"{base}{path}"
+
+
+def _goes_on(source: SourceBinding, request: RawRequest) -> bool:
+    """Tell whether the sender is a browser that is sent on to another page, and so reads no answer."""
+    return bool(source.settings.redirect) and request.content_type in BROWSER_FORMS
 
 
 async def _body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes | None:
@@ -161,10 +216,10 @@ def _cors(source: SourceBinding, headers: Mapping[str, str]) -> dict[str, str]:
 
 async def _problem(send: Send, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> None:
     body = orjson.dumps({"status": status, "detail": detail, **more})
-    await _answer(send, status, body, {"content-type": "application/problem+json", **(headers or {})})
+    await _result(send, status, body, {"content-type": "application/problem+json", **(headers or {})})
 
 
-async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+async def _result(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     encoded.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": encoded})

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse
 
 from mainstay.db import acquire
 from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
+from mainstay.insight.approvals import approvals_waiting
 from mainstay.model import short_id
 from mainstay.web import wording
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 _NOTICES = {
     "retried": "The run is back on the queue. It goes on from the step that stopped.",
+    "answered": "The run is back on the queue, and goes on with your answer.",
+    "not_asked": "Nothing was done: the run does not ask this any more.",
     "handled": "Marked as handled.",
     "cancelled": "Cancelled. What waited behind it begins.",
     "cancelled_all": "The open runs of this contact are cancelled.",
@@ -44,6 +47,8 @@ _NOTICES = {
     "reopened": "Taken back: the pair waits for a decision again.",
     "deleted": "The contact is deleted.",
     "not_failed": "Nothing was done: it is not a failed run any more.",
+    "approved": "Approved: the run goes on.",
+    "declined": "Declined: the run goes on.",
     "not_open": "Nothing was done: the incident is not open any more.",
 }
 
@@ -95,6 +100,7 @@ def make_environment() -> Environment:
         "verdict_look": wording.verdict_look,
         "incident_look": wording.incident_look,
         "suggestion_look": wording.suggestion_look,
+        "approval_look": wording.approval_look,
         "standing_look": wording.standing_look,
         "suggestion_rule": wording.suggestion_rule,
         "recognised": wording.recognised,
@@ -115,6 +121,7 @@ class Page:
     workspace: WorkspaceCard
     verdict: Verdict
     reviews: Count
+    approvals: Count
     connection: Connection
     now: datetime
 
@@ -126,6 +133,7 @@ class Page:
             workspaces=self.site.backend.workspace_cards(),
             verdict=self.verdict,
             reviews=self.reviews,
+            approvals=self.approvals,
             now=self.now,
             root=f"/w/{self.workspace.slug}",
             notice=_NOTICES.get(self.request.query_params.get("done", ""), ""),
@@ -161,7 +169,8 @@ class Site:
             now = datetime.now(UTC)
             reached = await verdict(connection, workspace.id, now)
             reviews = await suggestions_waiting(connection, workspace.id)
-            yield Page(self, request, workspace, reached, reviews, connection, now)
+            approvals = await approvals_waiting(connection, workspace.id)
+            yield Page(self, request, workspace, reached, reviews, approvals, connection, now)
 
     def plain(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return a page outside every workspace: signing in, errors."""

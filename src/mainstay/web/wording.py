@@ -66,6 +66,13 @@ _SUGGESTION_LOOKS = {
     "rejected": Look("quiet", "quiet", "Not the same"),
     "stale": Look("quiet", "quiet", "Overtaken"),
 }
+_APPROVAL_LOOKS = {
+    "open": Look("waiting", "waiting", "Open"),
+    "approved": Look("fine", "fine", "Approved"),
+    "declined": Look("quiet", "quiet", "Declined"),
+    "expired": Look("healing", "waiting", "No answer in time"),
+    "withdrawn": Look("quiet", "quiet", "Its run ended"),
+}
 _STANDING_LOOKS = {
     "shared": Look("healing", "contacts", "Shared with others"),
     "weak": Look("quiet", "quiet", "Names nobody"),
@@ -109,6 +116,11 @@ def incident_look(state: str, *, is_recovering: bool) -> Look:
 def suggestion_look(state: str) -> Look:
     """Return how a suggestion's state is shown."""
     return _SUGGESTION_LOOKS[state]
+
+
+def approval_look(state: str) -> Look:
+    """Return how a question's state is shown."""
+    return _APPROVAL_LOOKS[state]
 
 
 def standing_look(standing: str) -> Look | None:

@@ -120,6 +120,8 @@ def test_zeros_of_an_extension_are_kept() -> None:
         ("+1 800 FLOWERS", "", "+18003569377"), ("0800 REVERSE", "GB", "+448007383773"),
         ("1-800-FLOWERS x12", "US", "+18003569377"), ("1-800-4-A-CHILD", "US", "+18004224453"),
         ("13 CATS", "AU", "+61132287"), ("1300 FLOWER", "AU", "+611300356937"), ("0800 FLOWERS", "DE", "+498003569377"),
+        # pairs of digits parted by dots are no decimals
+        ("06.12.34.56.00", "FR", "+33612345600"), ("+47.21.23.43.00", "NO", "+4721234300"),
         # 00 where another exit code is dialled
         ("00447911123456", "US", "+447911123456"), ("0061412349990", "AU", "+61412349990"),
         ("00442079460018", "JP", "+442079460018"), ("+44 7400 121947", "GB", "+447400121947"),
@@ -258,9 +260,10 @@ def written(number: tuple[str, str], marks: list[tuple[int, str]]) -> str:
     return text
 
 
-@given(
-    punctuated, st.sampled_from(["{}"] * 5 + ["'{}", "''{}", " {}", "{}\n", "{}.0", "{} x12", "{}ext.3", "{} ext 0"])
-)
+around = st.sampled_from(["{}"] * 5 + ["'{}", "''{}", " {}", "{}\n", "{}.0", "{} x12", "{}ext.3", "{} ext 0"])
+
+
+@given(punctuated, around)
 def test_the_short_cut_gives_what_the_long_way_gives(
     drawn: tuple[tuple[str, str], list[tuple[int, str]]], form: str
 ) -> None:

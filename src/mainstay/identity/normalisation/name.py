@@ -20,6 +20,7 @@ from mainstay.identity.normalisation.words import (
     BEFORE_FAMILY,
     DEGREES,
     DEGREES_OR_NAMES,
+    FACULTIES,
     JOINING,
     LONG_TITLES,
     MEN,
@@ -85,7 +86,8 @@ def _read_turned(text: str) -> NameKey | None:
 def _plain_words(words: list[str]) -> list[str] | None:
     """Return words without apostrophes and the dots of initials; None where one may have a meaning of its own."""
     text = " ".join(words)
-    if _PLAIN(text) is None:
+    # Two initials at the end may be a degree: M. D.
+    if _PLAIN(text) is None or (text.endswith(".") and len(words) > 1 and words[-2].endswith(".")):
         return None
     text = text.replace("'", "").replace(".", "")
     parts = text.replace("-", " ") if "-" in text else text
@@ -246,7 +248,7 @@ def _natural(words: list[str], suffix: str) -> NameParts:
 
 def _clean(raw: str) -> str:
     """Return a name without emoji, nicknames and the like, white space folded."""
-    text = clean(raw.translate(_SPACED_ACCENTS)).replace("،", ",").replace("、", ",")
+    text = clean(_KEYCAPS(" ", raw.translate(_BEFORE_FOLDING))).replace("،", ",").replace("、", ",")
     if text.isascii() and not _WRAPPED.search(text) and not _SYMBOLS.search(text):
         return text
     text = "".join(letter if _is_written(letter) else " " for letter in text.replace("&", " and "))
@@ -254,8 +256,13 @@ def _clean(raw: str) -> str:
     return " ".join(text.split())
 
 
-# NFKC would part these from their letter.
-_SPACED_ACCENTS = {0x00B4: "'", 0x0060: "'", 0x02CA: "'", 0x02CB: "'"}
+# What NFKC would part from its letter, or make letters of.
+_BEFORE_FOLDING = {
+    **dict.fromkeys(map(ord, "\u00b4\u0060\u02ca\u02cb"), "'"),
+    **dict.fromkeys(map(ord, "™℠℗©®"), " "),
+    0x2212: "-",
+}
+_KEYCAPS = re.compile("[0-9#*]\ufe0f?\u20e3").sub
 _WRAPPED = re.compile(r"[\"'()\[\]{}]")
 _SYMBOLS = re.compile(r"[&+=<>|~^$*#]")
 
@@ -265,7 +272,7 @@ def _is_written(letter: str) -> bool:
     return letter in APOSTROPHES or unicodedata.category(letter) not in {"So", "Sk", "Sm", "Sc", "Cn", "Co", "Cs", "Cf"}
 
 
-_QUOTES = '"“”„‟«»‹›〝〞'
+_QUOTES = '"“”„‟«»‹›〝〞「」『』'
 _NICKNAME = re.compile(
     rf"[{_QUOTES}][^{_QUOTES}]*[{_QUOTES}]|\([^()]*\)|\[[^\[\]]*\]|\{{[^{{}}]*\}}"
     r"|(?<!\w)['‘’‚‛][^'‘’‚‛]+['’‘](?!\w)"
@@ -290,7 +297,16 @@ def _words(segment: str) -> list[str]:
         if word in {"née", "nee", "né", "geb.", "geb", "aka", "a.k.a.", "AKA"} and place + 1 < len(words):
             words = words[:place]
             break
-    return [word for word in words if fold(word) and not _PRONOUNS(word.lower())]
+    return _joined([word for word in words if fold(word) and not _PRONOUNS(word.lower())])
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Return words with a degree at their end in one: Ph. D., D. D. S."""
+    for count in (3, 2):
+        end = words[-count:]
+        if len(words) > count + 1 and all(word.endswith(".") for word in end) and _key("".join(end)) in DEGREES:
+            return [*words[:-count], "".join(end)]
+    return words
 
 
 _PRONOUNS = re.compile(r"(?:he|she|they)/(?:him|her|hers|them|theirs|they)(?:/\w+)?").fullmatch
@@ -310,7 +326,8 @@ def _without_titles(words: Sequence[str], *, least: int) -> tuple[str, list[str]
         is_title = (
             key in TITLES or (key in LONG_TITLES and len(rest) > 2) or (rest[0].lower() == "sr." and len(rest) > 1)
         )
-        if not (is_title or is_joined):
+        is_faculty = said and key in FACULTIES and rest[0].islower() and rest[0][-1] == "." and len(rest) > 1
+        if not (is_title or is_joined or is_faculty):
             break
         said.add(_said_by(key))
         del rest[0]
@@ -321,7 +338,7 @@ def _without_titles(words: Sequence[str], *, least: int) -> tuple[str, list[str]
 
 
 def _said_by(title: str) -> str:
-    return "m" if title in MEN else "f" if title in WOMEN else "" if title in JOINING else "x"
+    return "m" if title in MEN else "f" if title in WOMEN else "" if title in JOINING | FACULTIES else "x"
 
 
 def _without_end(words: Sequence[str], *, least: int) -> tuple[list[str], str]:
@@ -331,6 +348,8 @@ def _without_end(words: Sequence[str], *, least: int) -> tuple[list[str], str]:
         key = _key(rest[-1])
         if key in SUFFIXES and not suffix and (len(rest) > least or key in SHORT_SUFFIXES):
             suffix = SUFFIXES[key]
+            if len(rest) > 3 and _key(rest[-2]) == "the":
+                del rest[-1]
         elif not (_is_degree(rest[-1]) and (len(rest) > least or (key in DEGREES and key != "md"))):
             break
         del rest[-1]
@@ -338,12 +357,14 @@ def _without_end(words: Sequence[str], *, least: int) -> tuple[list[str], str]:
 
 
 def _is_degree(word: str) -> bool:
-    keys = [_key(part) for part in word.split("/")]
+    keys = [_key(part).replace(" ", "") for part in word.split("/")]
     return all(key in DEGREES or (key in DEGREES_OR_NAMES and "." in word[1:-1]) for key in keys)
 
 
 def _is_behind_name(words: Sequence[str], name: Sequence[str]) -> bool:
     """Tell whether words behind a comma are degrees or a suffix, and no given name: "Johnson, MD", not "Nguyen, Do"."""
+    if len(name) > 1 and all(word.endswith(".") for word in words) and _key("".join(words)) in DEGREES:
+        return True
     return all(
         _key(word) in SUFFIXES
         or _is_degree(word)

@@ -148,19 +148,20 @@ def _plan_of(region: str) -> _Plan | None:
         return None
     if region not in _BY_REGION:
         metadata = PhoneMetadata.metadata_for_region(region, None)
-        if metadata is None:
+        if metadata is None or metadata.country_code is None:
             return None
+        code = metadata.country_code
         prefix, exit_code = metadata.national_prefix_for_parsing, metadata.international_prefix
         _BY_REGION[region] = _Plan(
-            code=str(metadata.country_code),
+            code=str(code),
             exit_code=re.compile(exit_code or "(?!)").match,
             dials_00=exit_code == "00",
             prefix=re.compile(prefix).match if prefix else None,
             is_rewritten=bool(metadata.national_prefix_transform_rule),
             general=re.compile(_general(metadata).national_number_pattern or "(?!)").fullmatch,
             lengths=frozenset(_general(metadata).possible_length),
-            given_out=_given_out(metadata.country_code),
-            is_alone=len(COUNTRY_CODE_TO_REGION_CODE[metadata.country_code]) == 1,
+            given_out=_given_out(code),
+            is_alone=len(COUNTRY_CODE_TO_REGION_CODE[code]) == 1,
             without_prefix=_DIGITS - {"0"} - _first_digits(prefix) - _first_digits(exit_code),
         )
     return _BY_REGION[region]

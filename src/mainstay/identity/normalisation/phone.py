@@ -45,37 +45,41 @@ def read_plain(raw: str, region: str) -> Normalised | None:
         raw = raw[1:]
     has_plus = raw[:1] == "+"
     digits = raw[1:] if has_plus else raw
-    # Of 8 digits it may be a date.
+    if digits.isdecimal() and digits.isascii():
+        return _read_digits(digits, region, has_plus=has_plus)
+    digits = raw.translate(_PUNCTUATION)
+    has_plus = digits[:1] == "+"
+    if has_plus:
+        digits = digits[1:]
     if not (digits.isdecimal() and digits.isascii()):
-        digits = raw.translate(_PUNCTUATION)
-        has_plus = digits[:1] == "+"
-        if has_plus:
-            digits = digits[1:]
-        if not (digits.isdecimal() and digits.isascii()):
-            return _read_extended(raw, region)
-        if not 8 < len(digits) < 16:
-            return None
+        return _read_extended(raw, region)
+    if (
+        not 8 < len(digits) < 16
         # ".0" has a meaning of its own.
-        if "." in raw and _DECIMALS(raw) is not None:
-            return None
-        if has_plus and digits[0] in _NO_CODES and f"+{digits[:2]}" not in raw:
-            return None
-        if len(digits) > 11 and _may_be_two(raw, digits, region):
-            return None
-        if "(" in raw and _TRUNK_ZERO.search(raw) is not None:
-            return _read_both(digits, _TRUNK_ZERO.sub("", raw).translate(_PUNCTUATION)[1:]) if has_plus else None
-    elif not 8 < len(digits) < 16:
+        or ("." in raw and _DECIMALS(raw) is not None)
+        or (has_plus and digits[0] in _NO_CODES and f"+{digits[:2]}" not in raw)
+        or (len(digits) > 11 and _may_be_two(raw, digits, region))
+    ):
+        return None
+    if "(" in raw and _TRUNK_ZERO.search(raw) is not None:
+        return _read_both(digits, _TRUNK_ZERO.sub("", raw).translate(_PUNCTUATION)[1:]) if has_plus else None
+    return _read_digits(digits, region, has_plus=has_plus)
+
+
+def _read_digits(digits: str, region: str, *, has_plus: bool) -> Normalised | None:
+    # Of 8 digits it may be a date.
+    if not 8 < len(digits) < 16:
         return None
     canonical = read_international(digits) if has_plus else read_national(digits, region)
-    if canonical:
-        if canonical[-7:] in SUSPECT_ENDS and is_blocked_phone(canonical):
-            return Normalised(_VALID, canonical, hint=Hint.BLOCKED_VALUE, identifying=False)
-        return _new(Normalised, (_VALID, canonical, "", "", "", "", True))
-    return None if canonical is None else _NO_SUCH_NUMBER
+    if not canonical:
+        return None if canonical is None else _NO_SUCH_NUMBER
+    if canonical[-7:] in SUSPECT_ENDS and is_blocked_phone(canonical):
+        return Normalised(_VALID, canonical, hint=Hint.BLOCKED_VALUE, identifying=False)
+    return _new(Normalised, (_VALID, canonical, "", "", "", "", True))
 
 
 _PUNCTUATION = dict.fromkeys(map(ord, " \t\r()-."))
-_DECIMALS = re.compile(r"\.0+\s*$").search
+_DECIMALS = re.compile(r"\s*\+?\d+\.0+\s*").fullmatch
 _NO_CODES = frozenset("2345689")
 """Digits that are no country code by themselves."""
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
@@ -127,7 +131,7 @@ def read_any(raw: str, region: str) -> Normalised:
     text = _BLANKS.sub(" ", to_ascii_digits(to_ascii_forms(raw)).translate(_LOOKALIKES)).strip()
     if is_placeholder(text):
         return refuse(Reason.PLACEHOLDER if text else Reason.EMPTY)
-    text = _SPREADSHEET.sub("", text.strip("'\"`‘’“” ").removeprefix('="').strip())
+    text = _SPREADSHEET.sub(r"\1", text.strip("'\"`‘’“” ").removeprefix('="').strip())
     if _EXPONENT(text) is not None:
         return refuse(Reason.EXPONENT)
     text, ext = _split_extension(_unlabel(text))
@@ -166,7 +170,8 @@ _LOOKALIKES = {
     0x20E3: None,
 }
 _BLANKS = re.compile(r"[^\S\n]+")
-_SPREADSHEET = re.compile(r"(?<=\d)\.0+$")
+# Not the end of a number whose pairs are parted by dots: 06.12.34.56.00.
+_SPREADSHEET = re.compile(r"^(\+?\d+)\.0+$")
 _EXPONENT = re.compile(r"\+?\d+(?:[.,]\d*)?\s*e\s*[+-]?\s*\d+", re.IGNORECASE).fullmatch
 _LETTER = re.compile(r"[a-z]", re.IGNORECASE).search
 _URI = re.compile(r"(?:tel|callto|sms|whatsapp)\s*:(?://)?", re.IGNORECASE).match

@@ -11,9 +11,15 @@ WOMEN: Final = frozenset(
 )  # fmt: skip
 TITLES: Final = MEN | WOMEN | frozenset(
     {"mx", "dr", "dra", "drs", "prof", "rev", "revd", "mag", "dipl ing", "dipling", "dott", "dottssa", "avv", "capt",
+    "engr",
      "sgt", "lt", "cpl", "cmdr", "atty"}
 )  # fmt: skip
 """Taken off the front of any name."""
+
+FACULTIES: Final = frozenset(
+    {"med", "dent", "vet", "rer", "nat", "phil", "jur", "iur", "hc", "habil", "ing", "pol", "oec", "theol"}
+)
+"""Behind a title, in lower case and with a dot: Dr. med. dent., Dr. h.c."""
 
 LONG_TITLES: Final = frozenset(
     {"lord", "lady", "captain", "colonel", "sergeant", "lieutenant", "senator", "rabbi", "imam", "father", "reverend",
@@ -26,13 +32,15 @@ DEGREES: Final = frozenset(
     {"md", "phd", "dphil", "dds", "dmd", "dvm", "mba", "esq", "esquire", "cpa", "jd", "llm", "llb", "lcsw", "lmft",
      "lpc",
      "crna", "facs", "facp", "aia", "pmp", "cfp", "cfa", "msw", "mph", "edd", "psyd", "pharmd", "bsc", "msc", "bsn",
-     "msn", "dnp", "aprn", "fnp", "mfa", "rn", "lpn", "cpcu", "chfc", "beng", "meng", "bcom", "frcs", "mbbs"}
+     "msn", "dnp", "lmt", "dpt", "lmhc", "rdh", "crnp", "fnpbc", "fnpc", "agnpc", "npc", "rnbc", "lcswr", "csc",
+     "ceo", "cfo", "coo", "cto", "aprn", "fnp", "mfa", "rn", "lpn", "cpcu", "chfc", "beng", "meng", "bcom", "frcs",
+     "mbbs"}
 )  # fmt: skip
 """Taken off the end of any name that is longer than they."""
 
 DEGREES_OR_NAMES: Final = frozenset(
     {"do", "ma", "ba", "bs", "ms", "pa", "pe", "ra", "od", "dc", "np", "pt", "ot", "dpm", "obe", "cbe", "mbe", "ret",
-     "qc"}
+     "qc", "med"}
 )  # fmt: skip
 """Degrees that are also names (Anh Do, Jack Ma): taken off only with dots (D.O.), or in capitals behind a comma."""
 
@@ -60,6 +68,7 @@ NOBODY: Final = frozenset(
     {"null", "none", "nil", "undefined", "unknown", "anonymous", "anon", "test", "tester", "testing", "noname", "n a",
      "no name", "name", "guest", "customer", "lead", "contact", "user", "asdf", "qwerty", "xxx", "abc", "first last",
      "firstname lastname", "first name last name", "test test", "test user", "test lead", "unknown unknown",
+     "valued customer", "current resident", "homeowner", "your name", "new lead", "new contact", "website visitor",
      "wireless caller", "unknown caller", "unknown name", "not provided", "not given", "no caller id", "private caller"}
 )  # fmt: skip
 """What forms, exports and telephones write where nobody gave a name: the whole of it, compared in lower case."""

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mainstay.errors import ConflictError, DatabaseUnavailableError, MalformedError, PermanentError
-from mainstay.web.api import cancelling, contacts, reviewing
+from mainstay.web.api import answering, approving, cancelling, contacts, reviewing, runs
 from mainstay.web.api.bodies import BulkLine
 from mainstay.web.api.desk import Desk
 from mainstay.web.api.gate import DESCRIPTION, Gate
@@ -38,12 +38,13 @@ from mainstay.web.api.shapes import BulkProblem, BulkShape, ProblemShape
 if TYPE_CHECKING:
     from mainstay.contacts import Contacts
     from mainstay.web.backend import Backend
+    from mainstay.workflows import Workflows
 
 _SUMMARY = "One person, one contact: written by every path through the same rules. See docs/api.md."
 _KINDS = {404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE, 400: UNREADABLE}
 
 
-def create_api(backend: Backend, verbs: Contacts) -> FastAPI:
+def create_api(backend: Backend, verbs: Contacts, workflows: Workflows) -> FastAPI:
     """Return the API, behind its gate."""
     app = FastAPI(
         title="Mainstay",
@@ -54,8 +55,8 @@ def create_api(backend: Backend, verbs: Contacts) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         middleware=[Middleware(Gate, backend=backend)],
     )
-    app.state.desk = Desk(backend, verbs)
-    for module in (contacts, reviewing, cancelling):
+    app.state.desk = Desk(backend, verbs, workflows)
+    for module in (contacts, reviewing, runs, answering, cancelling, approving):
         app.include_router(module.router, prefix="/api/v1")
     described: dict[str, Any] = {}
 

@@ -15,9 +15,12 @@ from pydantic import (
     Field,
     StrictBool,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
+from mainstay.engine.result import result_of
+from mainstay.errors import WorkflowError
 from mainstay.model import Submission
 
 _EARLIEST = 1900
@@ -162,6 +165,33 @@ class EditBody(_Body):
             if name in self.model_fields_set
         }
         return given | {f"custom.{key}": value or "" for key, value in self.custom.items()}
+
+
+class StartBody(_Body):
+    """Which workflow to run, for whom: an id, or what is known of the person, which is written first."""
+
+    workflow: Annotated[Text, Field(min_length=1, max_length=200, description="Its whole name: quote.v1.")]
+    contact_id: Annotated[UUID | None, Field(description="Whom it is about.")] = None
+    contact: Annotated[
+        ContactBody | None, Field(description="Whom it is about, written as by POST /contacts with all that follows.")
+    ] = None
+    input: Annotated[
+        dict[str, Any], Field(max_length=200, description="What the workflow finds as ctx.input; at most 64 kB.")
+    ] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_about_one(self) -> StartBody:
+        if (self.contact_id is None) == (self.contact is None):
+            raise ValueError("give either contact_id or contact")
+        return self
+
+    @field_validator("input")
+    @classmethod
+    def _can_be_kept(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return dict(result_of("input", value) or {})
+        except WorkflowError as error:
+            raise ValueError(str(error).partition(": ")[2].partition(". ")[0].replace("the result", "input")) from error
 
 
 class MergeBody(_Body):

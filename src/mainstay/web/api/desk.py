@@ -19,11 +19,13 @@ from mainstay.web.api.problems import GONE, INVALID, NOT_FOUND, FieldError, Prob
 from mainstay.web.tokens import Caller
 
 if TYPE_CHECKING:
+    from mainstay.approving import Approvals
     from mainstay.contacts import Contacts
     from mainstay.db import Connection
     from mainstay.model import Contact
     from mainstay.web.api.bodies import ContactBody
     from mainstay.web.backend import Backend
+    from mainstay.workflows import Workflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Desk:
 
     backend: Backend
     contacts: Contacts
+    workflows: Workflows
 
     def region(self, workspace_id: UUID) -> str:
         """Return how a workspace writes local phone numbers."""
@@ -54,6 +57,11 @@ class Asking:
     def verbs(self) -> Contacts:
         """The verbs of contacts."""
         return self.desk.contacts
+
+    @property
+    def approvals(self) -> Approvals:
+        """The verb for what runs ask people."""
+        return self.desk.backend.approvals
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:

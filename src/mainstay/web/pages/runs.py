@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Form
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from mainstay.insight import RunFilter, advice, list_runs, run_detail, workflows_seen
+from mainstay.insight import RunFilter, advice, guard_words, list_runs, run_detail, workflows_seen
+from mainstay.insight.families import family_of
 from mainstay.insight.turns import run_ahead
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
@@ -43,9 +45,11 @@ async def run(request: Request, slug: str, run_id: UUID) -> Response:
             detail=detail,
             run=detail.run,
             stopped=stopped,
+            guard_words=guard_words,
             ahead=await run_ahead(page.connection, page.workspace.id, run_id),
             advice=advice(detail.run.fate, stopped.connection if stopped else ""),
             record_urls=site.backend.record_url,
+            family=await family_of(page.connection, page.workspace.id, run_id),
         )
 
 
@@ -55,6 +59,14 @@ async def retry(request: Request, slug: str, run_id: UUID) -> Response:
     site = site_of(request)
     is_done = await site.backend.retry_run(site.workspace(slug).id, run_id)
     return RedirectResponse(f"/w/{slug}/runs/{run_id}?done={'retried' if is_done else 'not_failed'}", 303)
+
+
+@router.post("/{run_id}/answer")
+async def answer(request: Request, slug: str, run_id: UUID, happened: Annotated[bool, Form()]) -> Response:
+    """Take a person's word on the call that a run asks about."""
+    site = site_of(request)
+    is_done = await site.backend.answer_run(site.workspace(slug).id, run_id, happened=happened)
+    return RedirectResponse(f"/w/{slug}/runs/{run_id}?done={'answered' if is_done else 'not_asked'}", 303)
 
 
 @router.post("/{run_id}/cancel")

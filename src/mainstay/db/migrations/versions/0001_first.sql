@@ -372,6 +372,19 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (at);
 CREATE INDEX idempotency_keys_by_contact ON idempotency_keys (workspace_id, (answer ->> 'contact_id'));
 
+-- Holds the keys until the transaction ends, then tells what was answered to them before; as begin_writing does.
+CREATE FUNCTION hold_answers(workspace_ids uuid[], keys text[]) RETURNS SETOF idempotency_keys LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(lock) FROM (
+        SELECT DISTINCT hashtextextended(t.workspace_id || ':' || t.key, 42) AS lock
+        FROM unnest(workspace_ids, keys) AS t (workspace_id, key) ORDER BY 1) AS locks;
+    RETURN QUERY
+        SELECT known.* FROM unnest(workspace_ids, keys) AS t (workspace_id, key)
+        JOIN idempotency_keys AS known USING (workspace_id, key);
+END $$;
+
 -- Who may use the API of a workspace. Only a digest of the token is kept; hint is its last four characters.
 CREATE TABLE api_tokens (
     id            uuid PRIMARY KEY,
@@ -473,7 +486,10 @@ CREATE TABLE runs (
     is_beside     boolean NOT NULL DEFAULT false,
     -- The connection at whose gate it waits.
     held_at       text NOT NULL DEFAULT '',
+    -- The run that began it, in which of its steps, and its place among those that the step began; see runs/children.py.
     parent_id     uuid,
+    parent_step   integer,
+    place         integer,
     deadline_at   timestamptz,
     result        jsonb
 );
@@ -495,7 +511,11 @@ CREATE INDEX runs_behind ON runs (id) WHERE is_behind AND state = 'waiting';
 CREATE INDEX runs_by_deadline ON runs (deadline_at) WHERE deadline_at IS NOT NULL AND state = 'waiting';
 CREATE INDEX runs_cancelled ON runs (workspace_id, id DESC) WHERE state = 'cancelled';
 CREATE INDEX runs_held ON runs (workspace_id, held_at, lane DESC, id) WHERE held_at <> '';
-CREATE INDEX runs_by_parent ON runs (parent_id) WHERE parent_id IS NOT NULL;
+CREATE UNIQUE INDEX runs_by_parent ON runs (parent_id, parent_step, place) WHERE parent_id IS NOT NULL;
+CREATE INDEX runs_children_begun ON runs (parent_id, parent_step)
+    WHERE parent_id IS NOT NULL AND state IN ('queued', 'running', 'waiting') AND waiting_for <> 'its place';
+CREATE INDEX runs_children_to_begin ON runs (parent_id, parent_step, place)
+    WHERE parent_id IS NOT NULL AND state = 'waiting' AND waiting_for = 'its place';
 
 CREATE TABLE attempts (
     workspace_id  uuid NOT NULL,
@@ -569,6 +589,8 @@ CREATE TABLE waits (
     step          integer NOT NULL,
     event_type    text NOT NULL,
     contact_id    uuid,
+    -- What the event must hold besides.
+    match         jsonb NOT NULL DEFAULT '{}',
     deadline      timestamptz,
     event         jsonb,
     seen          boolean NOT NULL DEFAULT false,
@@ -576,6 +598,43 @@ CREATE TABLE waits (
 );
 CREATE INDEX waits_by_event ON waits (workspace_id, event_type, contact_id) WHERE event IS NULL;
 CREATE INDEX waits_by_contact ON waits (contact_id) WHERE event IS NULL;
+
+-- What a run asks people. It waits for an event of this very row; what stands here is the answer.
+CREATE TABLE approvals (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    run_id        uuid NOT NULL,
+    step          integer NOT NULL,
+    contact_id    uuid,
+    question      text NOT NULL,
+    state         text NOT NULL CHECK (state IN ('open', 'approved', 'declined', 'expired')),
+    asked_at      timestamptz NOT NULL,
+    expires_at    timestamptz,
+    decided_at    timestamptz,
+    decided_by    text NOT NULL DEFAULT '',
+    note          text NOT NULL DEFAULT '',
+    UNIQUE (run_id, step)
+);
+CREATE INDEX approvals_open ON approvals (workspace_id, id) WHERE state = 'open';
+CREATE INDEX approvals_by_workspace ON approvals (workspace_id, id DESC);
+CREATE INDEX approvals_by_contact ON approvals (contact_id);
+CREATE INDEX approvals_by_short_id ON approvals (workspace_id, right(id::text, 8) text_pattern_ops);
+
+-- One row for each workflow with a schedule, as the process declared it that started last. Ticks up to last_tick have been
+-- dealt with; next_at is the first that has not. That a tick is fired once is its run's id.
+CREATE TABLE schedules (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    workflow      text NOT NULL,
+    cron          text NOT NULL,
+    timezone      text NOT NULL,
+    catch_up      text NOT NULL,
+    next_at       timestamptz,
+    last_tick     timestamptz,
+    last_run_id   uuid,
+    missed        bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace_id, workflow)
+);
+CREATE INDEX schedules_due ON schedules (next_at);
 
 -- Counted as things end, so that no screen counts a big table. Each process has a shard of its own: a shared row would
 -- make every commit wait for every other.
