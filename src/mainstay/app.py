@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from mainstay.engine.guard import Terms
 from mainstay.engine.keeping import RunKeeper
 from mainstay.engine.programs import Programs
 from mainstay.engine.retrying import BULK_RETRY, Retrier
+from mainstay.engine.versions import beginning
 from mainstay.errors import WorkflowError
 from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
@@ -58,8 +58,6 @@ if TYPE_CHECKING:
     from mainstay.engine.history import Clock
     from mainstay.settings.stack import Stack
 
-log = logging.getLogger(__name__)
-
 CALLS_AT_ONCE = 32
 IMPORTED = FILE
 """The source, and its kind, of files that people bring in by hand."""
@@ -81,11 +79,12 @@ class Workspace:
         self.stack = bundle.stack
         self.slug = bundle.stack.slug
         self.workflows = {declared.name: declared for declared in bundle.workflows}
+        begins = beginning(bundle.workflows)
         by_event: dict[str, list[str]] = {}
-        for declared in bundle.workflows:
+        for declared in begins:
             if declared.on:
                 by_event.setdefault(declared.on, []).append(declared.name)
-        answering = {each.name: each for each in bundle.workflows if each.is_sync}
+        answering = {each.name: each for each in begins if each.is_sync}
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
         policy = policy_of(bundle.stack.identity)
@@ -179,9 +178,9 @@ class App:
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
         }
-        names = (*own, BULK_RETRY)
-        self.keeper = RunKeeper(pool, self.routing, own=names, clock=self.clock)
-        self.retrier = Retrier(pool, self.keeper.deadline, own=names)
+        self.own = (*own, BULK_RETRY)
+        self.keeper = RunKeeper(pool, self.routing, own=self.own, clock=self.clock)
+        self.retrier = Retrier(pool, self.keeper.deadline, own=self.own)
         own[BULK_RETRY] = self.retrier.program
         self.retry_run, self.answer_run = self.retrier.retry_failed, self.retrier.answer
         self.driver = Driver(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainstay.model import Attempt, AttemptState, Contact, RawRequest, new_id, short_id
+from mainstay.model import Contact, RawRequest, new_id, short_id
 
 
 def test_ids_sort_by_time() -> None:

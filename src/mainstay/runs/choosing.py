@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,5 +57,5 @@ class Chosen:
     @classmethod
     def from_json(cls, kept: Mapping[str, str]) -> Chosen:
         """Read what :meth:`to_json` wrote."""
-        read = {"incident_id": UUID, "since": datetime.fromisoformat}
+        read: dict[str, Callable[[str], Any]] = {"incident_id": UUID, "since": datetime.fromisoformat}
         return cls(**{name: read.get(name, str)(value) for name, value in kept.items()})

@@ -24,6 +24,7 @@ class AppBackend:
         self._app = app
         self.contacts = app.contacts
         self.keeper = app.keeper
+        self.retrier = app.retrier
         self.approvals = app.approvals
         self.retry_run = app.retry_run
         self.answer_run = app.answer_run
