@@ -67,6 +67,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("approvals", "approvals", "approvals", "What runs ask people: list, approve, decline."),
             Entry("schedules", "schedules", "schedules", "What runs by the clock: list."),
             Entry("workflows", "workflows", "workflows", "The stack's workflows, their open runs, what drains: list."),
+            Entry("replay", "replay", "replay", "Execute a run again here, from its record, touching nothing."),
             Entry("retries", "retries", "retries", "Orders to retry many runs: list, show, stop, resume."),
             Entry("contacts", "contacts", "contacts", "Who is known: list, show, edit, merge, normalize."),
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),

@@ -221,6 +221,15 @@ class History:
         self._unwritten.append(replace(self.local(step, name, now), result=result))
         return result
 
+    def set_aside(self, step: int) -> list[Attempt]:
+        """Return the attempts of a step that are story, but no checkpoint."""
+        return [one for one in self._recorded.get(step, ()) if one.is_set_aside]
+
+    def key_of(self, step: int) -> str:
+        """Return what a vendor knows a step's calls by: another one once a person had the step done anew."""
+        aside = len(self.set_aside(step))
+        return f"{self.run.id}-{step}" + (f"-{aside}" if aside else "")
+
     def local(self, step: int, name: str, now: datetime) -> Attempt:
         return Attempt(self.run.id, step, name, len(self._recorded.get(step, ())) + 1, AttemptState.OK, now)
 

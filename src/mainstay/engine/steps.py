@@ -133,10 +133,8 @@ class StepRunner(Joining):
         find: Call | None,
         terms: Terms,
     ) -> Any:
-        aside = [one for one in self._recorded.get(step, ()) if one.is_set_aside]
-        # A step that a person has had done anew is another call to a vendor that goes by keys.
-        key = f"{self.run.id}-{step}" + (f"-{len(aside)}" if aside else "")
-        http = self._open_http(self.run.workspace_id, connection, key)
+        aside = self.set_aside(step)
+        http = self._open_http(self.run.workspace_id, connection, self.key_of(step))
         started = self.clock()
         attempt = Attempt(
             run_id=self.run.id,

@@ -17,7 +17,7 @@ from mainstay.runs.results import (
     results_of_delivery,
 )
 from mainstay.runs.retrying import Again, requeue
-from mainstay.runs.store import Claimed, Progress, Settlement, claim_execution, hold, settle
+from mainstay.runs.store import Claimed, Progress, Settlement, claim_execution, hold, recorded_run, settle
 from mainstay.runs.turns import begin_missed, look_again, move_turns, return_turns, wake_overdue
 from mainstay.runs.waits import Wait, event_as_seen, move_waits, recheck_wait, recheck_waits, return_waits, wake
 
@@ -57,6 +57,7 @@ __all__ = [
     "recheck_children",
     "recheck_wait",
     "recheck_waits",
+    "recorded_run",
     "requeue",
     "result_of_run",
     "results_of_delivery",

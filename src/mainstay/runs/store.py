@@ -274,6 +274,17 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
     )
 
 
+async def recorded_run(connection: Connection, workspace_id: UUID, run_id: UUID) -> Claimed | None:
+    """Return a run with all that is recorded of it, to look at; nobody's claim on it is touched."""
+    row = await connection.fetchrow("SELECT * FROM runs WHERE id = $1 AND workspace_id = $2", run_id, workspace_id)
+    if row is None:
+        return None
+    attempts = await connection.fetch(
+        "SELECT * FROM attempts WHERE run_id = $1 AND workspace_id = $2 ORDER BY step, number", run_id, workspace_id
+    )
+    return Claimed(_run(row, taken_over=False), tuple(_attempt(each) for each in attempts))
+
+
 def _run(row: Row, *, taken_over: bool) -> Run:
     return Run(
         id=row["id"],
