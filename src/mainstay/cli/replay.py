@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import pdb  # noqa: T100 - the debugger that --break opens
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -17,6 +17,7 @@ from mainstay.cli.errors import BROKEN, CommandError, MissingError
 from mainstay.cli.reading import Reading, read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from uuid import UUID
     from zoneinfo import ZoneInfo
@@ -176,16 +177,23 @@ def _execute(declared: Workflow, surroundings: _Local, detail: RunDetail, claime
         return asyncio.run(work())
     teller.debugger = pdb.Pdb(skip=["mainstay.*", "asyncio.*", "contextlib", "selectors"])
     if teller.until is None:
-        code = declared.function.__code__
-        first = next((line for _, _, line in code.co_lines() if line and line > code.co_firstlineno), declared.line)
-        teller.debugger.set_break(str(Path(declared.file)), first)
-        teller.debugger.reset()
-        teller.debugger.set_continue()
-        sys.settrace(teller.debugger.trace_dispatch)
+        sys.settrace(_opening(teller.debugger, inspect.unwrap(declared.function).__code__))
     try:
         return asyncio.run(work())
     finally:
         sys.settrace(None)
+
+
+def _opening(debugger: pdb.Pdb, code: CodeType) -> Callable[[FrameType, str, Any], Any]:
+    """Return what opens the debugger as soon as a function is entered."""
+
+    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "call" and frame.f_code is code:
+            debugger.set_trace(frame)
+            return frame.f_trace
+        return None
+
+    return trace
 
 
 class _Teller:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import sys
+from bdb import BdbQuit
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -264,6 +265,8 @@ async def replay(
     with no_network():
         try:
             await declared.function(context, subject, **taken)
+        except BdbQuit:
+            steps.ended = "left by way of the debugger"
         except BaseException as raised:
             if not steps.ended and not isinstance(raised, Exception | BaseExceptionGroup):
                 raise
