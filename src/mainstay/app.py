@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from mainstay.engine.programs import Programs
 from mainstay.engine.retrying import BULK_RETRY, Retrier
 from mainstay.engine.versions import beginning
 from mainstay.errors import WorkflowError
+from mainstay.gates import Gates, gates_of
 from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
@@ -46,7 +46,6 @@ from mainstay.watch import (
     resolve_by_hand,
     resolve_healed,
     trouble_of_quarantine,
-    trouble_of_run,
 )
 from mainstay.watch.alert import Route
 from mainstay.workflows import Workflows, answers_of
@@ -56,9 +55,9 @@ if TYPE_CHECKING:
 
     from mainstay.db import Connection
     from mainstay.engine.history import Clock
+    from mainstay.settings.hours import Hours
     from mainstay.settings.stack import Stack
 
-CALLS_AT_ONCE = 32
 IMPORTED = FILE
 """The source, and its kind, of files that people bring in by hand."""
 
@@ -121,7 +120,6 @@ class Workspace:
         by_hand = SourceBinding(workspace_id, IMPORTED, imported, settings, bundle.stack.region)
         self.all_sources = {IMPORTED: by_hand, **self.sources}
         self._http: dict[str, HttpSettings] = {}
-        self._slots: dict[str, asyncio.Semaphore] = {}
 
     def connector(self, connection: str) -> Connector:
         """Return the connector of a connection."""
@@ -145,10 +143,6 @@ class Workspace:
                 http = entry.connector.http
                 self._http[connection] = http(entry.settings) if http else HttpSettings("")
         return self._http[connection]
-
-    def slots(self, connection: str) -> asyncio.Semaphore:
-        """Return what bounds the calls to a connection, so that a slow vendor holds up only its own."""
-        return self._slots.setdefault(connection, asyncio.Semaphore(CALLS_AT_ONCE))
 
 
 class App:
@@ -183,6 +177,7 @@ class App:
         self.retrier = Retrier(pool, self.keeper.deadline, own=self.own)
         own[BULK_RETRY] = self.retrier.program
         self.retry_run, self.answer_run = self.retrier.retry_failed, self.retrier.answer
+        self.gates = Gates(pool, clock=clock)
         self.driver = Driver(
             pool,
             self.commit,
@@ -192,6 +187,7 @@ class App:
             on_failed=self._failed,
             clock=self.clock,
         )
+        self.driver.gate = self.gates
         self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
@@ -219,6 +215,7 @@ class App:
                 )
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
+            app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
         return app
 
     async def close(self) -> None:
@@ -261,12 +258,7 @@ class App:
         if not connection:
             return Http(self._session, self._no_http, idempotency_key=idempotency_key)
         workspace = self.workspace(workspace_id)
-        return Http(
-            self._session,
-            workspace.http_settings(connection),
-            idempotency_key=idempotency_key,
-            slots=workspace.slots(connection),
-        )
+        return Http(self._session, workspace.http_settings(connection), idempotency_key=idempotency_key)
 
     def terms(self, workspace_id: UUID, connection: str, name: str, said: Sequence[Retry]) -> Terms:
         """See :class:`mainstay.engine.guard.TermsOf`."""
@@ -301,23 +293,13 @@ class App:
             raise WorkflowError(message)
         return RoleBinding(role, connection, lambda http: self.vendor(workspace_id, connection, role, http))
 
-    def is_open(self, workspace_id: UUID, moment: datetime) -> bool:
-        """See :class:`mainstay.engine.context.Surroundings`."""
-        hours = self.workspace(workspace_id).stack.hours
-        return hours is None or hours.is_open(moment)
-
-    def next_open(self, workspace_id: UUID, moment: datetime) -> datetime:
+    def hours(self, workspace_id: UUID) -> Hours | None:
         """See :class:`mainstay.engine.awaiting.Calendar`."""
-        hours = self.workspace(workspace_id).stack.hours
-        return moment if hours is None else hours.next_open(moment)
+        return self.workspace(workspace_id).stack.hours
 
     def timezone(self, workspace_id: UUID) -> ZoneInfo:
         """See :class:`mainstay.engine.awaiting.Calendar`."""
         return self.workspace(workspace_id).stack.timezone
-
-    def workflow(self, workspace_id: UUID, name: str) -> Workflow | None:
-        """See :class:`mainstay.engine.awaiting.Calendar`."""
-        return self.workspace(workspace_id).workflows.get(name)
 
     async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
         """See :class:`mainstay.engine.context.Surroundings`."""
@@ -355,14 +337,7 @@ class App:
             await connection.execute(
                 "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1", run.delivery_id, settlement.error
             )
-        at = await connection.fetchval(
-            "SELECT connection FROM attempts WHERE run_id = $1 AND step = $2 ORDER BY number DESC LIMIT 1",
-            run.id,
-            settlement.failed_step,
-        )
-        trouble = trouble_of_run(run.workflow, at or "", settlement.fate, settlement.error)
-        incident_id = await self.alerter.raise_trouble(connection, run.workspace_id, trouble)
-        await connection.execute("UPDATE runs SET incident_id = $2 WHERE id = $1", run.id, incident_id)
+        await self.alerter.run_failed(connection, run, settlement)
 
     async def _quarantined(self, connection: Connection, suspect: Suspect) -> None:
         trouble = trouble_of_quarantine(suspect.source.name, suspect.reason)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -55,3 +57,40 @@ def test_a_module_gives_its_workflows_once_in_order() -> None:
         ("second_in_name.v1", "contact.created", True),
         ("first_in_name.v2", "contact.updated", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"mode": "snyc"}, "there is no such mode"),
+        ({"mode": "sync", "answer_within": "2 hours"}, "from a tenth of a second to 30 seconds"),
+        ({"mode": "sync", "answer_within": "31s"}, "from a tenth of a second to 30 seconds"),
+        ({"mode": "sync", "answer_within": 0}, "from a tenth of a second to 30 seconds"),
+        ({"mode": "sync", "debounce": "5m"}, "a caller cannot wait for a quiet moment"),
+        ({"mode": "sync", "answer_within": None}, 'answer_within="2s"'),
+        ({"mode": "sync", "answer_within": float("nan")}, 'answer_within="2s"'),
+    ],
+)
+def test_how_a_caller_waits_is_checked(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        workflow("quote.v1", **options)(function)
+    assert says in str(caught.value)
+
+
+def test_a_workflow_is_async_and_may_be_started_by_name_alone() -> None:
+    @workflow("one.v1")
+    async def one(ctx: Context, contact: Contact) -> None: ...
+
+    @workflow("two.v1", on="contact.created", mode="sync", answer_within=0.5)
+    async def two(ctx: Context, contact: Contact) -> int:
+        return 3
+
+    first, second = declared_in(SimpleNamespace(one=one, two=two))
+    assert (first.on, first.mode, first.is_sync) == ("", "async", False)
+    assert (second.is_sync, second.answer_within) == (True, timedelta(seconds=0.5))
+
+
+def test_an_unversioned_name_says_its_rule() -> None:
+    with pytest.raises(ConfigError) as caught:
+        workflow("welcome", on="contact.created")(function)
+    assert caught.value.problems[0].code == "RUN004"

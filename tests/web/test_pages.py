@@ -113,6 +113,25 @@ async def test_a_verb_reaches_its_own_workspace_alone(site: Site, operator: Brow
     assert state == "failed"
 
 
+async def test_an_open_run_is_cancelled_and_an_ended_one_is_not(site: Site, operator: Browser) -> None:
+    pool = site.backend.pool
+    run = await pool.fetchval(
+        "UPDATE runs SET state = 'waiting', workflow = 'welcome.v1' WHERE id = $1 RETURNING id", site.story.failed_run
+    )
+    assert "Cancel this run" in (await operator.get(f"/w/acme/runs/{run}")).text
+
+    answer = await operator.post(f"/w/acme/runs/{run}/cancel")
+
+    shown = (await operator.get(answer.headers["location"])).text
+    assert "Cancelled. What waited behind it begins." in shown
+    assert "cancelled by" in shown
+    assert "Cancel this run" not in shown
+    again = await operator.post(f"/w/acme/runs/{run}/cancel")
+    assert again.headers["location"].endswith("done=not_cancelled")
+    stranger = await operator.post(f"/w/bell/runs/{run}/cancel")
+    assert stranger.headers["location"].endswith("done=not_cancelled")
+
+
 async def test_replay_leads_to_the_new_run(site: Site, operator: Browser) -> None:
     answer = await operator.post(f"/w/acme/deliveries/{site.story.delivery}/replay")
 

@@ -17,8 +17,7 @@ from mainstay.cli.errors import BROKEN, CommandError, MissingError
 from mainstay.cli.reading import Reading, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
     from uuid import UUID
     from zoneinfo import ZoneInfo
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from mainstay.insight import RunDetail
     from mainstay.kit import HttpSettings
     from mainstay.runs import Claimed
+    from mainstay.settings.hours import Hours
     from mainstay.settings.stack import Stack
 
 
@@ -136,21 +136,17 @@ class _Local:
         """Return the contact's id in a system, as it is known."""
         return next((each.external_id or "" for each in self.detail.counterparts if each.connection == connection), "")
 
-    def is_open(self, workspace_id: UUID, moment: datetime) -> bool:  # noqa: ARG002
-        """Tell whether the business hours include ``moment``."""
-        return self.stack.hours is None or self.stack.hours.is_open(moment)
-
-    def next_open(self, workspace_id: UUID, moment: datetime) -> datetime:  # noqa: ARG002
-        """Return the first time from ``moment`` on that is within the business hours."""
-        return moment if self.stack.hours is None else self.stack.hours.next_open(moment)
+    def hours(self, workspace_id: UUID) -> Hours | None:  # noqa: ARG002
+        """Return the business hours."""
+        return self.stack.hours
 
     def timezone(self, workspace_id: UUID) -> ZoneInfo:  # noqa: ARG002
         """Return the zone of the workspace's clock."""
         return self.stack.timezone
 
-    def workflow(self, workspace_id: UUID, name: str) -> Workflow | None:  # noqa: ARG002
+    def workflows(self, workspace_id: UUID) -> Mapping[str, Workflow]:  # noqa: ARG002
         """Return the workflow that is replayed; children are not begun."""
-        return self.declared if self.declared.name == name else None
+        return {self.declared.name: self.declared}
 
     @property
     def approvals(self) -> NoReturn:

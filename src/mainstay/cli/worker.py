@@ -53,12 +53,15 @@ async def _work(project: Project, dsn: str, *, watch_stdin: bool, allow_missing:
         await require_workflows(app, allow_missing=allow_missing)
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once)
         await own.start()
-        comparing = asyncio.create_task(Comparer(app.pool, app.contacts, app).run())
-        scheduling = asyncio.create_task(app.scheduler.run())
+        beside = [
+            asyncio.create_task(Comparer(app.pool, app.contacts, app).run()),
+            asyncio.create_task(app.scheduler.run()),
+            asyncio.create_task(app.gates.tend()),
+        ]
         settle_memory()
         typer.echo(f"worker {own.id[-8:]} is ready")
         await stop.wait()
-        for task in (comparing, scheduling):
+        for task in beside:
             task.cancel()
-        await asyncio.wait([comparing, scheduling])
+        await asyncio.wait(beside)
         await own.stop()

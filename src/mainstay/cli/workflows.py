@@ -71,13 +71,16 @@ def list_(ctx: typer.Context) -> None:
                 for row in found
             ],
         )
-    if any(row.state == "missing" for row in found):
+    missing = [row for row in found if row.state == "missing"]
+    if missing and not options.as_json:
+        typer.echo("\nRuns wait on what no file declares any more. Put it back, or end them:")
+        for row in missing:
+            typer.echo(f"  mainstay runs cancel --workflow {row.name}")
+    if missing:
         raise typer.Exit(BROKEN)
 
 
 def _note(row: WorkflowRow) -> str:
-    if row.state == "missing":
-        return f"put it back, or: mainstay runs cancel --workflow {row.name}"
     if row.state == "draining":
         return f"{row.where}: can be removed" if not row.open else f"{row.where}: keep it until none is open"
     return row.where

@@ -80,9 +80,18 @@ class Contacts:
         self._write: Write[Request, Outcome] = Write("write contacts", 21, self._write_all, locks=IDENTITY)
 
     async def write(
-        self, workspace_id: UUID, submission: Submission, *, source: str = "api", kind: str = "form", key: str = ""
+        self,
+        workspace_id: UUID,
+        submission: Submission,
+        *,
+        source: str = "api",
+        kind: str = "form",
+        key: str = "",
+        besides: str = "",
     ) -> Outcome:
         """Write what a program says about one person. A repeated ``key`` gives the first answer again.
+
+        ``besides`` is a workflow that this does not start, as the caller starts it by its name.
 
         Raises:
             MalformedError: no one can be recognised by it.
@@ -92,7 +101,7 @@ class Contacts:
         person = normalise(replace(submission, source=submission.source or source), routing.region, is_name_enough=True)
         write = ContactWrite(workspace_id, person, source, kind=kind, policy=routing.policy)
         said = orjson.dumps([source, kind, person_to_json(person)], option=orjson.OPT_SORT_KEYS)
-        return await self._commit(self._write, Request(workspace_id, write, key, sha256(said).digest()))
+        return await self._commit(self._write, Request(workspace_id, write, key, sha256(said).digest(), besides))
 
     async def edit(
         self,
@@ -285,7 +294,10 @@ class Contacts:
             given[place] = outcome_of(resolution)
             if not isinstance(resolution, Dropped):
                 cause = Cause(
-                    request.workspace_id, self._workspaces.routing(request.workspace_id), request.write.source
+                    request.workspace_id,
+                    self._workspaces.routing(request.workspace_id),
+                    request.write.source,
+                    besides=request.besides,
                 )
                 written.append(Written(cause, request.write.person, resolution))
         await _store(connection, lambda c: c.of(connection, written))

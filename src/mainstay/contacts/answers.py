@@ -49,12 +49,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One write that waits for its transaction."""
+    """One write that waits for its transaction. ``besides`` is as in :class:`mainstay.consequences.Cause`."""
 
     workspace_id: UUID
     write: ContactWrite
     key: str
     digest: bytes
+    besides: str = ""
 
 
 def outcome_of(resolution: Resolution | Dropped) -> Outcome:

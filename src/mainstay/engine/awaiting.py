@@ -66,23 +66,31 @@ class Questions(Protocol):
         ...
 
 
+class BusinessHours(Protocol):
+    """When a business is open."""
+
+    def is_open(self, moment: datetime) -> bool:
+        """Tell whether it is open at a moment."""
+        ...
+
+    def next_open(self, moment: datetime) -> datetime:
+        """Return the first time from ``moment`` on at which it is open."""
+        ...
+
+
 class Calendar(Protocol):
     """What the composition root knows of a workspace's time, workflows and people."""
 
-    def is_open(self, workspace_id: UUID, moment: datetime) -> bool:
-        """Tell whether the workspace's business hours include ``moment``."""
-        ...
-
-    def next_open(self, workspace_id: UUID, moment: datetime) -> datetime:
-        """Return the first time from ``moment`` on that is within the workspace's business hours."""
+    def hours(self, workspace_id: UUID) -> BusinessHours | None:
+        """Return the workspace's business hours; None for always open."""
         ...
 
     def timezone(self, workspace_id: UUID) -> ZoneInfo:
         """Return the zone of the workspace's clock."""
         ...
 
-    def workflow(self, workspace_id: UUID, name: str) -> Workflow | None:
-        """Return a workflow that is loaded."""
+    def workflows(self, workspace_id: UUID) -> Mapping[str, Workflow]:
+        """Return a workspace's workflows by name."""
         ...
 
     @property
@@ -118,14 +126,14 @@ class Awaiting:
 
     def open_now(self) -> bool:
         """Tell whether the workspace is within its business hours, as it was when the run first came here."""
-        is_open: bool = self._steps.recall("open_now", lambda now: self._surroundings.is_open(self._workspace_id, now))
+        hours = self._surroundings.hours(self._workspace_id)
+        is_open: bool = self._steps.recall("open_now", lambda now: hours is None or hours.is_open(now))
         return is_open
 
     def next_open(self) -> datetime:
         """Return when the workspace is open next, now if it is: ``await ctx.sleep_until(ctx.next_open())``."""
-        at: str = self._steps.recall(
-            "next_open", lambda now: self._surroundings.next_open(self._workspace_id, now).isoformat()
-        )
+        hours = self._surroundings.hours(self._workspace_id)
+        at: str = self._steps.recall("next_open", lambda now: (hours.next_open(now) if hours else now).isoformat())
         return self._local(at)
 
     async def wait_for(
@@ -225,7 +233,7 @@ class Awaiting:
             message = f"{getattr(workflow, '__name__', workflow)} is no workflow: write @workflow(...) above it"
             raise WorkflowError(message)
         name = known.name if isinstance(known, Workflow) else str(known)
-        found = self._surroundings.workflow(self._workspace_id, name)
+        found = self._surroundings.workflows(self._workspace_id).get(name)
         if found is None:
             message = f'no workflow "{name}" is loaded: it must stand in a file of workflows/'
             raise WorkflowError(message)

@@ -36,7 +36,7 @@ class Programs(Mapping[str, Any]):
 
     async def _user_workflow(self, steps: StepRunner) -> None:
         run = steps.run
-        declared = self._surroundings.workflow(run.workspace_id, run.workflow)
+        declared = self._surroundings.workflows(run.workspace_id).get(run.workflow)
         if declared is None:
             message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
             raise WorkflowError(message)

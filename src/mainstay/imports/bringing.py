@@ -6,6 +6,7 @@ stream of new leads.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -39,11 +40,17 @@ async def bring_in(
     quiet = replace(routing, workflows={}, merge_elsewhere="never")
     async with reading(job) as readers:
         turn = 0
-        while (part := await readers[turn % job.workers].next()) is not None:
-            before(part)
-            item = await _commit(pool, job, item, quiet, part)
-            after(part, item)
-            turn += 1
+        # One part ahead: the next is taken in while the database works on this one.
+        coming = asyncio.create_task(readers[turn].next())
+        try:
+            while (part := await coming) is not None:
+                turn += 1
+                coming = asyncio.create_task(readers[turn % job.workers].next())
+                before(part)
+                item = await _commit(pool, job, item, quiet, part)
+                after(part, item)
+        finally:
+            coming.cancel()
     await transact(pool, lambda connection: finish(connection, item.id))
     return item
 

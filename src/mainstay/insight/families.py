@@ -55,7 +55,7 @@ async def family_of(connection: Connection, workspace_id: UUID, run_id: UUID) ->
         f"""
         SELECT runs.*, {NAME} AS contact_name FROM (
             SELECT * FROM (SELECT * FROM runs WHERE parent_id = $1 AND workspace_id = $2
-                           ORDER BY parent_step, place LIMIT $3) AS some
+                           ORDER BY parent_step, place LIMIT $3) AS first
             ORDER BY state <> 'failed', parent_step, place LIMIT {_SHOWN}
         ) AS runs LEFT JOIN contacts ON contacts.id = runs.contact_id
         ORDER BY runs.state <> 'failed', runs.parent_step, runs.place

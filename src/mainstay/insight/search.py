@@ -66,8 +66,12 @@ def _identifier_prefixes(text: str, region: str) -> Sequence[str]:
 async def _by_identifier(connection: Connection, workspace_id: UUID, prefix: str, size: int) -> list[UUID]:
     rows = await connection.fetch(
         """
-        SELECT contact_id FROM identifiers WHERE workspace_id = $1 AND value ~>=~ $2 AND value ~<~ $3
-        ORDER BY value USING ~<~ LIMIT $4
+        (SELECT contact_id, value FROM identifiers
+         WHERE workspace_id = $1 AND kind = 'email' AND value >= $2 AND value < $3 ORDER BY value LIMIT $4)
+        UNION ALL
+        (SELECT contact_id, value FROM identifiers
+         WHERE workspace_id = $1 AND kind = 'phone' AND value >= $2 AND value < $3 ORDER BY value LIMIT $4)
+        ORDER BY value LIMIT $4
         """,
         workspace_id,
         *prefix_range(prefix),

@@ -7,6 +7,7 @@ from mainstay.runs.bulk import Brake, begin_bulk, resume_bulk, send_some, stop_b
 from mainstay.runs.cancelling import cancel
 from mainstay.runs.children import FanOut, NewChild, children_ended, recheck_children
 from mainstay.runs.choosing import Chosen
+from mainstay.runs.held import give_up_held, let_through
 from mainstay.runs.results import (
     GRACE,
     RunResult,
@@ -48,9 +49,11 @@ __all__ = [
     "decide",
     "enqueue_behind",
     "event_as_seen",
+    "give_up_held",
     "hasten",
     "hold",
     "is_same_body",
+    "let_through",
     "look_again",
     "move_turns",
     "move_waits",

@@ -66,6 +66,9 @@ async def add_runs(
     The others have their place in line, wait for their quiet moment, were folded into one that does, or are not begun
     at all. With ``claims`` (run id to claim) they are running from the start: their execution is being driven already.
     """
+    if not any(run.turn for run in runs):
+        await _insert_plain(connection, runs, claims)
+        return {run.id for run in runs}
     begun: set[UUID] = set()
     left = await _fold(connection, _newest_of_replacing(runs))
     while left:
@@ -79,22 +82,44 @@ async def add_runs(
     return begun
 
 
+async def _insert_plain(
+    connection: Connection, runs: Sequence[NewRun], claims: Mapping[UUID, UUID | None] | None
+) -> None:
+    """Insert runs that take no turns: row by row in one go, which costs less than a statement for all."""
+    now = datetime.now(UTC)
+    await connection.executemany(
+        f"{_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        [
+            (
+                run.id,
+                run.workspace_id,
+                run.workflow,
+                run.input,
+                run.execution_id,
+                run.delivery_id,
+                run.event_id,
+                run.contact_id,
+                run.lane,
+                run.parent_id,
+                run.deadline_at,
+                claims[run.id] if claims else None,
+                now,
+                RunState.RUNNING if claims else RunState.QUEUED,
+                now if claims else None,
+            )
+            for run in runs
+        ],
+    )
+
+
 async def _insert(
     connection: Connection, runs: Sequence[NewRun], claims: Mapping[UUID, UUID | None] | None
 ) -> dict[UUID, str]:
     now = datetime.now(UTC)
     turns = [run.turn or _NONE for run in runs]
-    has_turns = any(turn.key for turn in turns)
     behind = str(new_id())
-    in_line = (
-        [turn.key for turn in turns],
-        [turn.overlap for turn in turns],
-        [turn.not_before for turn in turns],
-        behind,
-        DEBOUNCED,
-    )
     rows = await connection.fetch(
-        _INSERT_IN_LINE if has_turns else _INSERT,
+        _INSERT_IN_LINE,
         [run.id for run in runs],
         [run.workspace_id for run in runs],
         [run.workflow for run in runs],
@@ -109,10 +134,12 @@ async def _insert(
         [claims[run.id] if claims else None for run in runs],
         now,
         RunState.RUNNING if claims else RunState.QUEUED,
-        *(in_line if has_turns else ()),
+        [turn.key for turn in turns],
+        [turn.overlap for turn in turns],
+        [turn.not_before for turn in turns],
+        behind,
+        DEBOUNCED,
     )
-    if not has_turns:
-        return {row["id"]: row["state"] for row in rows}
     if any(row["is_behind"] for row in rows):
         # Whoever these are behind may be ending in this very instant, without seeing them: so they look again.
         await connection.execute("SELECT enqueue_execution($1, NULL)", behind)
@@ -183,12 +210,6 @@ _GIVEN = """
            $10::uuid[], $11::timestamptz[], $12::uuid[]"""
 _NAMES = """id, workspace_id, workflow, input, execution_id, delivery_id, event_id, contact_id, lane, parent_id,
            deadline_at, claim"""
-_INSERT = f"""
-    {_COLUMNS})
-    SELECT t.*, $13, $14::text, CASE WHEN $14::text = 'running' THEN $13::timestamptz END
-    FROM {_GIVEN}) AS t ({_NAMES})
-    RETURNING id, state
-"""  # noqa: S608 - parts from this file
 # Read without a lock, as the transaction may hold much already: who is behind looks again when this is committed.
 _INSERT_IN_LINE = f"""
     {_COLUMNS}, key, is_behind, wake_at, waiting_for, error, finished_at)

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from mainstay.errors import DatabaseUnavailableError
 from mainstay.web.pages import (
     approvals,
+    connections,
     contacts,
     deliveries,
     health,
@@ -67,6 +68,7 @@ def create_pages(backend: Backend) -> FastAPI:
         session,
         overview,
         runs,
+        connections,
         contacts,
         merging,
         approvals,

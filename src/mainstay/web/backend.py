@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mainstay.db import Pool
     from mainstay.engine.keeping import RunKeeper
     from mainstay.engine.retrying import Retrier
+    from mainstay.gates import Gates
     from mainstay.intake import Receipt
 
 
@@ -77,6 +78,11 @@ class Backend(Protocol):
 
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         """Return the address of a record in its system's own screens; empty when it has none."""
+        ...
+
+    @property
+    def gates(self) -> Gates:
+        """The verbs for connections: pause and resume."""
         ...
 
     @property

@@ -22,6 +22,7 @@ _OWN_WORKFLOWS = {
     "push.v1": "Bring a contact to its system",
     "merge-elsewhere.v1": "Merge two contacts in their system",
     "alert.v1": "Send an alert",
+    "question.v1": "Pass on a question",
 }
 
 
@@ -77,6 +78,12 @@ _STANDING_LOOKS = {
     "shared": Look("healing", "contacts", "Shared with others"),
     "weak": Look("quiet", "quiet", "Names nobody"),
 }
+_GATE_LOOKS = {
+    "open": Look("fine", "fine", "Open"),
+    "paused": Look("waiting", "hand", "Paused"),
+    "out": Look("broken", "broken", "Out"),
+    "resting": Look("healing", "waiting", "Resting"),
+}
 _INCIDENT_LOOKS = {
     "open": Look("broken", "broken", "Open"),
     "resolved": Look("fine", "fine", "Resolved"),
@@ -113,6 +120,11 @@ _ORDER_LOOKS = {
 def delivery_look(delivery: DeliveryRow) -> Look:
     """Return how a delivery's state is shown."""
     return _DELIVERY_LOOKS[delivery.state]
+
+
+def gate_look(state: str) -> Look:
+    """Return how the state of a connection's gate is shown."""
+    return _GATE_LOOKS[state]
 
 
 def verdict_look(state: str) -> Look:

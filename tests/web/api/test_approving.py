@@ -12,6 +12,7 @@ from mainstay.web.binding import Server
 from mainstay.web.tokens import create_token
 from tests.conftest import MakeStack
 from tests.web.api.conftest import Client
+from tests.web.api.test_openapi import Description
 from tests.web.serving import listen, serving
 
 STACK = """
@@ -48,11 +49,15 @@ async def test_a_program_answers_for_a_person(asker: Client) -> None:
     (asked,) = (await asker.ask("GET", "/approvals")).json["approvals"]
     assert (asked["question"], asked["state"], asked["workflow"]) == ("Send the quote of $4,000?", "open", "quote.v1")
     address = f"/approvals/{asked['id']}"
+    description = Description((await asker.get("/openapi.json")).json)
     taken = await asker.ask("POST", f"{address}/approve", json={"note": "go ahead", "by": "Dana"})
+    description.check("POST", "/approvals/{approval_id}/approve", taken)
     assert (taken.status, taken.json["state"], taken.json["decided_by"]) == (200, "approved", "Dana")
     await stack.settle()
 
     late = await asker.ask("POST", f"{address}/decline")
+    description.check("POST", "/approvals/{approval_id}/decline", late)
+    description.check("GET", "/approvals", await asker.ask("GET", "/approvals?state=decided"))
     assert (late.status, late.problem) == (409, "conflict")
     assert late.json["detail"] == "Dana has approved it already"
     assert (await asker.ask("GET", "/approvals")).json["approvals"] == []

@@ -58,7 +58,7 @@ async def test_many_by_one_order(client: Client) -> None:
     assert (await client.post(f"/retries/{order}/stop")).json["state"] == "stopped"
     assert (await client.post(f"/retries/{order}/resume")).json["state"] == "running"
     assert client.stack is not None
-    await client.stack.settle()
+    await client.stack.advance("1s")
     shown = (await client.get(f"/retries/{order}")).json
     assert (shown["state"], shown["sent"], shown["went"]) == ("done", 1, {"done": 1})
     assert (await client.get(f"/retries/{uuid4()}")).status == 404

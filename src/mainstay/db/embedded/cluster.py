@@ -131,7 +131,7 @@ class Cluster:
                     str(programs / "postgres"),
                     "-D",
                     accounts.data_argument(self.data, account),
-                    *arguments(),
+                    *arguments(self.data),
                 ],
                 cwd=self.data,
                 env=data_folder.environment(),

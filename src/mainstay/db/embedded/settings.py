@@ -6,6 +6,11 @@ is written into a folder that belongs to another account.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from pathlib import Path
+from shutil import disk_usage
+
 DATABASE = "mainstay"
 USER = "postgres"
 PORT = 5432
@@ -25,10 +30,8 @@ SETTINGS = {
     "synchronous_commit": "on",
     # Several web and worker processes, each with pools of its own.
     "max_connections": "200",
-    "shared_buffers": "128MB",
-    # Fewer checkpoints, so fewer full pages in the log; half a gigabyte of it is recovered in seconds.
+    # Fewer checkpoints, so fewer full pages in the log: a page goes into it whole when it is first touched after one.
     "checkpoint_timeout": "15min",
-    "max_wal_size": "512MB",
     # The statements are short: helpers would only take the second core from the workers, and their shared memory
     # does not fit in the 64 MB that a container has.
     "max_parallel_workers_per_gather": "0",
@@ -54,6 +57,37 @@ SETTINGS = {
 }
 
 
-def arguments() -> list[str]:
-    """Return the settings as ``postgres`` takes them."""
-    return [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+def arguments(data: Path) -> list[str]:
+    """Return the settings as ``postgres`` takes them, for the machine that it runs on and the disk of its data."""
+    settings = SETTINGS | sized(_memory(), disk_usage(data).free)
+    return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+
+
+def sized(memory: int, free: int) -> dict[str, str]:
+    """Return the settings that follow from a machine's memory and the room on its disk, in bytes.
+
+    Both matter where a book outgrows them: each new line then touches a handful of index pages that nothing touched
+    lately. Of the buffers only what is used takes memory. The log is as long as this under a bulk import alone; else
+    the timeout ends it sooner. Recovery reads a third to a half of it, at some hundred megabytes a second.
+    """
+    return {
+        "shared_buffers": f"{_between(128, memory // 16 // _MB, 1024)}MB",
+        "max_wal_size": f"{_between(512, free // 10 // _MB, 8192)}MB",
+    }
+
+
+def _between(least: int, wished: int, most: int) -> int:
+    return max(least, min(wished, most))
+
+
+def _memory() -> int:
+    """Return how much memory there is, or as much as the container may have, in bytes."""
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for limit in _LIMITS:
+        with suppress(OSError, ValueError):  # no such file; "max"
+            whole = min(whole, int(limit.read_text(encoding="ascii")))
+    return whole
+
+
+_MB = 1 << 20
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))

@@ -171,6 +171,7 @@ def query_for(contact: Contact, identifiers: Sequence[tuple[str, str, str]]) -> 
 
 _LIVE = "SELECT id FROM contacts WHERE workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL"
 _KEYS = "SELECT contact_id AS id FROM identifiers WHERE workspace_id = $1 AND standing <> 'weak'"
+_VALUE = "value >= {begin} AND value < {end}"
 
 
 def _begins(what: str) -> str:
@@ -189,7 +190,7 @@ _RULES: Mapping[str, str] = {
     "surname and employer": f"{_LIVE} AND company <> '' AND lower(last_name) = {{last}} "
     f"AND {_begins('lower(company)')}",
     ALIAS: f"{_KEYS} AND alias_key <> '' AND alias_key = ANY({{aliases}}::text[])",
-    "name before the @": f"{_KEYS} AND kind = {{kind}} AND {_begins('value')}",
-    "begin of the e-mail": f"{_KEYS} AND kind = {{kind}} AND {_begins('value')}",
-    "phone but for two digits": f"{_KEYS} AND kind = {{kind}} AND {_begins('value')}",
+    "name before the @": f"{_KEYS} AND kind = {{kind}} AND {_VALUE}",
+    "begin of the e-mail": f"{_KEYS} AND kind = {{kind}} AND {_VALUE}",
+    "phone but for two digits": f"{_KEYS} AND kind = {{kind}} AND {_VALUE}",
 }

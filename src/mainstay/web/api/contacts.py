@@ -78,12 +78,19 @@ async def write(ask: Ask, body: ContactBody, idempotency_key: Key = "") -> Respo
     return JSONResponse(shown, 201 if outcome.outcome == "created" else 200, headers)
 
 
-async def write_one(ask: Asking, body: ContactBody, key: str) -> Outcome:
-    """Carry out one write; each token has keys of its own."""
+async def write_one(ask: Asking, body: ContactBody, key: str, *, besides: str = "") -> Outcome:
+    """Carry out one write; each token has keys of its own. ``besides`` is a workflow that it does not start."""
     ask.check_connection(body)
     bare = key.strip('"')
     scoped = f"{ask.caller.name}:{bare}" if bare else ""
-    return await ask.verbs.write(ask.workspace_id, body.submission(), source=ask.caller.name, kind=body.who, key=scoped)
+    return await ask.verbs.write(
+        ask.workspace_id,
+        body.submission(),
+        source=ask.caller.name,
+        kind=body.who,
+        key=scoped,
+        besides=besides,
+    )
 
 
 async def _as_it_is(ask: Asking, contact_id: UUID | None) -> Contact | None:
