@@ -30,7 +30,7 @@ from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
 from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM
 from mainstay.kit.http import Session, open_session
-from mainstay.model import Retry, Run, new_id
+from mainstay.model import Lane, Retry, Run, new_id
 from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
@@ -345,9 +345,9 @@ class App:
 
     # Verbs of the screens and commands ----------------------------------------------------------------------------
 
-    async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID) -> UUID:
+    async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID, *, lane: Lane = Lane.LEAD) -> UUID:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""
-        return await self.intake.replay(self.workspace(workspace_id).all_sources, workspace_id, delivery_id)
+        return await self.intake.replay(self.workspace(workspace_id).all_sources, workspace_id, delivery_id, lane=lane)
 
     async def release_quarantined(self, workspace_id: UUID, quarantine_id: UUID) -> Receipt:
         """Take a request out of quarantine on a person's word; see :meth:`Intake.release`."""

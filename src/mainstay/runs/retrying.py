@@ -71,7 +71,8 @@ async def requeue(
               WHERE id = $2 AND workspace_id = $1
                 AND (state = 'failed' OR $4 AND state IN ('done', 'cancelled') AND input <> '{}')
               FOR UPDATE) AS before
-        WHERE runs.id = before.id RETURNING before.failed_step, before.input AS input_before, workflow, key, deadline_at
+        WHERE runs.id = before.id
+        RETURNING before.failed_step, before.input AS input_before, workflow, key, deadline_at, lane
         """,
         workspace_id,
         run_id,
@@ -110,9 +111,7 @@ async def requeue(
     if found["key"]:
         await begin_next(connection, Line(workspace_id, found["workflow"], found["key"]))
     else:
-        await connection.execute(
-            "SELECT enqueue_execution($1, NULL, lane) FROM runs WHERE id = $2", execution_id, run_id
-        )
+        await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, found["lane"])
     return True
 
 

@@ -499,11 +499,14 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_workspace ON runs (workspace_id, id DESC);
 CREATE INDEX runs_by_workflow ON runs (workspace_id, workflow, id DESC);
 CREATE INDEX runs_open ON runs (workspace_id, state, id) WHERE state IN ('queued', 'running', 'waiting', 'failed');
+CREATE INDEX runs_queued_leads ON runs (workspace_id) WHERE state = 'queued' AND lane = 'lead';
 CREATE INDEX runs_to_drive ON runs (execution_id) WHERE state IN ('queued', 'running', 'waiting');
 CREATE INDEX runs_by_contact ON runs (contact_id, id DESC);
 CREATE INDEX runs_by_delivery ON runs (delivery_id);
 CREATE INDEX runs_by_incident ON runs (incident_id, id DESC) WHERE incident_id IS NOT NULL;
 CREATE INDEX runs_failed ON runs (workspace_id, finished_at) WHERE state = 'failed' AND handled_at IS NULL;
+CREATE INDEX runs_unhealed ON runs (incident_id) WHERE incident_id IS NOT NULL
+    AND (state IN ('queued', 'running', 'waiting') OR state = 'failed' AND handled_at IS NULL);
 CREATE INDEX runs_by_short_id ON runs (workspace_id, right(id::text, 8) text_pattern_ops);
 
 -- One that has its turn for each key, then those behind in their order.
