@@ -216,6 +216,7 @@ def _show_run(found: RunDetail) -> None:
             say(text("make the call again: ", (f"{command} --repeat", "cyan")))
         else:
             say(text(f"retry{step}: ", (command, "cyan")))
+            say(text("with another input: ", (f"{command} --edit", "cyan")))
         if run.delivery_id:
             say(text("what arrived: ", (f"mainstay deliveries show {short_id(run.delivery_id)}", "cyan")))
 
@@ -237,7 +238,9 @@ def _show_steps(steps: tuple[Step, ...]) -> None:
         said = last.error or (str(last.result) if last.result and not isinstance(last.result, dict | list) else "")
         if last.guard:
             said = f"{guard_words(last.guard, step.connection)} {said}".strip()
-        style = "red" if last.state == "failed" else "dim"
+        if last.is_set_aside:
+            said = f"set aside, to be done anew; {said}".strip("; ")
+        style = "red" if last.state == "failed" and not last.is_set_aside else "dim"
         rows.append(
             (
                 text((f"  {step.number}", "dim")),

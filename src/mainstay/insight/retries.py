@@ -12,10 +12,10 @@ from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.merges import NAME
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
 from mainstay.insight.runs import COLUMNS, RunRow, run_of
+from mainstay.runs.choosing import FIRST, Chosen
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
-    from mainstay.runs import Chosen
 
 _MOST_RETRIES = 50
 
@@ -80,7 +80,7 @@ async def list_chosen(
         f"""
         SELECT runs.*, {NAME} AS contact_name, failed.name AS step_name, failed.connection FROM (
             SELECT {COLUMNS} FROM runs
-            WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id > $2) AND {condition} ORDER BY id LIMIT $3
+            WHERE workspace_id = $1 AND id > coalesce($2, {FIRST}) AND {condition} ORDER BY id LIMIT $3
         ) AS runs LEFT JOIN contacts ON contacts.id = runs.contact_id
         LEFT JOIN LATERAL (SELECT name, connection FROM attempts WHERE run_id = runs.id AND step = runs.failed_step
                            ORDER BY number DESC LIMIT 1) AS failed ON true
@@ -121,8 +121,6 @@ async def list_bulk_retries(
 
 async def bulk_retry(connection: Connection, workspace_id: UUID, bulk_id: UUID) -> BulkRetry | None:
     """Return one order, with what became of the runs that it sent, and how many are left."""
-    from mainstay.runs import Chosen  # noqa: PLC0415 - the ledger's door brings much
-
     row = await connection.fetchrow(f"{_LAST} AND id = $2", workspace_id, bulk_id)
     if row is None:
         return None
@@ -141,7 +139,7 @@ async def bulk_retry(connection: Connection, workspace_id: UUID, bulk_id: UUID) 
             await connection.fetchval(
                 f"""
                 SELECT count(*) FROM (
-                    SELECT FROM runs WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id > $2) AND finished_at <= $3
+                    SELECT FROM runs WHERE workspace_id = $1 AND id > coalesce($2, {FIRST}) AND finished_at <= $3
                       AND {condition} LIMIT {COUNT_LIMIT + 1}) AS capped
                 """,  # noqa: S608 - parts from this project
                 *values,

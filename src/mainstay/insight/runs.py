@@ -140,7 +140,7 @@ class RunDetail:
         """The step at which it stopped, or waits for its next try; None when that is no step of its own."""
         for step in reversed(self.steps):
             is_it = step.number == self.run.failed_step if self.run.failed_step else step.state != AttemptState.OK
-            if is_it and self.run.state != "done":
+            if is_it and self.run.state != "done" and not step.attempts[-1].is_set_aside:
                 return step
         return None
 

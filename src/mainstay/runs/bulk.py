@@ -11,7 +11,7 @@ from uuid import UUID
 from mainstay.db import storable
 from mainstay.errors import FencedError
 from mainstay.model import Lane, new_id, short_id
-from mainstay.runs.choosing import Chosen
+from mainstay.runs.choosing import FIRST, Chosen
 from mainstay.runs.retrying import Again, Deadline, requeue
 from mainstay.runs.store import hold
 
@@ -168,7 +168,7 @@ async def _next(connection: Connection, bulk: Row, count: int, own: Collection[s
     rows = await connection.fetch(
         f"""
         SELECT id FROM runs
-        WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id > $2) AND finished_at <= $3 AND {condition}
+        WHERE workspace_id = $1 AND id > coalesce($2, {FIRST}) AND finished_at <= $3 AND {condition}
         ORDER BY id LIMIT $4 FOR UPDATE
         """,  # noqa: S608 - parts from this package
         *values,

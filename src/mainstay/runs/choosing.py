@@ -10,6 +10,9 @@ from uuid import UUID
 
 from mainstay.errors import UnsureError
 
+# Below every id: a bound that an index takes, where "or is null" would keep it from being one.
+FIRST = "'00000000-0000-0000-0000-000000000000'::uuid"
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
