@@ -11,6 +11,7 @@ import typer
 import uvloop
 
 from mainstay.cli.command import StackOption
+from mainstay.cli.deploying import AllowMissing, require_workflows
 from mainstay.cli.logs import set_up_logging
 from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
@@ -22,6 +23,8 @@ from mainstay.settings.policy import log_warnings
 def worker(
     stack: StackOption = None,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
+    *,
+    allow_missing_workflows: AllowMissing = False,
 ) -> None:
     """Drive runs until stopped. On SIGTERM or Ctrl-C it takes no more, finishes what is under way, and leaves.
 
@@ -32,10 +35,10 @@ def worker(
     if not until_stdin_closes:  # else whoever started it has said so
         log_warnings(project.warnings)
     with database(project.program) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_work(project, dsn, watch_stdin=until_stdin_closes))
+        runner.run(_work(project, dsn, watch_stdin=until_stdin_closes, allow_missing=allow_missing_workflows))
 
 
-async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
+async def _work(project: Project, dsn: str, *, watch_stdin: bool, allow_missing: bool) -> None:
     # Imported here: the engine and the model are the dearest imports, and no other command needs both.
     from mainstay.comparing import Comparer
     from mainstay.engine.dbos_engine import Worker
@@ -47,6 +50,7 @@ async def _work(project: Project, dsn: str, *, watch_stdin: bool) -> None:
     if watch_stdin:
         leave_with_parent(stop.set)
     async with open_app(project, dsn, pool_size=10) as app:
+        await require_workflows(app, allow_missing=allow_missing)
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once)
         await own.start()
         beside = [

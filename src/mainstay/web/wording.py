@@ -105,6 +105,18 @@ def attempt_look(state: AttemptState | str) -> Look:
     return _ATTEMPT_LOOKS[str(state)]
 
 
+def order_look(state: str) -> Look:
+    """Return how the state of an order to retry many runs is shown."""
+    return _ORDER_LOOKS[state]
+
+
+_ORDER_LOOKS = {
+    "running": Look("healing", "healing", "Under way"),
+    "stopped": Look("broken", "broken", "Stopped"),
+    "done": Look("fine", "fine", "Done"),
+}
+
+
 def delivery_look(delivery: DeliveryRow) -> Look:
     """Return how a delivery's state is shown."""
     return _DELIVERY_LOOKS[delivery.state]
