@@ -138,7 +138,9 @@ async def rest(stand: Stand, pool: Pool, _runs: int) -> None:
                     "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
                 )
             tell(f"{count} at rest: CPU of each worker", own * 100, "% of a core")
-            tell(f"{count} at rest: CPU of PostgreSQL", (stand.database_cpu() - database) / seconds * 100, "% of a core")
+            tell(
+                f"{count} at rest: CPU of PostgreSQL", (stand.database_cpu() - database) / seconds * 100, "% of a core"
+            )
             tell(f"{count} at rest: connections of each worker", (held - 1) / count, "")
             tell(f"{count} at rest: memory of each worker", sum(w.memory() for w in workers) / count, "MB")
 

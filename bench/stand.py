@@ -1,4 +1,4 @@
-"""What the benches of the engine stand on: a PostgreSQL, workspaces, and worker processes as ``mainstay worker`` runs them."""
+"""What the benches of the engine stand on: a PostgreSQL, workspaces, and worker processes as they run at home."""
 
 from __future__ import annotations
 
@@ -151,7 +151,9 @@ async def enqueue(
     ]
     async with connection.transaction():
         await add_runs(connection, runs)
-        await connection.execute("SELECT enqueue_execution(e, NULL, $2) FROM unnest($1::text[]) AS t (e)", entries, lane)
+        await connection.execute(
+            "SELECT enqueue_execution(e, NULL, $2) FROM unnest($1::text[]) AS t (e)", entries, lane
+        )
     return [run.id for run in runs]
 
 
