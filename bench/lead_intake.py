@@ -43,12 +43,13 @@ slug     = "bench"
 timezone = "UTC"
 region   = "US"
 [connections]
-slack = {{ connector = "slack", token = "${{SLACK_TOKEN}}", base_url = "{slack}" }}
+slack = {{ connector = "slack", token = "${{SLACK_TOKEN}}", base_url = "{slack}", rate = "100000 in 10s" }}
 [connections.ghl]
 connector = "gohighlevel"
 token = "${{GHL_TOKEN}}"
 location_id = "ve9EPM428h8vShlRW1KT"
 base_url = "{ghl}"
+rate = "100000 in 10s"
 [records.contact]
 system_of_record = "ghl"
 [sources.website]

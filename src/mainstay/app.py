@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from mainstay.engine.guard import Terms
 from mainstay.engine.keeping import RunKeeper
 from mainstay.engine.programs import Programs
 from mainstay.errors import WorkflowError
+from mainstay.gates import Gates, gates_of
 from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
@@ -45,7 +45,6 @@ from mainstay.watch import (
     resolve_by_hand,
     resolve_healed,
     trouble_of_quarantine,
-    trouble_of_run,
 )
 from mainstay.watch.alert import Route
 from mainstay.workflows import Workflows, answers_of
@@ -60,7 +59,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CALLS_AT_ONCE = 32
 IMPORTED = FILE
 """The source, and its kind, of files that people bring in by hand."""
 
@@ -122,7 +120,6 @@ class Workspace:
         by_hand = SourceBinding(workspace_id, IMPORTED, imported, settings, bundle.stack.region)
         self.all_sources = {IMPORTED: by_hand, **self.sources}
         self._http: dict[str, HttpSettings] = {}
-        self._slots: dict[str, asyncio.Semaphore] = {}
 
     def connector(self, connection: str) -> Connector:
         """Return the connector of a connection."""
@@ -146,10 +143,6 @@ class Workspace:
                 http = entry.connector.http
                 self._http[connection] = http(entry.settings) if http else HttpSettings("")
         return self._http[connection]
-
-    def slots(self, connection: str) -> asyncio.Semaphore:
-        """Return what bounds the calls to a connection, so that a slow vendor holds up only its own."""
-        return self._slots.setdefault(connection, asyncio.Semaphore(CALLS_AT_ONCE))
 
 
 class App:
@@ -180,6 +173,7 @@ class App:
             QUESTION: self.approvals.program,
         }
         self.keeper = RunKeeper(pool, self.routing, own=own, clock=self.clock)
+        self.gates = Gates(pool, clock=clock)
         self.driver = Driver(
             pool,
             self.commit,
@@ -189,6 +183,7 @@ class App:
             on_failed=self._failed,
             clock=self.clock,
         )
+        self.driver.gate = self.gates
         self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
@@ -216,6 +211,7 @@ class App:
                 )
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
+            app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
         return app
 
     async def close(self) -> None:
@@ -258,12 +254,7 @@ class App:
         if not connection:
             return Http(self._session, self._no_http, idempotency_key=idempotency_key)
         workspace = self.workspace(workspace_id)
-        return Http(
-            self._session,
-            workspace.http_settings(connection),
-            idempotency_key=idempotency_key,
-            slots=workspace.slots(connection),
-        )
+        return Http(self._session, workspace.http_settings(connection), idempotency_key=idempotency_key)
 
     def terms(self, workspace_id: UUID, connection: str, name: str, said: Sequence[Retry]) -> Terms:
         """See :class:`mainstay.engine.guard.TermsOf`."""
@@ -342,14 +333,7 @@ class App:
             await connection.execute(
                 "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1", run.delivery_id, settlement.error
             )
-        at = await connection.fetchval(
-            "SELECT connection FROM attempts WHERE run_id = $1 AND step = $2 ORDER BY number DESC LIMIT 1",
-            run.id,
-            settlement.failed_step,
-        )
-        trouble = trouble_of_run(run.workflow, at or "", settlement.fate, settlement.error)
-        incident_id = await self.alerter.raise_trouble(connection, run.workspace_id, trouble)
-        await connection.execute("UPDATE runs SET incident_id = $2 WHERE id = $1", run.id, incident_id)
+        await self.alerter.run_failed(connection, run, settlement)
 
     async def _quarantined(self, connection: Connection, suspect: Suspect) -> None:
         trouble = trouble_of_quarantine(suspect.source.name, suspect.reason)

@@ -119,9 +119,10 @@ class Consequences:
         for each in written:
             for merged in each.resolution.merged:
                 await self.of_merge(connection, each.cause, merged)
+            # Between the merges: whether an id is a contact's own in a system depends on what came first.
+            await self._link(connection, each)
         written = _as_they_ended(written)
         newest = {each.resolution.contact.id: (each.cause, each.resolution.contact) for each in written}
-        await self._link(connection, written)
         await self._push(connection, [newest[contact_id] for contact_id in self._to_push(written)])
         for each in written:
             self._happened(each)
@@ -220,24 +221,17 @@ class Consequences:
         return list(wanted)
 
     @staticmethod
-    async def _link(connection: Connection, written: Sequence[Written]) -> None:
-        links = [
-            (
-                Adopted(
-                    contact.workspace_id,
-                    each.resolution.home_id,
-                    each.person.connection,
-                    each.person.external_id,
-                    version=contact.version,
-                ),
-                contact.id,
+    async def _link(connection: Connection, written: Written) -> None:
+        person, contact = written.person, written.resolution.contact
+        if person.external_id and person.connection:
+            adopted = Adopted(
+                contact.workspace_id,
+                written.resolution.home_id,
+                person.connection,
+                person.external_id,
+                version=contact.version,
             )
-            for each in written
-            if each.person.external_id and each.person.connection
-            for contact in (each.resolution.contact,)
-        ]
-        if links:
-            await link(connection, links)
+            await link(connection, [(adopted, contact.id)])
 
     async def _push(self, connection: Connection, contacts: Sequence[tuple[Cause, Contact]]) -> None:
         about = {contact.id: (cause, contact) for cause, contact in contacts if cause.routing.system_of_record}

@@ -43,7 +43,7 @@ def drive(folder: Path) -> None:
         clock = VirtualClock()
         app = await App.open(os.environ["DATABASE_URL"], project.bundles, clock=clock, pool_size=3)
         try:
-            await InlineEngine(app.pool, app.driver, clock, app.scheduler).settle()
+            await InlineEngine(app.pool, app.driver, clock, app.scheduler, app.gates).settle()
         finally:
             await app.close()
 
@@ -342,3 +342,13 @@ def test_send_says_when_nothing_answers(acme: Path, run: Run) -> None:
     assert "mainstay up" in result.err
     assert run("send", "webiste", "--email", "a@example.com").code == 3
     assert 'Did you mean "website"?' in run("send", "webiste", "--email", "a@example.com").err
+
+
+def test_runs_are_cancelled_by_id_or_by_what_they_are_of(acme: Path, run: Run) -> None:
+    assert run("runs", "cancel").code == 2
+    assert run("runs", "cancel", "7f3a91c2", "--workflow", "speed_to_lead.v1").code == 2
+    assert run("runs", "cancel", "--workflow", "speed_to_lead.v1", "--state", "failed").code == 2
+    none = run("runs", "cancel", "--workflow", "speed_to_lead.v1")
+    assert (none.code, none.out.strip()) == (0, "No run is open that matches.")
+    dry = run("runs", "cancel", "--workflow", "speed_to_lead.v1", "--dry-run", "--json")
+    assert dry.json == {"dry_run": True, "cancelled": [], "begun_by_them": [], "left": []}

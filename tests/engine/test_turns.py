@@ -15,6 +15,7 @@ from mainstay.model import Overlap, new_id
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
 from tests.conftest import MakeStack
+from tests.faults.fleet import until
 
 STACK = """
     [connections]
@@ -225,7 +226,7 @@ async def test_cancelled_while_it_waits_for_a_retry(make_stack: MakeStack, sandb
 
 async def test_cancelled_while_a_vendor_has_its_call(make_stack: MakeStack, sandbox: Sandbox) -> None:
     """What is with the vendor comes to its end there; nothing follows it, and the record stays as it was."""
-    sandbox.set_fault("slack", "latency", latency_ms=1500, count=1)
+    fault = sandbox.set_fault("slack", "hold")
     stack = await make_stack(
         STACK,
         """
@@ -236,11 +237,11 @@ async def test_cancelled_while_a_vendor_has_its_call(make_stack: MakeStack, sand
     """,
     )
     submitting = asyncio.create_task(submit_all(stack, "A"))
-    while not await asyncio.to_thread(sandbox.request_count, "slack"):
-        pass
+    await until(lambda: sandbox.hits(fault), "the vendor has the call")
     (run,) = await all_runs(stack)
     assert run["state"] == "running"
     assert await cancel(stack, run) == 1
+    sandbox.clear(fault=fault)
     await submitting
     await stack.advance("1h")
     assert posts(sandbox) == ["first"]

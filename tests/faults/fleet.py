@@ -32,7 +32,11 @@ UNKEYED = frozenset({"chat.post", "email.send", "crm.add_note"})
 WHOLE_JOURNEY = {1: "chat.post", 2: "crm.add_tag", 3: "email.send", 4: "wait_for message.received", 5: "crm.add_note"}
 
 
-async def until(is_met: Callable[[], Any], what: str, *, seconds: float = 20.0, pause: float = 0.02) -> Any:
+# A slow machine is slow at everything: what this cuts off is a hang.
+HANGS_SECONDS = 180.0
+
+
+async def until(is_met: Callable[[], Any], what: str, *, seconds: float = HANGS_SECONDS, pause: float = 0.02) -> Any:
     """Ask until the answer is true, and return it; awaitables are awaited. AssertionError past the deadline."""
     deadline = time.monotonic() + seconds
     while True:
@@ -78,18 +82,34 @@ class Process:
             assert self.code is None or self.is_struck, f"it ended with {self.code}:\n{self.log}"
             return next((line.partition(" ")[2] for line in self.passed if line.startswith(READY)), "")
 
-        found: str = await until(said, f"ready\n{self.log}")
+        try:
+            found: str = await until(said, "ready")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log}") from None
         return found
 
     async def struck(self) -> None:
         """Wait until it came to where it was to be struck."""
-        await until(lambda: self.is_struck, f"{self.orders.strike} is passed; so far {self.passed}\n{self.log}")
+
+        def is_struck() -> bool:
+            assert self.is_struck or self.code is None, f"it ended with {self.code}:\n{self.log}"
+            return self.is_struck
+
+        try:
+            await until(is_struck, f"{self.orders.strike} is passed")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; so far {self.passed}\n{self.log}") from None
 
     async def ended(self) -> int:
         """Wait until it is gone; returns its code, negative for a signal."""
-        await until(lambda: self.code is not None, "the process is gone")
+        await until(lambda: self.code is not None, f"the process is gone\n{self.log}")
         assert self.code is not None
         return self.code
+
+    async def killed(self) -> None:
+        """Wait until SIGKILL has ended it; AssertionError with its log where something else has."""
+        code = await self.ended()
+        assert code == -signal.SIGKILL, f"it ended with {code}:\n{self.log}"
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -136,7 +156,9 @@ class Fleet:
             assert self._mother.stdin is not None
             self._mother.stdin.write(given.line())
             self._mother.stdin.flush()
-            assert self._heard.wait_for(lambda: self._started, timeout=20), "the mother process does not answer"
+            is_heard = self._heard.wait_for(lambda: self._started or self._mother.poll() is not None, HANGS_SECONDS)
+            assert is_heard, "the mother process does not answer"
+            assert self._started, f"the mother process ended with {self._mother.returncode}"
             process = Process(self._started.pop(), given)
             process.code = self._ended.pop(process.pid, None)
             self._processes[process.pid] = process
@@ -147,8 +169,8 @@ class Fleet:
         assert self._mother.stdin is not None
         assert self._mother.stdout is not None
         self._mother.stdin.close()
-        self._mother.wait(timeout=20)
-        self._listener.join(timeout=5)
+        self._mother.wait(HANGS_SECONDS)
+        self._listener.join(HANGS_SECONDS)
         self._mother.stdout.close()
 
     def _listen(self) -> None:
@@ -204,7 +226,7 @@ class Books:
         )
         return found
 
-    async def all_done(self, *, seconds: float = 20.0, deliveries: int = 1) -> None:
+    async def all_done(self, *, seconds: float = HANGS_SECONDS, deliveries: int = 1) -> None:
         """Wait until as many deliveries are kept and no run is open."""
 
         async def is_done() -> bool:

@@ -37,7 +37,7 @@ async def send(port: str, session: aiohttp.ClientSession) -> tuple[int, dict[str
 
 async def require_once(books: Books, sandbox: Sandbox) -> None:
     """Check that each thing has happened once, whoever did it."""
-    await books.all_done(seconds=60.0)
+    await books.all_done()
     assert await books.value("SELECT count(*) FROM deliveries") == 1
     runs = await books.rows("SELECT workflow, state, result FROM runs WHERE workflow <> 'inbound.v1' ORDER BY workflow")
     assert [(row["workflow"], row["state"]) for row in runs] == [("quote.v1", "done"), ("tell.v1", "done")]
@@ -62,7 +62,7 @@ async def test_killed_while_the_sender_waits(
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.ClientError):
             await send(port, session)
-        assert await victim.ended() == -signal.SIGKILL
+        await victim.killed()
         # What stands behind the dead process's drive is due in 25 s; nobody need wait so long here.
         await books.value("UPDATE dbos.workflow_status SET delay_until_epoch_ms = 0 WHERE status = 'DELAYED'")
         worker = fleet.start(dsn, stack=SYNC)

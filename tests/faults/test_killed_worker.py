@@ -11,24 +11,21 @@ import pytest
 
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing.database import fresh_database
-from tests.faults.fleet import ONCE, POST, UNKEYED, Books, Fleet, until, vendor_copies
+from tests.faults.fleet import HANGS_SECONDS, ONCE, POST, UNKEYED, Books, Fleet, Process, until, vendor_copies
 from tests.faults.sender import submit
 from tests.faults.victim import READY, STRUCK
 
 AT_ONCE = 3
 # A push that outlasts the workflow's short wait for it makes the workflow park until the contact is there; what is new
 # then are the commits around parking and waking.
-PACES = {"a quick CRM": (0, 2.0, ""), "a slow CRM": (250, 0.02, "after commit")}
+PACES = {"a quick CRM": "", "a slow CRM": "after commit"}
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("pace", PACES)
 async def test_killed_at_every_boundary(
     pace: str, fleet: Fleet, sandbox: Sandbox, mainstay_server: str, mainstay_template: str
 ) -> None:
-    latency, local_wait, kind = PACES[pace]
-    if latency:
-        sandbox.set_fault("gohighlevel", "latency", path="/contacts/upsert", latency_ms=latency)
+    kind, is_slow = PACES[pace], pace == "a slow CRM"
     places = asyncio.Semaphore(AT_ONCE)
 
     async def journey(number: int, strike: str, nth: int) -> tuple[list[str], list[str]]:
@@ -36,7 +33,7 @@ async def test_killed_at_every_boundary(
         email = f"{pace.split()[1]}{number}@example.com"
         async with places:
             with fresh_database(mainstay_server, mainstay_template) as dsn:
-                return await _killed_once(fleet, sandbox, dsn, email, strike=strike, nth=nth, local_wait=local_wait)
+                return await _killed_once(fleet, sandbox, dsn, email, strike=strike, nth=nth, is_slow=is_slow)
 
     problems, passed = await journey(0, "", 0)
     assert not problems
@@ -53,12 +50,14 @@ async def test_killed_at_every_boundary(
 
 
 async def _killed_once(
-    fleet: Fleet, sandbox: Sandbox, dsn: str, email: str, *, strike: str, nth: int, local_wait: float
+    fleet: Fleet, sandbox: Sandbox, dsn: str, email: str, *, strike: str, nth: int, is_slow: bool
 ) -> tuple[list[str], list[str]]:
+    local_wait = 0.02 if is_slow else HANGS_SECONDS
     books = await Books.open(dsn)
     victim = fleet.start(dsn, strike=strike, nth=nth, local_wait=local_wait)
     survivor = None
     at = f"killed at {strike} ({nth})"
+    holding = asyncio.create_task(_hold_the_push(sandbox, dsn, email, victim)) if is_slow else None
     try:
         await victim.ready()
         await submit(dsn, sandbox, email=email, phone="", name="Sarah Johnson")
@@ -66,7 +65,7 @@ async def _killed_once(
             await until(lambda: victim.code is not None or _is_through(victim.passed), f"{at} or through", pause=0.05)
         swallowed: set[str] = set()
         if victim.code is not None:
-            assert victim.code == -signal.SIGKILL, victim.log
+            await victim.killed()
             swallowed = await _swallowed(sandbox, books, email)
             survivor = fleet.start(dsn, local_wait=local_wait)
         await books.all_done()
@@ -84,9 +83,27 @@ async def _killed_once(
     finally:
         for process in filter(None, (victim, survivor)):
             await process.kill()
+        if holding is not None:
+            await holding
         await books.close()
     passed = [line for line in victim.passed if not line.startswith(READY)]
     return [f"{at}: {problem}" for problem in problems], passed
+
+
+async def _hold_the_push(sandbox: Sandbox, dsn: str, email: str, victim: Process) -> None:
+    """Let the CRM keep its answer until the workflow no longer waits for it in the worker, or the worker is gone."""
+    fault = sandbox.set_fault("gohighlevel", "hold", path="/contacts/upsert", contains=email)
+    books = await Books.open(dsn)
+    parked = "SELECT EXISTS (SELECT FROM waits WHERE event_type = 'contact.pushed')"
+
+    async def is_over() -> bool:
+        return victim.code is not None or bool(await books.value(parked))
+
+    try:
+        await until(is_over, "the workflow waits for its contact")
+    finally:
+        sandbox.clear(fault=fault)
+        await books.close()
 
 
 async def _swallowed(sandbox: Sandbox, books: Books, email: str) -> set[str]:
@@ -107,7 +124,7 @@ async def test_a_dead_worker_of_this_host_is_noticed_at_the_next_heartbeat(
     await victim.ready()
     await submit(dsn, sandbox, email="sarah@example.com", phone="", name="Sarah Johnson")
     await victim.struck()
-    survivor = fleet.start(dsn, heartbeat=2.0)
+    survivor = fleet.start(dsn, heartbeat=2.0, dead_after=60.0)
     victim_id = await victim.ready()
     await survivor.ready()
 
@@ -117,12 +134,13 @@ async def test_a_dead_worker_of_this_host_is_noticed_at_the_next_heartbeat(
     async def is_gone() -> bool:
         return not await books.rows("SELECT FROM workers WHERE id = $1", victim_id)
 
-    await until(is_gone, "the dead worker's runs are taken over", seconds=10)
+    await until(is_gone, "the dead worker's runs are taken over")
     took = time.monotonic() - killed
     await books.all_done()
     await survivor.kill()
 
-    assert took < 4.0, took
+    # By its silence it would be known after this long; that it is gone, at the next look.
+    assert took < survivor.orders.dead_after, took
     assert not await books.problems()
     assert vendor_copies(sandbox, "sarah@example.com") == ONCE
     assert (await books.marked(), await books.found()) == ([], ["chat.post"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from pathlib import Path
 
 from mainstay.model import new_id
@@ -16,14 +15,15 @@ SETTLED = "after commit: record a run's progress"
 
 
 async def test_the_run_hears_it_all_the_same(fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books) -> None:
-    # Long enough that the test comes between the post and the wait.
-    sandbox.set_fault("slack", "latency", latency_ms=600)
+    posting = sandbox.set_fault("slack", "hold")
     victim = fleet.start(dsn, stack=str(WAITING), strike=SETTLED)
     await victim.ready()
     await submit(dsn, sandbox, stack=WAITING, email="sarah@example.com")
-    run = await until(lambda: _run(books), "the workflow has begun", pause=0.01)
+    await until(lambda: sandbox.hits(posting), "the post is with its vendor")
+    run = await until(lambda: _run(books), "the workflow has begun")
 
     async with books.held(run["id"]):
+        sandbox.clear(fault=posting)
         await until(books.is_blocking, "the wait is about to be recorded")
         await books.value(
             """
@@ -34,7 +34,7 @@ async def test_the_run_hears_it_all_the_same(fleet: Fleet, sandbox: Sandbox, dsn
             run["workspace_id"],
             run["contact_id"],
         )
-    assert await victim.ended() == -signal.SIGKILL
+    await victim.killed()
     assert await books.value("SELECT state FROM runs WHERE id = $1", run["id"]) == "waiting"
     survivor = fleet.start(dsn, stack=str(WAITING))
     await books.all_done()

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import orjson
-import pytest
 
 from mainstay.app import IMPORTED, App, Workspace
 from mainstay.connectors.csv_file.webhook import IMPORT
@@ -37,14 +36,13 @@ SENDERS: dict[str, Sender] = {
 }
 
 
-@pytest.mark.timeout(600)
 async def test_one_contact_and_one_record(fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books) -> None:
     workers = [fleet.start(dsn) for _ in range(2)]
     app = await open_here(dsn, sandbox)
     for repetition in range(REPETITIONS):
         outcomes = await asyncio.gather(*(_write(app, repetition, number) for number in range(WRITES)))
         assert set(outcomes) == {"accepted", "written"}
-        await books.all_done(deliveries=WRITES // 2 * (repetition + 1), seconds=60)
+        await books.all_done(deliveries=WRITES // 2 * (repetition + 1))
     await app.close()
     for worker in workers:
         await worker.kill()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import aiohttp
 import psutil
-import pytest
 import pytest_asyncio
 
 from mainstay.db.embedded import EmbeddedServer
@@ -27,7 +26,6 @@ async def own_server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
     await asyncio.to_thread(server.stop)
 
 
-@pytest.mark.timeout(120)
 async def test_a_sender_is_answered_and_all_goes_on(
     fleet: Fleet, sandbox: Sandbox, own_server: EmbeddedServer, tmp_path: Path
 ) -> None:

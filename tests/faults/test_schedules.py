@@ -25,12 +25,12 @@ async def test_each_tick_is_one_run_whoever_dies(fleet: Fleet, dsn: str, books: 
         return found >= count
 
     for place, worker in enumerate(workers[:3]):
-        await until(partial(fired, 4 * (place + 1)), "ticks fire", seconds=60)
+        await until(partial(fired, 4 * (place + 1)), "ticks fire")
         await worker.kill()
         if place == 1:
             workers.append(fleet.start(dsn, stack=str(CLOCK)))
             await workers[-1].ready()
-    await until(partial(fired, 20), "ticks fire after all of the first have died", seconds=60)
+    await until(partial(fired, 20), "ticks fire after all of the first have died")
     await workers[-1].kill()
 
     rows = await books.rows("SELECT id, input FROM runs WHERE workflow = 'second.v1' ORDER BY id")
@@ -65,7 +65,7 @@ async def test_a_fan_out_whose_drivers_are_killed_ends_each_child_once(
         found: bool = await books.value("SELECT bool_and(state = 'done') FROM runs WHERE workflow = 'parent.v1'")
         return found
 
-    await until(is_done, "the parent is done", seconds=90)
+    await until(is_done, "the parent is done")
     await survivor.kill()
     rows = await books.rows("SELECT place, result, state FROM runs WHERE workflow = 'child.v1' ORDER BY place")
     assert [(row["place"], row["result"], row["state"]) for row in rows] == [(n, 2 * n, "done") for n in range(400)]

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from mainstay import WorkflowError
 from mainstay.db import acquire
+from mainstay.runs import answer
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
 from tests.conftest import MakeStack
@@ -234,7 +236,10 @@ async def test_only_a_run_that_asks_takes_an_answer(make_stack: MakeStack, sandb
 
 async def test_an_answer_stays_within_its_workspace(make_stack: MakeStack, sandbox: Sandbox) -> None:
     stack, run = await ask(make_stack, sandbox)
-    assert not await stack.app.answer_run(run["id"], run["id"], happened=True)
+    with pytest.raises(WorkflowError, match="not among the stacks"):
+        await stack.app.answer_run(run["id"], run["id"], happened=True)
+    async with acquire(stack.app.pool) as connection:
+        assert not await answer(connection, run["id"], run["id"], happened=True)
     assert await stack.app.answer_run(run["workspace_id"], run["id"], happened=True)
 
 

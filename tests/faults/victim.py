@@ -72,7 +72,7 @@ class Orders:
     first_retry: float = 0.2
     lookup_after: float = 0.2
     local_wait: float = 2.0
-    patience: float = 5.0
+    patience: float = 60.0
 
     def line(self) -> bytes:
         """Return the orders as the mother process reads them."""
@@ -200,10 +200,11 @@ async def _work(orders: Orders, instrument: Instrument) -> None:
     app = await open_app(orders)
     worker = dbos_engine.Worker(orders.dsn, app.pool, app.driver, on_beat=app.watch_once)
     await worker.start()
-    scheduling = asyncio.create_task(app.scheduler.run())
+    beside = [asyncio.create_task(app.scheduler.run()), asyncio.create_task(app.gates.tend())]
     instrument.note(f"{READY} {worker.id}")
     await _terminated()
-    scheduling.cancel()
+    for task in beside:
+        task.cancel()
     await worker.stop()
     await app.close()
 

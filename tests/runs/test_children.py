@@ -162,7 +162,7 @@ async def test_a_parent_may_catch_the_failure(make_stack: MakeStack) -> None:
         ('await ctx.run("nobody.v1", 1)', 'no workflow "nobody.v1" is loaded'),
         ("await ctx.run(child, {1, 2})", "values that JSON can hold"),
         ("await ctx.run_all(child, [1], at_most=0)", "at_most=0"),
-        ("return {1, 2}", "parent returned what JSON cannot hold"),
+        ("return {1, 2}", "returned what is no JSON"),
     ],
 )
 async def test_what_cannot_be_run_is_said(make_stack: MakeStack, body: str, part: str) -> None:

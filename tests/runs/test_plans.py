@@ -55,7 +55,8 @@ SELECT md5('k' || n)::uuid, $1, 'child.v1', (ARRAY['done', 'waiting', 'waiting']
        (ARRAY['', 'its place', 'a reply'])[n % 3 + 1], '{}', 'k' || n, now(), md5('r' || n % 4)::uuid, 1, n
 FROM generate_series(1, $2::integer) AS n;
 INSERT INTO waits (workspace_id, run_id, step, event_type, match)
-SELECT $1, md5('r' || n)::uuid, 1, 'children ended', '{"at_most": 1}' FROM generate_series(1, 4) AS n;
+SELECT $1, md5('r' || n)::uuid, 1, 'children ended', '{"at_most": 1}'
+FROM generate_series(1, least(4, $2::integer)) AS n;
 INSERT INTO attempts (workspace_id, run_id, step, number, name, state, started_at)
 SELECT $1, md5('r' || n)::uuid, 1, 1, 'chat.post', 'ok', now() FROM generate_series(1, $2::integer) AS n;
 INSERT INTO waits (workspace_id, run_id, step, event_type, contact_id)
@@ -84,7 +85,7 @@ class Recorder:
             return method
 
         async def kept(query: str, *values: Any) -> Any:
-            if values:
+            if values and not (name == "executemany" and not values[0]):
                 self.sent.append((query, tuple(values[0][0]) if name == "executemany" else values))
             return await method(query, *values)
 

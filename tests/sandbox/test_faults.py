@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -77,6 +78,54 @@ def test_an_html_page_comes_with_200_and_nothing_is_done(sandbox: Sandbox) -> No
     assert contacts(sandbox) == 0
 
 
+def test_a_hold_lets_the_answer_go_when_it_is_cleared(sandbox: Sandbox) -> None:
+    fault = sandbox.set_fault("gohighlevel", "hold", contains="sarah@")
+    with ThreadPoolExecutor(1) as beside:
+        held = beside.submit(upsert, sandbox)
+        while not sandbox.hits(fault):
+            assert not held.done()
+        assert contacts(sandbox) == 1
+        assert not held.done()
+        assert sandbox.clear(fault=fault) == 1
+        assert held.result().status == 200
+
+
+def test_a_reset_lets_held_answers_go(sandbox: Sandbox) -> None:
+    fault = sandbox.set_fault("gohighlevel", "hold")
+    with ThreadPoolExecutor(1) as beside:
+        held = beside.submit(upsert, sandbox)
+        while not sandbox.hits(fault):
+            assert not held.done()
+        sandbox.reset()
+        assert held.result().status == 200
+
+
+def test_a_fault_is_narrowed_by_what_the_body_contains(sandbox: Sandbox) -> None:
+    fault = sandbox.set_fault("gohighlevel", "status", contains="omar@")
+    assert upsert(sandbox).status == 200
+    assert sandbox.hits(fault) == 0
+
+
+def test_an_answer_that_drips_is_whole_in_the_end(sandbox: Sandbox) -> None:
+    sandbox.set_fault("gohighlevel", "drip", hold_ms=100, count=1)
+    began = time.monotonic()
+    assert upsert(sandbox).json()["new"] is True
+    assert time.monotonic() - began >= 0.1
+
+
+def test_an_empty_answer_is_204_and_the_effect_is_done(sandbox: Sandbox) -> None:
+    sandbox.set_fault("gohighlevel", "empty", count=1)
+    assert (answer := upsert(sandbox)).status == 204
+    assert (answer.body, contacts(sandbox)) == (b"", 1)
+
+
+def test_a_reshaped_answer_has_other_keys_throughout(sandbox: Sandbox) -> None:
+    sandbox.set_fault("gohighlevel", "reshaped", count=1)
+    said = upsert(sandbox).json()
+    assert said["contact_v2"]["email_v2"] == "sarah@example.com"
+    assert contacts(sandbox) == 1
+
+
 def test_latency_delays_and_adds_to_another_fault(sandbox: Sandbox) -> None:
     sandbox.set_fault("gohighlevel", "latency", latency_ms=60)
     sandbox.set_fault("gohighlevel", "status", status=503, latency_ms=60, count=1)
@@ -117,6 +166,7 @@ def test_faults_are_cleared_by_number_by_vendor_and_all(sandbox: Sandbox) -> Non
         ("slack", {"probability": 2}, "probability is between 0 and 1"),
         ("slack", {"times": 1}, "a fault has no times; it has vendor"),
         ("slack", {"count": -1}, "count is a whole number from 0"),
+        ("slack", {"contains": 5}, "contains is a text, not 5"),
         ("slack", {"retry_after": "soon"}, "retry_after is a number of seconds"),
     ],
 )

@@ -14,7 +14,9 @@ from mainstay.db import GroupCommit, Pool, acquire
 from mainstay.engine.driver import utc_now
 from mainstay.engine.keeping import RunKeeper
 from mainstay.errors import MalformedError
+from mainstay.gates import Declared, Gates
 from mainstay.intake import Receipt
+from mainstay.kit import Rate
 from mainstay.runs import answer
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
@@ -33,6 +35,11 @@ class PagesBackend:
     released_as: str = "processed"
 
     def __post_init__(self) -> None:
+        self.gates = Gates(self.pool)
+        for card in self.cards:
+            self.gates.serve(
+                card.id, [Declared(card.id, each.name, each.name, (Rate(100, 10),)) for each in self.connections]
+            )
         self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
         reach: Any = self  # answering alone asks nothing of it
         self.approvals = Approvals(self.pool, reach, utc_now)

@@ -42,6 +42,7 @@ class Story:
             "contact merge": f"{root}/contacts/{self.contact}/merge?q=s",
             "reviews": f"{root}/reviews",
             "reviews decided": f"{root}/reviews/decided",
+            "connections": f"{root}/connections",
             "deliveries": f"{root}/deliveries",
             "deliveries rejected": f"{root}/deliveries?state=rejected",
             "delivery": f"{root}/deliveries/{self.delivery}",

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from getpass import getuser
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstay.cli.command import Command, group, options_of
-from mainstay.cli.reading import choose
+from mainstay.cli.command import Command, Options, group, options_of
+from mainstay.cli.errors import MissingError
+from mainstay.cli.reading import Reading, act, choose, read
 
 if TYPE_CHECKING:
+    from mainstay.app import App, Workspace
+    from mainstay.insight import GateRow
     from mainstay.settings.stack import Stack
 
-connections = group("What the stack is wired to, as stack.toml says.")
+connections = group("What the stack is wired to, as stack.toml says, and how it goes there.")
 
 
 @connections.callback()
 def _connections() -> None:
-    """What the stack is wired to, as stack.toml says."""
+    """What the stack is wired to, as stack.toml says, and how it goes there."""
 
 
 @connections.command("list", cls=Command)
 def list_(ctx: typer.Context) -> None:
-    """List connections with their roles, and sources with the addresses that their senders post to.
+    """List connections with their roles and state, and sources with the addresses that their senders post to.
 
     Example: mainstay connections list
     """
@@ -36,7 +42,8 @@ def list_(ctx: typer.Context) -> None:
     slug = choose(options.workspace, [stack.slug for stack in stacks])
     stack = next(stack for stack in stacks if stack.slug == slug)
     base = program.public_url or f"http://{program.host}:{program.port}"
-    wired, sources = _wired(stack), _sources(stack, base)
+    gates = {gate.name: gate for gate in _gates(options, slug)}
+    wired, sources = _wired(stack, gates), _sources(stack, base)
     from mainstay.cli.output import Column, emit, say, table, text
 
     if options.as_json:
@@ -44,12 +51,23 @@ def list_(ctx: typer.Context) -> None:
         return
     say(text((stack.name, "bold")))
     table(
-        [Column("connection"), Column("connector"), Column("roles", grows=True), Column("")],
+        [
+            Column("connection"),
+            Column("connector"),
+            Column("roles", grows=True),
+            Column("state", grows=True),
+            Column("used", grows=True),
+            Column("held"),
+            Column(""),
+        ],
         [
             (
                 each["name"],
                 each["title"],
                 ", ".join(each["roles"]) or text(("none", "dim")),
+                text((state_of(gates.get(each["name"])), "yellow" if each["state"] not in {"", "open"} else "")),
+                used_of(gates.get(each["name"])),
+                str(gates[each["name"]].held) if each["name"] in gates else "",
                 "system of record" if each["is_system_of_record"] else "",
             )
             for each in wired
@@ -68,7 +86,90 @@ def list_(ctx: typer.Context) -> None:
     )
 
 
-def _wired(stack: Stack) -> list[dict[str, Any]]:
+@connections.command("pause", cls=Command)
+def pause(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The connection's name in stack.toml.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands on the connections' page.")] = "",
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who; yourself when not given.")] = "",
+) -> None:
+    """Stop all calls to a connection, in every worker within a second. Its runs are held, and nothing is lost.
+
+    Example: mainstay connections pause ghl --reason "moving to a new location"
+    """
+    from mainstay.gates import Pause
+
+    who = by or getuser()
+    _tell(ctx, name, "paused", lambda app, workspace: app.gates.pause(workspace.id, name, Pause(who, reason)))
+
+
+@connections.command("resume", cls=Command)
+def resume(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The connection's name in stack.toml.")],
+) -> None:
+    """Let calls go again: ends a pause and the rest that a vendor asked for, and tries at once one that was out.
+
+    Example: mainstay connections resume ghl
+    """
+    _tell(ctx, name, "resumed", lambda app, workspace: app.gates.resume(workspace.id, name))
+
+
+def _tell(ctx: typer.Context, name: str, word: str, verb: Callable[[App, Workspace], Awaitable[bool]]) -> None:
+    from mainstay.cli.output import emit
+
+    options = options_of(ctx)
+    try:
+        is_done = act(options, verb)
+    except LookupError as error:
+        raise MissingError(str(error.args[0]), "See them: mainstay connections list") from error
+    if options.as_json:
+        emit({"connection": name, word: is_done})
+    elif is_done:
+        typer.echo(f"{name} is {word}")
+    else:
+        typer.echo(f"{name} was {'paused already' if word == 'paused' else 'not stopped'}; nothing was changed")
+
+
+def _gates(options: Options, slug: str) -> tuple[GateRow, ...]:
+    async def work(reading: Reading) -> tuple[GateRow, ...]:
+        from mainstay.insight import list_gates
+
+        return await list_gates(reading.connection, reading.workspace_id)
+
+    return read(replace(options, workspace=slug), work)
+
+
+def state_of(gate: GateRow | None) -> str:
+    """Say what stops a connection."""
+    from mainstay.cli.output import ago
+
+    if gate is None:
+        return ""
+    by = f" by {gate.by}" if gate.by else ""
+    why = f": {gate.reason}" if gate.reason else ""
+    return {
+        "paused": f"paused{by} {ago(gate.since)}{why}",
+        "out": f"out since {ago(gate.since)}, tried again {ago(gate.until)}{why}",
+        "resting": f"rests until {ago(gate.until)}, as its vendor asked",
+    }.get(gate.state, "open")
+
+
+def used_of(gate: GateRow | None) -> str:
+    """Say how much of an account's budget is used."""
+    windows = gate.windows if gate is not None else ()
+    return ", ".join(f"{each.used:,} of {each.allowed:,} in {span_of(each.seconds)}" for each in windows)
+
+
+def span_of(seconds: float) -> str:
+    """Return a window's length as stack.toml writes it."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def _wired(stack: Stack, gates: Mapping[str, GateRow]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
@@ -76,6 +177,8 @@ def _wired(stack: Stack) -> list[dict[str, Any]]:
             "title": entry.connector.title,
             "roles": [role for role, chosen in stack.roles.items() if chosen == name],
             "is_system_of_record": name == stack.system_of_record,
+            "state": gates[name].state if name in gates else "",
+            "gate": gates.get(name),
         }
         for name, entry in stack.connections.items()
     ]

@@ -70,7 +70,12 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),
             Entry("incidents", "incidents", "incidents", "What is broken, and what has been: list, show, resolve."),
             Entry("quarantine", "quarantine", "quarantine", "What could not be proven: list, show, release."),
-            Entry("connections", "connections", "connections", "Accounts, roles and sources of the stack: list."),
+            Entry(
+                "connections",
+                "connections",
+                "connections",
+                "Accounts and sources of the stack: list, pause, resume.",
+            ),
         ),
     ),
     (

@@ -56,12 +56,15 @@ async def _work(project: Project, dsn: str, pool: int, *, watch_stdin: bool) -> 
     async with open_app(project, dsn, pool_size=pool - queue) as app:
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once, pool_size=queue)
         await own.start()
-        comparing = asyncio.create_task(Comparer(app.pool, app.contacts, app).run())
-        scheduling = asyncio.create_task(app.scheduler.run())
+        beside = [
+            asyncio.create_task(Comparer(app.pool, app.contacts, app).run()),
+            asyncio.create_task(app.scheduler.run()),
+            asyncio.create_task(app.gates.tend()),
+        ]
         settle_memory()
         typer.echo(f"worker {own.id[-8:]} is ready")
         await stop.wait()
-        for task in (comparing, scheduling):
+        for task in beside:
             task.cancel()
-        await asyncio.wait([comparing, scheduling])
+        await asyncio.wait(beside)
         await own.stop()

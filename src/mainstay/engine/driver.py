@@ -14,6 +14,7 @@ from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.engine.failure import WORKFLOW, describe_failure
+from mainstay.engine.gating import Gate
 from mainstay.engine.guard import Terms, TermsOf
 from mainstay.engine.history import Clock, OpenHttp, Parked
 from mainstay.engine.steps import StepRunner
@@ -60,6 +61,7 @@ class Driver:
     ``max_backfill`` of the lane that may take its time; those that they start are not counted.
 
     Attributes:
+        gate: what the calls to connections pass; None lets all through.
         in_doubt: tells whether this process may have been taken for dead, and its runs with it.
     """
 
@@ -84,6 +86,7 @@ class Driver:
         self._terms = terms
         self._on_failed = on_failed
         self._clock = clock
+        self.gate: Gate | None = None
         self._slots = {Lane.LEAD: asyncio.Semaphore(max_runs), Lane.BACKFILL: asyncio.Semaphore(max_backfill)}
         self.in_doubt: Callable[[], bool] = lambda: False
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
@@ -139,6 +142,7 @@ class Driver:
             clock=self._clock,
             rng=self._rng,
             in_doubt=stint.in_doubt if stint else self.in_doubt,
+            gate=self.gate,
         )
         steps.hands_over = stint.hands_over if stint else steps.hands_over
         following: Sequence[Claimed] = ()

@@ -141,12 +141,16 @@ class History:
             or not earlier.waiting_for
             or (settlement.wake_at is not None and (earlier.wake_at is None or settlement.wake_at < earlier.wake_at))
         )
+        held = settlement if settlement.held_at or earlier is None else earlier
         self._parked = replace(
             settlement if is_first else both[0],
             waits=tuple(wait for each in both for wait in each.waits),
             begins=tuple(fan_out for each in both for fan_out in each.begins),
             asks=tuple(ask for each in both for ask in each.asks),
             tells=tuple(told for each in both for told in each.tells),
+            # Of two steps side by side one may be held: the gate, which also looks at the time, wakes the run.
+            held_at=held.held_at,
+            held_since=held.held_since,
         )
         raise Parked(settlement)
 

@@ -40,19 +40,33 @@ class VirtualClock:
         return self.now
 
 
+class TimedGates(Protocol):
+    """The gates, as far as they go by the clock."""
+
+    async def tick(self) -> bool:
+        """Let through who may go on now."""
+        ...
+
+    async def next_moment(self) -> datetime | None:
+        """Return when a gate next opens by itself for a run that is held."""
+        ...
+
+
 class InlineEngine:
     """Drives what is due by a virtual clock, in order, in this process."""
 
-    def __init__(self, pool: Pool, driver: Driver, clock: VirtualClock, ticking: Ticking) -> None:
+    def __init__(self, pool: Pool, driver: Driver, clock: VirtualClock, ticking: Ticking, gates: TimedGates) -> None:
         self._pool = pool
         self._driver = driver
         self._clock = clock
         self._ticking = ticking
+        self._gates = gates
 
     async def settle(self) -> None:
         """Drive until nothing is due."""
         while True:
             await self._ticking.fire_due()
+            await self._gates.tick()
             for execution_id in (executions := await self._due()):
                 await self._driver.drive(execution_id)
             if not executions:
@@ -91,4 +105,5 @@ class InlineEngine:
                 WHERE state = 'waiting'
                 """
             )
-        return min(filter(None, (wake_at, await self._ticking.next_moment())), default=None)
+        moments = (wake_at, await self._ticking.next_moment(), await self._gates.next_moment())
+        return min(filter(None, moments), default=None)

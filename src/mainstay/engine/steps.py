@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
+from mainstay.engine.gating import Gate, Gated
 from mainstay.engine.guard import UNSURE, Doubt, Terms, TermsOf, doubt_about
 from mainstay.engine.history import Clock, OpenHttp, Parked, Record
 from mainstay.engine.joining import Joining
@@ -41,7 +42,7 @@ def _no_terms(*_: Any) -> Terms:
     return Terms()
 
 
-class StepRunner(Joining):
+class StepRunner(Joining, Gated):
     """Runs the steps of one run, in the order they are asked for."""
 
     def __init__(
@@ -54,8 +55,10 @@ class StepRunner(Joining):
         terms: TermsOf = _no_terms,
         rng: random.Random,
         in_doubt: Callable[[], bool] = lambda: False,
+        gate: Gate | None = None,
     ) -> None:
         super().__init__(claimed, record=record, clock=clock)
+        self.gate = gate
         self._open_http = open_http
         self._terms = terms
         self._rng = rng
@@ -144,6 +147,8 @@ class StepRunner(Joining):
             started_at=started,
             connection=connection,
         )
+        left = self._left_by_a_dead_worker(step, name, connection, cut_off) if cut_off is not None else None
+        passage = await self.pass_gate(attempt, http, recorded, left, terms.policy.give_up)
         http.before_call = self._make_sure
         try:
             await self._make_sure()
@@ -152,7 +157,7 @@ class StepRunner(Joining):
             if doubt is not None:
                 attempt, result = await self._settle_doubt(attempt, http, doubt, find, terms)
             if result is _TO_CALL:
-                result = await call(http)
+                result = await passage.carry(call(http))
         except (FencedError, DatabaseUnavailableError):
             raise
         except asyncio.CancelledError:
@@ -178,6 +183,7 @@ class StepRunner(Joining):
         else:
             self._unwritten.append(replace(self._ended(attempt, http), result=result))
         finally:
+            passage.leave()
             self._has_advanced = True
         if self._in_flight > 1:
             await self.write()

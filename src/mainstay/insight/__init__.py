@@ -20,6 +20,7 @@ from mainstay.insight.deliveries import (
     list_quarantine,
     quarantine_detail,
 )
+from mainstay.insight.gates import GateRow, Window, list_gates
 from mainstay.insight.incidents import IncidentRow, incident_detail, open_incidents, resolved_incidents
 from mainstay.insight.lineage import Lineage, Saying
 from mainstay.insight.merges import MergeRow
@@ -52,6 +53,7 @@ __all__ = [
     "Counterpart",
     "DeliveryRow",
     "Entry",
+    "GateRow",
     "Healed",
     "Identifier",
     "IncidentRow",
@@ -75,6 +77,7 @@ __all__ = [
     "Thing",
     "Twin",
     "Verdict",
+    "Window",
     "advice",
     "compare",
     "connection_overview",
@@ -90,6 +93,7 @@ __all__ = [
     "list_contacts",
     "list_decided",
     "list_deliveries",
+    "list_gates",
     "list_quarantine",
     "list_runs",
     "list_suggestions",

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mainstay.kit.http import Http, HttpSettings
+from mainstay.kit.rate import Rate, read_rates
 from mainstay.kit.retrying import RetryTable
 from mainstay.kit.roles import RecordStore
 from mainstay.kit.source import SourceKind
@@ -25,6 +26,19 @@ class ConnectionSettings(BaseModel):
     connector: str
     base_url: str = ""
     retry: RetryTable | None = Field(default=None, description="How this connection's calls are tried again.")
+    rate: str = Field(
+        default="", description='Calls that the account takes, in place of the usual: "100 in 10s", or "off".'
+    )
+    max_concurrent: int = Field(
+        default=0, ge=0, le=1000, description="Calls at once, over all workers; 0 for the usual."
+    )
+
+    @field_validator("rate")
+    @classmethod
+    def _is_rate(cls, value: str) -> str:
+        if value:
+            read_rates(value)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,10 @@ class Connector:
             arguments, which returns what the operation would have (of one without an outcome: a ``Sent``), or None
             where the vendor has not done it; ``none`` it would happen twice and nobody can tell.
         lookup_after: seconds after a call from which on a look-up can be trusted that does not find it.
+        account: what the vendor counts calls by, the same wherever the same account is used; may be secret (only a
+            digest is kept). None: the connection's secrets and address.
+        rates: calls that the vendor takes of one account, each of which holds; ``rate`` in stack.toml goes before.
+        max_concurrent: calls at once that the vendor takes of one account; 0 where it sets no such limit.
         record_url: link to a contact in the vendor's own screens, or None: ``(settings, external_id) -> url``.
         is_builtin: True for Mainstay's own store alone: the record needs no push.
         sources: source kinds of this vendor.
@@ -54,6 +72,9 @@ class Connector:
     roles: Mapping[str, RoleFactory] = field(default_factory=dict)
     idempotency: Mapping[str, str] = field(default_factory=dict)
     lookup_after: float = 10.0
+    account: Callable[[Any], str] | None = None
+    rates: Callable[[Any], tuple[Rate, ...]] = lambda _settings: ()
+    max_concurrent: int = 0
     record_url: Callable[[Any, str], str] | None = None
     is_builtin: bool = False
     sources: tuple[SourceKind, ...] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -129,7 +128,8 @@ class Http:
         idempotency_key: the same for each attempt of one step of one run; connectors send it where a vendor takes one.
         tried_ago: seconds since an earlier attempt of this step may first have reached the vendor, for a look-up.
         exchanges: requests and responses so far, redacted, oldest first.
-        before_call: awaited right before each call, once it has its place; what it raises ends the attempt.
+        pay: awaited at the beginning of each request; uses a call of the connection's budget.
+        before_call: awaited right before each call; what it raises ends the attempt.
     """
 
     def __init__(
@@ -138,10 +138,8 @@ class Http:
         settings: HttpSettings,
         *,
         idempotency_key: str = "",
-        slots: AbstractAsyncContextManager[object] | None = None,
     ) -> None:
         self._session = session
-        self._slots = slots or nullcontext()
         self._settings = settings
         self._redact = Redactor(settings.secrets)
         # Half of it at most goes into getting a connection (a place in the pool, the name, the handshakes): so a
@@ -150,6 +148,7 @@ class Http:
         self.idempotency_key = idempotency_key
         self.tried_ago = 0.0
         self.exchanges: list[dict[str, Any]] = []
+        self.pay: Callable[[], Awaitable[None]] | None = None
         self.before_call: Callable[[], Awaitable[None]] | None = None
 
     def redact(self, text: str) -> str:
@@ -189,6 +188,9 @@ class Http:
             VendorError: by the connection's error mapping; when the connection breaks or times out after the request
                 left, ``unsure``. Its text is masked like an exchange.
         """
+        # The wait for the budget is not the vendor's time, so it lies outside the time-out.
+        if self.pay is not None:
+            await self.pay()
         url = self._settings.base_url.rstrip("/") + path
         send = {"Accept": "application/json", **self._settings.headers, **(headers or {})}
         data: aiohttp.FormData | bytes | None = None
@@ -205,11 +207,9 @@ class Http:
             shown += "?" + self._redact.loose("&".join(f"{key}={value}" for key, value in params.items()))
         entry: dict[str, Any] = {"method": method, "url": shown, "request": sent}
         self.exchanges.append(entry)
-        # The wait for a place is not the vendor's time, so it lies outside the time-out.
-        async with self._slots:
-            if self.before_call is not None:
-                await self.before_call()
-            response = await self._exchange(entry, method, url, data=data, params=params, headers=send)
+        if self.before_call is not None:
+            await self.before_call()
+        response = await self._exchange(entry, method, url, data=data, params=params, headers=send)
         if response.status in accept:
             return response
         refusal = self._settings.classify(response)

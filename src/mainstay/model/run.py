@@ -56,7 +56,7 @@ class Run:
     ``execution_id`` names the queue entry that may drive it; ``claim`` the fence of whoever drives it now.
     ``taken_over`` is True when an earlier driver died in the middle, so that the first unrecorded step may already
     have reached its vendor. ``parent_id`` is the run that began it and waits for it, ``deadline_at`` when it fails if
-    it has not ended.
+    it has not ended. ``held_since`` is when it came to the gate that it was let through last, None when it was not.
     """
 
     id: UUID
@@ -73,6 +73,7 @@ class Run:
     lane: Lane = Lane.LEAD
     parent_id: UUID | None = None
     deadline_at: datetime | None = None
+    held_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

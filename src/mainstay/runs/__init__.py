@@ -5,6 +5,7 @@ from mainstay.runs.answers import answer
 from mainstay.runs.approvals import Ask, Decision, close_ask, decide
 from mainstay.runs.cancelling import cancel
 from mainstay.runs.children import FanOut, NewChild, children_ended, recheck_children
+from mainstay.runs.held import give_up_held, let_through
 from mainstay.runs.results import (
     GRACE,
     RunResult,
@@ -41,9 +42,11 @@ __all__ = [
     "decide",
     "enqueue_behind",
     "event_as_seen",
+    "give_up_held",
     "hasten",
     "hold",
     "is_same_body",
+    "let_through",
     "look_again",
     "move_turns",
     "move_waits",

@@ -43,7 +43,8 @@ class Settlement:
     """What becomes of a run: an end, or a wait until ``wake_at`` (None: until something wakes it).
 
     ``waits`` are the waits for events that begin with it, ``begins`` the runs that it waits for, ``asks`` its questions
-    to people, ``tells`` the runs that pass them on; ``result`` is what a workflow that is done returned.
+    to people, ``tells`` the runs that pass them on; ``result`` is what a workflow that is done returned. ``held_at`` is
+    the connection at whose gate it waits, since ``held_since``: the gate wakes it, not a queue entry.
     """
 
     state: RunState
@@ -57,6 +58,8 @@ class Settlement:
     begins: tuple[FanOut, ...] = ()
     asks: tuple[Ask, ...] = ()
     tells: tuple[NewRun, ...] = ()
+    held_at: str = ""
+    held_since: datetime | None = None
 
 
 Hook = Callable[["Connection", Run, Settlement], Awaitable[None]]
@@ -88,7 +91,7 @@ async def claim_execution(
         rows = await connection.fetch(
             """
             UPDATE runs SET state = 'running', claim = $2, started_at = coalesce(runs.started_at, now()),
-                            wake_at = NULL, waiting_for = ''
+                            wake_at = NULL, waiting_for = '', held_at = ''
             FROM (SELECT id, state, started_at FROM runs
                   WHERE execution_id = $1 AND state IN ('queued', 'running', 'waiting')
                     AND id <> ALL($3::uuid[]) AND (NOT is_behind OR deadline_at <= $4)
@@ -174,6 +177,8 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
         [next_execution.get(run.id) for run, _, _ in settled],
         # As text: a result that is a list would be taken for a dimension of the array.
         [None if new.result is None else encode_json(new.result) for _, new, _ in settled],
+        [new.held_at for _, new, _ in settled],
+        [new.held_since for _, new, _ in settled],
     )
     for row in sorted(rows, key=lambda row: row["id"]):
         if row["is_awaited"]:
@@ -189,13 +194,13 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
             entries = [(run.execution_id, run.lane) for run in told]
             await connection.executemany("SELECT enqueue_execution($1, NULL, $2)", entries)
         awake = await awake_already(connection, [run.id for run, _, _ in parked])
-        # A wait without an end is not enqueued: what wakes it will do that.
+        # A wait without an end, or at a gate, is not enqueued: what wakes it will do that.
         await connection.executemany(
             "SELECT enqueue_execution($1, $2, $3)",
             [
                 (execution_id, None if run.id in awake else new.wake_at, run.lane)
                 for run, new, execution_id in parked
-                if new.wake_at is not None or run.id in awake
+                if (new.wake_at is not None and not new.held_at) or run.id in awake
             ],
         )
     if children := [run.id for run, new, _ in settled if run.parent_id is not None and new.state in _ENDED]:
@@ -212,10 +217,12 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
 _SETTLE = """
     UPDATE runs SET state = t.state, wake_at = t.wake_at, waiting_for = t.waiting_for, failed_step = t.failed_step,
            fate = t.fate, error = t.error, retries = retries + t.retried, finished_at = t.finished_at,
-           execution_id = coalesce(t.execution_id, runs.execution_id), claim = NULL, result = t.result::jsonb
+           execution_id = coalesce(t.execution_id, runs.execution_id), claim = NULL, result = t.result::jsonb,
+           held_at = t.held_at, held_since = t.held_since
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::integer[], $6::text[], $7::text[],
-                $8::integer[], $9::timestamptz[], $10::text[], $11::text[])
-         AS t (id, state, wake_at, waiting_for, failed_step, fate, error, retried, finished_at, execution_id, result)
+                $8::integer[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
+         AS t (id, state, wake_at, waiting_for, failed_step, fate, error, retried, finished_at, execution_id, result,
+               held_at, held_since)
     WHERE runs.id = t.id
     RETURNING runs.id, workspace_id, workflow, key,
               key <> '' AND t.finished_at IS NOT NULL AND EXISTS (
@@ -343,6 +350,7 @@ def _run(row: Row, *, taken_over: bool) -> Run:
         lane=Lane(row["lane"]),
         parent_id=row["parent_id"],
         deadline_at=row["deadline_at"],
+        held_since=row["held_since"],
     )
 
 

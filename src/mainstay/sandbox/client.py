@@ -54,6 +54,10 @@ class Sandbox:
         chosen = {name: value for name, value in (("vendor", vendor), ("id", fault)) if value is not None}
         return int(self._call("DELETE", f"/faults?{urlencode(chosen)}")["removed"])
 
+    def hits(self, fault: int) -> int:
+        """Return how often a fault has struck; of a ``hold``, how many requests it has held. 0 once it is cleared."""
+        return next((int(entry["hits"]) for entry in self.faults() if entry["id"] == fault), 0)
+
     # --------------------------------------------------------------------------------------------- observation
 
     def state(self, vendor: str) -> dict[str, Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import fnmatch
 import itertools
@@ -13,9 +14,12 @@ from typing import Any, Literal, TypedDict, get_args
 from mainstay.sandbox.wire import SettingError
 
 Kind = Literal[
-    "latency", "status", "timeout_before", "timeout_after", "drop_before", "drop_after", "reset", "truncated", "html"
+    "latency", "hold", "status", "timeout_before", "timeout_after", "drop_before", "drop_after", "reset", "truncated",
+    "html", "drip", "empty", "reshaped"
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
+DONE = frozenset({"hold", "timeout_after", "drop_after", "truncated", "drip", "empty", "reshaped"})
+"""The kinds that strike once the effect is done."""
 
 
 class FaultOptions(TypedDict, total=False):
@@ -23,6 +27,7 @@ class FaultOptions(TypedDict, total=False):
 
     method: str
     path: str
+    contains: str
     count: int
     skip: int
     probability: float
@@ -41,6 +46,7 @@ class Fault:
     ``kind``:
 
     - ``latency``: wait ``latency_ms``, then go on as usual (adds to any other fault);
+    - ``hold``: the effect is done, and the answer held until the fault is cleared, however long that is;
     - ``status``: answer ``status`` in the vendor's own error shape, with ``Retry-After`` when ``retry_after`` (s) is
       given; nothing is done;
     - ``timeout_before`` / ``timeout_after``: hold the connection ``hold_ms`` without an answer, then close it; the
@@ -48,18 +54,23 @@ class Fault:
     - ``drop_before`` / ``drop_after``: close the connection at once without an answer; not done / done;
     - ``reset``: reset the connection (TCP RST); nothing is done;
     - ``truncated``: the effect is done, the answer's body is cut in half;
-    - ``html``: 200 with a proxy's HTML error page; nothing is done.
+    - ``html``: 200 with a proxy's HTML error page; nothing is done;
+    - ``drip``: the effect is done, the answer comes in small pieces over ``hold_ms``;
+    - ``empty``: the effect is done, the answer is 204 without a body;
+    - ``reshaped``: the effect is done, every key of the answer's JSON has another name.
 
-    ``method`` and ``path`` (a shell pattern on the path without the vendor's prefix, such as ``/contacts/*``) narrow
-    it. ``skip`` matching requests pass first; then it strikes ``count`` times (always, when None), each with
-    ``probability``, drawn from ``seed`` so that a run repeats exactly; ``for_ms`` ends it by the clock. ``latency_ms``
-    may be given with every kind. For ``smtp`` the method is MAIL or DATA and there is no path.
+    ``method``, ``path`` (a shell pattern on the path without the vendor's prefix, such as ``/contacts/*``) and
+    ``contains`` (a text that stands in the body) narrow it. ``skip`` matching requests pass first; then it strikes
+    ``count`` times (always, when None), each with ``probability``, drawn from ``seed`` so that a run repeats exactly;
+    ``for_ms`` ends it by the clock. ``latency_ms`` may be given with every kind. For ``smtp`` the method is MAIL or
+    DATA and there is no path.
     """
 
     vendor: str
     kind: Kind
     method: str | None = None
     path: str | None = None
+    contains: str = ""
     count: int | None = None
     skip: int = 0
     probability: float = 1.0
@@ -89,6 +100,8 @@ class Fault:
             given = value.get(name)
             if given is not None and (isinstance(given, bool) or not isinstance(given, int | float) or given < 0):
                 raise SettingError(f"{name} is a number{unit} from 0, not {given!r}")
+        if not isinstance(value.get("contains", ""), str):
+            raise SettingError(f"contains is a text, not {value['contains']!r}")
         fault = cls(**value)
         if not 0 <= fault.probability <= 1:
             raise SettingError(f"probability is between 0 and 1, not {fault.probability}")
@@ -97,22 +110,30 @@ class Fault:
         return fault
 
 
-class _Armed:
-    """A fault that has been set, and how often it met a request and struck."""
+class Armed:
+    """A fault that has been set, and how often it met a request and struck.
+
+    Attributes:
+        cleared: set when the fault is taken away.
+    """
 
     def __init__(self, number: int, fault: Fault) -> None:
         self.number = number
         self.fault = fault
         self.met = 0
         self.hits = 0
+        self.cleared = asyncio.Event()
         self._draw = random.Random(fault.seed)
         self._ends = None if fault.for_ms is None else time.monotonic() + fault.for_ms / 1000
 
-    def strikes(self, vendor: str, method: str, path: str) -> bool:
+    def strikes(self, vendor: str, method: str, path: str, body: bytes) -> bool:
+        """Tell whether it strikes this request, and count it."""
         fault = self.fault
         if fault.vendor != vendor or (fault.method is not None and fault.method.upper() != method):
             return False
         if fault.path is not None and not fnmatch.fnmatchcase(path, fault.path):
+            return False
+        if fault.contains and fault.contains.encode() not in body:
             return False
         if self._ends is not None and time.monotonic() >= self._ends:
             return False
@@ -130,7 +151,7 @@ class Faults:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._armed: list[_Armed] = []
+        self._armed: list[Armed] = []
         self._numbers = itertools.count(1)
 
     def __bool__(self) -> bool:
@@ -139,7 +160,7 @@ class Faults:
 
     def add(self, fault: Fault) -> int:
         """Set a fault and return its number."""
-        armed = _Armed(next(self._numbers), fault)
+        armed = Armed(next(self._numbers), fault)
         self._armed.append(armed)
         return armed.number
 
@@ -150,18 +171,20 @@ class Faults:
             for armed in self._armed
             if (vendor is not None and armed.fault.vendor != vendor) or (number is not None and armed.number != number)
         ]
-        removed = len(self._armed) - len(kept)
+        removed = [armed for armed in self._armed if armed not in kept]
         self._armed = kept
-        return removed
+        for armed in removed:
+            armed.cleared.set()
+        return len(removed)
 
-    def strike(self, vendor: str, method: str, path: str) -> tuple[int, Fault | None]:
+    def strike(self, vendor: str, method: str, path: str, body: bytes = b"") -> tuple[int, Armed | None]:
         """Return the milliseconds to wait and the first fault that strikes; ``latency`` faults only add waiting."""
         wait = 0
         for armed in self._armed:
-            if armed.strikes(vendor, method, path):
+            if armed.strikes(vendor, method, path, body):
                 wait += armed.fault.latency_ms
                 if armed.fault.kind != "latency":
-                    return wait, armed.fault
+                    return wait, armed
         return wait, None
 
     def listing(self) -> list[dict[str, Any]]:

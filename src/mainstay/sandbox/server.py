@@ -8,10 +8,11 @@ import struct
 from contextlib import suppress
 from dataclasses import dataclass
 
+import orjson
 from aiohttp import web
 
 from mainstay.sandbox.control import Control
-from mainstay.sandbox.faults import Fault, Faults
+from mainstay.sandbox.faults import DONE, Fault, Faults
 from mainstay.sandbox.gohighlevel import GoHighLevel
 from mainstay.sandbox.hubspot import HubSpot
 from mainstay.sandbox.meta import Meta
@@ -19,14 +20,14 @@ from mainstay.sandbox.postmark import Postmark
 from mainstay.sandbox.recording import Recording
 from mainstay.sandbox.slack import Slack
 from mainstay.sandbox.smtp import Smtp, SmtpSession
-from mainstay.sandbox.wire import Reply, Request, Vendor, answer
+from mainstay.sandbox.wire import Json, Reply, Request, Vendor, answer
 
 HOST = "127.0.0.1"
 _HTML = (
     b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>"
     b"<body><h1>Bad Gateway</h1><p>The upstream server did not answer.</p></body></html>"
 )
-_DONE = frozenset({"timeout_after", "drop_after", "truncated"})
+_DRIPS = 20
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,14 @@ class Server:
         return await self._with_faults(vendor, request, incoming)
 
     async def _with_faults(self, vendor: Vendor, request: Request, incoming: web.BaseRequest) -> web.StreamResponse:
-        wait, fault = self._faults.strike(vendor.name, request.method, request.path)
+        wait, struck = self._faults.strike(vendor.name, request.method, request.path, request.body)
         if wait:
             await asyncio.sleep(wait / 1000)
-        if fault is None:
+        if struck is None:
             reply = vendor.handle(request)
             self._recording.add(vendor.name, request, reply, "latency" if wait else None)
             return _response(reply)
+        fault = struck.fault
         reply = self._faulty_reply(vendor, request, fault)
         silent = fault.kind.startswith(("timeout", "drop", "reset"))
         self._recording.add(vendor.name, request, None if silent else reply, fault.kind)
@@ -101,17 +103,46 @@ class Server:
                 # The client's giving up cancels this wait.
                 await asyncio.sleep(fault.hold_ms / 1000)
             _close(incoming, reset=fault.kind == "reset")
+        if fault.kind == "hold":
+            await struck.cleared.wait()
+        if fault.kind == "drip":
+            return await _drip(incoming, reply, fault.hold_ms / 1000)
         return _response(reply)
 
     def _faulty_reply(self, vendor: Vendor, request: Request, fault: Fault) -> Reply:
         if fault.kind == "html":
             return Reply(200, _HTML, "text/html; charset=utf-8")
-        if fault.kind not in _DONE:
+        if fault.kind not in DONE:
             return vendor.failure(request, fault.status, fault.retry_after)
         reply = vendor.handle(request)
-        if fault.kind == "truncated":
-            return Reply(reply.status, reply.body[: len(reply.body) // 2], reply.content_type, reply.headers)
+        match fault.kind:
+            case "truncated":
+                return Reply(reply.status, reply.body[: len(reply.body) // 2], reply.content_type, reply.headers)
+            case "empty":
+                return Reply(204)
+            case "reshaped":
+                return Reply(reply.status, orjson.dumps(_renamed(orjson.loads(reply.body))), headers=reply.headers)
         return reply
+
+
+def _renamed(value: Json) -> Json:
+    """Return a JSON value under other keys."""
+    if isinstance(value, dict):
+        return {f"{key}_v2": _renamed(entry) for key, entry in value.items()}
+    return [_renamed(entry) for entry in value] if isinstance(value, list) else value
+
+
+async def _drip(incoming: web.BaseRequest, reply: Reply, seconds: float) -> web.StreamResponse:
+    """Answer in small pieces."""
+    response = web.StreamResponse(status=reply.status, headers={**reply.headers, "Content-Type": reply.content_type})
+    response.content_length = len(reply.body)
+    await response.prepare(incoming)
+    size = max(1, -(-len(reply.body) // _DRIPS))
+    for start in range(0, len(reply.body), size):
+        await asyncio.sleep(seconds / _DRIPS)
+        await response.write(reply.body[start : start + size])
+    await response.write_eof()
+    return response
 
 
 def _response(reply: Reply) -> web.Response:

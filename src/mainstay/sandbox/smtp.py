@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from email import message_from_bytes, policy
 
-from mainstay.sandbox.faults import Fault, Faults
+from mainstay.sandbox.faults import DONE, Armed, Fault, Faults
 from mainstay.sandbox.state import Effects, changed
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, now_iso
 
@@ -160,11 +160,11 @@ class SmtpSession:
         elif found is None:
             await self._say("501 Syntax: MAIL FROM:<address>")
         else:
-            wait, fault = self._faults.strike("smtp", "MAIL", "")
+            wait, struck = self._faults.strike("smtp", "MAIL", "")
             if wait:
                 await asyncio.sleep(wait / 1000)
-            if fault is not None:
-                return await self._fail(fault)
+            if struck is not None and not await self._recovers(struck):
+                return await self._fail(struck.fault)
             self._sender, self._recipients = found[1], []
             await self._say("250 OK")
         return True
@@ -193,16 +193,25 @@ class SmtpSession:
             if not line:
                 return False
             lines.append(line[1:] if line.startswith(b".") else line)
-        wait, fault = self._faults.strike("smtp", "DATA", "")
+        wait, struck = self._faults.strike("smtp", "DATA", "", b"".join(lines))
         if wait:
             await asyncio.sleep(wait / 1000)
-        done = fault is None or fault.kind in {"timeout_after", "drop_after", "truncated"}
+        done = struck is None or struck.fault.kind in DONE
         queue_id = self._vendor.keep(self._sender, self._recipients, b"".join(lines)) if done else ""
         self._sender, self._recipients = None, []
-        if fault is not None:
-            return await self._fail(fault)
+        if struck is not None and not await self._recovers(struck):
+            return await self._fail(struck.fault)
         await self._say(f"250 OK queued as {queue_id}")
         return True
+
+    @staticmethod
+    async def _recovers(struck: Armed) -> bool:
+        """Tell whether the usual answer comes all the same, once it is no longer held back."""
+        if struck.fault.kind == "hold":
+            await struck.cleared.wait()
+        elif struck.fault.kind == "drip":
+            await asyncio.sleep(struck.fault.hold_ms / 1000)
+        return struck.fault.kind in {"hold", "drip"}
 
     async def _fail(self, fault: Fault) -> bool:
         """Do what the fault says; true when the session goes on."""
@@ -215,7 +224,7 @@ class SmtpSession:
                 return fault.status != 421
             case "timeout_before" | "timeout_after":
                 await asyncio.sleep(fault.hold_ms / 1000)
-            case "html":
+            case "html" | "empty" | "reshaped":
                 await self._say("<html>")
             case "truncated":
                 self._writer.write(b"25")

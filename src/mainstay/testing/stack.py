@@ -59,7 +59,7 @@ class StackUnderTest:
         self.app = app
         self.clock = clock
         self.sandbox = sandbox
-        self._engine = InlineEngine(app.pool, app.driver, clock, app.scheduler)
+        self._engine = InlineEngine(app.pool, app.driver, clock, app.scheduler, app.gates)
         self._workspace = next(iter(app.workspaces.values()))
 
     @classmethod
@@ -158,7 +158,8 @@ def point_at_sandbox(stack: Stack, sandbox: Sandbox) -> Stack:
     """Return the same stack with its vendors' addresses replaced by the simulators'."""
     connections = {}
     for name, entry in stack.connections.items():
-        update: dict[str, object] = {}
+        # The simulators take more than the vendors; what a stack says itself counts.
+        update: dict[str, object] = {"rate": entry.settings.rate or "off"}
         if entry.connector.name in _SIMULATED:
             update["base_url"] = sandbox.url(entry.connector.name)
         webhook_url = getattr(entry.settings, "webhook_url", None)

@@ -11,12 +11,15 @@ from mainstay.engine.operations import call_operation, find_operation
 from mainstay.kit.roles import EmailMessage
 from mainstay.model import new_id
 from mainstay.runs import Claimed, NewRun, add_runs
+from mainstay.watch.rules import trouble_of_run
 from mainstay.watch.store import report
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.engine import StepRunner
     from mainstay.kit import Http
+    from mainstay.model import Run
+    from mainstay.runs import Settlement
     from mainstay.watch.rules import Trouble
 
 ALERT = "alert.v1"
@@ -60,6 +63,17 @@ class Alerter:
             for route in self._routes.alert_routes(workspace_id):
                 await self._enqueue(connection, workspace_id, reported.id, trouble, route)
         return reported.id
+
+    async def run_failed(self, connection: Connection, run: Run, settlement: Settlement) -> None:
+        """Report a failed run, at the connection of the step that failed."""
+        at = await connection.fetchval(
+            "SELECT connection FROM attempts WHERE run_id = $1 AND step = $2 ORDER BY number DESC LIMIT 1",
+            run.id,
+            settlement.failed_step,
+        )
+        trouble = trouble_of_run(run.workflow, at or "", settlement.fate, settlement.error)
+        incident_id = await self.raise_trouble(connection, run.workspace_id, trouble)
+        await connection.execute("UPDATE runs SET incident_id = $2 WHERE id = $1", run.id, incident_id)
 
     async def _enqueue(
         self, connection: Connection, workspace_id: UUID, incident_id: UUID, trouble: Trouble, route: Route

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from mainstay.errors import DatabaseUnavailableError
 from mainstay.web.pages import (
     approvals,
+    connections,
     contacts,
     deliveries,
     health,
@@ -61,7 +62,19 @@ def create_pages(backend: Backend) -> FastAPI:
     )
     app.state.site = Site(backend)
     app.mount("/static", _Static(directory=STATIC))
-    for module in (health, session, overview, runs, contacts, merging, approvals, reviews, deliveries, incidents):
+    for module in (
+        health,
+        session,
+        overview,
+        runs,
+        connections,
+        contacts,
+        merging,
+        approvals,
+        reviews,
+        deliveries,
+        incidents,
+    ):
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _show_refusal)
     app.add_exception_handler(RequestValidationError, _show_not_found)

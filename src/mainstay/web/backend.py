@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mainstay.contacts import Contacts
     from mainstay.db import Pool
     from mainstay.engine.keeping import RunKeeper
+    from mainstay.gates import Gates
     from mainstay.intake import Receipt
 
 
@@ -76,6 +77,11 @@ class Backend(Protocol):
 
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         """Return the address of a record in its system's own screens; empty when it has none."""
+        ...
+
+    @property
+    def gates(self) -> Gates:
+        """The verbs for connections: pause and resume."""
         ...
 
     @property

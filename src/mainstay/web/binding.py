@@ -23,6 +23,7 @@ class AppBackend:
     def __init__(self, app: App) -> None:
         self._app = app
         self.contacts = app.contacts
+        self.gates = app.gates
         self.keeper = app.keeper
         self.approvals = app.approvals
         self.retry_run = app.retry_run

@@ -49,6 +49,10 @@ _NOTICES = {
     "not_failed": "Nothing was done: it is not a failed run any more.",
     "approved": "Approved: the run goes on.",
     "declined": "Declined: the run goes on.",
+    "paused": "Paused. Calls under way come to their end; the runs that want to call now wait, and nothing is lost.",
+    "paused_already": "It was paused already; nothing was changed.",
+    "resumed": "Its calls go again. What was held goes on, the oldest first.",
+    "not_stopped": "Nothing was done: nothing stopped it.",
     "not_open": "Nothing was done: the incident is not open any more.",
 }
 
@@ -97,6 +101,7 @@ def make_environment() -> Environment:
         "run_look": wording.run_look,
         "attempt_look": wording.attempt_look,
         "delivery_look": wording.delivery_look,
+        "gate_look": wording.gate_look,
         "verdict_look": wording.verdict_look,
         "incident_look": wording.incident_look,
         "suggestion_look": wording.suggestion_look,

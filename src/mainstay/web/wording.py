@@ -78,6 +78,12 @@ _STANDING_LOOKS = {
     "shared": Look("healing", "contacts", "Shared with others"),
     "weak": Look("quiet", "quiet", "Names nobody"),
 }
+_GATE_LOOKS = {
+    "open": Look("fine", "fine", "Open"),
+    "paused": Look("waiting", "hand", "Paused"),
+    "out": Look("broken", "broken", "Out"),
+    "resting": Look("healing", "waiting", "Resting"),
+}
 _INCIDENT_LOOKS = {
     "open": Look("broken", "broken", "Open"),
     "resolved": Look("fine", "fine", "Resolved"),
@@ -102,6 +108,11 @@ def attempt_look(state: AttemptState | str) -> Look:
 def delivery_look(delivery: DeliveryRow) -> Look:
     """Return how a delivery's state is shown."""
     return _DELIVERY_LOOKS[delivery.state]
+
+
+def gate_look(state: str) -> Look:
+    """Return how the state of a connection's gate is shown."""
+    return _GATE_LOOKS[state]
 
 
 def verdict_look(state: str) -> Look:

@@ -94,6 +94,12 @@ async def test_every_answer_is_as_described(client: Client, description: Descrip
     await ask("GET", "/suggestions", query="?state=rejected")
     await ask("DELETE", "/contacts/{contact_id}", contact_id=three)
     await ask("DELETE", "/contacts/{contact_id}", contact_id=three)
+    async with client.app.pool.acquire() as connection:
+        run = await connection.fetchval("SELECT id::text FROM runs LIMIT 1")
+    await ask("POST", "/runs/{run_id}/cancel", run_id=run)
+    await ask("POST", "/runs/{run_id}/cancel", run_id=str(uuid4()))
+    await ask("POST", "/runs/cancel", {"contact_id": one})
+    await ask("POST", "/runs/cancel", {})
     told = {(method, path) for method, path, status in description.checked if status < 300}
     # Those of runs have tests of their own.
     described = {

@@ -55,9 +55,13 @@ async def waits(ctx: Context, contact: Contact):
     await ctx.sleep("1h")
     return "slept"
 
+@workflow("hourly.v1", schedule="@hourly")
+async def hourly(ctx: Context, tick):
+    return None
+
 @workflow("greet.v1", on="contact.created", mode="sync", answer_within="20s")
 async def greet(ctx: Context, contact: Contact):
-    return await ctx.step("greet", first)
+    return await ctx.step("greet", first) if contact.company else None
 
 @workflow("later.v1")
 async def later(ctx: Context, contact: Contact):
@@ -139,12 +143,13 @@ async def test_a_sync_workflow_answers_with_what_it_returned(runs: Client, gates
 async def test_what_a_caller_starts_by_name_the_contacts_own_event_does_not_start_again(
     runs: Client, gates: Gates
 ) -> None:
-    answer = await runs.post("/runs", {"workflow": "greet.v1", "contact": SARAH})
+    answer = await runs.post("/runs", {"workflow": "greet.v1", "contact": SARAH | {"company": "Acme"}})
     assert (answer.status, answer.json["result"]) == (200, "first")
     await settle(runs)
     assert gates.done == ["first"]
 
-    other = await runs.post("/runs", {"workflow": "quote.v1", "contact": {"email": "bob@example.com"}})
+    bob = {"email": "bob@example.com", "company": "Acme"}
+    other = await runs.post("/runs", {"workflow": "quote.v1", "contact": bob})
     await settle(runs)
     assert other.status == 200
     assert gates.done == ["first", "first", "first"]  # quote.v1, and greet.v1 by its event
@@ -181,6 +186,7 @@ async def test_a_failure_is_told(runs: Client, workflow: str, says: str) -> None
     [
         ({"workflow": "quot.v1", "contact": SARAH}, 422, 'did you mean "quote.v1"?'),
         ({"workflow": "push.v1", "contact": SARAH}, 422, 'no workflow "push.v1" is loaded'),
+        ({"workflow": "hourly.v1", "contact": SARAH}, 422, '"hourly.v1" runs by the clock'),
         ({"workflow": "quote.v1"}, 422, "give either contact_id or contact"),
         ({"workflow": "quote.v1", "contact": SARAH, "contact_id": str(uuid4())}, 422, "either contact_id or contact"),
         ({"workflow": "quote.v1", "contact_id": str(uuid4())}, 404, "no such contact"),

@@ -16,13 +16,14 @@ timezone = "America/Chicago"
 region   = "US"
 
 [connections]
-slack = {{ connector = "slack", token = "${{SLACK_TOKEN}}", base_url = "{slack}" }}
+slack = {{ connector = "slack", token = "${{SLACK_TOKEN}}", base_url = "{slack}", rate = "off" }}
 
 [connections.ghl]
 connector   = "gohighlevel"
 token       = "${{GHL_TOKEN}}"
 location_id = "ve9EPM428h8vShlRW1KT"
 base_url    = "{gohighlevel}"
+rate        = "off"  # the simulated one takes more than the real one's 100 calls in 10 s
 
 [roles]
 crm  = "ghl"

@@ -2,7 +2,7 @@
 
 from mainstay.connectors.gohighlevel.crm import GoHighLevelConnection, GoHighLevelCRM, http_settings, record_url
 from mainstay.connectors.gohighlevel.webhook import GoHighLevelSource, delivery_key, parse, verify
-from mainstay.kit import Connector, SourceKind
+from mainstay.kit import Connector, Rate, SourceKind
 
 CONNECTOR = Connector(
     name="gohighlevel",
@@ -16,6 +16,9 @@ CONNECTOR = Connector(
         "crm.add_tag": "state",
         "crm.add_note": "lookup",
     },
+    # Of one app in one location; that a private token is such an app, the vendor does not say.
+    account=lambda settings: settings.location_id,
+    rates=lambda _settings: (Rate(100, 10), Rate(200_000, 86_400)),
     record_url=record_url,
     sources=(
         SourceKind(

@@ -1,6 +1,6 @@
 """Slack: posting to channels, by a bot token or an incoming webhook."""
 
-from mainstay.connectors.slack.chat import SlackConnection, http_settings, make_chat
+from mainstay.connectors.slack.chat import SlackConnection, http_settings, make_chat, rates
 from mainstay.kit import Connector
 
 CONNECTOR = Connector(
@@ -12,6 +12,7 @@ CONNECTOR = Connector(
     # Slack takes no idempotency key; by the one sent as metadata a lost post is found. A webhook finds nothing.
     idempotency={"chat.post": "lookup"},
     lookup_after=5.0,
+    rates=rates,
 )
 
 __all__ = ["CONNECTOR"]

@@ -15,6 +15,7 @@ from mainstay.kit import (
     Http,
     HttpSettings,
     PermanentError,
+    Rate,
     RecordStore,
     Response,
     Sent,
@@ -76,6 +77,11 @@ def http_settings(settings: SlackConnection) -> HttpSettings:
         secrets=(path.removeprefix("/services/").strip("/"), path.rpartition("/")[2]),
         classify=classify_webhook,
     )
+
+
+def rates(settings: SlackConnection) -> tuple[Rate, ...]:
+    """Return what Slack takes: a post a second in each channel; of a bot, which may have several, short bursts too."""
+    return (Rate(1, 1),) if settings.webhook_url.get_secret_value() else (Rate(60, 60),)
 
 
 def make_chat(settings: SlackConnection, http: Http, _store: RecordStore | None = None) -> SlackWebhook | SlackChat:

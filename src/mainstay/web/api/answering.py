@@ -29,7 +29,7 @@ class AnsweredShape(BaseModel):
 
 
 @router.post("/runs/{run_id}/answer")
-async def answer(ask: Ask, run_id: UUID, body: AnswerBody) -> AnsweredShape:
+async def answer_run(ask: Ask, run_id: UUID, body: AnswerBody) -> AnsweredShape:
     """Let a run that stopped to ask go on."""
     if not await ask.desk.backend.answer_run(ask.workspace_id, run_id, happened=body.happened):
         raise ProblemError(NOT_FOUND, "There is no such run in this workspace that asks whether its call happened.")

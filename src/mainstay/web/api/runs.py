@@ -50,7 +50,7 @@ class RunShape(BaseModel):
     responses={202: {"model": RunShape, "description": "It goes on by itself: ask for it at its Location"}},
     response_description="It has ended: done, or failed",
 )
-async def begin(ask: Ask, body: StartBody, idempotency_key: Key = "") -> Response:
+async def start_run(ask: Ask, body: StartBody, idempotency_key: Key = "") -> Response:
     """Run a workflow for a contact. A sync one answers with its result; an async one, or one that is late, with 202."""
     began = time.monotonic()
     flows = ask.desk.workflows
@@ -83,7 +83,7 @@ async def _whom(ask: Asking, body: StartBody, key: str) -> UUID:
 
 
 @router.get("/{run_id}")
-async def show(ask: Ask, run_id: UUID) -> RunShape:
+async def show_run(ask: Ask, run_id: UUID) -> RunShape:
     """Show how a run stands, and what it returned."""
     answer = await ask.desk.workflows.look(ask.workspace_id, run_id)
     if answer is None:

@@ -488,6 +488,7 @@ CREATE TABLE runs (
     is_beside     boolean NOT NULL DEFAULT false,
     -- The connection at whose gate it waits.
     held_at       text NOT NULL DEFAULT '',
+    held_since    timestamptz,
     -- The run that began it, in which of its steps, and its place among those that the step began; see runs/children.py.
     parent_id     uuid,
     parent_step   integer,
@@ -514,12 +515,13 @@ CREATE UNIQUE INDEX runs_by_key ON runs (workspace_id, key, workflow, is_behind,
 CREATE INDEX runs_behind ON runs (id) WHERE is_behind AND state = 'waiting';
 CREATE INDEX runs_by_deadline ON runs (deadline_at) WHERE deadline_at IS NOT NULL AND state = 'waiting';
 CREATE INDEX runs_cancelled ON runs (workspace_id, id DESC) WHERE state = 'cancelled';
-CREATE INDEX runs_held ON runs (workspace_id, held_at, lane DESC, id) WHERE held_at <> '';
 CREATE UNIQUE INDEX runs_by_parent ON runs (parent_id, parent_step, place) WHERE parent_id IS NOT NULL;
 CREATE INDEX runs_children_begun ON runs (parent_id, parent_step)
     WHERE parent_id IS NOT NULL AND state IN ('queued', 'running', 'waiting') AND waiting_for <> 'its place';
 CREATE INDEX runs_children_to_begin ON runs (parent_id, parent_step, place)
     WHERE parent_id IS NOT NULL AND state = 'waiting' AND waiting_for = 'its place';
+CREATE INDEX runs_held ON runs (workspace_id, held_at, lane DESC, id) WHERE held_at <> '' AND state = 'waiting';
+CREATE INDEX runs_held_until ON runs (wake_at) WHERE held_at <> '' AND state = 'waiting' AND wake_at IS NOT NULL;
 
 CREATE TABLE attempts (
     workspace_id  uuid NOT NULL,
@@ -609,6 +611,132 @@ CREATE TABLE tallies (
     count         bigint NOT NULL,
     PRIMARY KEY (workspace_id, hour, name, label, shard)
 );
+
+-- Gates -------------------------------------------------------------------------------------------------------
+
+-- One row for each account at a vendor, of the deployment: workspaces that use the same account share what it may take.
+CREATE TABLE accounts (
+    account           text PRIMARY KEY,
+    -- The vendor asked for rest.
+    closed_until      timestamptz,
+    -- A lead went away empty-handed: until then backfill gets nothing.
+    lead_short_until  timestamptz NOT NULL DEFAULT '-infinity',
+    ushered_at        timestamptz NOT NULL DEFAULT '-infinity'
+);
+
+-- How much of it was leased, in slots of time: when the slot's last lease was given, of how many calls, how many of them
+-- to backfill.
+CREATE TABLE budgets (
+    account    text NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    seconds    double precision NOT NULL,
+    allowed    integer NOT NULL,
+    given_at   timestamptz[] NOT NULL DEFAULT '{}',
+    tokens     integer[] NOT NULL DEFAULT '{}',
+    backfill   integer[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (account, seconds)
+);
+
+CREATE TABLE connections (
+    workspace_id     uuid NOT NULL REFERENCES workspaces,
+    name             text NOT NULL,
+    account          text NOT NULL REFERENCES accounts,
+    paused_at        timestamptz,
+    paused_by        text NOT NULL DEFAULT '',
+    pause_reason     text NOT NULL DEFAULT '',
+    -- The breaker: open since then, by what error, how often a probe has failed, when the next may go.
+    opened_at        timestamptz,
+    error            text NOT NULL DEFAULT '',
+    failed_probes    integer NOT NULL DEFAULT 0,
+    probe_at         timestamptz,
+    PRIMARY KEY (workspace_id, name)
+);
+CREATE INDEX connections_by_account ON connections (account);
+
+-- Lease calls of an account for lease_seconds: as many as are needed where all its windows have room, and some ahead while
+-- less than half is used. What was leased counts for its window's length from the lease's end on, so that no window of
+-- that length ever sees more calls than are allowed, whenever in its time each lease is used. Backfill gets what leads leave
+-- of four fifths, a twentieth in any case, and nothing while leads go short. Asked for none, it tells what there would be.
+CREATE FUNCTION lease_tokens(
+    of_account text, of_lane text, needed integer, ahead integer, at timestamptz,
+    OUT granted integer, OUT wait_seconds double precision, OUT lease_seconds double precision, OUT room integer,
+    OUT waited double precision
+) LANGUAGE plpgsql AS $$
+DECLARE
+    holder accounts;
+    budget budgets;
+    moment timestamptz;
+    used integer;
+    by_backfill integer;
+    own_room integer;
+    slot double precision;
+    kept integer;
+    last integer;
+BEGIN
+    SELECT * INTO holder FROM accounts WHERE account = of_account FOR UPDATE;
+    -- After the lock: what waited for it must not seem older than it is.
+    moment := coalesce(at, clock_timestamp());
+    waited := extract(epoch FROM clock_timestamp() - statement_timestamp());
+    SELECT least(2.0, greatest(0.1, min(seconds) / 10)) INTO lease_seconds FROM budgets WHERE account = of_account;
+    room := 2147483647;
+    wait_seconds := 0;
+    granted := needed + ahead;
+    FOR budget IN SELECT * FROM budgets WHERE account = of_account LOOP
+        SELECT coalesce(sum(n), 0), coalesce(sum(b), 0) INTO used, by_backfill
+        FROM unnest(budget.given_at, budget.tokens, budget.backfill) AS s (g, n, b)
+        WHERE g + make_interval(secs => budget.seconds + lease_seconds) > moment;
+        own_room := budget.allowed - used;
+        IF of_lane = 'backfill' THEN
+            own_room := greatest(
+                budget.allowed * 4 / 5 - used, least(greatest(1, budget.allowed / 20) - by_backfill, own_room)
+            );
+        END IF;
+        room := least(room, own_room);
+        granted := least(granted, greatest(least(needed, own_room), least(needed + ahead, own_room, budget.allowed / 2 - used)));
+        IF own_room < greatest(needed, 1) THEN
+            wait_seconds := greatest(wait_seconds, (
+                SELECT extract(epoch FROM min(g) - moment) + budget.seconds + lease_seconds
+                FROM unnest(budget.given_at, budget.tokens, budget.backfill) AS s (g, n, b)
+                WHERE g + make_interval(secs => budget.seconds + lease_seconds) > moment
+            ));
+        END IF;
+    END LOOP;
+    IF holder.closed_until > moment THEN
+        wait_seconds := greatest(wait_seconds, extract(epoch FROM holder.closed_until - moment));
+        room := 0;
+    END IF;
+    IF of_lane = 'backfill' AND holder.lead_short_until > moment THEN
+        wait_seconds := greatest(wait_seconds, extract(epoch FROM holder.lead_short_until - moment));
+        room := 0;
+    END IF;
+    room := greatest(room, 0);
+    granted := greatest(0, CASE WHEN room = 0 THEN 0 ELSE granted END);
+    IF of_lane = 'lead' AND granted < needed THEN
+        UPDATE accounts SET lead_short_until = moment + interval '1 second' WHERE account = of_account;
+    END IF;
+    IF granted = 0 THEN
+        RETURN;
+    END IF;
+    FOR budget IN SELECT * FROM budgets WHERE account = of_account LOOP
+        slot := budget.seconds / 40;
+        kept := 1;
+        last := cardinality(budget.given_at);
+        WHILE kept <= last AND budget.given_at[kept] + make_interval(secs => budget.seconds + lease_seconds) <= moment LOOP
+            kept := kept + 1;
+        END LOOP;
+        IF kept <= last AND floor(extract(epoch FROM budget.given_at[last]) / slot) = floor(extract(epoch FROM moment) / slot)
+        THEN
+            budget.given_at[last] := greatest(moment, budget.given_at[last]);
+            budget.tokens[last] := budget.tokens[last] + granted;
+            budget.backfill[last] := budget.backfill[last] + CASE of_lane WHEN 'backfill' THEN granted ELSE 0 END;
+        ELSE
+            budget.given_at := budget.given_at || greatest(moment, budget.given_at[last]);
+            budget.tokens := budget.tokens || granted;
+            budget.backfill := budget.backfill || CASE of_lane WHEN 'backfill' THEN granted ELSE 0 END;
+        END IF;
+        UPDATE budgets SET given_at = budget.given_at[kept:], tokens = budget.tokens[kept:], backfill = budget.backfill[kept:]
+        WHERE account = of_account AND seconds = budget.seconds;
+    END LOOP;
+END $$;
 
 -- Watching ----------------------------------------------------------------------------------------------------
 
