@@ -20,11 +20,12 @@ _ADOPTED = re.compile(r"adopted-(\d+)-")
 _LONGEST_SECONDS = 3600.0
 _START = ("", UUID(int=0))
 
+# By a scalar subquery, which is looked up row by row: of EXISTS a planner may make a hash of the whole queue.
 _IS_LOST = """
     (runs.state <> 'waiting' OR runs.wake_at < now() - interval '1 minute' AND NOT runs.is_behind)
     AND runs.created_at < now() - interval '1 minute'
-    AND NOT EXISTS (SELECT FROM dbos.workflow_status AS entry WHERE entry.workflow_uuid = runs.execution_id
-                    AND entry.status IN ('ENQUEUED', 'DELAYED', 'PENDING'))
+    AND coalesce((SELECT status FROM dbos.workflow_status WHERE workflow_uuid = runs.execution_id), '')
+        NOT IN ('ENQUEUED', 'DELAYED', 'PENDING')
 """
 
 
