@@ -120,7 +120,7 @@ def _tell_rate(title: str, rounds: list[tuple[float, float, float]]) -> None:
     tell(f"{title}: CPU of the worker, of PostgreSQL", f"{own:.2f}, {database:.2f}", "ms a run")
 
 
-async def _latency(connection: Connection, stand: Stand, count: int) -> list[float]:
+async def _latency(connection: Connection, count: int) -> list[float]:
     workspace = await workspace_of(connection, "bench")
     ids = []
     for _ in range(count):
@@ -146,7 +146,7 @@ async def _tell_worker(stand: Stand, connection: Connection, worker: Worker, tit
     tell(f"{title}: memory", worker.memory(), "MB")
     tell(f"{title}: CPU of the worker at rest", (worker.cpu() - before) / seconds * 100, "% of a core")
     tell(f"{title}: CPU of PostgreSQL", (stand.database_cpu() - database) / seconds * 100, "% of a core")
-    times = await _latency(connection, stand, 50)
+    times = await _latency(connection, 50)
     tell(f"{title}: a fresh run's first step, p50", percentile(times, 0.5), "ms")
     tell(f"{title}: a fresh run's first step, p99", percentile(times, 0.99), "ms")
 

@@ -1,4 +1,4 @@
-"""The limit of bench/engine.py: the same steps as steps of DBOS itself. Prints JSON; run by it in a process of its own."""
+"""The limit of bench/engine.py: the same steps as steps of DBOS itself. Prints JSON, in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benches of the engine stand on: a PostgreSQL, workspaces, and worker processes as ``mainstay worker`` runs them."""
+"""What the benches of the engine stand on: a PostgreSQL, workspaces, and worker processes as they run at home."""
 
 from __future__ import annotations
 

@@ -505,7 +505,7 @@ CREATE INDEX runs_by_contact ON runs (contact_id, id DESC);
 CREATE INDEX runs_by_delivery ON runs (delivery_id);
 CREATE INDEX runs_by_incident ON runs (incident_id, id DESC) WHERE incident_id IS NOT NULL;
 CREATE INDEX runs_failed ON runs (workspace_id, finished_at) WHERE state = 'failed' AND handled_at IS NULL;
-CREATE INDEX runs_unhealed ON runs (incident_id) WHERE incident_id IS NOT NULL
+CREATE INDEX runs_unhealed ON runs (incident_id, id) WHERE incident_id IS NOT NULL
     AND (state IN ('queued', 'running', 'waiting') OR state = 'failed' AND handled_at IS NULL);
 CREATE INDEX runs_by_short_id ON runs (workspace_id, right(id::text, 8) text_pattern_ops);
 
