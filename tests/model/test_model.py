@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainstay.model import Attempt, AttemptState, Contact, RawRequest, new_id, short_id
+from mainstay.model import Attempt, AttemptState, Contact, RawRequest, first_id_at, made_at, new_id, short_id
 
 
 def test_ids_sort_by_time() -> None:
@@ -20,6 +20,12 @@ def test_ids_sort_by_time() -> None:
 def test_a_short_id_is_its_last_digits() -> None:
     value = new_id()
     assert short_id(value) == short_id(str(value)) == value.hex[-8:]
+
+
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))
+def test_an_id_tells_its_millisecond(moment: datetime) -> None:
+    made = made_at(first_id_at(moment.replace(microsecond=moment.microsecond // 1000 * 1000 + 500)))
+    assert made == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 @pytest.mark.parametrize(
