@@ -1,8 +1,8 @@
 """Leads through the whole product, beside the limit: the same rows committed by a bare loop on the same PostgreSQL.
 
-    python3 dev.py bench [--leads 3000] [--json]
+    python3 dev.py bench [--leads 3000] [--workers 1] [--json]
 
-Everything that a lead touches runs as in production, in processes of its own: the server, one worker, PostgreSQL, and
+Everything that a lead touches runs as in production, in processes of its own: the server, its workers, PostgreSQL, and
 the simulated CRM and chat, all on this machine beside the load. A lead is a JSON form post; it becomes a contact, a
 record in the CRM, a message in the chat and a tag in the CRM. Nothing here is a test: no figure is asserted.
 
@@ -73,6 +73,7 @@ class Figures:
     """What was measured. Times in ms where the name says so, memory in MB (proportional set size)."""
 
     machine: str
+    workers: int
     cold_start_first_s: float
     cold_start_s: float
     ack_per_second: float
@@ -99,17 +100,18 @@ class Figures:
 
 
 class Product:
-    """The server and its worker, as ``mainstay up`` runs them."""
+    """The server and its workers, as ``mainstay up`` runs them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: int) -> None:
         self.folder = folder
+        self.workers = workers
         self.url = ""
 
     def start(self) -> float:
         """Start, and return the seconds until the first lead was acknowledged."""
         started = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mainstay", "up", "--port", "0"],
+            [sys.executable, "-m", "mainstay", "up", "--port", "0", "--workers", str(self.workers)],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=(self.folder / "server.log").open("a"),
@@ -136,15 +138,18 @@ class Product:
         self.process.terminate()
         self.process.wait()
 
-    def processes(self) -> tuple[psutil.Process, psutil.Process]:
-        """Return (web, worker)."""
+    def processes(self) -> tuple[psutil.Process, list[psutil.Process]]:
+        """Return the server and its workers."""
         web = psutil.Process(self.process.pid)
-        (worker,) = [child for child in web.children() if "worker" in child.cmdline()]
-        return web, worker
+        workers = [child for child in web.children() if "worker" in child.cmdline()]
+        if len(workers) != self.workers:
+            raise RuntimeError(f"{len(workers)} workers run, not {self.workers}")
+        return web, workers
 
     def memory(self) -> tuple[float, float]:
-        web, worker = self.processes()
-        return web.memory_full_info().pss / 1e6, worker.memory_full_info().pss / 1e6
+        """Return the MB of the server, and of all workers."""
+        web, workers = self.processes()
+        return web.memory_full_info().pss / 1e6, sum(worker.memory_full_info().pss for worker in workers) / 1e6
 
 
 class Meter:
@@ -155,13 +160,13 @@ class Meter:
         self._before = self._read()
 
     def _read(self) -> dict[str, float]:
-        web, worker = self._product.processes()
+        web, workers = self._product.processes()
         machine = psutil.cpu_times()
         own = psutil.Process()
         vendors = [child for child in own.children() if child.pid != web.pid]
         return {
             "web": _cpu(web),
-            "worker": _cpu(worker),
+            "worker": sum(map(_cpu, workers)),
             "database": _database_cpu(self._product.folder),
             "bench": sum(map(_cpu, [own, *vendors])),
             "idle": machine.idle + machine.iowait,
@@ -253,14 +258,14 @@ def _folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def measure(leads: int, paced: int) -> Figures:
+def measure(leads: int, paced: int, workers: int = 1) -> Figures:
     """Run it all, once."""
     with _folder() as folder, SandboxProcess(keep_requests=10) as vendors:
         (folder / "workflows").mkdir()
         (folder / "stack.toml").write_text(STACK.format(ghl=vendors.url("gohighlevel"), slack=vendors.url("slack")))
         (folder / "workflows" / "bench.py").write_text(WORKFLOW)
         (folder / ".env").write_text("GHL_TOKEN=bench-token-1234\nSLACK_TOKEN=xoxb-bench-token-1234\n")
-        product = Product(folder)
+        product = Product(folder, workers)
         first = product.start()
         product.stop()
         again = product.start()
@@ -315,6 +320,7 @@ def _measure(
         }
         bare_times = await paced_commits(dsn, paced, rate)
         return Figures(
+            workers=product.workers,
             machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
             cold_start_first_s=round(starts[0], 2),
             cold_start_s=round(starts[1], 2),
@@ -350,9 +356,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--leads", type=int, default=3000, help="leads sent as fast as they are taken")
     parser.add_argument("--paced", type=int, default=2000, help="leads sent at 200 a second")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    figures = asdict(measure(arguments.leads, arguments.paced))
+    figures = asdict(measure(arguments.leads, arguments.paced, arguments.workers))
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from mainstay.engine.turns import Turns
 from mainstay.identity import DEFAULT_POLICY, Merged, Parted, Person, Policy, Resolution
-from mainstay.model import Contact, Run, new_id
+from mainstay.model import Contact, Lane, Run, new_id
 from mainstay.records import Adopted, Pushing, Want, follow_merge, follow_unmerge, link, want
 from mainstay.records.merging import MERGE_ELSEWHERE
 from mainstay.records.store import PUSH
@@ -81,6 +81,11 @@ class Cause:
     is_awaited: bool = False
     besides: str = ""
 
+    @property
+    def lane(self) -> Lane:
+        """In which lane goes what begins here: in that of what it came from."""
+        return self.run.lane if self.run else Lane.LEAD
+
     def driver_of(self, workflow: str) -> Run | None:
         """Return the run that drives a workflow which begins here."""
         return None if self.is_awaited and workflow not in self.routing.sync else self.run
@@ -107,16 +112,17 @@ class Consequences:
         self._events: list[tuple[Any, ...]] = []
         self._wakes: list[tuple[UUID, str, UUID | None, Mapping[str, Any]]] = []
         self._now = datetime.now(UTC)
-        self._execution_id = ""
+        self._executions: dict[Lane, str] = {}
 
     async def of(self, connection: Connection, written: Sequence[Written]) -> None:
         """Take up writes, in order."""
         for each in written:
             for merged in each.resolution.merged:
                 await self.of_merge(connection, each.cause, merged)
+            # Between the merges: whether an id is a contact's own in a system depends on what came first.
+            await self._link(connection, each)
         written = _as_they_ended(written)
         newest = {each.resolution.contact.id: (each.cause, each.resolution.contact) for each in written}
-        await self._link(connection, written)
         await self._push(connection, [newest[contact_id] for contact_id in self._to_push(written)])
         for each in written:
             self._happened(each)
@@ -181,8 +187,9 @@ class Consequences:
                 self.following = {
                     by: [each for each in following if each.run.id in begun] for by, following in self.following.items()
                 }
-        if self._queued and await add_runs(connection, self._queued):
-            await connection.execute("SELECT enqueue_execution($1, NULL)", self._execution_id)
+        if self._queued and (begun := await add_runs(connection, self._queued)):
+            for lane in {run.lane for run in self._queued if run.id in begun}:
+                await connection.execute("SELECT enqueue_execution($1, NULL, $2)", self._executions[lane], lane)
         if self._events:
             await connection.executemany(
                 """
@@ -214,24 +221,17 @@ class Consequences:
         return list(wanted)
 
     @staticmethod
-    async def _link(connection: Connection, written: Sequence[Written]) -> None:
-        links = [
-            (
-                Adopted(
-                    contact.workspace_id,
-                    each.resolution.home_id,
-                    each.person.connection,
-                    each.person.external_id,
-                    version=contact.version,
-                ),
-                contact.id,
+    async def _link(connection: Connection, written: Written) -> None:
+        person, contact = written.person, written.resolution.contact
+        if person.external_id and person.connection and not written.resolution.is_repeated:
+            adopted = Adopted(
+                contact.workspace_id,
+                written.resolution.home_id,
+                person.connection,
+                person.external_id,
+                version=contact.version,
             )
-            for each in written
-            if each.person.external_id and each.person.connection
-            for contact in (each.resolution.contact,)
-        ]
-        if links:
-            await link(connection, links)
+            await link(connection, [(adopted, contact.id)])
 
     async def _push(self, connection: Connection, contacts: Sequence[tuple[Cause, Contact]]) -> None:
         about = {contact.id: (cause, contact) for cause, contact in contacts if cause.routing.system_of_record}
@@ -268,12 +268,19 @@ class Consequences:
         said: Mapping[str, Any] | None = None,
     ) -> None:
         driver = cause.driver_of(workflow)
-        if driver is None:
-            self._execution_id = self._execution_id or str(new_id())
-            execution_id = self._execution_id
-        else:
-            execution_id = driver.execution_id
-        run = NewRun(run_id, cause.workspace_id, workflow, data, execution_id, cause.delivery_id, event_id, contact.id)
+        shared = self._executions.setdefault(cause.lane, str(new_id()))
+        execution_id = driver.execution_id if driver else shared
+        run = NewRun(
+            run_id,
+            cause.workspace_id,
+            workflow,
+            data,
+            execution_id,
+            cause.delivery_id,
+            event_id,
+            contact.id,
+            cause.lane,
+        )
         if (turns := cause.routing.turns.get(workflow)) is not None:
             now = cause.routing.clock()
             turn, deadline_at = turns.turn(contact, said or {}, now), turns.deadline_at(now)

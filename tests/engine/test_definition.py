@@ -66,6 +66,7 @@ def test_a_module_gives_its_workflows_once_in_order() -> None:
         ({"mode": "sync", "answer_within": "2 hours"}, "from a tenth of a second to 30 seconds"),
         ({"mode": "sync", "answer_within": "31s"}, "from a tenth of a second to 30 seconds"),
         ({"mode": "sync", "answer_within": 0}, "from a tenth of a second to 30 seconds"),
+        ({"mode": "sync", "debounce": "5m"}, "a caller cannot wait for a quiet moment"),
         ({"mode": "sync", "answer_within": None}, 'answer_within="2s"'),
         ({"mode": "sync", "answer_within": float("nan")}, 'answer_within="2s"'),
     ],
@@ -85,7 +86,7 @@ def test_a_workflow_is_async_and_may_be_started_by_name_alone() -> None:
         return 3
 
     first, second = declared_in(SimpleNamespace(one=one, two=two))
-    assert (first.on, first.mode, first.is_sync) == (None, "async", False)
+    assert (first.on, first.mode, first.is_sync) == ("", "async", False)
     assert (second.is_sync, second.answer_within) == (True, timedelta(seconds=0.5))
 
 

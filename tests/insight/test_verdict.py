@@ -86,6 +86,40 @@ async def test_runs_that_wait_for_their_next_try_are_healing(seed: Seed) -> None
     assert found.oldest.id == run
 
 
+async def test_a_connection_that_is_stopped_is_told_with_what_waits_for_it(seed: Seed) -> None:
+    await seed.insert("accounts", account="a")
+    await seed.insert(
+        "connections",
+        workspace_id=seed.workspace_id,
+        name="ghl",
+        account="a",
+        opened_at=seed.ago(minutes=5),
+        probe_at=seed.ago(minutes=-1),
+        error="503: away",
+    )
+    await seed.insert(
+        "connections",
+        workspace_id=seed.workspace_id,
+        name="slack",
+        account="a",
+        paused_at=seed.ago(minutes=9),
+        paused_by="Dana",
+        pause_reason="new channel",
+    )
+    for _ in range(2):
+        await seed.run(state="waiting", waiting_for="ghl", held_at="ghl")
+
+    found = await judged(seed)
+
+    assert found.sentence == "Nothing is lost. ghl does not answer: 2 runs wait; slack is paused by Dana."
+    assert (found.state, found.is_broken) == (HEALING, False)
+    told = [(each.kind, each.cause, each.since, each.affected) for each in found.stopped]
+    assert told == [
+        ("connection", "503: away", seed.ago(minutes=5), Count(2)),
+        ("connection", "new channel", seed.ago(minutes=9), Count(0)),
+    ]
+
+
 async def test_retries_that_went_through_are_fine_and_counted(seed: Seed) -> None:
     await seed.tally("attempt ghl", "retry", 9, at=seed.ago(hours=6))
 

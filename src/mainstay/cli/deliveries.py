@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mainstay.app import App, Workspace
     from mainstay.insight import DeliveryRow, Page, RawDelivery, RunRow
+    from mainstay.model import Lane
 
 deliveries = group("What arrived: each request as it came, and what became of it.")
 
@@ -111,7 +112,11 @@ def replay(
     chosen = read(options, choose)
 
     async def work(app: App, workspace: Workspace) -> list[dict[str, Any]]:
-        return [await _replay(app, workspace, delivery_id) for delivery_id in chosen]
+        from mainstay.model import Lane
+
+        # One that somebody looks after goes first; many may take their time.
+        lane = Lane.LEAD if len(chosen) == 1 else Lane.BACKFILL
+        return [await _replay(app, workspace, delivery_id, lane) for delivery_id in chosen]
 
     done = act(options, work) if chosen else []
     _tell(options.as_json, done)
@@ -135,11 +140,11 @@ async def _all_rejected(reading: Reading, source: str) -> list[UUID]:
             return found[::-1]
 
 
-async def _replay(app: App, workspace: Workspace, delivery_id: UUID) -> dict[str, Any]:
+async def _replay(app: App, workspace: Workspace, delivery_id: UUID, lane: Lane) -> dict[str, Any]:
     from mainstay.errors import MalformedError
 
     try:
-        run_id = await app.replay_delivery(workspace.id, delivery_id)
+        run_id = await app.replay_delivery(workspace.id, delivery_id, lane=lane)
     except (LookupError, MalformedError) as error:
         return {"delivery": delivery_id, "run": None, "error": str(error)}
     return {"delivery": delivery_id, "run": run_id, "error": ""}

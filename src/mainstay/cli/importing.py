@@ -25,6 +25,7 @@ from mainstay.inbound import read
 from mainstay.intake import Intake
 from mainstay.kit import RawRequest
 from mainstay.kit.spelling import squash
+from mainstay.model import Lane
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
@@ -177,7 +178,11 @@ async def bring_in(prepared: Prepared, source: SourceBinding, app: App, tally: T
     found: dict[str, Mapping[str, Any]] = {}
     # Every line is read before it is handed on; an intake of our own takes what was found, and reads it not again.
     intake = Intake(
-        app.pool, app.commit, lambda _, request: found.pop(request.headers[_KEY]), on_quarantined=_cannot_be
+        app.pool,
+        app.commit,
+        lambda _, request: found.pop(request.headers[_KEY]),
+        on_quarantined=_cannot_be,
+        lane=Lane.BACKFILL,
     )
     with _progress(prepared, tally) as advance:
 

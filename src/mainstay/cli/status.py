@@ -73,7 +73,7 @@ def _show(reading: Reading, found: Verdict) -> None:
         say(text((f"~ {found.sentence}", "bold yellow")))
     else:
         say(text(("✓ Nothing broke in the last 24 hours.", "bold green")))
-    for thing in found.recovering:
+    for thing in (*found.stopped, *found.recovering):
         _show_thing(thing, found.now, style="yellow")
     _show_healed(found.healed)
     _show_waiting(found)
@@ -108,6 +108,8 @@ def _command(thing: Thing) -> str:
             return f"mainstay deliveries list --state rejected --source {thing.source}"
         case "failed":
             return "mainstay runs list --state stopped"
+        case "connection":
+            return "mainstay connections list"
         case _:
             return ""
 

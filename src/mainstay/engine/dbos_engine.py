@@ -11,7 +11,6 @@ import logging
 import math
 import os
 import random
-import re
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +21,7 @@ from dbos import DBOS, DBOSConfig
 
 from mainstay.db import acquire
 from mainstay.db.migrate import sqlalchemy_url
+from mainstay.engine.orphans import Orphans
 from mainstay.errors import DatabaseUnavailableError
 from mainstay.model import new_id
 from mainstay.runs import recheck_children, recheck_waits
@@ -37,14 +37,14 @@ BACKFILL = "backfill"
 EXECUTION = "mainstay.execution.v1"
 APP_VERSION = "1"
 POLL_SECONDS = 0.05
+_BACKFILL_POLL_SECONDS = 0.2
+_MOST_POLLS = 10.0
 HEARTBEAT_SECONDS = 2.0
 DEAD_AFTER_SECONDS = 12.0
 _TAKE_OVER_LOCK = 0x74616B65
-_ADOPTED = re.compile(r"adopted-(\d+)-")
-_LONGEST_ADOPTION_SECONDS = 3600.0
 
 
-def _config(dsn: str, executor_id: str, *, migrate: bool) -> DBOSConfig:
+def _config(dsn: str, executor_id: str, *, migrate: bool, pool_size: int = 4) -> DBOSConfig:
     return {
         "name": "mainstay",
         "system_database_url": sqlalchemy_url(dsn),
@@ -53,7 +53,7 @@ def _config(dsn: str, executor_id: str, *, migrate: bool) -> DBOSConfig:
         "executor_id": executor_id,
         "run_migrations": migrate,
         "log_level": "WARNING",
-        "sys_db_pool_size": 4,
+        "sys_db_pool_size": pool_size,
         # A ping before each use would double the round trips; DBOS retries on a connection that has died.
         "db_engine_kwargs": {"pool_pre_ping": False},
         "max_executor_threads": 4,
@@ -72,10 +72,16 @@ def migrate_engine(dsn: str) -> None:
         DBOS.destroy(destroy_registry=True)
 
 
-def _register_queues() -> None:
-    DBOS.register_queue(QUEUE, worker_concurrency=32, polling_interval_sec=POLL_SECONDS)
+def _register_queues(workers: int = 1) -> None:
+    """Say how the queues are served by so many workers.
+
+    One looks every 50 ms; of many each looks more seldom, as one of them looks often enough: so a fresh lead waits no
+    longer, and PostgreSQL is not asked 20 times a second by each.
+    """
+    pause = POLL_SECONDS * min(max(1.0, workers / 2), _MOST_POLLS)
+    DBOS.register_queue(QUEUE, worker_concurrency=32, polling_interval_sec=pause)
     # Slots of its own, and few: what may take its time must not stand in the way of a fresh lead.
-    DBOS.register_queue(BACKFILL, worker_concurrency=4, polling_interval_sec=0.2)
+    DBOS.register_queue(BACKFILL, worker_concurrency=4, polling_interval_sec=max(_BACKFILL_POLL_SECONDS, pause))
 
 
 def _quiet() -> None:
@@ -86,15 +92,25 @@ class Worker:
     """One worker process: drives executions, shows that it lives, takes over the runs of those that don't."""
 
     def __init__(
-        self, dsn: str, pool: Pool, driver: Driver, *, on_beat: Callable[[], Awaitable[None]] | None = None
+        self,
+        dsn: str,
+        pool: Pool,
+        driver: Driver,
+        *,
+        on_beat: Callable[[], Awaitable[None]] | None = None,
+        pool_size: int = 4,
     ) -> None:
+        """``pool_size`` is how many connections the queue may hold, besides those of ``pool``."""
         self._dsn = dsn
+        self._pool_size = pool_size
         self._on_beat = on_beat
         self._pool = pool
         self._driver = driver
+        self._orphans = Orphans(pool)
         self._tasks: list[asyncio.Task[None]] = []
         self._cut_off_at = -math.inf
         self._shown_alive_at = 0.0
+        self._paced_for = 0
         self.id = str(new_id())
 
     async def start(self) -> None:
@@ -104,20 +120,24 @@ class Worker:
         _quiet()
         async with acquire(self._pool) as connection:
             await self._show_alive(connection)
-        DBOS(config=_config(self._dsn, self.id, migrate=False))
+        DBOS(config=_config(self._dsn, self.id, migrate=False, pool_size=self._pool_size))
 
         @DBOS.workflow(name=EXECUTION)
         async def execution(execution_id: str) -> None:
             # DBOS has an event loop of its own; the pool and the HTTP sessions belong to ours.
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._drive(execution_id), loop))
 
-        await asyncio.to_thread(self._launch)
+        await asyncio.to_thread(DBOS.launch)
+        await self._pace()
         self._tasks = [asyncio.create_task(self._beat())]
 
-    @staticmethod
-    def _launch() -> None:
-        DBOS.launch()
-        _register_queues()
+    async def _pace(self) -> None:
+        """Let the queues be looked at as often as the number of workers asks for."""
+        async with acquire(self._pool) as connection:
+            workers: int = await connection.fetchval("SELECT count(*) FROM workers")
+        if workers != self._paced_for:
+            await asyncio.to_thread(_register_queues, workers)
+            self._paced_for = workers
 
     async def _drive(self, execution_id: str) -> None:
         """Drive an execution; while the database is away, wait for it instead of failing."""
@@ -165,6 +185,7 @@ class Worker:
         while True:
             try:
                 await self._take_over(await self._beat_once())
+                await self._pace()
                 if self._on_beat is not None:
                     await self._on_beat()
             except DatabaseUnavailableError:
@@ -219,43 +240,7 @@ class Worker:
                         log.warning("worker %s is dead; took over %d executions", worker_id[-8:], resumed)
                     await recheck_waits(connection)
                     await recheck_children(connection)
-        await self._adopt_orphans()
-
-    async def _adopt_orphans(self) -> None:
-        """Enqueue again what no queue entry will ever drive: the safety net under everything above.
-
-        At once, but ever later where that was to no avail: what makes an execution fail may last.
-        """
-        async with acquire(self._pool) as connection, connection.transaction():
-            rows = await connection.fetch(
-                """
-                SELECT runs.id, runs.execution_id, runs.lane FROM runs
-                LEFT JOIN dbos.workflow_status AS entry ON entry.workflow_uuid = runs.execution_id
-                WHERE runs.state IN ('queued', 'running', 'waiting')
-                  AND (runs.state <> 'waiting' OR runs.wake_at < now() - interval '1 minute' AND NOT runs.is_behind)
-                  AND runs.created_at < now() - interval '1 minute'
-                  AND (entry.status IS NULL OR entry.status NOT IN ('ENQUEUED', 'DELAYED', 'PENDING'))
-                ORDER BY runs.id LIMIT 100 FOR UPDATE OF runs SKIP LOCKED
-                """
-            )
-            for row in rows:
-                before = _ADOPTED.match(row["execution_id"])
-                times = int(before[1]) + 1 if before else 1
-                execution_id = f"adopted-{times}-{new_id()}"
-                await connection.execute("UPDATE runs SET execution_id = $2 WHERE id = $1", row["id"], execution_id)
-                await connection.execute(
-                    "SELECT enqueue_execution($1, now() + nullif(make_interval(secs => $2), interval '0'), $3)",
-                    execution_id,
-                    _adoption_delay(times),
-                    row["lane"],
-                )
-        if rows:
-            log.warning("enqueued %d runs again that no queue entry would have driven", len(rows))
-
-
-def _adoption_delay(times: int) -> float:
-    """Return how many seconds a run waits that is adopted for the n-th time in a row."""
-    return 0.0 if times == 1 else min(2.0 ** min(times, 30), _LONGEST_ADOPTION_SECONDS)
+        await self._orphans.adopt()
 
 
 def _resume(worker_id: str) -> int:

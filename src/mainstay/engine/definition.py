@@ -26,7 +26,7 @@ Mode = Literal["async", "sync"]
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.v[1-9][0-9]*")
 _EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
 _EVENTS = ("contact.created", "contact.updated", "contact.submitted")
-_OWN_NAMES = ("inbound", "push", "alert", "question")
+_OWN_NAMES = ("inbound", "push", "alert", "question", "bulk_retry")
 LONGEST_ANSWER = timedelta(seconds=30)
 """The longest that a caller of a sync workflow is kept waiting: past it, proxies and senders give up."""
 
@@ -107,7 +107,7 @@ def workflow(  # noqa: PLR0913 - all that a workflow may say of itself
         code = inspect.unwrap(function).__code__
         where = f"{code.co_filename}:{code.co_firstlineno}"
         turns, wrong = read_turns(overlap, key, debounce, deadline, where)
-        limit, unclear = _read_mode(mode, answer_within, where)
+        limit, unclear = _read_mode(mode, answer_within, debounce, where)
         problems = [*_problems(name, on, by_clock, function, where), *wrong, *unclear]
         if problems:
             raise ConfigError(*problems)
@@ -129,7 +129,9 @@ def workflow(  # noqa: PLR0913 - all that a workflow may say of itself
     return declare
 
 
-def _read_mode(mode: str, answer_within: str | float | timedelta, where: str) -> tuple[timedelta, list[Problem]]:
+def _read_mode(
+    mode: str, answer_within: str | float | timedelta, debounce: str | None, where: str
+) -> tuple[timedelta, list[Problem]]:
     """Return how long a caller waits, and what is wrong with how that is said."""
     problems = []
     if mode not in {"async", "sync"}:
@@ -140,6 +142,9 @@ def _read_mode(mode: str, answer_within: str | float | timedelta, where: str) ->
         limit = limit if isinstance(limit, timedelta) else timedelta(seconds=limit)
     except (ValueError, TypeError, OverflowError):
         limit = timedelta()
+    if mode == "sync" and debounce is not None:
+        key = '@workflow(..., mode="sync", debounce=...)'
+        problems.append(Problem(where, key, "a caller cannot wait for a quiet moment", "leave out one of the two"))
     if not timedelta(seconds=0.1) <= limit <= LONGEST_ANSWER:
         message = f"a caller waits from a tenth of a second to {LONGEST_ANSWER.seconds} seconds"
         key = f"@workflow(..., answer_within={answer_within!r})"

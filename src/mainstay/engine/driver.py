@@ -19,7 +19,7 @@ from mainstay.engine.guard import Terms, TermsOf
 from mainstay.engine.history import Clock, OpenHttp, Parked
 from mainstay.engine.steps import StepRunner
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
-from mainstay.model import RunState
+from mainstay.model import Lane, RunState
 from mainstay.runs import Claimed, Progress, Settlement, claim_execution, look_again, recheck_wait, settle
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class Driver:
     """Drives executions in this process.
 
     ``programs`` maps a workflow's name to what runs it; ``terms`` says on what terms a call is made; ``on_failed`` is
-    called in the transaction that records a run's failure. At most ``max_runs`` programs run at once, those that they
-    start not counted.
+    called in the transaction that records a run's failure. At most ``max_runs`` programs run at once, and beside them
+    ``max_backfill`` of the lane that may take its time; those that they start are not counted.
 
     Attributes:
         gate: what the calls to connections pass; None lets all through.
@@ -76,6 +76,7 @@ class Driver:
         on_failed: Hook | None = None,
         clock: Clock = utc_now,
         max_runs: int = 200,
+        max_backfill: int = 32,
         rng: random.Random | None = None,
     ) -> None:
         self._pool = pool
@@ -86,7 +87,7 @@ class Driver:
         self._on_failed = on_failed
         self._clock = clock
         self.gate: Gate | None = None
-        self._slots = asyncio.Semaphore(max_runs)
+        self._slots = {Lane.LEAD: asyncio.Semaphore(max_runs), Lane.BACKFILL: asyncio.Semaphore(max_backfill)}
         self.in_doubt: Callable[[], bool] = lambda: False
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
 
@@ -105,7 +106,7 @@ class Driver:
         self, claimed: Claimed, group: asyncio.TaskGroup, drive: _Drive, *, takes_slot: bool = True
     ) -> None:
         try:
-            async with self._slots if takes_slot else nullcontext():
+            async with self._slots[claimed.run.lane] if takes_slot else nullcontext():
                 following = await self._run(claimed, drive.stint)
         except DatabaseUnavailableError:
             # This run alone is begun again: those beside it may be talking to vendors, and must not be broken off.

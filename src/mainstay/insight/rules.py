@@ -41,7 +41,8 @@ class Thing:
     """One thing that is broken, or is recovering.
 
     ``kind`` is ``incident``, ``rejected`` (deliveries that cannot be read), ``failed`` (failed runs that no incident
-    has) or ``worker`` (nobody works on the queue). ``affected`` counts runs, or deliveries where it is ``rejected``.
+    has), ``worker`` (nobody works on the queue) or ``connection`` (its calls are stopped). ``affected`` counts runs, or
+    deliveries where it is ``rejected``.
     """
 
     kind: str
@@ -70,7 +71,11 @@ class Healed:
 
 
 def judge(
-    broken: Sequence[Thing], recovering: Sequence[Thing], retrying: Count, healed: Sequence[Healed]
+    broken: Sequence[Thing],
+    recovering: Sequence[Thing],
+    stopped: Sequence[Thing],
+    retrying: Count,
+    healed: Sequence[Healed],
 ) -> tuple[str, str]:
     """Return the state and the sentence that answer "did anything break in the last 24 hours?"."""
     if broken:
@@ -78,10 +83,11 @@ def judge(
         if len(broken) == 1:
             return BROKEN, f"1 thing is broken: {first}."
         return BROKEN, f"{len(broken)} things are broken, the latest: {first}."
-    if recovering or retrying:
-        what = _runs(retrying, "wait for their next try", "waits for its next try") if retrying else ""
+    if recovering or stopped or retrying:
         under_way = f"{_things(len(recovering))} being mended: the runs are under way again" if recovering else ""
-        return HEALING, f"Nothing is lost. {'; '.join(part for part in (under_way, what) if part).capitalize()}."
+        what = _runs(retrying, "wait for their next try", "waits for its next try") if retrying else ""
+        at_rest = [f"{each.title}{_held(each.affected)}" for each in stopped]
+        return HEALING, f"Nothing is lost. {'; '.join(part for part in (*at_rest, under_way, what) if part)}."
     retries = sum(item.retries for item in healed)
     if retries:
         mended = "1 retry" if retries == 1 else f"{retries:,} retries"
@@ -91,6 +97,10 @@ def judge(
 
 def _things(number: int) -> str:
     return "1 thing is" if number == 1 else f"{number} things are"
+
+
+def _held(affected: Count) -> str:
+    return f": {_runs(affected, 'wait', 'waits')}" if affected else ""
 
 
 def _runs(count: Count, many: str, one: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
+from mainstay.insight.gates import OUT, PAUSED, list_gates
 from mainstay.insight.incidents import IncidentRow, open_incidents
 from mainstay.insight.rules import BROKEN, Healed, Thing, judge
 from mainstay.insight.tallies import Tally, tallies_since, waiting_by_connection
@@ -49,6 +50,7 @@ class Verdict:
 
     ``state`` is ``fine``, ``healing`` or ``broken``. ``runs_done`` and ``runs_failed`` count the ends of runs in the
     window, ``queued``, ``running`` and ``waiting`` the runs that are so now (``retrying`` of them: for their next try).
+    ``stopped`` are the connections whose calls are stopped, by hand or because the vendor does not answer.
     ``rejected`` and ``quarantined`` count deliveries of the window that are still so.
     """
 
@@ -58,6 +60,7 @@ class Verdict:
     now: datetime
     broken: tuple[Thing, ...]
     recovering: tuple[Thing, ...]
+    stopped: tuple[Thing, ...]
     healed: tuple[Healed, ...]
     sources: tuple[SourceCount, ...]
     runs_done: int
@@ -107,7 +110,8 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
     if not is_alive and oldest is not None and oldest.state == "queued" and now - oldest.since > _QUEUED_TOO_LONG:
         broken.insert(0, _no_worker(oldest, counts["queued"]))
     healed = _healed(attempts, await waiting_by_connection(connection, workspace_id))
-    state, sentence = judge(broken, recovering, retrying, healed)
+    stopped = await _stopped(connection, workspace_id, now)
+    state, sentence = judge(broken, recovering, stopped, retrying, healed)
     return Verdict(
         state=state,
         sentence=sentence,
@@ -115,6 +119,7 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
         now=now,
         broken=tuple(broken),
         recovering=tuple(recovering),
+        stopped=tuple(stopped),
         healed=healed,
         sources=sources,
         runs_done=_sum(runs, "done"),
@@ -141,6 +146,21 @@ def _thing_of(incident: IncidentRow) -> Thing:
         incident.id,
         incident.source,
     )
+
+
+async def _stopped(connection: Connection, workspace_id: UUID, now: datetime) -> list[Thing]:
+    """Return the connections that were paused, or whose vendor does not answer."""
+    found = []
+    for gate in await list_gates(connection, workspace_id):
+        if gate.state == OUT:
+            title, mend = f"{gate.name} does not answer", "One call at a time tries it; then all goes on by itself."
+        elif gate.state == PAUSED:
+            by = f" by {gate.by}" if gate.by else ""
+            title, mend = f"{gate.name} is paused{by}", f"When it may go on: mainstay connections resume {gate.name}"
+        else:
+            continue
+        found.append(Thing("connection", title, gate.reason, mend, gate.since or now, gate.held))
+    return found
 
 
 def _no_worker(oldest: OldestRun, queued: Count) -> Thing:

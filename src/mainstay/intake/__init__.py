@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from mainstay.db import Write, acquire
 from mainstay.errors import MalformedError, NotAuthenticError, OverloadedError
+from mainstay.intake.flood import Floods
 from mainstay.intake.rules import QUARANTINE_PER_SECOND, Receipt, SourceBinding, delivery_key
 from mainstay.intake.store import (
     INBOUND,
@@ -24,7 +25,7 @@ from mainstay.intake.store import (
     put_in_quarantine,
     requeue_delivery,
 )
-from mainstay.model import new_id
+from mainstay.model import Lane, new_id
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, GroupCommit, Pool
@@ -49,15 +50,26 @@ class Intake:
         commit: groups the writes.
         read: turns an authentic request into its run's input; raises MalformedError.
         on_quarantined: called in the transaction that puts a request into quarantine.
+        lane: in which queue the runs of deliveries wait.
     """
 
-    def __init__(self, pool: Pool, commit: GroupCommit, read: Read, *, on_quarantined: OnQuarantined) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        commit: GroupCommit,
+        read: Read,
+        *,
+        on_quarantined: OnQuarantined,
+        lane: Lane = Lane.LEAD,
+    ) -> None:
         self._pool = pool
         self._commit = commit
         self._read = read
         self._on_quarantined = on_quarantined
         self._quarantine: Write[Suspect, UUID] = Write("quarantine a request", 5, self._put_in_quarantine)
         self._execution = OpenExecution()
+        self._lane = lane
+        self._floods = Floods()
         self._keep: Write[Arrival, Receipt] = Write("keep a delivery", 0, self._keep_all)
         self._second = 0
         self._in_second: dict[tuple[UUID, str], int] = defaultdict(int)
@@ -85,6 +97,16 @@ class Intake:
         return await self._commit(self._keep, arrival)
 
     async def _keep_all(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        flooded = await self._floods.look(
+            connection, Counter(each.source.workspace_id for each in arrivals if each.lane is Lane.LEAD)
+        )
+        if flooded:
+            arrivals = [
+                replace(each, lane=Lane.BACKFILL)
+                if each.source.workspace_id in flooded and each.answer_within is None
+                else each
+                for each in arrivals
+            ]
         return await keep(connection, arrivals, self._execution)
 
     def _arrival(self, source: SourceBinding, request: RawRequest, verified: str) -> Arrival:
@@ -99,7 +121,7 @@ class Intake:
             # A fault of ours, and no reason to lose a lead: many senders drop for ever what is answered with a 5xx.
             log.exception("a delivery to %s could not be read", source.name)
             reason = f"Mainstay failed to read it ({type(error).__name__}). It is kept: replay it after an update"
-        return Arrival(new_id(), source, request, verified, data, reason, key, window)
+        return Arrival(new_id(), source, request, verified, data, reason, key, window, lane=self._lane)
 
     async def _suspect(self, source: SourceBinding, request: RawRequest, reason: str) -> None:
         second = int(time.monotonic())
@@ -117,7 +139,14 @@ class Intake:
             await self._on_quarantined(connection, suspect)
         return ids
 
-    async def replay(self, sources: Mapping[str, SourceBinding], workspace_id: UUID, delivery_id: UUID) -> UUID:
+    async def replay(
+        self,
+        sources: Mapping[str, SourceBinding],
+        workspace_id: UUID,
+        delivery_id: UUID,
+        *,
+        lane: Lane = Lane.LEAD,
+    ) -> UUID:
         """Read a kept delivery again with today's settings and give it a new run; returns the run's id.
 
         Raises:
@@ -133,7 +162,7 @@ class Intake:
             source = _source(sources, name)
             data = self._read(source, request)
             key, _ = delivery_key(source, request)
-            return await requeue_delivery(connection, source, delivery_id, data, verified, key)
+            return await requeue_delivery(connection, source, delivery_id, data, verified, key, lane=lane)
 
     async def release(self, sources: Mapping[str, SourceBinding], workspace_id: UUID, quarantine_id: UUID) -> Receipt:
         """Take a request out of quarantine on a person's word; the receipt is what its sender would have been told.

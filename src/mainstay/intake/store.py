@@ -23,7 +23,7 @@ from mainstay.intake.rules import (
     url_to_keep,
 )
 from mainstay.kit import RawRequest
-from mainstay.model import first_id_at, new_id
+from mainstay.model import Lane, first_id_at, new_id
 from mainstay.runs import GRACE, NewRun, add_runs, enqueue_behind
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Arrival:
     """A delivery to keep. ``input`` is what its run works on; None for one that is rejected for ``reason``.
 
     ``key`` and ``window`` recognise a repeat; an empty key has none. With ``answer_within`` its sender waits
-    for a result, and whoever keeps it drives it first.
+    for a result, and whoever keeps it drives it first. ``lane`` is which queue its run waits in.
     """
 
     id: UUID
@@ -51,22 +51,35 @@ class Arrival:
     key: str = ""
     window: timedelta | None = None
     answer_within: timedelta | None = None
+    lane: Lane = Lane.LEAD
 
 
 class OpenExecution:
-    """The queue entry that the deliveries of a moment share, also over several transactions.
+    """The queue entry that the deliveries of a moment and lane share, also over several transactions.
 
     To the engine an entry costs about as much as a lead itself, however many runs it has.
     """
 
     def __init__(self) -> None:
+        self._lanes = {lane: _OpenInLane(lane) for lane in Lane}
+
+    async def places(self, connection: Connection, lanes: Sequence[Lane]) -> list[str]:
+        """Return the execution of each of some new runs: in the queue, once this transaction is committed."""
+        found = {}
+        for lane, count in Counter(lanes).items():
+            found[lane] = iter(await self._lanes[lane].places(connection, count))
+        return [next(found[lane]) for lane in lanes]
+
+
+class _OpenInLane:
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
         self._id = ""
         self._room = 0
         # Only for a moment: the queue passes over an entry while a transaction that adds to it is under way.
         self._open_until = 0.0
 
     async def places(self, connection: Connection, count: int) -> list[str]:
-        """Return the execution of each of ``count`` new runs: in the queue, once this transaction is committed."""
         is_open = self._room > 0 and time.monotonic() < self._open_until
         if not (is_open and await connection.fetchval("SELECT join_execution($1)", self._id)):
             self._room = 0
@@ -75,7 +88,9 @@ class OpenExecution:
         missing = count - len(places)
         if missing:
             new = [str(new_id()) for _ in range(math.ceil(missing / _RUNS_PER_EXECUTION))]
-            await connection.execute("SELECT enqueue_execution(e, NULL) FROM unnest($1::text[]) AS t (e)", new)
+            await connection.execute(
+                "SELECT enqueue_execution(e, NULL, $2) FROM unnest($1::text[]) AS t (e)", new, self._lane
+            )
             self._id, self._room = new[-1], len(new) * _RUNS_PER_EXECUTION - missing
             self._open_until = time.monotonic() + _OPEN_SECONDS
             places += [execution_id for execution_id in new for _ in range(_RUNS_PER_EXECUTION)][:missing]
@@ -101,7 +116,7 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival], execution: O
     behind = {each.delivery_id: each for each in receipts if each.execution_id}
     await enqueue_behind(connection, [(each.execution_id, each.answer_within or GRACE) for each in behind.values()])
     readable = [(arrival, arrival.input) for arrival in kept if arrival.input is not None]
-    shared = iter(await execution.places(connection, len(readable) - len(behind)))
+    shared = iter(await execution.places(connection, [a.lane for a, _ in readable if a.id not in behind]))
     runs = [
         NewRun(
             new_id(),
@@ -110,6 +125,7 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival], execution: O
             {**data, "answers": True} if arrival.id in behind else data,
             behind[arrival.id].execution_id if arrival.id in behind else next(shared),
             delivery_id=arrival.id,
+            lane=arrival.lane,
         )
         for arrival, data in readable
     ]
@@ -280,7 +296,14 @@ async def mark_deliveries(connection: Connection, states: Sequence[tuple[UUID, s
 
 
 async def requeue_delivery(
-    connection: Connection, source: SourceBinding, delivery_id: UUID, data: Mapping[str, Any], verified: str, key: str
+    connection: Connection,
+    source: SourceBinding,
+    delivery_id: UUID,
+    data: Mapping[str, Any],
+    verified: str,
+    key: str,
+    *,
+    lane: Lane = Lane.LEAD,
 ) -> UUID:
     """Give a kept delivery a new run on what the source reads from it today; from now on it owns its ``key``."""
     workspace_id, execution_id, run_id = source.workspace_id, str(new_id()), new_id()
@@ -305,6 +328,7 @@ async def requeue_delivery(
         verified,
         run_id,
     )
-    await add_runs(connection, [NewRun(run_id, workspace_id, INBOUND, data, execution_id, delivery_id=delivery_id)])
-    await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+    run = NewRun(run_id, workspace_id, INBOUND, data, execution_id, delivery_id=delivery_id, lane=lane)
+    await add_runs(connection, [run])
+    await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, lane)
     return run_id

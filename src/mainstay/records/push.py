@@ -157,9 +157,9 @@ class Pusher:
             "version": contact.version,
             "external_id": pushing.external_id,
         }
-        push = NewRun(pushing.run_id, run.workspace_id, PUSH, data, execution_id, contact_id=contact.id)
+        push = NewRun(pushing.run_id, run.workspace_id, PUSH, data, execution_id, contact_id=contact.id, lane=run.lane)
         await add_runs(session, [push])
-        await session.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+        await session.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, run.lane)
 
 
 async def _succeed(connection: Connection, items: Sequence[Success]) -> list[bool | Exception]:

@@ -36,7 +36,7 @@ async def let_through(
             ) AS held ORDER BY held.id LIMIT $4
         ), moved AS (
             UPDATE runs SET held_at = '', wake_at = coalesce($7, now()),
-                   execution_id = ($5::text[])[(place - 1) / $6 + 1]
+                   execution_id = ($5::text[])[(next.place - 1) / $6 + 1]
             FROM next WHERE runs.id = next.id RETURNING runs.execution_id
         ), entries AS (SELECT execution_id, count(*) AS count FROM moved GROUP BY execution_id)
         SELECT count, enqueue_execution(execution_id, NULL, $3) FROM entries

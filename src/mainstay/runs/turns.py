@@ -98,12 +98,13 @@ async def look_again(pool: Pool, execution_id: str) -> None:
 
 async def begin_missed(pool: Pool, after: UUID | None) -> UUID | None:
     """Let those begin that nothing else did: the safety net. Looks at a page of them; returns where that ended."""
+    # Who has the turn is looked up row by row: of EXISTS a planner may make a hash of all open runs.
     async with acquire(pool) as connection:
         rows = await connection.fetch(
             f"""
-            SELECT id, workspace_id, workflow, key, NOT EXISTS (
-                SELECT FROM runs WHERE workspace_id = page.workspace_id AND key = page.key AND key <> ''
-                  AND workflow = page.workflow AND {OPEN} AND NOT is_behind) AS is_missed
+            SELECT id, workspace_id, workflow, key, (
+                SELECT id FROM runs WHERE workspace_id = page.workspace_id AND key = page.key AND key <> ''
+                  AND workflow = page.workflow AND {OPEN} AND NOT is_behind LIMIT 1) IS NULL AS is_missed
             FROM (SELECT id, workspace_id, workflow, key FROM runs
                   WHERE is_behind AND state = 'waiting' AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2) AS page
             """,  # noqa: S608 - parts from this file

@@ -31,7 +31,7 @@ _SELDOMEST_LOOK_SECONDS = 0.25
 
 
 class UnknownWorkflowError(WorkflowError):
-    """No workflow of this name is loaded; the message says which is near."""
+    """No workflow of this name can be started for a contact; the message says why, or which is near."""
 
 
 def answers_of(workflows: Iterable[Workflow]) -> Mapping[str, timedelta]:
@@ -75,13 +75,16 @@ class Workflows:
         """Return a workflow.
 
         Raises:
-            UnknownWorkflowError: there is none of this name.
+            UnknownWorkflowError: there is none of this name, or it runs by the clock.
         """
         loaded = self._declared.workflows(workspace_id)
         if name not in loaded:
             near = get_close_matches(name, loaded, 1)
             known = f'did you mean "{near[0]}"?' if near else f"there are: {', '.join(sorted(loaded)[:20]) or 'none'}"
             raise UnknownWorkflowError(f'no workflow "{name[:100]}" is loaded; {known}')
+        if loaded[name].schedule is not None:
+            message = f'"{name}" runs by the clock, for no contact; put what both are to do in a workflow of its own'
+            raise UnknownWorkflowError(message)
         return loaded[name]
 
     async def start(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,59 +19,9 @@ from mainstay.identity.bulk import Line, Origin, prepare, write_chunk, write_of
 from mainstay.model import new_id
 from mainstay.records import follow_merge, forget
 from mainstay.records.crosswalk import Adopted, link
+from tests.identity.sameness import POLICIES, people, tables
 
-EMAILS = ("sarah@example.com", "s.johnson@example.com", "bob@example.com", "ann@example.com")
-WEAK_EMAILS = ("info@example.com", "test@test.com")
-PHONES = ("+13125550141", "+13125550142", "+13125550143")
-NAMES = (
-    ("Sarah", "Johnson"),
-    ("S", "Johnson"),
-    ("S.", ""),
-    ("Bob", "Johnson"),
-    ("Robert", "Johnson"),
-    ("Ann", "Müller"),
-    ("", "Johnson"),
-    ("", ""),
-)
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-BEGAN = datetime(2024, 5, 1, tzinfo=UTC)
-TIMES = tuple((BEGAN + timedelta(days=days)).isoformat() for days in (0, 0, 1, 2, 90_000))
-POLICIES = (
-    Policy(),
-    Policy(bridges="suggest", max_emails=2, max_phones=1),
-    Policy(order=("phone", "email"), shared_phones="same", blocked=frozenset({EMAILS[2], PHONES[2]}), max_emails=2),
-    Policy(order=("email",)),
-)
-
-
-@st.composite
-def people(draw: st.DrawFn) -> Person:
-    first, last = draw(st.sampled_from(NAMES))
-    email = draw(st.sampled_from(("", *EMAILS, *WEAK_EMAILS)))
-    phone = draw(st.sampled_from(("", *PHONES)))
-    external = draw(st.sampled_from(("", "", "", "7", "8")))
-    if not (email or phone or external or first or last):
-        email = EMAILS[0]
-    return Person(
-        email=email,
-        phone=phone,
-        alias_key="sarah" if email == EMAILS[1] else "",
-        first_name=first,
-        last_name=last,
-        company=draw(st.sampled_from(("", "Acme", 'A"c\\me\t{x}'))),
-        source=draw(st.sampled_from(("import", "list", ""))),
-        tags=draw(st.sampled_from(((), ("VIP",), ("vip", 'o"d\\d, {}'), ("gold", "VIP")))),
-        custom=draw(st.sampled_from((None, {"plan": "gold"}, {"plan": "", "city": "Köln\\\n"}))),
-        weak=("email",) if email in WEAK_EMAILS else (),
-        flags=() if email or phone or external else ("no identifier",),
-        do_not_contact=draw(st.sampled_from((False,) * 6 + (True,))),
-        consent=draw(st.sampled_from(("",) * 6 + ("signed",))),
-        occurred_at=draw(st.sampled_from(TIMES)),
-        connection="crm" if external else "",
-        external_id=external,
-        raw=draw(st.sampled_from((None, {"phone": "(312) 555\t0141\\"}))),
-        notes=draw(st.sampled_from(((), ("e-mail: \\ odd",)))),
-    )
+KINDS = ("form", "crm", "import")
 
 
 @dataclass(frozen=True)
@@ -86,9 +35,21 @@ class Before:
     erased: int | None
 
 
+NOTHING = Before((), 0, None, parted=False, erased=None)
+
+
+@dataclass(frozen=True)
+class Live:
+    """What others write while a file comes in: after which of its lines, what, and as which kind of source."""
+
+    after: int
+    person: Person
+    kind: str
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> Before:
-    writes = draw(st.lists(st.tuples(people(), st.sampled_from(("form", "crm", "import"))), max_size=5))
+    writes = draw(st.lists(st.tuples(people(), st.sampled_from(KINDS)), max_size=5))
     few = st.integers(0, 4)
     return Before(
         writes,
@@ -111,15 +72,100 @@ def histories(draw: st.DrawFn) -> Before:
     lines=st.lists(people(), min_size=1, max_size=14),
     size=st.integers(1, 14),
     policy=st.sampled_from(POLICIES),
+    live=st.lists(st.builds(Live, st.integers(0, 13), people(), st.sampled_from(KINDS)), max_size=4),
+    is_late=st.booleans(),
 )
-def test_the_same_tables(dsn: str, before: Before, lines: Sequence[Person], size: int, policy: Policy) -> None:
+def test_the_same_tables(
+    dsn: str,
+    before: Before,
+    lines: Sequence[Person],
+    size: int,
+    policy: Policy,
+    live: Sequence[Live],
+    is_late: bool,
+) -> None:
+    # Between two chunks at the latest.
+    live = [replace(each, after=min(each.after // size * size, len(lines))) for each in live]
+    compare(dsn, File(before, lines, policy, live, is_late), size)
+
+
+SAID = "2024-05-01T00:00:00+00:00"
+ANN = Person(first_name="Ann", occurred_at=SAID)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_what_was_said_first_stands_across_merges(dsn: str, size: int) -> None:
+    lines = (
+        replace(ANN, email="ann@example.com", phone="+13125550141"),
+        replace(ANN, email="ann@work.example.com", phone="+13125550142"),
+        replace(ANN, email="ann@example.com", phone="+13125550142", company="said first"),
+        replace(ANN, email="ann@home.example.com", phone="+13125550143", company="said later"),
+        replace(ANN, email="ann@example.com", phone="+13125550143"),
+    )
+    one_by_one = compare(dsn, File(NOTHING, lines), size)
+    assert [row["company"] for row in one_by_one["contacts"]][:1] == ["said first"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_two_records_of_one_system_stay_two(dsn: str, size: int) -> None:
+    lines = (
+        replace(ANN, email="ann@example.com", connection="crm", external_id="7"),
+        replace(ANN, phone="+13125550141", connection="crm", external_id="8"),
+        replace(ANN, email="ann@example.com", phone="+13125550141"),
+    )
+    one_by_one = compare(dsn, File(NOTHING, lines), size)
+    assert one_by_one["merges"] == []
+    assert len(one_by_one["suggestions"]) == 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_what_others_say_meanwhile_is_in_between(dsn: str, size: int) -> None:
+    """A contact that others wrote to during the import, and one that they did not, become one."""
+    lines = (
+        replace(ANN, email="ann@example.com"),
+        replace(ANN, email="bob@example.com"),
+        *(replace(ANN, first_name="Zoë", email=f"{number}@example.com") for number in range(4)),
+        replace(ANN, email="ann@example.com", company="said first", source="said first"),
+        replace(ANN, phone="+13125550141", company="said later", source="said later"),
+        replace(ANN, email="ann@example.com", phone="+13125550141"),
+    )
+    live = [Live(6, replace(ANN, email="ann@example.com", occurred_at=""), "form")]
+    one_by_one = compare(dsn, File(NOTHING, lines, live=live), size)
+    assert one_by_one["contacts"][0]["company"] == "said first"
+    assert one_by_one["contacts"][0]["source"] == "said first"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_contact_that_others_made_meanwhile_is_the_older(dsn: str, size: int) -> None:
+    lines = (
+        *(replace(ANN, first_name="Zoë", email=f"{number}@example.com") for number in range(6)),
+        replace(ANN, email="ann@example.com", company="of the file", occurred_at=""),
+        replace(ANN, email="ann@example.com", phone="+13125550141"),
+    )
+    live = [Live(6, replace(ANN, phone="+13125550141", company="of others", occurred_at=""), "form")]
+    one_by_one = compare(dsn, File(NOTHING, lines, live=live), size)
+    assert len(one_by_one["merges"]) == 1
+    assert one_by_one["contacts"][6]["company"] == "of the file"
+
+
+@dataclass(frozen=True)
+class File:
+    """An import. ``is_late``: what the workspace held ``before`` came about after the import had begun."""
+
+    before: Before
+    people: Sequence[Person]
+    policy: Policy = POLICIES[0]
+    live: Sequence[Live] = ()
+    is_late: bool = False
+
+
+def compare(dsn: str, file: File, size: int) -> Mapping[str, Any]:
+    """Bring a file in line by line, and in chunks; returns the tables, which have to be the same."""
+
     async def both() -> tuple[Any, Any]:
         pool = await open_pool(dsn, size=1)
         try:
-            return (
-                await brought_in(pool, before, lines, policy, None),
-                await brought_in(pool, before, lines, policy, size),
-            )
+            return await brought_in(pool, file, None), await brought_in(pool, file, size)
         finally:
             await pool.close()
 
@@ -128,59 +174,43 @@ def test_the_same_tables(dsn: str, before: Before, lines: Sequence[Person], size
         for ours, theirs in zip(as_a_whole[table], rows, strict=False):
             assert ours == theirs, table
         assert len(as_a_whole[table]) == len(rows), table
+    return one_by_one  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("size", [1, 2, 5])
-def test_what_was_said_first_stands_across_merges(dsn: str, size: int) -> None:
-    said = (
-        Person(email="ann@example.com", phone="+13125550141", first_name="Ann"),
-        Person(email="ann@work.example.com", phone="+13125550142", first_name="Ann"),
-        Person(email="ann@example.com", phone="+13125550142", first_name="Ann", company="said first"),
-        Person(email="ann@home.example.com", phone="+13125550143", first_name="Ann", company="said later"),
-        Person(email="ann@example.com", phone="+13125550143", first_name="Ann"),
-    )
-    lines = [replace(line, occurred_at="2024-05-01T00:00:00+00:00") for line in said]
-
-    async def both() -> tuple[Any, Any]:
-        pool = await open_pool(dsn, size=1)
-        before = Before((), 0, None, parted=False, erased=None)
-        try:
-            return (
-                await brought_in(pool, before, lines, POLICIES[0], None),
-                await brought_in(pool, before, lines, POLICIES[0], size),
-            )
-        finally:
-            await pool.close()
-
-    one_by_one, as_a_whole = asyncio.run(both())
-    assert as_a_whole == one_by_one
-    assert [row["company"] for row in one_by_one["contacts"]][:1] == ["said first"]
-
-
-async def brought_in(
-    pool: Pool, before: Before, people: Sequence[Person], policy: Policy, size: int | None
-) -> Mapping[str, Any]:
+async def brought_in(pool: Pool, file: File, size: int | None) -> Mapping[str, Any]:
     """Bring lines into a workspace of its own, in chunks or one by one; returns its tables but for what is chance."""
     workspace_id = new_id()
+    lines = [Line(number + 2, number, person) for number, person in enumerate(file.people)]
     async with acquire(pool) as connection:
         await connection.execute(
             "INSERT INTO workspaces (id, slug, name) VALUES ($1, $2, 'W')", workspace_id, str(workspace_id)
         )
-        await begin(connection, workspace_id, before)
-        await asyncio.sleep(0.002)  # ids of an import are of the millisecond in which it began
-        origin = Origin(new_id(), workspace_id, "list.csv", "digest", datetime.now(UTC), policy)
-        lines = [Line(number + 2, number, person) for number, person in enumerate(people)]
-        if size is None:
-            for line in lines:
+        if not file.is_late:
+            await begin(connection, workspace_id, file.before)
+        origin = Origin(new_id(), workspace_id, "list.csv", "digest", datetime.now(UTC), file.policy)
+        step = size or 1
+        # Made ready ahead, as by the readers of an import.
+        chunks = {start: prepare(origin, lines[start : start + step]) for start in range(0, len(lines), step)}
+        if file.is_late:
+            await begin(connection, workspace_id, file.before)
+        for start in range(len(lines) + 1):
+            for each in (each for each in file.live if each.after == start):
+                await write_one(connection, ContactWrite(workspace_id, each.person, "website", kind=each.kind))
+            if start < len(lines) and size is None:
+                await write_one(connection, write_of(origin, lines[start].person, lines[start].number))
+            elif start in chunks:
                 async with connection.transaction():
-                    write = write_of(origin, line.person, line.number)
-                    await follow(connection, [(write, (await resolve(connection, [write]))[0])])
-        else:
-            for start in range(0, len(lines), size):
-                async with connection.transaction():
-                    chunk = prepare(origin, lines[start : start + size])
-                    await follow(connection, (await write_chunk(connection, origin, chunk)).resolved)
-        return await tables(connection, workspace_id)
+                    await follow(connection, (await write_chunk(connection, origin, chunks[start])).resolved)
+        found = await tables(connection, workspace_id)
+    # A list of millions is not compared with the book line by line.
+    return {table: rows for table, rows in found.items() if table != "to_compare"}
+
+
+async def write_one(connection: Connection, write: ContactWrite) -> Resolution | Dropped:
+    async with connection.transaction():
+        (resolution,) = await resolve(connection, [write])
+        await follow(connection, [(write, resolution)])
+    return resolution
 
 
 async def follow(connection: Connection, resolved: Sequence[tuple[ContactWrite, Resolution | Dropped]]) -> None:
@@ -197,12 +227,10 @@ async def follow(connection: Connection, resolved: Sequence[tuple[ContactWrite, 
 async def begin(connection: Connection, workspace_id: UUID, before: Before) -> None:
     ids: list[UUID] = []
     for person, kind in before.writes:
-        async with connection.transaction():
-            write = ContactWrite(workspace_id, replace(person, external_id="", connection=""), "website", kind=kind)
-            (resolution,) = await resolve(connection, [write])
-            await follow(connection, [(write, resolution)])
-            if not isinstance(resolution, Dropped):
-                ids.append(resolution.contact.id)
+        anonymous = replace(person, external_id="", connection="")
+        resolution = await write_one(connection, ContactWrite(workspace_id, anonymous, "website", kind=kind))
+        if not isinstance(resolution, Dropped):
+            ids.append(resolution.contact.id)
     contacts = sorted(set(ids))
     for number, contact_id in enumerate(contacts[: before.linked]):
         await link(connection, [(Adopted(workspace_id, contact_id, "crm", str(7 + number)), contact_id)])
@@ -219,69 +247,3 @@ async def begin(connection: Connection, workspace_id: UUID, before: Before) -> N
         async with connection.transaction():
             erased = await erase(connection, workspace_id, contacts[before.erased])
             await forget(connection, workspace_id, erased.group)
-
-
-async def tables(connection: Connection, workspace_id: UUID) -> Mapping[str, Any]:
-    """Return all that identity keeps, each id as the place it has among the others."""
-    found = {
-        table: [
-            dict(row)
-            for row in await connection.fetch(
-                f"SELECT * FROM {table} WHERE workspace_id = $1 ORDER BY {order}",  # noqa: S608 - names of this file
-                workspace_id,
-            )
-        ]
-        for table, order in (
-            ("contacts", "id"),
-            ("identifiers", "kind, value, home_id"),
-            ("changes", "contact_id, id"),
-            ("merges", "id"),
-            ("suggestions", "one_id, other_id"),
-        )
-    }
-    names: dict[str, str] = {str(workspace_id): "workspace"}
-    names |= {str(row["id"]): f"contact {place}" for place, row in enumerate(found["contacts"])}
-    names |= {str(row["id"]): f"merge {place}" for place, row in enumerate(found["merges"])}
-    told: dict[UUID, int] = {}
-    for row in found["changes"]:
-        place = told[row["home_id"]] = told.get(row["home_id"], 0) + 1
-        said = f"line {row['line']}" if row["line"] else f"{place} of {names[str(row['home_id'])]}"
-        names[str(row["id"])] = f"change {said}"
-    by_chance = {"id", "at", "import_id", "decided_at", "opened_at"}
-    return {
-        table: [
-            {name: _named(value, names) for name, value in row.items() if name not in by_chance | _times(table, row)}
-            for row in rows
-        ]
-        for table, rows in found.items()
-    }
-
-
-def _times(table: str, row: Mapping[str, Any]) -> set[str]:
-    if table == "identifiers":
-        return {"created_at"}
-    if table == "changes" and row["line"] is None:
-        return {"occurred_at"}
-    return {"deleted_at"} if table == "contacts" else set()
-
-
-def _named(value: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(value, datetime):
-        # What was said ahead of our clock counts as said when it was received.
-        return value if value.year < 2025 and value < BEGAN + timedelta(days=100) else "received"
-    if isinstance(value, UUID):
-        return names.get(str(value), "?")
-    if isinstance(value, Mapping):
-        return {key: _named(item, names) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_named(item, names) for item in value]
-    if isinstance(value, str):
-        return "received" if _is_now(value) else _ID.sub(lambda found: names.get(found[0], "?"), value)
-    return value
-
-
-def _is_now(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text).tzinfo is not None and text[:4].isdigit() and text not in TIMES[:4]
-    except ValueError:
-        return False

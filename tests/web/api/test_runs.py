@@ -55,6 +55,10 @@ async def waits(ctx: Context, contact: Contact):
     await ctx.sleep("1h")
     return "slept"
 
+@workflow("hourly.v1", schedule="@hourly")
+async def hourly(ctx: Context, tick):
+    return None
+
 @workflow("greet.v1", on="contact.created", mode="sync", answer_within="20s")
 async def greet(ctx: Context, contact: Contact):
     return await ctx.step("greet", first) if contact.company else None
@@ -182,6 +186,7 @@ async def test_a_failure_is_told(runs: Client, workflow: str, says: str) -> None
     [
         ({"workflow": "quot.v1", "contact": SARAH}, 422, 'did you mean "quote.v1"?'),
         ({"workflow": "push.v1", "contact": SARAH}, 422, 'no workflow "push.v1" is loaded'),
+        ({"workflow": "hourly.v1", "contact": SARAH}, 422, '"hourly.v1" runs by the clock'),
         ({"workflow": "quote.v1"}, 422, "give either contact_id or contact"),
         ({"workflow": "quote.v1", "contact": SARAH, "contact_id": str(uuid4())}, 422, "either contact_id or contact"),
         ({"workflow": "quote.v1", "contact_id": str(uuid4())}, 404, "no such contact"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,7 +38,8 @@ class Origin:
     """Where lines come from, and how people are told apart there.
 
     Attributes:
-        received_at: when the import began. All ids are of that instant, so that they sort as the lines do.
+        received_at: when the import began. All ids are of that instant, so that they sort as the lines do, or of a
+            later one, where others have written since.
         key: with the line's number, by what a line that names nobody is recognised when it comes again.
     """
 
@@ -55,10 +56,12 @@ class Chunk:
     """Consecutive lines; the lists run in parallel, one entry a line, an empty key is none.
 
     Attributes:
+        records: which record of the file it is, counted from 0.
         ids: for its contact, if it makes one, and for its change.
         emails: those that name an owner; ``phones`` likewise.
         contents: by what a line that names nobody is recognised.
         weak: (place, kind, value) of what names nobody.
+        said_now: places of lines that count as said when they were received.
         involved: places of lines that share a key with another one of the chunk, or carry the id of another system.
         people: (what was said, how it was written where otherwise), as JSON.
         contacts: the row to be stored if nobody knows the line's keys, in the text form of COPY. Likewise
@@ -66,11 +69,13 @@ class Chunk:
     """
 
     numbers: list[int] = field(default_factory=list)
+    records: list[int] = field(default_factory=list)
     ids: list[tuple[str, str]] = field(default_factory=list)
     emails: list[str] = field(default_factory=list)
     phones: list[str] = field(default_factory=list)
     contents: list[bytes | None] = field(default_factory=list)
     weak: list[tuple[int, str, str]] = field(default_factory=list)
+    said_now: list[int] = field(default_factory=list)
     involved: frozenset[int] = frozenset()
     people: list[tuple[str, str]] = field(default_factory=list)
     contacts: list[bytes] = field(default_factory=list)
@@ -117,6 +122,7 @@ def prepare(origin: Origin, lines: Iterable[Line]) -> Chunk:
         content = None if _names_somebody(person) else content_of(write_of(origin, person, line.number))
         contact_id, change_id = make_ids(line.record)
         chunk.numbers.append(line.number)
+        chunk.records.append(line.record)
         chunk.ids.append((contact_id, change_id))
         chunk.emails.append("" if EMAIL in person.weak else person.email)
         chunk.phones.append("" if PHONE in person.weak else person.phone)
@@ -124,13 +130,40 @@ def prepare(origin: Origin, lines: Iterable[Line]) -> Chunk:
         chunk.weak.extend((place, kind, value) for kind in person.weak if (value := getattr(person, kind)))
         if person.external_id:
             external.append(place)
-        written = rows.write(Fresh(contact_id, change_id, person, line.number, content))
+        written = rows.write(Fresh(contact_id, change_id, person, line.number, line.record, content))
+        if written.is_said_now:
+            chunk.said_now.append(place)
         chunk.people.append((written.said, written.raw))
         chunk.contacts.append(written.contact)
         chunk.identifiers.append(written.identifiers)
         chunk.changes.append(written.change)
     chunk.involved = frozenset((*external, *_collided(chunk)))
     return chunk
+
+
+def moved(origin: Origin, chunk: Chunk) -> Chunk:
+    """Return a chunk with the ids of a later instant, that of ``origin``.
+
+    What counts as said when it was received is not moved along: such lines are among the ``involved``.
+    """
+    make_ids = id_maker(origin.import_id, origin.received_at)
+    ids = [make_ids(record) for record in chunk.records]
+
+    def renamed(rows: list[bytes]) -> list[bytes]:
+        # Nothing that a file says can be one of these ids: it was there before they were made.
+        return [
+            row.replace(old[0].encode(), new[0].encode()).replace(old[1].encode(), new[1].encode())
+            for row, old, new in zip(rows, chunk.ids, ids, strict=True)
+        ]
+
+    return replace(
+        chunk,
+        ids=ids,
+        involved=chunk.involved.union(chunk.said_now),
+        contacts=renamed(chunk.contacts),
+        identifiers=renamed(chunk.identifiers),
+        changes=renamed(chunk.changes),
+    )
 
 
 def _collided(chunk: Chunk) -> Iterable[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -88,17 +88,22 @@ class Fresh:
     change_id: str
     person: Person
     number: int
+    record: int
     content: bytes | None
 
 
 class Written(NamedTuple):
-    """The rows of one line, and what it says as JSON: the person, and what was written otherwise."""
+    """The rows of one line, and what it says as JSON: the person, and what was written otherwise.
+
+    ``is_said_now`` tells that it counts as said when it was received.
+    """
 
     contact: bytes
     identifiers: bytes
     change: bytes
     said: str
     raw: str
+    is_said_now: bool
 
 
 class RowWriter:
@@ -112,15 +117,16 @@ class RowWriter:
         self._now = received_at.isoformat()
         self._times = lru_cache(1024)(self._read_time)
 
-    def _read_time(self, occurred_at: str) -> tuple[str, str]:
-        """Return when it was said, for a column and as origins have it."""
+    def _read_time(self, occurred_at: str) -> tuple[str, str] | None:
+        """Return when it was said, for a column and as origins have it; None when that is when it was received."""
         at = said_at(Person(occurred_at=occurred_at), self._received_at)
-        return at.isoformat(), at.astimezone(UTC).isoformat(timespec="microseconds")
+        return None if at == self._received_at else _as_text(at)
 
     def write(self, line: Fresh) -> Written:
         """Return the rows of a line."""
         person, contact_id = line.person, line.contact_id
-        when, stamp = self._times(person.occurred_at)
+        time = self._times(person.occurred_at)
+        when, stamp = time or _as_text(said_at(person, received(self._received_at, line.record)))
         fields = _fields(person)
         given = [(name, value) for name, value in zip(FIELDS, fields, strict=True) if value]
         values = _object(dict(given))
@@ -146,7 +152,9 @@ class RowWriter:
             f"{text(_joined(values, after))}\t{text('; '.join(person.notes))}\t"
             f"{_NULL if line.content is None else _bytea(line.content)}\t{self._now}\t{self._import}\t{line.number}\n"
         )
-        return Written(contact.encode(), self._identifiers(line, text).encode(), change.encode(), said, raw)
+        return Written(
+            contact.encode(), self._identifiers(line, text).encode(), change.encode(), said, raw, time is None
+        )
 
     def _identifiers(self, line: Fresh, text: Any) -> str:
         person, written = line.person, ""
@@ -158,6 +166,15 @@ class RowWriter:
                     f"{text(alias)}\t{self._source}\t{self._now}\n"
                 )
         return written
+
+
+def received(began: datetime, record: int) -> datetime:
+    """Return when a record counts as received: one after the other, so that of two the later is the later."""
+    return began + timedelta(microseconds=record)
+
+
+def _as_text(at: datetime) -> tuple[str, str]:
+    return at.isoformat(), at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _origins(person: Person, given: list[tuple[str, str]], custom: Mapping[str, str], change: tuple[str, str]) -> str:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from mainstay.identity.bulk.chunk import Chunk, Origin, merge_id_of
-from mainstay.identity.bulk.rows import CHANGE_COLUMNS, CONTACT_COLUMNS, IDENTIFIER_COLUMNS
+from mainstay.identity.bulk.chunk import Chunk, Origin, merge_id_of, moved
+from mainstay.identity.bulk.rows import CHANGE_COLUMNS, CONTACT_COLUMNS, IDENTIFIER_COLUMNS, received
 from mainstay.identity.rules import EMAIL, PHONE
 from mainstay.identity.store.keys import lock_workspace
 from mainstay.identity.store.reading import Keyring, read_keys
 from mainstay.identity.store.write import ContactWrite, Dropped, Resolution
 from mainstay.identity.store.writing import Writing, keys_that_find
-from mainstay.model import new_id
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
-    from mainstay.identity.store.merging import Merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ async def write_chunk(connection: Connection, origin: Origin, chunk: Chunk) -> C
     """
     await connection.execute(_SETTINGS)
     await lock_workspace(connection, origin.workspace_id)
+    origin, chunk = await _after_others(connection, origin, chunk)
     known = sorted(chunk.involved | await _known(connection, origin.workspace_id, chunk))
     # The many first, at the right edge of the indexes by id, then the few in between: so the pages of these stay full.
     await _copy(connection, chunk, set(known))
@@ -46,6 +46,21 @@ async def write_chunk(connection: Connection, origin: Origin, chunk: Chunk) -> C
     return ChunkOutcome(len(chunk) - len(known), resolved)
 
 
+async def _after_others(connection: Connection, origin: Origin, chunk: Chunk) -> tuple[Origin, Chunk]:
+    """Return the chunk with ids that are later than all that was said so far, by others or by an earlier chunk.
+
+    Of contacts the older survives, of equal values the one that was said first: both go by ids.
+    """
+    latest = await connection.fetchval("SELECT id FROM changes ORDER BY id DESC LIMIT 1")
+    if latest is None or not chunk.ids or latest < UUID(chunk.ids[0][0]):
+        return origin, chunk
+    after = datetime.fromtimestamp(((latest.int >> _BELOW_TIME) + 1) / 1000, UTC)
+    origin = replace(origin, received_at=max(after, datetime.now(UTC)))
+    return origin, moved(origin, chunk)
+
+
+_BELOW_TIME = 80
+"""Bits of an id below its milliseconds."""
 _SETTINGS = """
     SET LOCAL plan_cache_mode = force_custom_plan;
     SET LOCAL enable_seqscan = off;
@@ -107,67 +122,36 @@ async def _resolve(
     if not places:
         return []
     writes = [chunk.write(origin, place) for place in places]
-    ids = {chunk.numbers[place]: chunk.ids[place] for place in places}
-    writing = _LineWriting(connection, await read_keys(connection, keys_that_find(writes)), ids)
+    writing = _LineWriting(connection, await read_keys(connection, keys_that_find(writes)), origin, chunk)
     writing.batch.is_compared = False
-    await writing.look_back()
     resolved = [(write, await writing.write(write)) for write in writes]
     await writing.batch.flush()
-    await writing.order_merges()
     return resolved
 
 
 class _LineWriting(Writing):
-    """Writes of lines, whose ids are given by their place in the file."""
+    """Writes of lines, whose ids and instants are given by their place in the file."""
 
-    def __init__(self, connection: Connection, keyring: Keyring, ids: Mapping[int, tuple[str, str]]) -> None:
+    def __init__(self, connection: Connection, keyring: Keyring, origin: Origin, chunk: Chunk) -> None:
         super().__init__(connection, keyring)
-        self._ids = ids
-        self._latest: dict[UUID, UUID] = {}
-        self._line = 0
-        self._count = 0
-        self._merges: list[tuple[Merged, UUID]] = []
+        self._began = origin.received_at
+        self._lines = dict(zip(chunk.numbers, zip(chunk.records, chunk.ids, strict=True), strict=True))
 
-    async def look_back(self) -> None:
-        """Read what was said last of each contact: others may have written since the import began."""
-        rows = await self.connection.fetch(
-            """
-            SELECT asked.id, latest.id AS change_id FROM unnest($1::uuid[]) AS asked (id)
-            CROSS JOIN LATERAL (SELECT id FROM changes WHERE contact_id = asked.id ORDER BY id DESC LIMIT 1) AS latest
-            """,
-            list(self.batch.views),
-        )
-        self._latest = {row["id"]: row["change_id"] for row in rows}
-
-    async def write(self, write: ContactWrite) -> Resolution | Dropped:
-        self._line = write.line or 0
-        self._count = 0
-        return await super().write(write)
-
-    async def order_merges(self) -> None:
-        """Put what merges said between the lines that brought them about."""
-        await self.connection.executemany(
-            "UPDATE changes SET id = $3 WHERE home_id = $1 AND merge_id = $2",
-            [(merge.survivor_id, merge.merge_id, change_id) for merge, change_id in self._merges],
-        )
+    def received_at(self, write: ContactWrite) -> datetime:
+        record, _ = self._lines[write.line or 0]
+        return received(self._began, record)
 
     def new_contact_id(self, write: ContactWrite) -> UUID:
-        return UUID(self._ids[write.line or 0][0])
+        _, (contact_id, _) = self._lines[write.line or 0]
+        return UUID(contact_id)
 
-    def new_change_id(self, write: ContactWrite, contact_id: UUID) -> UUID:
-        return self._next(contact_id, UUID(self._ids[write.line or 0][1]))
+    def new_change_id(self, write: ContactWrite) -> UUID:
+        _, (_, change_id) = self._lines[write.line or 0]
+        return UUID(change_id)
 
-    def note_merge(self, merge: Merged) -> None:
-        self._count += 1
-        change_id = self._next(merge.survivor_id, merge_id_of(self._ids[self._line][0], self._count))
-        self._merges.append((merge, change_id))
-
-    def _next(self, contact_id: UUID, change_id: UUID) -> UUID:
-        latest = self._latest.get(contact_id)
-        if latest is not None and latest > change_id:
-            change_id = new_id()
-        self._latest[contact_id] = change_id
-        return change_id
+    def new_merge_change_id(self, write: ContactWrite, number: int) -> UUID:
+        _, (contact_id, _) = self._lines[write.line or 0]
+        return merge_id_of(contact_id, number)
 
 
 async def _copy(connection: Connection, chunk: Chunk, known: set[int]) -> None:

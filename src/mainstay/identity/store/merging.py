@@ -7,7 +7,7 @@ it, can be parted again without loss.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -117,10 +117,12 @@ async def absorb(  # noqa: PLR0913 - what is kept of it
     by: str = "",
     kept: View | None = None,
     policy: Policy = DEFAULT,
+    change_id: UUID | None = None,
 ) -> Merged:
     """Merge a contact into an older one; both rows, and the keys that brought them together, are held by the caller.
 
-    ``kept`` is the side whose values stand; without it the rules decide.
+    ``kept`` is the side whose values stand; without it the rules decide. ``change_id`` is for the change that tells of
+    it; without it the change is the latest.
     """
     merge_id = new_id()
     rows = await lock_contacts(connection, {survivor_id, absorbed_id})
@@ -142,7 +144,7 @@ async def absorb(  # noqa: PLR0913 - what is kept of it
     await connection.execute("UPDATE contacts SET merged_into = $2 WHERE id = $1", absorbed_id, survivor_id)
     await connection.execute("UPDATE identifiers SET contact_id = $2 WHERE contact_id = $1", absorbed_id, survivor_id)
     await follow_merge(connection, survivor_id, absorbed_id, by=by or rule)
-    story = _Story(workspace_id, survivor_id, "merge", by or rule, note, merge_id, now)
+    story = _Story(workspace_id, survivor_id, "merge", by or rule, note, merge_id, now, change_id or new_id())
     words = await _words_of(connection, kept, before) if kept else {}
     flags = tuple(
         full_flag(kind, policy)
@@ -228,6 +230,7 @@ class _Story:
     note: str
     merge_id: UUID
     at: datetime
+    id: UUID = field(default_factory=new_id)
 
 
 async def _hold(connection: Connection, workspace_id: UUID, one_id: UUID, other_id: UUID) -> dict[UUID, View]:
@@ -279,11 +282,10 @@ async def _retell(
 ) -> tuple[View, tuple[str, ...]]:
     """Let a contact follow anew from all that is said of it now, and note what that altered."""
     own = (story.contact_id, CHOSEN)
-    change_id = new_id()
     for (home_id, kind), person in {own: Person(), **(words or {})}.items():
         await connection.execute(
             _TELL,
-            change_id if (home_id, kind) == own else new_id(),
+            story.id if (home_id, kind) == own else new_id(),
             story.workspace_id,
             story.contact_id,
             home_id,
@@ -307,7 +309,7 @@ async def _retell(
     view = replace(view, contact=contact)
     await store_view(connection, view)
     was, became = differences(before, contact)
-    await connection.execute("UPDATE changes SET before = $2, after = $3 WHERE id = $1", change_id, was, became)
+    await connection.execute("UPDATE changes SET before = $2, after = $3 WHERE id = $1", story.id, was, became)
     return view, tuple(became)
 
 

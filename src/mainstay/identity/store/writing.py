@@ -40,6 +40,7 @@ from mainstay.identity.store.reading import (
 )
 from mainstay.identity.store.suggesting import is_rejected, open_suggestion
 from mainstay.identity.store.write import (
+    SAME,
     ChangedMeanwhileError,
     ContactWrite,
     Dropped,
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
 
 BY_ID = "id"
-SAME = "same write"
 
 
 async def annotate(
@@ -117,6 +117,7 @@ class Writing:
         self._now = datetime.now(UTC)
         self._held: dict[UUID, set[tuple[str, str]]] | None = None
         self._attached: list[tuple[UUID, str, str]] = []
+        self._learned: dict[UUID, set[tuple[str, str]]] = {}
         self.batch = Batch(connection, self._now, keyring.views)
 
     async def write(self, write: ContactWrite) -> Resolution | Dropped:
@@ -127,7 +128,7 @@ class Writing:
         if known := self._owners.get(content_key):
             contact = self.batch.views[known[0].contact_id].contact
             return Resolution(contact, contact.id, SAME, is_new=False)
-        at = said_at(person, datetime.now(UTC))
+        at = said_at(person, self.received_at(write))
         erased = [(key, self._erased[key]) for key in keys_of(workspace_id, person) if key in self._erased]
         for _, known_erased in erased:
             if known_erased.at is not None and known_erased.at > at:
@@ -158,7 +159,7 @@ class Writing:
         person = await self._attach(write, person, contact_id, home_id, found)
         view = self.batch.views[contact_id]
         wish = await self._wish(person, contact_id, home_id, at, opted_out)
-        said = Said(self.new_change_id(write, contact_id), at, write.kind, person)
+        said = Said(self.new_change_id(write), at, write.kind, person)
         folded = fold(view, said)
         contact = folded.contact
         if contact.do_not_contact != wish:
@@ -176,16 +177,21 @@ class Writing:
             contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), person.flags
         )
 
+    def received_at(self, _write: ContactWrite) -> datetime:
+        """Return when a write was received: later than all that were written before it."""
+        return datetime.now(UTC)
+
     def new_contact_id(self, _write: ContactWrite) -> UUID:
         """Return the id of the contact that a write begins."""
         return new_id()
 
-    def new_change_id(self, _write: ContactWrite, _contact_id: UUID) -> UUID:
+    def new_change_id(self, _write: ContactWrite) -> UUID:
         """Return the id of what a write says of a contact: later than all that was said of it before."""
         return new_id()
 
-    def note_merge(self, merge: Merged) -> None:
-        """Hear that a write has brought two contacts together."""
+    def new_merge_change_id(self, _write: ContactWrite, _number: int) -> UUID:
+        """Return the id of what the merge says that a write brings about, its ``number``-th from 1."""
+        return new_id()
 
     def _find(self, write: ContactWrite, person: Person) -> Match:
         if write.contact_id is not None:
@@ -239,8 +245,8 @@ class Writing:
         await self.batch.flush()
         one, other = self.batch.views[contact_id].contact, self.batch.views[bridge.other.id].contact
         facts = BridgeFacts(
-            await external_ids(self.connection, one.id),
-            await external_ids(self.connection, other.id),
+            await self._external_ids(one.id),
+            await self._external_ids(other.id),
             await is_rejected(self.connection, one.id, other.id),
             await count_identifiers(self.connection, (one.id, other.id)),
         )
@@ -269,14 +275,15 @@ class Writing:
             rule="bridge",
             note=f"{write.source}: one write names both",
             now=self._now,
+            change_id=self.new_merge_change_id(write, len(merged) + 1),
         )
         merged.append(merge)
         self.batch.views.pop(absorbed)
         self.batch.views[survivor] = merge.view
-        self.note_merge(merge)
         self._attached = [(survivor if each == absorbed else each, kind, value) for each, kind, value in self._attached]
         if self._held is not None:
             self._held.setdefault(survivor, set()).update(self._held.pop(absorbed, ()))
+        self._learned.setdefault(survivor, set()).update(self._learned.pop(absorbed, ()))
         for key, owners in self._owners.items():
             self._owners[key] = [
                 replace(owner, contact_id=survivor) if owner.contact_id == absorbed else owner for owner in owners
@@ -316,8 +323,17 @@ class Writing:
             self.batch.identifier(key, home_id, contact_id, standing, alias, write.source)
         if person.external_id:
             key = (write.workspace_id, f"{ID}{person.connection}", person.external_id)
-            self._owners.setdefault(key, [Owner(contact_id, home_id)])
+            if key not in self._owners:
+                self._owners[key] = [Owner(contact_id, home_id)]
+                self._learned.setdefault(contact_id, set()).add((person.connection, person.external_id))
         return person
+
+    async def _external_ids(self, contact_id: UUID) -> dict[str, frozenset[str]]:
+        """Return the ids that systems gave a contact; those of this transaction are stored by whoever called it."""
+        ids = await external_ids(self.connection, contact_id)
+        for system, external_id in self._learned.get(contact_id, ()):
+            ids[system] = ids.get(system, frozenset()) | {external_id}
+        return ids
 
     async def _is_full(self, policy: Policy, contact_id: UUID, kind: str) -> bool:
         if self.batch.views[contact_id].contact.version == 0:

@@ -67,5 +67,5 @@ async def test_it_needs_a_store() -> None:
 def test_the_declaration() -> None:
     assert CONNECTOR.is_builtin
     assert CONNECTOR.settings is not None
-    assert set(CONNECTOR.settings.model_fields) == {"connector", "base_url", "retry"}
+    assert set(CONNECTOR.settings.model_fields) == {"connector", "base_url", "retry", "rate", "max_concurrent"}
     assert CONNECTOR.http is None

@@ -1,0 +1,124 @@
+"""What every worker asks again and again must cost the same however long the queue is and however many runs wait."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from mainstay.app import App
+from mainstay.comparing import Comparer
+from mainstay.db import Pool, acquire
+from mainstay.engine import dbos_engine
+from mainstay.engine.orphans import Orphans
+from mainstay.intake.flood import Floods
+from mainstay.model import new_id
+
+ROWS = 30_000
+MOST = 5_000
+"""So many rows may a statement touch: a page of orphans is the most."""
+
+_SEED = """
+INSERT INTO incidents (id, workspace_id, fingerprint, state, title, cause, first_seen, last_seen)
+SELECT md5('i' || n)::uuid, $1, 'f' || n, 'open', '', '', now(), now() FROM generate_series(1, 3) AS n WHERE $2 > 0;
+INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, created_at, lane)
+SELECT md5('q' || n)::uuid, $1, 'welcome.v1', 'queued', '{}', 'q' || n, now() - interval '1 hour',
+       (ARRAY['lead', 'backfill', 'backfill'])[n % 3 + 1] FROM generate_series(1, $2::integer) AS n;
+INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, created_at, wake_at, is_behind, key,
+                  deadline_at, started_at)
+SELECT md5('w' || n)::uuid, $1, 'wait.v1', 'waiting', '{}', 'w' || n, now() - interval '1 hour',
+       CASE WHEN n % 2 = 0 THEN now() + interval '1 day' END, n % 3 = 0, 'k' || n, now() + interval '1 day', now()
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, created_at, incident_id)
+SELECT md5('d' || n)::uuid, $1, 'welcome.v1', 'done', '{}', 'd' || n, now() - interval '1 hour',
+       md5('i' || n % 3 + 1)::uuid FROM generate_series(1, $2::integer) AS n;
+INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, created_at, incident_id, handled_at)
+SELECT md5('f' || n)::uuid, $1, 'welcome.v1', 'failed', '{}', 'f' || n, now() - interval '1 hour',
+       md5('i' || n % 2 + 1)::uuid, CASE WHEN n % 2 = 0 THEN now() END FROM generate_series(1, $2::integer) AS n;
+INSERT INTO waits (workspace_id, run_id, step, event_type)
+SELECT $1, md5('w' || n)::uuid, 1, 'message.received' FROM generate_series(1, $2::integer) AS n;
+INSERT INTO dbos.workflow_status (workflow_uuid, status, name, queue_name, application_version, created_at, updated_at,
+                                  priority, recovery_attempts, delay_until_epoch_ms)
+SELECT execution_id, CASE state WHEN 'queued' THEN 'ENQUEUED' WHEN 'waiting' THEN 'DELAYED' ELSE 'SUCCESS' END,
+       'mainstay.execution.v1', 'executions', '1', 0, 0, 0, 0, 4000000000000
+FROM runs WHERE workspace_id = $1 AND $2 > 0
+"""
+
+
+class Recorder:
+    """A connection that keeps each statement it is given, with its values."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.sent: list[tuple[str, tuple[Any, ...]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._connection, name)
+        if name not in {"fetch", "fetchrow", "fetchval", "execute"}:
+            return method
+
+        async def kept(query: str, *values: Any) -> Any:
+            self.sent.append((query, values))
+            return await method(query, *values)
+
+        return kept
+
+
+class RecordingPool:
+    """A pool of one recording connection."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Recorder]:
+        yield self._recorder
+
+
+def touched(node: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield how many rows each node of a plan has looked at."""
+    removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    yield node["Node Type"], (node["Actual Rows"] + removed) * node["Actual Loops"]
+    for child in node.get("Plans", ()):
+        yield from touched(child)
+
+
+@pytest.fixture
+async def seeded(pool: Pool) -> UUID:
+    workspace_id = new_id()
+    async with acquire(pool) as connection, connection.transaction():
+        await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, 'acme', 'Acme')", workspace_id)
+        for statement in filter(str.strip, _SEED.split(";\n")):
+            await connection.execute(statement, workspace_id, ROWS)
+        await connection.execute("ANALYZE")
+    return workspace_id
+
+
+async def test_what_a_worker_asks_at_each_beat_costs_the_same_with_a_long_queue(
+    pool: Pool, dsn: str, seeded: UUID
+) -> None:
+    async with acquire(pool) as connection, connection.transaction():
+        recorder = Recorder(connection)
+        recording: Any = RecordingPool(recorder)
+        app = App(recording, public_url="")
+        app.workspaces[seeded] = None  # type: ignore[assignment] - only its id is asked for
+        worker = dbos_engine.Worker(dsn, recording, app.driver)
+        await worker._beat_once()
+        await Orphans(recording).adopt()
+        await app.watch_once()
+        await Floods().look(recorder, {seeded: 100})  # type: ignore[arg-type]
+        await Comparer(recording, app.contacts, app)._is_busy()
+        await app.scheduler.next_moment()
+        assert len(recorder.sent) > 8
+
+        bad = {}
+        for query, values in recorder.sent:
+            rows = await connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
+            plan = json.loads(rows[0][0])[0]["Plan"]
+            if many := [(node, count) for node, count in touched(plan) if count > MOST]:
+                bad[query] = many
+    assert not bad, "\n".join(f"{many}\n{query}" for query, many in bad.items())
