@@ -25,6 +25,7 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+import psutil
 
 from mainstay.db.embedded import EmbeddedServer
 from mainstay.sandbox.client import Sandbox
@@ -190,7 +191,7 @@ async def break_things(stage: Stage, rng: random.Random, seconds: float, said: l
         at = time.monotonic() - began
         try:
             outcome = await fault(stage, random.Random(rng.random()))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, StopIteration) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, psutil.Error) as error:
             # What one breaks, another may need.
             outcome = f"{fault.__name__} could not be done: {error!r}"
         said.append(f"{at:7.1f} s  {outcome}")

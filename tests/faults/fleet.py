@@ -59,8 +59,11 @@ async def until(is_met: Callable[[], Any], what: str, *, seconds: float = HANGS_
 
 
 def postmaster(home: Path) -> int:
-    """Return the number of the first process of the server in a folder."""
-    return int(next(home.rglob("postmaster.pid")).read_text("utf-8").split()[0])
+    """Return the number of the first process of the server in a folder; ProcessLookupError when none runs."""
+    found = next(home.rglob("postmaster.pid"), None)
+    if found is None:
+        raise ProcessLookupError(home)
+    return int(found.read_text("utf-8").split()[0])
 
 
 class Process:

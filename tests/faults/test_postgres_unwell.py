@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -62,25 +63,25 @@ async def no_connection_left(_server: EmbeddedServer, _folder: Path, dsn: str) -
         each.terminate()
 
 
-def mount_small_disk(folder: Path) -> Path | None:
-    """Make a disk of a few megabytes that the server may write to; None where that is not allowed."""
-    disk = folder / "disk"
-    disk.mkdir()
+def mount_small_disk(home: Path) -> Path | None:
+    """Make a disk of a few megabytes that the server in a folder may write to; None where that is not allowed."""
+    # Not below the test's own folder, which pytest keeps from other users, the server's among them.
+    disk = Path(tempfile.mkdtemp())
+    disk.chmod(0o711)
     command = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "tmpfs", str(disk)]
     if os.getuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+        disk.rmdir()
         return None
     data = disk / "data"
     data.mkdir()
-    os.chown(data, psutil.Process(postmaster(folder)).uids().real, -1)
-    for parent in (folder, *folder.parents):
-        if parent.owner() == "root" and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
+    os.chown(data, psutil.Process(postmaster(home)).uids().real, -1)
     return data
 
 
 def unmount(data: Path) -> None:
     """Take the disk away."""
     subprocess.run(["umount", "--lazy", str(data.parent)], check=True)
+    data.parent.rmdir()
 
 
 @asynccontextmanager
