@@ -94,3 +94,23 @@ async def test_init_is_called_with_each_connection(dsn: str) -> None:
 @given(st.text())
 def test_what_is_storable_has_no_nul_and_loses_nothing_else(text: str) -> None:
     assert storable(text) == "".join(letter for letter in text if letter != "\0")
+
+
+TROUBLE = ["read_only_sql_transaction", "disk_full", "out_of_memory", "too_many_connections", "io_error"]
+
+
+@pytest.mark.parametrize("code", TROUBLE)
+async def test_a_server_that_takes_no_write_is_too(pool: Pool, code: str) -> None:
+    with pytest.raises(DatabaseUnavailableError, match="no more"):
+        async with acquire(pool) as connection:
+            await connection.execute(f"DO $$ BEGIN RAISE 'no more' USING ERRCODE = '{code}'; END $$")
+
+
+async def test_a_connection_to_a_server_that_is_read_only_is_not_kept(pool: Pool) -> None:
+    async with acquire(pool) as connection:
+        await connection.execute("SET default_transaction_read_only = on")
+    with pytest.raises(DatabaseUnavailableError):
+        async with acquire(pool) as connection:
+            await connection.execute("CREATE TABLE written (a integer)")
+    async with acquire(pool) as connection:
+        await connection.execute("CREATE TABLE written (a integer)")

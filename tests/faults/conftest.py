@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from mainstay.db.embedded import EmbeddedServer
 from mainstay.sandbox.process import SandboxProcess
+from mainstay.testing.database import template, with_database
 from tests.faults.fleet import Books, Fleet
 
 
@@ -25,6 +28,22 @@ def fleet(sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFact
     opened = Fleet(tmp_path_factory.mktemp("fleet"), sandbox_process.base_url)
     yield opened
     opened.close()
+
+
+@pytest_asyncio.fixture
+async def own_server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
+    """A PostgreSQL that nobody else uses, in the test's folder."""
+    server = EmbeddedServer(tmp_path)
+    await asyncio.to_thread(server.start)
+    yield server
+    await asyncio.to_thread(server.stop)
+
+
+@pytest_asyncio.fixture
+async def own_dsn(own_server: EmbeddedServer) -> str:
+    """A migrated database there."""
+    base = await asyncio.to_thread(own_server.start)
+    return with_database(base, await asyncio.to_thread(template, base))
 
 
 @pytest_asyncio.fixture

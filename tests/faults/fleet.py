@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ import asyncpg
 import orjson
 
 from mainstay.sandbox.client import Sandbox
+from tests.faults import invariants
 from tests.faults.victim import READY, STRUCK, Orders
 
 STACK = Path(__file__).parent / "stack"
@@ -29,7 +29,15 @@ NOTE = "answer: POST /gohighlevel/contacts/ID/notes"
 PUSH = "answer: POST /gohighlevel/contacts/upsert"
 # Steps whose vendor takes no key and keeps no state: before a repeat it is asked.
 UNKEYED = frozenset({"chat.post", "email.send", "crm.add_note"})
-WHOLE_JOURNEY = {1: "chat.post", 2: "crm.add_tag", 3: "email.send", 4: "wait_for message.received", 5: "crm.add_note"}
+EVERY_STEP = {
+    "journey.v1": {
+        1: "chat.post",
+        2: "crm.add_tag",
+        3: "email.send",
+        4: "wait_for message.received",
+        5: "crm.add_note",
+    }
+}
 
 
 # A slow machine is slow at everything: what this cuts off is a hang.
@@ -48,6 +56,14 @@ async def until(is_met: Callable[[], Any], what: str, *, seconds: float = HANGS_
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:g} s: {what}")
         await asyncio.sleep(pause)
+
+
+def postmaster(home: Path) -> int:
+    """Return the number of the first process of the server in a folder; ProcessLookupError when none runs."""
+    found = next(home.rglob("postmaster.pid"), None)
+    if found is None:
+        raise ProcessLookupError(home)
+    return int(found.read_text("utf-8").split()[0])
 
 
 class Process:
@@ -248,8 +264,8 @@ class Books:
             waits = await self.rows("SELECT event_type, event FROM waits")
             raise AssertionError(f"still open: {runs}\nqueue: {queue}\nwaits: {waits}") from None
 
-    async def problems(self) -> list[str]:
-        """Return what is wrong in the books of a database where all should be done."""
+    async def problems(self, sandbox: Sandbox) -> list[str]:
+        """Return what is wrong in the books of a database where all should be done, and with it at the vendors."""
         found = [
             f"{row['workflow']} is {row['state']}: {row['error']}"
             for row in await self.rows("SELECT workflow, state, error FROM runs WHERE state <> 'done'")
@@ -258,27 +274,23 @@ class Books:
             f"a delivery is {row['state']}: {row['reason']}"
             for row in await self.rows("SELECT state, reason FROM deliveries WHERE state <> 'processed'")
         ]
-        steps: dict[Any, dict[int, list[tuple[int, str, str]]]] = defaultdict(lambda: defaultdict(list))
-        workflows = {row["id"]: row["workflow"] for row in await self.rows("SELECT id, workflow FROM runs")}
-        for row in await self.rows("SELECT * FROM attempts ORDER BY run_id, step, number"):
-            steps[row["run_id"]][row["step"]].append((row["number"], row["state"], row["name"]))
-        for run_id, workflow in workflows.items():
-            taken = steps[run_id]
-            if workflow == "journey.v1" and {n: chain[0][2] for n, chain in taken.items()} != WHOLE_JOURNEY:
-                found.append(f"the steps of {workflow} are {dict(taken)}")
-            if workflow == "push.v1" and (not taken or list(taken) != list(range(1, len(taken) + 1))):
-                found.append(f"the steps of {workflow} are {dict(taken)}")
-            found += [
-                f"the attempts of {workflow}, step {number}, are {chain}"
-                for number, chain in taken.items()
-                if [entry[0] for entry in chain] != list(range(1, len(chain) + 1))
-                or chain[-1][1] != "ok"
-                or any(state == "ok" for _, state, _ in chain[:-1])
-            ]
-        behind = await self.rows(
-            "SELECT * FROM crosswalk WHERE pushed_version < wanted_version OR push_run_id IS NOT NULL"
+        for workflow, names in EVERY_STEP.items():
+            rows = await self.rows(
+                """
+                SELECT id, ARRAY(SELECT step || ' ' || name FROM attempts WHERE run_id = runs.id) AS steps
+                FROM runs WHERE workflow = $1
+                """,
+                workflow,
+            )
+            expected = {f"{number} {name}" for number, name in names.items()}
+            found += [f"the steps of {workflow} are {row}" for row in rows if set(row["steps"]) != expected]
+        rows = await self.rows(
+            """
+            SELECT id FROM runs WHERE workflow = 'push.v1' AND state = 'done'
+              AND (SELECT count(DISTINCT step) <> max(step) IS NOT FALSE FROM attempts WHERE run_id = id)
+            """
         )
-        return found + [f"the crosswalk is behind: {row}" for row in behind]
+        return found + [f"a push did not push: {row}" for row in rows] + await invariants.problems(self, sandbox)
 
     async def marked(self) -> list[str]:
         """Return the steps whose attempts say that they may be repeats."""

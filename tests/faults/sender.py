@@ -48,11 +48,17 @@ class Answer:
 
 
 async def post(
-    session: aiohttp.ClientSession, port: str, source: str, fields: Mapping[str, str], *, key: str = ""
+    session: aiohttp.ClientSession,
+    port: str,
+    source: str,
+    fields: Mapping[str, str],
+    *,
+    key: str = "",
+    slug: str = "acme",
 ) -> Answer:
     """Post one form; ``key`` is the delivery's id."""
     headers = {"idempotency-key": key} if key else {}
-    async with session.post(f"http://127.0.0.1:{port}/in/acme/{source}", data=fields, headers=headers) as response:
+    async with session.post(f"http://127.0.0.1:{port}/in/{slug}/{source}", data=fields, headers=headers) as response:
         said = await response.json(content_type=None)
         return Answer(response.status, said.get("delivery", ""), response.headers.get("retry-after", ""))
 

@@ -42,7 +42,7 @@ async def test_a_deadlock_loses_no_attempt(
     await stack.advance("1m")
 
     assert calls == 2
-    assert not await books.problems()
+    assert not await books.problems(stack.sandbox)
     assert vendor_copies(stack.sandbox, "sarah@example.com") == ONCE
 
 
@@ -57,7 +57,7 @@ async def test_a_lost_wake_only_delays(stack: StackUnderTest, books: Books, monk
     stack.sandbox.clear("gohighlevel", fault)
     await stack.advance("2m")
 
-    assert not await books.problems()
+    assert not await books.problems(stack.sandbox)
     assert vendor_copies(stack.sandbox, "sarah@example.com") == ONCE
     waited = "SELECT count(*) FROM attempts WHERE name = 'crm.add_tag' AND state = 'waiting'"
     assert await books.value(waited) == 1

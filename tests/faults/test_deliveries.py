@@ -32,7 +32,7 @@ async def test_doubled_reordered_replayed(fleet: Fleet, sandbox: Sandbox, dsn: s
 
     assert sorted(answers) == [200] * (PEOPLE * 4) + [202] * (PEOPLE * 2)
     assert set(replayed) == {200}
-    assert not await books.problems()
+    assert not await books.problems(sandbox)
     assert await books.value("SELECT count(*) FROM deliveries") == PEOPLE * 2
     assert await books.value("SELECT count(*) FROM runs WHERE workflow = 'inbound.v1'") == PEOPLE * 2
     contacts = await books.rows("SELECT email, company FROM contacts")
@@ -53,7 +53,7 @@ async def test_a_burst_is_taken_or_told_to_come_again(fleet: Fleet, sandbox: San
         await process.kill()
 
     assert {status for tried in statuses for status in tried} <= {202, 429}
-    assert not await books.problems()
+    assert not await books.problems(sandbox)
     assert await books.value("SELECT count(*) FROM deliveries WHERE state = 'processed'") == BURST
     emails = await books.rows("SELECT email FROM contacts")
     assert sorted(row["email"] for row in emails) == sorted(lead["email"] for lead in leads)

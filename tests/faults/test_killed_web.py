@@ -39,5 +39,5 @@ async def test_killed_before_the_acknowledgement(
     assert again.delivery == once_more.delivery
     assert await books.value("SELECT count(*) FROM deliveries") == 1
     assert await books.value("SELECT count(*) FROM runs WHERE workflow = 'inbound.v1'") == 1
-    assert not await books.problems()
+    assert not await books.problems(sandbox)
     assert vendor_copies(sandbox, email) == ONCE

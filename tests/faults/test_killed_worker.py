@@ -70,7 +70,7 @@ async def _killed_once(
             survivor = fleet.start(dsn, local_wait=local_wait)
         await books.all_done()
         copies, marked = vendor_copies(sandbox, email), await books.marked()
-        problems = await books.problems()
+        problems = await books.problems(sandbox)
         if await books.value("SELECT count(*) FROM contacts") != 1:
             problems.append("there is not one contact")
         # Where the kill fell between the vendor's success and our record, the vendor was asked: nothing is there twice.
@@ -141,6 +141,6 @@ async def test_a_dead_worker_of_this_host_is_noticed_at_the_next_heartbeat(
 
     # By its silence it would be known after this long; that it is gone, at the next look.
     assert took < survivor.orders.dead_after, took
-    assert not await books.problems()
+    assert not await books.problems(sandbox)
     assert vendor_copies(sandbox, "sarah@example.com") == ONCE
     assert (await books.marked(), await books.found()) == ([], ["chat.post"])

@@ -47,7 +47,7 @@ async def test_one_contact_and_one_record(fleet: Fleet, sandbox: Sandbox, dsn: s
     for worker in workers:
         await worker.kill()
 
-    assert not await books.problems()
+    assert not await books.problems(sandbox)
     contacts = await books.rows(
         "SELECT email, phone, first_name, last_name FROM contacts WHERE merged_into IS NULL ORDER BY email"
     )

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import psutil
-import pytest_asyncio
 
 from mainstay.db.embedded import EmbeddedServer
 from mainstay.sandbox.client import Sandbox
-from mainstay.testing.database import template, with_database
-from tests.faults.fleet import ONCE, Books, Fleet, vendor_copies
+from tests.faults.fleet import ONCE, Books, Fleet, postmaster, vendor_copies
 from tests.faults.sender import insist, post
 
 
-@pytest_asyncio.fixture
-async def own_server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path)
-    await asyncio.to_thread(server.start)
-    yield server
-    await asyncio.to_thread(server.stop)
-
-
 async def test_a_sender_is_answered_and_all_goes_on(
-    fleet: Fleet, sandbox: Sandbox, own_server: EmbeddedServer, tmp_path: Path
+    fleet: Fleet, sandbox: Sandbox, own_server: EmbeddedServer, own_dsn: str, tmp_path: Path
 ) -> None:
-    base = await asyncio.to_thread(own_server.start)
-    dsn = with_database(base, await asyncio.to_thread(template, base))
+    dsn = own_dsn
     web = fleet.start(dsn, kind="web", patience=0.5)
     port = await web.ready()
     lead = {"email": "sarah@example.com", "name": "Sarah Johnson"}
@@ -48,7 +36,7 @@ async def test_a_sender_is_answered_and_all_goes_on(
     worker = fleet.start(dsn)
     books = await Books.open(dsn)
     await books.all_done(deliveries=2)
-    problems = await books.problems()
+    problems = await books.problems(sandbox)
     deliveries = await books.value("SELECT count(*) FROM deliveries")
     await books.close()
     for process in (web, worker):
@@ -63,8 +51,8 @@ async def test_a_sender_is_answered_and_all_goes_on(
 
 
 def _all_of(home: Path) -> list[psutil.Process]:
-    postmaster = psutil.Process(int(next(home.rglob("postmaster.pid")).read_text("utf-8").split()[0]))
-    return [postmaster, *postmaster.children()]
+    first = psutil.Process(postmaster(home))
+    return [first, *first.children()]
 
 
 def _send(processes: list[psutil.Process], number: signal.Signals) -> None:

@@ -5,35 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
-import pytest_asyncio
 
 from mainstay.db.embedded import EmbeddedServer
 from mainstay.sandbox.client import Sandbox
-from mainstay.testing.database import template, with_database
-from tests.faults.fleet import ONCE, Books, Fleet, until, vendor_copies
+from tests.faults.fleet import ONCE, Books, Fleet, postmaster, until, vendor_copies
 from tests.faults.sender import insist, post
 
 LEADS = 40
 DEAD_AFTER = 4.0
 
 
-@pytest_asyncio.fixture
-async def own_server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path)
-    await asyncio.to_thread(server.start)
-    yield server
-    await asyncio.to_thread(server.stop)
-
-
 async def test_all_goes_on_by_itself(
-    fleet: Fleet, sandbox: Sandbox, own_server: EmbeddedServer, tmp_path: Path
+    fleet: Fleet, sandbox: Sandbox, own_server: EmbeddedServer, own_dsn: str, tmp_path: Path
 ) -> None:
-    base = await asyncio.to_thread(own_server.start)
-    dsn = with_database(base, await asyncio.to_thread(template, base))
+    dsn = own_dsn
     web = fleet.start(dsn, kind="web")
     workers = [fleet.start(dsn, dead_after=DEAD_AFTER) for _ in range(2)]
     port = await web.ready()
@@ -45,7 +33,7 @@ async def test_all_goes_on_by_itself(
         accepted = await asyncio.gather(*(post(session, port, "website", lead, key=lead["email"]) for lead in first))
         assert {answer.status for answer in accepted} == {202}
 
-        os.kill(_postmaster(tmp_path), signal.SIGKILL)
+        os.kill(postmaster(tmp_path), signal.SIGKILL)
         away = await until(lambda: _refused(session, port), "a delivery is refused")
         second = [_lead(number) for number in range(LEADS // 2, LEADS)]
         insisting = [asyncio.create_task(insist(session, port, lead, key=lead["email"])) for lead in second]
@@ -61,7 +49,7 @@ async def test_all_goes_on_by_itself(
         lead = _lead(LEADS)
         assert (await post(session, port, "website", lead, key=lead["email"])).status == 202
         await books.all_done(deliveries=LEADS + 1)
-    problems = await books.problems()
+    problems = await books.problems(sandbox)
     listed = {row["id"] for row in await books.rows("SELECT id FROM workers")}
     repeated = await books.marked()
     emails = {row["email"] for row in await books.rows("SELECT email FROM contacts")}
@@ -84,10 +72,6 @@ async def test_all_goes_on_by_itself(
     # The workers lived on, so what their vendors had done was not forgotten.
     doubled = sum(len(group) > 1 for vendor in ("slack", "postmark") for group in sandbox.repeated(vendor))
     assert doubled <= len(repeated)
-
-
-def _postmaster(home: Path) -> int:
-    return int(next(home.rglob("postmaster.pid")).read_text("utf-8").split()[0])
 
 
 def _lead(number: int) -> dict[str, str]:

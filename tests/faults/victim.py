@@ -55,8 +55,9 @@ STRUCK = "struck"
 class Orders:
     """What a process is, and what befalls it.
 
-    ``strike`` names a boundary and ``nth`` which passing of it; ``action`` is what then happens: ``kill`` (SIGKILL),
-    ``stop`` (SIGSTOP) or ``hold`` (the task waits for ever, the process lives on). Times are in seconds.
+    ``stack`` is the folder of a stack, or of several, as paths are listed in PATH. ``strike`` names a boundary and
+    ``nth`` which passing of it; ``action`` is what then happens: ``kill`` (SIGKILL), ``stop`` (SIGSTOP) or ``hold``
+    (the task waits for ever, the process lives on). Times are in seconds.
     """
 
     dsn: str
@@ -197,10 +198,11 @@ def _in_a_hurry(stack: Stack, orders: Orders) -> Stack:
 
 async def open_app(orders: Orders) -> App:
     """Open the stack's app, its vendors simulated."""
-    folder = Path(orders.stack)
-    stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), Sandbox(orders.sandbox))
-    stack = _in_a_hurry(stack, orders)
-    return await App.open(orders.dsn, [Bundle(stack, tuple(load_workflows(folder)))], pool_size=5)
+    bundles = []
+    for folder in map(Path, orders.stack.split(os.pathsep)):
+        stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), Sandbox(orders.sandbox))
+        bundles.append(Bundle(_in_a_hurry(stack, orders), tuple(load_workflows(folder))))
+    return await App.open(orders.dsn, bundles, pool_size=5)
 
 
 async def _work(orders: Orders, instrument: Instrument) -> None:

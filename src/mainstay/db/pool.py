@@ -115,6 +115,10 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
             given_up = asyncio.get_running_loop().call_later(GIVE_UP_SECONDS, connection.terminate)
             try:
                 yield connection
+            except asyncpg.ReadOnlySQLTransactionError:
+                # It leads to a server that is no longer, or not yet, the one to write to: the next may lead elsewhere.
+                connection.terminate()
+                raise
             except asyncpg.InterfaceError as error:
                 # asyncpg has one class for a connection that is gone and for a value that it cannot encode.
                 own_fault = None if connection.is_closed() else error
@@ -127,7 +131,9 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
         asyncpg.PostgresConnectionError,
         asyncpg.OperatorInterventionError,
         asyncpg.IdleInTransactionSessionTimeoutError,
-        asyncpg.TooManyConnectionsError,
+        asyncpg.InsufficientResourcesError,
+        asyncpg.ReadOnlySQLTransactionError,
+        asyncpg.PostgresSystemError,
     ) as error:
         if error is own_fault:
             raise

@@ -36,11 +36,21 @@ def open_session(limit: int = 100) -> Session:
 
     Vendors' cookies are dropped: the pool serves many workspaces, and one's cookie must not travel with another's call.
     """
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_create_end.append(_connected)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limit, ttl_dns_cache=60),
+        trace_configs=[tracing],
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "mainstay"},
     )
+
+
+async def _connected(_session: Session, context: Any, _params: aiohttp.TraceConnectionCreateEndParams) -> None:
+    """Ask once more before the request leaves: the process may have been paused while it connected."""
+    before_call = context.trace_request_ctx
+    if before_call is not None:
+        await before_call()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +139,8 @@ class Http:
         tried_ago: seconds since an earlier attempt of this step may first have reached the vendor, for a look-up.
         exchanges: requests and responses so far, redacted, oldest first.
         pay: awaited at the beginning of each request; uses a call of the connection's budget.
-        before_call: awaited right before each call; what it raises ends the attempt.
+        before_call: awaited right before each call, and again where it had to connect first; what it raises ends the
+            attempt.
     """
 
     def __init__(
@@ -223,7 +234,12 @@ class Http:
         error: VendorError
         try:
             async with self._session.request(
-                method, url, allow_redirects=False, timeout=self._timeout, **options
+                method,
+                url,
+                allow_redirects=False,
+                timeout=self._timeout,
+                trace_request_ctx=self.before_call,
+                **options,
             ) as answer:
                 content = await answer.content.read(MAX_RESPONSE_BYTES + 1)
                 while not answer.content.at_eof() and len(content) <= MAX_RESPONSE_BYTES:
