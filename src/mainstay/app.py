@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,13 +13,15 @@ from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
-from mainstay.db import GroupCommit, Pool, acquire, open_pool, transact
+from mainstay.db import GroupCommit, Pool, acquire, open_pool
 from mainstay.engine import Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.engine.driver import utc_now
 from mainstay.engine.guard import Terms
 from mainstay.engine.keeping import RunKeeper
 from mainstay.engine.programs import Programs
+from mainstay.engine.retrying import BULK_RETRY, Retrier
+from mainstay.engine.versions import beginning
 from mainstay.errors import WorkflowError
 from mainstay.gates import Gates, gates_of
 from mainstay.identity import load_contact
@@ -34,7 +35,7 @@ from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
-from mainstay.runs import Settlement, answer, requeue
+from mainstay.runs import Settlement
 from mainstay.scheduling import Scheduler
 from mainstay.settings.identity import policy_of
 from mainstay.settings.retrying import terms_of
@@ -57,8 +58,6 @@ if TYPE_CHECKING:
     from mainstay.settings.hours import Hours
     from mainstay.settings.stack import Stack
 
-log = logging.getLogger(__name__)
-
 IMPORTED = FILE
 """The source, and its kind, of files that people bring in by hand."""
 
@@ -79,11 +78,12 @@ class Workspace:
         self.stack = bundle.stack
         self.slug = bundle.stack.slug
         self.workflows = {declared.name: declared for declared in bundle.workflows}
+        begins = beginning(bundle.workflows)
         by_event: dict[str, list[str]] = {}
-        for declared in bundle.workflows:
+        for declared in begins:
             if declared.on:
                 by_event.setdefault(declared.on, []).append(declared.name)
-        answering = {each.name: each for each in bundle.workflows if each.is_sync}
+        answering = {each.name: each for each in begins if each.is_sync}
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
         policy = policy_of(bundle.stack.identity)
@@ -172,7 +172,11 @@ class App:
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
         }
-        self.keeper = RunKeeper(pool, self.routing, own=own, clock=self.clock)
+        self.own = (*own, BULK_RETRY)
+        self.keeper = RunKeeper(pool, self.routing, own=self.own, clock=self.clock)
+        self.retrier = Retrier(pool, self.keeper.deadline, own=self.own)
+        own[BULK_RETRY] = self.retrier.program
+        self.retry_run, self.answer_run = self.retrier.retry_failed, self.retrier.answer
         self.gates = Gates(pool, clock=clock)
         self.driver = Driver(
             pool,
@@ -340,18 +344,6 @@ class App:
         await self.alerter.raise_trouble(connection, suspect.source.workspace_id, trouble)
 
     # Verbs of the screens and commands ----------------------------------------------------------------------------
-
-    async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
-        """Retry a failed run from the step that failed; False when it is not a failed run."""
-        deadline = self.keeper.deadline(workspace_id)
-        return await transact(self.pool, lambda session: requeue(session, workspace_id, run_id, deadline=deadline))
-
-    async def answer_run(self, workspace_id: UUID, run_id: UUID, *, happened: bool) -> bool:
-        """Take a person's word on the call that a run asks about; see :func:`mainstay.runs.answer`."""
-        deadline = self.keeper.deadline(workspace_id)
-        return await transact(
-            self.pool, lambda session: answer(session, workspace_id, run_id, happened=happened, deadline=deadline)
-        )
 
     async def replay_delivery(self, workspace_id: UUID, delivery_id: UUID, *, lane: Lane = Lane.LEAD) -> UUID:
         """Read a kept delivery again with today's settings; see :meth:`Intake.replay`."""

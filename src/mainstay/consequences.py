@@ -223,7 +223,7 @@ class Consequences:
     @staticmethod
     async def _link(connection: Connection, written: Written) -> None:
         person, contact = written.person, written.resolution.contact
-        if person.external_id and person.connection:
+        if person.external_id and person.connection and not written.resolution.is_repeated:
             adopted = Adopted(
                 contact.workspace_id,
                 written.resolution.home_id,

@@ -9,6 +9,7 @@
     ├── ConflictError        the same key came with another write: nothing was done
     ├── OverloadedError      come back later: the sender is told when
     ├── DatabaseUnavailableError  PostgreSQL is away: nothing was decided, go on when it is back
+    ├── RetryRefusedError    a run cannot be retried as it was asked: nothing was done
     ├── FencedError          this worker lost its run to another: stop, record nothing
     ├── WorkflowError        a workflow's own code cannot go on: stop and tell a human
     │   └── ChildFailedError runs that it began, and waited for, did not end well
@@ -82,6 +83,14 @@ class OverloadedError(MainstayError):
 
 class DatabaseUnavailableError(MainstayError):
     """PostgreSQL did not answer; whether the last write was kept is not known."""
+
+
+class RetryRefusedError(MainstayError):
+    """A run cannot be retried as it was asked; nothing was done. ``hint`` says what can be done instead."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class FencedError(MainstayError):

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from mainstay.db import acquire, transact
 from mainstay.engine.schedule import Tick, run_id_of
+from mainstay.engine.versions import beginning
 from mainstay.errors import DatabaseUnavailableError
 from mainstay.model import new_id
 from mainstay.runs import NewRun, add_runs
@@ -215,7 +216,7 @@ class Scheduler:
 
     def _known(self) -> Iterator[_Known]:
         for workspace_id, served in self._timetable.workspaces.items():
-            for declared in served.workflows.values():
+            for declared in beginning(served.workflows.values()):
                 if (schedule := declared.schedule) is not None:
                     named = schedule.timezone
                     zone = ZoneInfo(named) if named else self._timetable.timezone(workspace_id)

@@ -37,10 +37,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process; an error that is not told but thrown fails the test."""
     monkeypatch.setenv("COLUMNS", "120")
 
-    return _call
+    return call
 
 
-def _call(*arguments: str) -> Result:
+def call(*arguments: str) -> Result:
+    """Run a command in this process."""
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:

@@ -33,11 +33,11 @@ import uvloop
 from mainstay.app import App, Bundle
 from mainstay.cli.logs import set_up_logging
 from mainstay.db import GroupCommit, pool
-from mainstay.engine import dbos_engine, driver
+from mainstay.engine import dbos_engine, driver, retrying
 from mainstay.kit import Http
 from mainstay.model import Retry
 from mainstay.records import push
-from mainstay.runs import claim_execution
+from mainstay.runs import claim_execution, send_some
 from mainstay.runs import look_again as look_for_turn
 from mainstay.sandbox.client import Sandbox
 from mainstay.settings.stack import Stack, load_stack
@@ -144,7 +144,14 @@ class Instrument:
                 await self.boundary(f"ask: {method} {path}")
             return await ask(own, method, path, **options)
 
+        async def sent(*arguments: Any, **options: Any) -> Any:
+            await self.boundary("begin: send some")
+            next_at = await send_some(*arguments, **options)
+            await self.boundary("before commit: send some")
+            return next_at
+
         patch = pytest.MonkeyPatch()
+        patch.setattr(retrying, "send_some", sent)
         patch.setattr(GroupCommit, "_transaction", grouped)
         patch.setattr(driver, "claim_execution", claimed)
         patch.setattr(driver.Driver, "_after_park", _named(under_way, "look again after parking", look_again))

@@ -12,12 +12,15 @@ import pytest
 from mainstay import insight
 from mainstay.db import Connection, Pool, acquire
 from mainstay.insight import RunFilter
+from mainstay.insight.retries import bulk_retry, count_chosen, list_bulk_retries, list_chosen, retries_of
 from mainstay.insight.tallies import waiting_by_connection
+from mainstay.insight.versions import open_runs
+from mainstay.runs import Brake, Chosen, begin_bulk
 from tests.insight.seed import Seed
 
 BIG = {
     "deliveries", "contacts", "identifiers", "changes", "events", "crosswalk", "runs", "attempts", "incidents",
-    "tallies", "merges", "suggestions",
+    "tallies", "merges", "suggestions", "hand_retries",
 }  # fmt: skip
 CONTACTS, RUNS = 12_000, 30_000
 
@@ -103,7 +106,33 @@ CALLS: dict[str, Callable[[Any, Any, Any], Awaitable[Any]]] = {
     "sources": lambda c, w, _: insight.source_overview(c, w, datetime.now(UTC), timezone="America/Chicago"),
     "connections": lambda c, w, _: insight.connection_overview(c, w, datetime.now(UTC)),
     "waiting": lambda c, w, _: waiting_by_connection(c, w),
+    "chosen": lambda c, w, i: list_chosen(c, w, Chosen(), after=i["run"]),
+    "chosen by all": lambda c, w, i: list_chosen(
+        c, w, Chosen("push.v1", "ghl", i["incident"], datetime.now(UTC), "out of credit")
+    ),
+    "chosen counted": lambda c, w, _: count_chosen(c, w, Chosen(connection="ghl")),
+    "orders": lambda c, w, i: list_bulk_retries(c, w, before=i["run"]),
+    "order": lambda c, w, i: bulk_retry(c, w, i["order"]),
+    "retries of a run": lambda c, w, i: retries_of(c, w, i["run"]),
+    "open runs by workflow": lambda c, w, _: open_runs(c, w, besides=["push.v1"]),
 }
+
+
+async def _order(connection: Connection, workspace_id: Any) -> Any:
+    """Give an order that has sent many runs, and is not done."""
+    run_id = await connection.fetchval("SELECT id FROM runs LIMIT 1")
+    order = await begin_bulk(connection, workspace_id, run_id, Chosen(), Brake(), from_start=False, by="")
+    await connection.execute(
+        """
+        INSERT INTO hand_retries (id, workspace_id, run_id, bulk_id, at)
+        SELECT gen_random_uuid(), $1, id, CASE WHEN random() < 0.1 THEN $2::uuid ELSE gen_random_uuid() END, now()
+        FROM runs WHERE workspace_id = $1
+        """,
+        workspace_id,
+        order,
+    )
+    await connection.execute("ANALYZE hand_retries")
+    return order
 
 
 @pytest.mark.timeout(240)
@@ -118,6 +147,7 @@ async def test_no_query_reads_a_big_table_from_end_to_end(pool: Pool) -> None:
             "suggestion": await connection.fetchval("SELECT id FROM suggestions ORDER BY id OFFSET 900 LIMIT 1"),
             "delivery": await connection.fetchval("SELECT id FROM deliveries ORDER BY id DESC OFFSET 900 LIMIT 1"),
             "incident": await connection.fetchval("SELECT id FROM incidents ORDER BY id DESC OFFSET 100 LIMIT 1"),
+            "order": await _order(connection, seed.workspace_id),
         }
         failures = []
         for name, call in CALLS.items():

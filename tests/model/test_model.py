@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainstay.model import Attempt, AttemptState, Contact, RawRequest, new_id, short_id
+from mainstay.model import Contact, RawRequest, new_id, short_id
 
 
 def test_ids_sort_by_time() -> None:
@@ -49,12 +49,3 @@ def test_a_media_type_is_bare(header: str) -> None:
 def test_any_query_is_read(query: str) -> None:
     assert isinstance(request(f"/in/acme/website?{query}").query, dict)
     assert request("/in/acme/website?a=1&a=2&b=").query == {"a": "2", "b": ""}
-
-
-@pytest.mark.parametrize(
-    ("state", "fate", "is_set_aside"),
-    [(AttemptState.RETRY, "", True), (AttemptState.RETRY, "human", False), (AttemptState.OK, "", False)],
-)
-def test_what_is_set_aside_is_no_checkpoint(state: AttemptState, fate: str, is_set_aside: bool) -> None:
-    attempt = Attempt(new_id(), 1, "chat.post", 1, state, datetime(2026, 3, 2, tzinfo=UTC), fate=fate)
-    assert attempt.is_set_aside is is_set_aside

@@ -13,6 +13,7 @@ from mainstay.contacts import Contacts
 from mainstay.db import GroupCommit, Pool, acquire
 from mainstay.engine.driver import utc_now
 from mainstay.engine.keeping import RunKeeper
+from mainstay.engine.retrying import Retrier
 from mainstay.errors import MalformedError
 from mainstay.gates import Declared, Gates
 from mainstay.intake import Receipt
@@ -44,6 +45,7 @@ class PagesBackend:
         reach: Any = self  # answering alone asks nothing of it
         self.approvals = Approvals(self.pool, reach, utc_now)
         self.keeper = RunKeeper(self.pool, self.routing, own=("push.v1",), clock=utc_now)
+        self.retrier = Retrier(self.pool, self.keeper.deadline, own=("push.v1",))
 
     def routing(self, workspace_id: UUID) -> Routing:
         """What the verbs for contacts ask of a workspace: here its contacts live in Mainstay's own store."""
@@ -64,7 +66,7 @@ class PagesBackend:
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         return self.record_link + external_id
 
-    async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
+    async def retry_run(self, workspace_id: UUID, run_id: UUID, *, by: str = "") -> bool:
         self.asked.append(("retry", run_id))
         return await self._one(
             "UPDATE runs SET state = 'queued', retries = retries + 1, error = '', failed_step = NULL, "

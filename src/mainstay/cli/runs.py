@@ -7,18 +7,18 @@ from uuid import UUID
 
 import typer
 
-from mainstay.cli.answering import answer
 from mainstay.cli.cancelling import cancel
 from mainstay.cli.command import Command, group, options_of
-from mainstay.cli.errors import BROKEN, CommandError, MissingError
-from mainstay.cli.reading import Reading, act, read
+from mainstay.cli.errors import CommandError, MissingError
+from mainstay.cli.reading import Reading, read
+from mainstay.cli.retrying import retry
 
 if TYPE_CHECKING:
-    from mainstay.app import App, Workspace
     from mainstay.insight import Page, RunDetail, RunFilter, RunRow, Step
 
 runs = group("What workflows did: every run, its steps and its attempts.")
 runs.command("cancel", cls=Command)(cancel)
+runs.command("retry", cls=Command)(retry)
 
 STATES = ("queued", "running", "waiting", "open", "failed", "stopped", "done", "cancelled")
 _MOST = 1000
@@ -98,67 +98,6 @@ def show(
     _show_run(found)
 
 
-@runs.command("retry", cls=Command)
-def retry(  # noqa: PLR0917 - one argument per option
-    ctx: typer.Context,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Short or whole ids of failed runs.")
-    ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Every failed run that nobody has handled.")] = False,
-    incident: Annotated[str, typer.Option(metavar="ID", help="With --failed: of one incident.")] = "",
-    workflow: Annotated[str, typer.Option(help="With --failed: of one workflow.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
-    it_happened: Annotated[
-        bool, typer.Option("--it-happened", help="Of one that asks: the call had its effect; go on from there.")
-    ] = False,
-    repeat: Annotated[
-        bool, typer.Option("--repeat", help="Of one that asks: make the call again, whether it had its effect or not.")
-    ] = False,
-) -> None:
-    """Retry failed runs from the step that failed; finished steps are not repeated.
-
-    One whose call may have had its effect, and asks whether it did, goes on with your answer alone.
-
-    Examples:
-        mainstay runs retry 7f3a91c2
-        mainstay runs retry --failed --incident 9be01d44 --dry-run
-        mainstay runs retry 7f3a91c2 --it-happened
-    """
-    from mainstay.insight import RunFilter
-    from mainstay.model import short_id
-
-    options = options_of(ctx)
-    if it_happened or repeat:
-        answer(options, ids or [], happened=it_happened, is_clear=it_happened != repeat and not failed)
-        return
-    if bool(ids) == failed:
-        raise CommandError("say which runs: their ids, or --failed for all of them")
-    if (incident or workflow) and not failed:
-        raise CommandError("--incident and --workflow narrow --failed", "Add --failed.")
-
-    async def choose(reading: Reading) -> list[RunRow]:
-        if not failed:
-            return await named_runs(reading, ids or [])
-        incident_id = await reading.find("incidents", "incident", incident) if incident else None
-        return await all_runs(reading, RunFilter("stopped", workflow, incident_id=incident_id))
-
-    chosen = read(options, choose)
-    asking = [run for run in chosen if run.asks]
-    if asking and not failed:
-        raise CommandError(
-            f"run {short_id(asking[0].id)} asks whether its call happened: {asking[0].error}",
-            "Look there, then answer with --it-happened or --repeat.",
-        )
-    able = [run for run in chosen if run.state == "failed" and not run.asks]
-    done = [] if dry_run else _retry(options, [run.id for run in able])
-    left = [run for run in chosen if run.state != "failed"]
-    _tell_retried(options.as_json, able if dry_run else [run for run in able if run.id in done], left, is_dry=dry_run)
-    if asking:
-        typer.echo(f"{len(asking)} ask whether their call happened: mainstay runs retry ID --it-happened or --repeat")
-    if left or (not dry_run and len(done) < len(able)):
-        raise typer.Exit(BROKEN)
-
-
 def _require(state: str) -> None:
     if state and state not in STATES:
         raise CommandError(f'runs have no state "{state}"', f"One of {', '.join(STATES)}.")
@@ -188,34 +127,6 @@ async def all_runs(reading: Reading, wanted: RunFilter) -> list[RunRow]:
         before = page.before
         if before is None:
             return found
-
-
-def _retry(options: Any, ids: list[UUID]) -> set[UUID]:
-    async def work(app: App, workspace: Workspace) -> set[UUID]:
-        return {run_id for run_id in ids if await app.retry_run(workspace.id, run_id)}
-
-    return act(options, work) if ids else set()
-
-
-def _tell_retried(as_json: bool, done: list[RunRow], left: list[RunRow], *, is_dry: bool) -> None:
-    from mainstay.cli.output import emit, number, say, text
-
-    if as_json:
-        emit({"dry_run": is_dry, "retried": [run.id for run in done], "not_failed": [run.id for run in left]})
-        return
-    if done:
-        show_runs(done)
-        typer.echo()
-    if left:
-        show_runs(left)
-        say(text((f"✗ {number(len(left), 'run')} did not fail, so there is nothing to retry", "red")))
-    if not done and not left:
-        say(text("No run has failed that nobody has handled."))
-    elif is_dry:
-        say(text(f"{number(len(done), 'run')} would be retried. Without --dry-run they are."))
-    elif done:
-        say(text((f"→ {number(len(done), 'run')} queued again, from the step that failed", "blue")))
-        say(text(("See how they go: mainstay runs list", "dim")))
 
 
 def show_runs(rows: Any) -> None:
@@ -305,6 +216,7 @@ def _show_run(found: RunDetail) -> None:
             say(text("make the call again: ", (f"{command} --repeat", "cyan")))
         else:
             say(text(f"retry{step}: ", (command, "cyan")))
+            say(text("with another input: ", (f"{command} --edit", "cyan")))
         if run.delivery_id:
             say(text("what arrived: ", (f"mainstay deliveries show {short_id(run.delivery_id)}", "cyan")))
 
@@ -326,7 +238,9 @@ def _show_steps(steps: tuple[Step, ...]) -> None:
         said = last.error or (str(last.result) if last.result and not isinstance(last.result, dict | list) else "")
         if last.guard:
             said = f"{guard_words(last.guard, step.connection)} {said}".strip()
-        style = "red" if last.state == "failed" else "dim"
+        if last.is_set_aside:
+            said = f"set aside, to be done anew; {said}".strip("; ")
+        style = "red" if last.state == "failed" and not last.is_set_aside else "dim"
         rows.append(
             (
                 text((f"  {step.number}", "dim")),

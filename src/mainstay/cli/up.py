@@ -18,6 +18,7 @@ import uvicorn
 import uvloop
 
 from mainstay.cli.command import StackOption
+from mainstay.cli.deploying import AllowMissing, require_workflows
 from mainstay.cli.logs import set_up_logging
 from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
@@ -41,6 +42,8 @@ def up(
     port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for any; MAINSTAY_PORT.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes to keep running.")] = 1,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
+    *,
+    allow_missing_workflows: AllowMissing = False,
 ) -> None:
     """Serve intake and pages, and drive runs, until stopped.
 
@@ -52,7 +55,17 @@ def up(
     log_warnings(project.warnings)
     listener = listen(host or project.program.host, project.program.port if port is None else port)
     with database(project.program) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(project, dsn, stacks, listener, workers, watch_stdin=until_stdin_closes))
+        runner.run(
+            _serve(
+                project,
+                dsn,
+                stacks,
+                listener,
+                workers,
+                watch_stdin=until_stdin_closes,
+                allow_missing=allow_missing_workflows,
+            )
+        )
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -74,12 +87,20 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def _serve(
-    project: Project, dsn: str, stacks: tuple[Path, ...], listener: socket.socket, workers: int, *, watch_stdin: bool
+    project: Project,
+    dsn: str,
+    stacks: tuple[Path, ...],
+    listener: socket.socket,
+    workers: int,
+    *,
+    watch_stdin: bool,
+    allow_missing: bool,
 ) -> None:
     host, port = listener.getsockname()[:2]
     local = f"http://{f'[{host}]' if ':' in host else host}:{port}".replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
     public_url = project.program.public_url or local
     async with open_app(project, dsn, public_url=public_url, pool_size=8) as app:
+        await require_workflows(app, allow_missing=allow_missing)
         server = _Server(
             uvicorn.Config(
                 Server(app, trust_url=bool(project.program.public_url)),
@@ -96,7 +117,7 @@ async def _serve(
             asyncio.get_running_loop().add_signal_handler(number, server.leave)
         if watch_stdin:
             leave_with_parent(server.leave)
-        children = [asyncio.create_task(_keep_worker(stacks)) for _ in range(workers)]
+        children = [asyncio.create_task(_keep_worker(stacks, allow_missing=allow_missing)) for _ in range(workers)]
         settle_memory()
         link = await create_sign_in_link(app.pool, public_url)
         typer.echo(f"Mainstay runs at {public_url}")
@@ -125,9 +146,11 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _keep_worker(stacks: tuple[Path, ...]) -> None:
+async def _keep_worker(stacks: tuple[Path, ...], *, allow_missing: bool) -> None:
     """Run a worker; when it dies, run another."""
     arguments = [text for path in stacks for text in ("--stack", str(path))]
+    if allow_missing:
+        arguments.append("--allow-missing-workflows")
     while True:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -11,6 +11,7 @@ import typer
 import uvloop
 
 from mainstay.cli.command import StackOption
+from mainstay.cli.deploying import AllowMissing, require_workflows
 from mainstay.cli.logs import set_up_logging
 from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
@@ -25,6 +26,8 @@ def worker(
         int, typer.Option(min=4, help="Connections to PostgreSQL that it may hold at most; at rest it holds few.")
     ] = 10,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
+    *,
+    allow_missing_workflows: AllowMissing = False,
 ) -> None:
     """Drive runs until stopped. On SIGTERM or Ctrl-C it takes no more, finishes what is under way, and leaves.
 
@@ -37,10 +40,11 @@ def worker(
     if not until_stdin_closes:  # else whoever started it has said so
         log_warnings(project.warnings)
     with database(project.program) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_work(project, dsn, pool, watch_stdin=until_stdin_closes))
+        work = _work(project, dsn, pool, watch_stdin=until_stdin_closes, allow_missing=allow_missing_workflows)
+        runner.run(work)
 
 
-async def _work(project: Project, dsn: str, pool: int, *, watch_stdin: bool) -> None:
+async def _work(project: Project, dsn: str, pool: int, *, watch_stdin: bool, allow_missing: bool) -> None:
     # Imported here: the engine and the model are the dearest imports, and no other command needs both.
     from mainstay.comparing import Comparer
     from mainstay.engine.dbos_engine import Worker
@@ -54,6 +58,7 @@ async def _work(project: Project, dsn: str, pool: int, *, watch_stdin: bool) -> 
     # The queue's threads take turns at theirs; runs, the heartbeat and what looks after schedules share the others.
     queue = min(4, pool // 2)
     async with open_app(project, dsn, pool_size=pool - queue) as app:
+        await require_workflows(app, allow_missing=allow_missing)
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once, pool_size=queue)
         await own.start()
         beside = [

@@ -26,7 +26,7 @@ Mode = Literal["async", "sync"]
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.v[1-9][0-9]*")
 _EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
 _EVENTS = ("contact.created", "contact.updated", "contact.submitted")
-_OWN_NAMES = ("inbound", "push", "alert", "question")
+_OWN_NAMES = ("inbound", "push", "alert", "question", "bulk_retry")
 LONGEST_ANSWER = timedelta(seconds=30)
 """The longest that a caller of a sync workflow is kept waiting: past it, proxies and senders give up."""
 

@@ -64,5 +64,10 @@ def doubt_about(recorded: Sequence[Attempt], cut_off: datetime | None, now: date
     return None
 
 
+def may_stand(name: str, aside: Sequence[Attempt]) -> bool:
+    """Tell whether one of the attempts that were set aside may have had its effect without anyone knowing."""
+    return any(one.name == name and one.fate in {UNSURE, UnsureError.fate} for one in aside)
+
+
 def _end(attempt: Attempt) -> datetime:
     return attempt.started_at + timedelta(milliseconds=attempt.duration_ms)

@@ -26,6 +26,12 @@ OpenHttp = Callable[[UUID, str, str], "Http"]
 Raised = TypeVar("Raised", bound=Exception)
 
 
+EDITED = (
+    "the workflow was edited under a run that had begun. Give the edited workflow a new version, and restore the old "
+    "one to finish its runs: it begins no new ones then. What it would do: mainstay replay RUN --local"
+)
+
+
 class Parked(BaseException):
     """Unwinds a workflow whose run goes on later. Not an Exception: a workflow's own ``except`` must not catch it."""
 
@@ -195,11 +201,7 @@ class History:
         self._asked += 1
         recorded = [attempt for attempt in self._recorded.get(self._asked, []) if not attempt.is_set_aside]
         if recorded and recorded[0].name != name:
-            message = (
-                f"step {self._asked} is {name!r} now, but this run recorded {recorded[0].name!r}: the workflow was "
-                "edited under a run that had begun. Give the edited workflow a new version, and restore the old one "
-                "to finish its runs"
-            )
+            message = f"step {self._asked} is {name!r} now, but this run recorded {recorded[0].name!r}: {EDITED}"
             raise WorkflowError(message)
         return self._asked, recorded
 
@@ -224,6 +226,30 @@ class History:
         result = reckon(now)
         self._unwritten.append(replace(self.local(step, name, now), result=result))
         return result
+
+    def require_all(self) -> None:
+        """Refuse to end well while there is something recorded that the workflow's code did not ask for.
+
+        Raises:
+            WorkflowError: the workflow was edited under its run.
+        """
+        for step, recorded in sorted(self._recorded.items()):
+            if step > self._asked and not recorded[-1].is_set_aside:
+                asked = f"{self._asked} step" + ("" if self._asked == 1 else "s")
+                message = (
+                    f"the workflow ends after {asked} now, but this run recorded step {step}, {recorded[-1].name!r}: "
+                    f"{EDITED}"
+                )
+                raise WorkflowError(message)
+
+    def set_aside(self, step: int) -> list[Attempt]:
+        """Return the attempts of a step that are story, but no checkpoint."""
+        return [one for one in self._recorded.get(step, ()) if one.is_set_aside]
+
+    def key_of(self, step: int) -> str:
+        """Return what a vendor knows a step's calls by: another one once a person had the step done anew."""
+        aside = len(self.set_aside(step))
+        return f"{self.run.id}-{step}" + (f"-{aside}" if aside else "")
 
     def local(self, step: int, name: str, now: datetime) -> Attempt:
         return Attempt(self.run.id, step, name, len(self._recorded.get(step, ())) + 1, AttemptState.OK, now)

@@ -45,4 +45,5 @@ class Programs(Mapping[str, Any]):
         accepted = accepted_of(declared.function)
         taken = {name: value for name, value in given.items() if accepted is None or name in accepted}
         returned = await declared.function(context, subject, **taken)
+        steps.require_all()
         steps.result = result_of(run.workflow, returned)

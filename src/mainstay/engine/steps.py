@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
 from mainstay.engine.gating import Gate, Gated
-from mainstay.engine.guard import UNSURE, Doubt, Terms, TermsOf, doubt_about
+from mainstay.engine.guard import UNSURE, Doubt, Terms, TermsOf, doubt_about, may_stand
 from mainstay.engine.history import Clock, OpenHttp, Parked, Record
 from mainstay.engine.joining import Joining
 from mainstay.engine.retry import next_delay
@@ -136,7 +136,8 @@ class StepRunner(Joining, Gated):
         find: Call | None,
         terms: Terms,
     ) -> Any:
-        http = self._open_http(self.run.workspace_id, connection, f"{self.run.id}-{step}")
+        aside = self.set_aside(step)
+        http = self._open_http(self.run.workspace_id, connection, self.key_of(step))
         started = self.clock()
         attempt = Attempt(
             run_id=self.run.id,
@@ -154,6 +155,8 @@ class StepRunner(Joining, Gated):
             await self._make_sure()
             doubt = doubt_about(recorded, cut_off, started)
             result: Any = _TO_CALL
+            if doubt is None and terms.promise is not Promise.STATE and may_stand(name, aside):
+                attempt = replace(attempt, guard=Guard.REPEATED, repeated=True)
             if doubt is not None:
                 attempt, result = await self._settle_doubt(attempt, http, doubt, find, terms)
             if result is _TO_CALL:

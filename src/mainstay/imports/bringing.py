@@ -77,7 +77,7 @@ def counts_of(part: Part, outcome: ChunkOutcome) -> Mapping[str, int]:
             continue
         if resolution.is_new:
             counts["created"] += 1
-        elif resolution.rule == "same write":
+        elif resolution.is_repeated:
             counts["repeated"] += 1
         else:
             counts["updated" if resolution.changed else "unchanged"] += 1

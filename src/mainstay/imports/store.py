@@ -38,11 +38,12 @@ class Import:
 async def begin_import(
     connection: Connection, workspace_id: UUID, digest: bytes, file: str, source: str, as_of: datetime
 ) -> Import:
-    """Return the import of a file, made now unless it was begun before."""
+    """Return the import of a file, made now unless it was begun before. What is said ahead of our clock is said now."""
     await connection.execute(
         """
         INSERT INTO imports (id, workspace_id, digest, file, source, as_of, started_at)
-        VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp()) ON CONFLICT (workspace_id, digest) DO NOTHING
+        SELECT $1, $2, $3, $4, $5, least($6, now), now FROM clock_timestamp() AS now
+        ON CONFLICT (workspace_id, digest) DO NOTHING
         """,
         new_id(),
         workspace_id,

@@ -18,7 +18,16 @@ PAGE_SIZE = 50
 _LAST = "\U0010ffff"
 _HEX = re.compile(r"[0-9a-f]{1,8}")
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
-_SHORT_ID_TABLES = {"runs", "contacts", "deliveries", "incidents", "quarantine", "suggestions", "approvals"}
+_SHORT_ID_TABLES = {
+    "runs",
+    "contacts",
+    "deliveries",
+    "incidents",
+    "quarantine",
+    "suggestions",
+    "approvals",
+    "bulk_retries",
+}
 _MOST_SAME = 10
 
 Item = TypeVar("Item")

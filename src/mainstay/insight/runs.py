@@ -36,7 +36,7 @@ _STATES = {
     "cancelled": "runs.state = 'cancelled'",
     "open": "runs.state IN ('queued', 'running', 'waiting')",
 }
-_COLUMNS = (
+COLUMNS = (
     "id, workflow, state, delivery_id, contact_id, incident_id, wake_at, waiting_for, failed_step, fate, error, "
     "retries, created_at, started_at, finished_at, handled_at"
 )
@@ -140,7 +140,7 @@ class RunDetail:
         """The step at which it stopped, or waits for its next try; None when that is no step of its own."""
         for step in reversed(self.steps):
             is_it = step.number == self.run.failed_step if self.run.failed_step else step.state != AttemptState.OK
-            if is_it and self.run.state != "done":
+            if is_it and self.run.state != "done" and not step.attempts[-1].is_set_aside:
                 return step
         return None
 
@@ -168,7 +168,7 @@ async def list_runs(
         conditions.append(f"runs.id = ANY(ARRAY({_searched(len(values), ' AND '.join([_START, *conditions]))}))")
     query = f"""
         {_NAMED} FROM (
-            SELECT {_COLUMNS} FROM runs WHERE {" AND ".join(["workspace_id = $1", _START, *conditions])}
+            SELECT {COLUMNS} FROM runs WHERE {" AND ".join(["workspace_id = $1", _START, *conditions])}
             ORDER BY id DESC LIMIT $3
         ) AS runs LEFT JOIN contacts ON contacts.id = runs.contact_id ORDER BY runs.id DESC
     """  # noqa: S608 - parts from this file
@@ -185,7 +185,7 @@ async def runs_of_contacts(
     query = f"""
         {_NAMED} FROM (
             SELECT found.* FROM unnest($4::uuid[]) AS members (id) CROSS JOIN LATERAL (
-                SELECT {_COLUMNS} FROM runs WHERE contact_id = members.id AND workspace_id = $1 AND {_START}
+                SELECT {COLUMNS} FROM runs WHERE contact_id = members.id AND workspace_id = $1 AND {_START}
                 ORDER BY runs.id DESC LIMIT $3
             ) AS found ORDER BY found.id DESC LIMIT $3
         ) AS runs LEFT JOIN contacts ON contacts.id = runs.contact_id ORDER BY runs.id DESC

@@ -84,7 +84,8 @@ class Attempt:
     and ``next_at`` are aware (UTC), ``duration_ms`` whole milliseconds. ``repeated`` says that the step may have
     reached the vendor before, so that this one may be its second effect; ``guard`` is a :class:`mainstay.model.Guard`,
     or empty. ``asked``, of a failure, is how many steps the workflow had asked for by then: later ones are what it did
-    about the failure.
+    about the failure. ``is_set_aside`` marks what is story but no checkpoint: its step is done anew, after a retry by
+    hand.
     """
 
     run_id: UUID
@@ -104,8 +105,4 @@ class Attempt:
     repeated: bool = False
     guard: str = ""
     asked: int = 0
-
-    @property
-    def is_set_aside(self) -> bool:
-        """True for what a workflow did about a failure that has been retried since: story, but no checkpoint."""
-        return self.state is AttemptState.RETRY and not self.fate
+    is_set_aside: bool = False

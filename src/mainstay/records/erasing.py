@@ -43,6 +43,7 @@ async def erase_traces(
     await connection.execute(
         "UPDATE attempts SET exchanges = '[]', result = NULL, error = '' WHERE run_id = ANY($1)", ids
     )
+    await connection.execute("UPDATE hand_retries SET input_before = '{}' WHERE run_id = ANY($1)", ids)
     await connection.execute(
         "UPDATE approvals SET question = '', note = '' WHERE run_id = ANY($1) OR contact_id = ANY($2)", ids, contact_ids
     )

@@ -3,8 +3,10 @@
 from mainstay.runs.adding import NewRun, Turn, add_runs
 from mainstay.runs.answers import answer
 from mainstay.runs.approvals import Ask, Decision, close_ask, decide
+from mainstay.runs.bulk import Brake, begin_bulk, resume_bulk, send_some, stop_bulk
 from mainstay.runs.cancelling import cancel
 from mainstay.runs.children import FanOut, NewChild, children_ended, recheck_children
+from mainstay.runs.choosing import Chosen
 from mainstay.runs.held import give_up_held, let_through
 from mainstay.runs.results import (
     GRACE,
@@ -15,13 +17,17 @@ from mainstay.runs.results import (
     result_of_run,
     results_of_delivery,
 )
-from mainstay.runs.store import Claimed, Progress, Settlement, claim_execution, hold, requeue, settle
+from mainstay.runs.retrying import Again, requeue
+from mainstay.runs.store import Claimed, Progress, Settlement, claim_execution, hold, recorded_run, settle
 from mainstay.runs.turns import begin_missed, look_again, move_turns, return_turns, wake_overdue
 from mainstay.runs.waits import Wait, event_as_seen, move_waits, recheck_wait, recheck_waits, return_waits, wake
 
 __all__ = [
     "GRACE",
+    "Again",
     "Ask",
+    "Brake",
+    "Chosen",
     "Claimed",
     "Decision",
     "FanOut",
@@ -34,6 +40,7 @@ __all__ = [
     "Wait",
     "add_runs",
     "answer",
+    "begin_bulk",
     "begin_missed",
     "cancel",
     "children_ended",
@@ -53,12 +60,16 @@ __all__ = [
     "recheck_children",
     "recheck_wait",
     "recheck_waits",
+    "recorded_run",
     "requeue",
     "result_of_run",
     "results_of_delivery",
+    "resume_bulk",
     "return_turns",
     "return_waits",
+    "send_some",
     "settle",
+    "stop_bulk",
     "wake",
     "wake_overdue",
 ]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from mainstay.errors import UnsureError
 from mainstay.model import AttemptState, Guard
-from mainstay.runs.store import requeue
+from mainstay.runs.retrying import requeue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,6 +16,7 @@ from mainstay.model import Attempt, AttemptState, Lane, Run, RunState, new_id
 from mainstay.runs.adding import NewRun, add_runs
 from mainstay.runs.approvals import Ask, add_asks
 from mainstay.runs.children import FanOut, begin, children_ended
+from mainstay.runs.retrying import requeue
 from mainstay.runs.turns import Line, begin_next
 from mainstay.runs.waits import Wait, add_waits, awake_already, take_waits
 
@@ -280,58 +281,15 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
     )
 
 
-async def requeue(
-    connection: Connection,
-    workspace_id: UUID,
-    run_id: UUID,
-    *,
-    deadline: Callable[[str], datetime | None] = lambda _workflow: None,
-) -> bool:
-    """Put a failed run back on the queue, from the step that failed; False when it is not a failed run.
-
-    A failure that the workflow caught, and went on from, stands. What it did about the failure that ended it is set
-    aside: the step that failed may do better now, and then none of that follows. While another run of its key has the
-    turn, it waits behind. ``deadline`` gives the new one of a workflow's run that had one.
-    """
-    execution_id = str(new_id())
-    found = await connection.fetchrow(
-        """
-        UPDATE runs SET state = CASE WHEN key = '' THEN 'queued' ELSE 'waiting' END, is_behind = key <> '',
-               is_beside = false, waiting_for = CASE WHEN key = '' THEN '' ELSE 'its turn' END,
-               execution_id = $3, retries = runs.retries + 1, error = '', failed_step = NULL,
-               finished_at = NULL, handled_at = NULL
-        FROM (SELECT id, failed_step FROM runs WHERE id = $2 AND workspace_id = $1 AND state = 'failed'
-              FOR UPDATE) AS before
-        WHERE runs.id = before.id RETURNING before.failed_step, workflow, key, deadline_at, lane
-        """,
-        workspace_id,
-        run_id,
-        execution_id,
+async def recorded_run(connection: Connection, workspace_id: UUID, run_id: UUID) -> Claimed | None:
+    """Return a run with all that is recorded of it, to look at; nobody's claim on it is touched."""
+    row = await connection.fetchrow("SELECT * FROM runs WHERE id = $1 AND workspace_id = $2", run_id, workspace_id)
+    if row is None:
+        return None
+    attempts = await connection.fetch(
+        "SELECT * FROM attempts WHERE run_id = $1 AND workspace_id = $2 ORDER BY step, number", run_id, workspace_id
     )
-    if found is None:
-        return False
-    step = found["failed_step"]
-    if step is not None:
-        asked = await connection.fetchval(
-            "SELECT max(asked) FROM attempts WHERE run_id = $1 AND step = $2 AND state = 'failed'", run_id, step
-        )
-        await connection.execute(
-            """
-            UPDATE attempts SET state = 'retry', next_at = NULL, fate = CASE WHEN step > $3 THEN '' ELSE fate END
-            WHERE run_id = $1 AND (step > $3 OR state = 'failed' AND (step >= $2 OR asked >= $2))
-            """,
-            run_id,
-            step,
-            max(asked or 0, step),
-        )
-        await connection.execute("DELETE FROM waits WHERE run_id = $1 AND step > $2", run_id, max(asked or 0, step))
-    if found["deadline_at"] is not None:
-        await connection.execute("UPDATE runs SET deadline_at = $2 WHERE id = $1", run_id, deadline(found["workflow"]))
-    if found["key"]:
-        await begin_next(connection, Line(workspace_id, found["workflow"], found["key"]))
-    else:
-        await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, found["lane"])
-    return True
+    return Claimed(_run(row, taken_over=False), tuple(_attempt(each) for each in attempts))
 
 
 def _run(row: Row, *, taken_over: bool) -> Run:
@@ -373,4 +331,5 @@ def _attempt(row: Row) -> Attempt:
         repeated=row["repeated"],
         guard=row["guard"],
         asked=row["asked"],
+        is_set_aside=row["is_set_aside"],
     )

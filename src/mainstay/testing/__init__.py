@@ -3,6 +3,7 @@
 ``stack`` runs a whole stack on a fresh real database and simulated vendors, under a clock that the test moves.
 """
 
+from mainstay.testing.alerts import CapturedAlert
 from mainstay.testing.stack import Lead, StackUnderTest
 
-__all__ = ["Lead", "StackUnderTest"]
+__all__ = ["CapturedAlert", "Lead", "StackUnderTest"]

@@ -23,6 +23,7 @@ from mainstay.settings.environment import Environment
 from mainstay.settings.policy import require_policy
 from mainstay.settings.stack import load_stack
 from mainstay.settings.workflows import load_workflows
+from mainstay.testing.alerts import CapturedAlert, captured_alerts
 
 if TYPE_CHECKING:
     from mainstay.sandbox.client import Sandbox
@@ -53,12 +54,14 @@ class StackUnderTest:
         app: the running application.
         clock: the time as the stack sees it.
         sandbox: the simulated vendors: their state, their faults.
+        alerts: what people were told of trouble, oldest first, as of the last submit, settle or advance.
     """
 
     def __init__(self, app: App, clock: VirtualClock, sandbox: Sandbox) -> None:
         self.app = app
         self.clock = clock
         self.sandbox = sandbox
+        self.alerts: list[CapturedAlert] = []
         self._engine = InlineEngine(app.pool, app.driver, clock, app.scheduler, app.gates)
         self._workspace = next(iter(app.workspaces.values()))
 
@@ -107,10 +110,19 @@ class StackUnderTest:
     async def settle(self) -> None:
         """Drive everything that is due now."""
         await self._engine.settle()
+        self.alerts = await captured_alerts(self.app.pool, self._workspace.id)
 
     async def advance(self, length: str | float | timedelta) -> None:
         """Let ``"11m"``, seconds or a timedelta pass, driving what becomes due on the way."""
         await self._engine.advance(duration(length))
+        self.alerts = await captured_alerts(self.app.pool, self._workspace.id)
+
+    async def retry(self, workflow: str = "") -> None:
+        """Retry every failed run, of one workflow if named, from the step that failed; drive what follows from it."""
+        for run_id, _, state in await self.runs(workflow):
+            if state == "failed":
+                await self.app.retrier.retry(self._workspace.id, run_id, by="test")
+        await self.settle()
 
     async def start_at(self, moment: datetime) -> None:
         """Put the clock to a moment before anything has happened; schedules begin there."""
@@ -125,7 +137,7 @@ class StackUnderTest:
         """Let time pass until a moment; one without a zone is by the workspace's clock."""
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self._workspace.stack.timezone)
-        await self._engine.advance(moment.astimezone(UTC) - self.clock.now)
+        await self.advance(moment.astimezone(UTC) - self.clock.now)
 
     async def answer(self, *, approved: bool, by: str = "test", note: str = "") -> None:
         """Answer the one question that is open, and drive what follows from it."""

@@ -26,6 +26,7 @@ from mainstay.web.pages import (
     incidents,
     merging,
     overview,
+    retries,
     reviews,
     runs,
     session,
@@ -74,6 +75,7 @@ def create_pages(backend: Backend) -> FastAPI:
         reviews,
         deliveries,
         incidents,
+        retries,
     ):
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _show_refusal)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mainstay.contacts import Contacts
     from mainstay.db import Pool
     from mainstay.engine.keeping import RunKeeper
+    from mainstay.engine.retrying import Retrier
     from mainstay.gates import Gates
     from mainstay.intake import Receipt
 
@@ -95,11 +96,16 @@ class Backend(Protocol):
         ...
 
     @property
+    def retrier(self) -> Retrier:
+        """The verbs that retry runs, one or many."""
+        ...
+
+    @property
     def keeper(self) -> RunKeeper:
         """The verbs that cancel runs."""
         ...
 
-    async def retry_run(self, workspace_id: UUID, run_id: UUID) -> bool:
+    async def retry_run(self, workspace_id: UUID, run_id: UUID, *, by: str = "") -> bool:
         """Retry a failed run from the step that failed; False when it is not a failed run."""
         ...
 

@@ -25,6 +25,7 @@ class AppBackend:
         self.contacts = app.contacts
         self.gates = app.gates
         self.keeper = app.keeper
+        self.retrier = app.retrier
         self.approvals = app.approvals
         self.retry_run = app.retry_run
         self.answer_run = app.answer_run

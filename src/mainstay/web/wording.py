@@ -80,7 +80,7 @@ _STANDING_LOOKS = {
 }
 _GATE_LOOKS = {
     "open": Look("fine", "fine", "Open"),
-    "paused": Look("waiting", "hand", "Paused"),
+    "paused": Look("waiting", "waiting", "Paused"),
     "out": Look("broken", "broken", "Out"),
     "resting": Look("healing", "waiting", "Resting"),
 }
@@ -103,6 +103,18 @@ def run_look(run: RunRow) -> Look:
 def attempt_look(state: AttemptState | str) -> Look:
     """Return how an attempt's state is shown."""
     return _ATTEMPT_LOOKS[str(state)]
+
+
+def order_look(state: str) -> Look:
+    """Return how the state of an order to retry many runs is shown."""
+    return _ORDER_LOOKS[state]
+
+
+_ORDER_LOOKS = {
+    "running": Look("healing", "healing", "Under way"),
+    "stopped": Look("broken", "broken", "Stopped"),
+    "done": Look("fine", "fine", "Done"),
+}
 
 
 def delivery_look(delivery: DeliveryRow) -> Look:

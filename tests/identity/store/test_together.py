@@ -130,6 +130,14 @@ def test_an_id_that_was_told_before_a_merge_stays_the_contacts_own(dsn: str) -> 
     assert [row["external_id"] for row in found["crosswalk"]] == ["7", "ours"]
 
 
+def test_the_same_write_again_tells_no_id(dsn: str) -> None:
+    said = replace(ANN, connection="crm", external_id="7")
+    again = [Saying(ANN, "form", key="a"), Saying(said, "form", key="a"), Saying(said, "form")]
+    found = compare(dsn, [Chapter(again, "", 0, 0)])
+    assert len(found["contacts"]) == 2
+    assert found["crosswalk"][0]["record_id"] == "contact 1"
+
+
 def told(*said: Person) -> list[Chapter]:
     return [Chapter([Saying(person, "form") for person in said], "", 0, 0)]
 

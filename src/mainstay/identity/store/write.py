@@ -18,6 +18,8 @@ from mainstay.model import Contact
 if TYPE_CHECKING:
     from mainstay.identity.store.merging import Merged
 
+SAME = "same write"
+
 
 @dataclass(frozen=True, slots=True)
 class ContactWrite:
@@ -76,6 +78,11 @@ class Resolution:
     merged: tuple[Merged, ...] = ()
     suggestion_ids: tuple[UUID, ...] = ()
     flags: tuple[str, ...] = ()
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the write was carried out before: it changes nothing."""
+        return self.rule == SAME
 
 
 @dataclass(frozen=True, slots=True)

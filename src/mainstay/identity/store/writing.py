@@ -40,6 +40,7 @@ from mainstay.identity.store.reading import (
 )
 from mainstay.identity.store.suggesting import is_rejected, open_suggestion
 from mainstay.identity.store.write import (
+    SAME,
     ChangedMeanwhileError,
     ContactWrite,
     Dropped,
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
 
 BY_ID = "id"
-SAME = "same write"
 
 
 async def annotate(

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from mainstay.insight import connection_overview, source_overview
+from mainstay.insight import connection_overview, list_gates, source_overview
 from mainstay.web.render import site_of
 
 router = APIRouter()
@@ -34,10 +34,14 @@ async def overview(request: Request, slug: str) -> Response:
             for source in await source_overview(page.connection, workspace.id, page.now, timezone=workspace.timezone)
         }
         health = {item.name: item for item in await connection_overview(page.connection, workspace.id, page.now)}
+        gates = {gate.name: gate for gate in await list_gates(page.connection, workspace.id)}
         sources = [(card, known.get(card.name)) for card in site.backend.source_cards(workspace.id)]
         return page.html(
             "overview.html",
             sources=sources,
-            connections=[(card, health.get(card.name)) for card in site.backend.connection_cards(workspace.id)],
+            connections=[
+                (card, health.get(card.name), gates.get(card.name))
+                for card in site.backend.connection_cards(workspace.id)
+            ],
             day_counts={count.source: count for count in page.verdict.sources},
         )

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from mainstay.insight import RunFilter, advice, guard_words, list_runs, run_detail, workflows_seen
 from mainstay.insight.families import family_of
+from mainstay.insight.retries import retries_of
 from mainstay.insight.turns import run_ahead
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
@@ -49,6 +50,7 @@ async def run(request: Request, slug: str, run_id: UUID) -> Response:
             ahead=await run_ahead(page.connection, page.workspace.id, run_id),
             advice=advice(detail.run.fate, stopped.connection if stopped else ""),
             record_urls=site.backend.record_url,
+            retries=await retries_of(page.connection, page.workspace.id, run_id),
             family=await family_of(page.connection, page.workspace.id, run_id),
         )
 
@@ -57,7 +59,7 @@ async def run(request: Request, slug: str, run_id: UUID) -> Response:
 async def retry(request: Request, slug: str, run_id: UUID) -> Response:
     """Put a failed run back on the queue."""
     site = site_of(request)
-    is_done = await site.backend.retry_run(site.workspace(slug).id, run_id)
+    is_done = await site.backend.retry_run(site.workspace(slug).id, run_id, by=person_of(request))
     return RedirectResponse(f"/w/{slug}/runs/{run_id}?done={'retried' if is_done else 'not_failed'}", 303)
 
 

@@ -504,6 +504,7 @@ CREATE INDEX runs_to_drive ON runs (execution_id) WHERE state IN ('queued', 'run
 CREATE INDEX runs_by_contact ON runs (contact_id, id DESC);
 CREATE INDEX runs_by_delivery ON runs (delivery_id);
 CREATE INDEX runs_by_incident ON runs (incident_id, id DESC) WHERE incident_id IS NOT NULL;
+CREATE INDEX runs_failed ON runs (workspace_id, finished_at) WHERE state = 'failed' AND handled_at IS NULL;
 CREATE INDEX runs_unhealed ON runs (incident_id, id) WHERE incident_id IS NOT NULL
     AND (state IN ('queued', 'running', 'waiting') OR state = 'failed' AND handled_at IS NULL);
 CREATE INDEX runs_by_short_id ON runs (workspace_id, right(id::text, 8) text_pattern_ops);
@@ -543,8 +544,50 @@ CREATE TABLE attempts (
     -- Of a repeat: how it was made sure that the effect is not there twice.
     guard         text NOT NULL DEFAULT '',
     asked         integer NOT NULL DEFAULT 0,
+    -- Story, but no checkpoint: the step is taken as if it had never been begun.
+    is_set_aside  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (run_id, step, number)
 );
+
+-- One row for each time that a person had a run retried. from_step is where it began again, NULL where nothing that was
+-- recorded had to be done again; input_before is what its input was, where it was edited. is_open: its bulk retry has yet
+-- to learn how it went.
+CREATE TABLE hand_retries (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL,
+    run_id        uuid NOT NULL,
+    bulk_id       uuid,
+    at            timestamptz NOT NULL,
+    by            text NOT NULL DEFAULT '',
+    from_step     integer,
+    input_before  jsonb,
+    is_open       boolean NOT NULL DEFAULT false
+);
+CREATE INDEX hand_retries_by_run ON hand_retries (run_id, id);
+CREATE INDEX hand_retries_by_bulk ON hand_retries (bulk_id, id) WHERE bulk_id IS NOT NULL;
+CREATE INDEX hand_retries_open ON hand_retries (bulk_id) WHERE is_open;
+
+-- Many failed runs retried by one order: those that chosen matches and that had failed by begun_at, in the order of their
+-- ids; after is the last that was looked at. Its run, run_id, sends them at the rate it was given.
+CREATE TABLE bulk_retries (
+    id              uuid PRIMARY KEY,
+    workspace_id    uuid NOT NULL REFERENCES workspaces,
+    run_id          uuid NOT NULL,
+    state           text NOT NULL CHECK (state IN ('running', 'stopped', 'done')),
+    chosen          jsonb NOT NULL,
+    per_second      double precision,
+    stops_on_error  boolean NOT NULL,
+    from_start      boolean NOT NULL,
+    by              text NOT NULL,
+    begun_at        timestamptz NOT NULL,
+    after           uuid,
+    next_at         timestamptz,
+    sent            integer NOT NULL DEFAULT 0,
+    note            text NOT NULL DEFAULT '',
+    ended_at        timestamptz
+);
+CREATE INDEX bulk_retries_by_workspace ON bulk_retries (workspace_id, id DESC);
+CREATE INDEX bulk_retries_by_short_id ON bulk_retries (workspace_id, right(id::text, 8) text_pattern_ops);
 
 -- Runs that wait for an event; seen says that the run has been driven since it came.
 CREATE TABLE waits (
