@@ -41,7 +41,7 @@ async def test_a_worker_that_is_told_to_leave_ends_what_is_under_way(
     await books.all_done(deliveries=2)
     await successor.kill()
 
-    assert not await books.problems()
+    assert not await books.problems(sandbox)
     assert vendor_copies(sandbox, "sarah@example.com") == vendor_copies(sandbox, "omar@example.com") == ONCE
     # Nothing was in doubt: nobody had to ask a vendor what had happened.
     assert (await books.marked(), await books.found()) == ([], [])
@@ -69,7 +69,7 @@ async def test_one_of_several_that_is_paused_finishes_nothing_twice(
         await worker.kill()
 
     assert await books.rows("SELECT * FROM attempts ORDER BY run_id, step, number") == before
-    assert not await books.problems()
+    assert not await books.problems(sandbox)
     assert {each: vendor_copies(sandbox, each) for each in emails} == dict.fromkeys(emails, ONCE)
 
 
