@@ -52,6 +52,14 @@ async def forty(ctx: Context, subject: int) -> None:
 async def one(ctx: Context, subject: int) -> None:
     await ctx.step("first", light)
 
+async def long() -> int:
+    await asyncio.sleep(60)
+    return 1
+
+@workflow("long.v1")
+async def long_one(ctx: Context, subject: int) -> None:
+    await ctx.step("long", long)
+
 @workflow("slow.v1")
 async def slow_one(ctx: Context, subject: int) -> None:
     await ctx.step("first", light)
@@ -151,7 +159,7 @@ async def takeover(stand: Stand, pool: Pool, _runs: int) -> None:
         async with pool.acquire() as connection:
             victim = stand.worker()
             workspace = await workspace_of(connection, "bench")
-            (run_id,) = await enqueue(connection, workspace, "slow.v1")
+            (run_id,) = await enqueue(connection, workspace, "long.v1")
             await _ended(connection, run_id, state="running")
             await asyncio.sleep(0.5)
             survivor = stand.worker()
@@ -161,9 +169,10 @@ async def takeover(stand: Stand, pool: Pool, _runs: int) -> None:
             while await connection.fetchval("SELECT claim FROM runs WHERE id = $1", run_id) == claim:
                 await asyncio.sleep(0.02)
             tell(f"{name} until another worker has the run", time.perf_counter() - started, "s")
-            await _ended(connection, run_id)
             victim.kill()
-            survivor.stop()
+            survivor.kill()
+            await connection.execute("DELETE FROM runs")
+            await connection.execute("DELETE FROM dbos.workflow_status")
 
 
 async def drain(stand: Stand, pool: Pool, _runs: int) -> None:
