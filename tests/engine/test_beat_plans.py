@@ -105,7 +105,8 @@ async def test_what_a_worker_asks_at_each_beat_costs_the_same_with_a_long_queue(
         recorder = Recorder(connection)
         recording: Any = RecordingPool(recorder)
         app = App(recording, public_url="")
-        app.workspaces[seeded] = None  # type: ignore[assignment] - only its id is asked for
+        served: Any = app.workspaces
+        served[seeded] = None  # only its id is asked for
         worker = dbos_engine.Worker(dsn, recording, app.driver)
         await worker._beat_once()
         await Orphans(recording).adopt()

@@ -165,7 +165,7 @@ async def test_a_workflow_that_is_gone_says_so_and_goes_on_when_it_is_back(
     await stack.submit("website", email="sarah@example.com")
 
     without = await make_stack(STACK)
-    await without.advance("1m")
+    await without.advance("6m")
     run = await run_of(without)
     assert run["error"] == 'no workflow "welcome.v1" is loaded; restore its file, restart, then retry this run'
 

@@ -163,3 +163,17 @@ async def test_a_rollback_is_told_what_waits_on_the_newer_version(make_stack: Ma
     await again.advance("2h")
     assert {state for _, _, state in await again.runs()} == {"done"}
     assert sorted(posts(sandbox)) == ["one", "two", "v2", "v2 two"]
+
+
+async def test_a_worker_of_before_leaves_what_it_does_not_know_to_those_of_after(
+    make_stack: MakeStack, sandbox: Sandbox
+) -> None:
+    """In the midst of a deploy a run that wakes may be taken by a worker that is not new yet."""
+    after = await under_way(make_stack, FIRST.replace('"1h"', '"1m"'))
+    before = await make_stack(STACK)
+    await before.advance("2m")
+    run = await run_of(before)
+    assert (run["state"], run["waiting_for"]) == ("waiting", "a worker with nurture.v1")
+    await after.advance("3m")
+    assert (await run_of(after))["state"] == "done"
+    assert posts(sandbox) == ["one", "two"]

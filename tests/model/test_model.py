@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainstay.model import Contact, RawRequest, new_id, short_id
+from mainstay.model import Contact, RawRequest, first_id_at, made_at, new_id, short_id
 
 
 def test_ids_sort_by_time() -> None:
@@ -20,6 +20,12 @@ def test_ids_sort_by_time() -> None:
 def test_a_short_id_is_its_last_digits() -> None:
     value = new_id()
     assert short_id(value) == short_id(str(value)) == value.hex[-8:]
+
+
+@given(st.integers(0, 7_000_000_000_000))
+def test_an_id_tells_its_millisecond(milliseconds: int) -> None:
+    began = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    assert made_at(first_id_at(began + timedelta(microseconds=500))) == began
 
 
 @pytest.mark.parametrize(

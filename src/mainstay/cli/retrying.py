@@ -190,9 +190,9 @@ def _retry_many(
 
     workflow, connection, incident, since, error = wanted
 
-    async def work(app: App, workspace: Workspace) -> tuple[list[Candidate], Count, UUID | None]:
+    async def work(app: App, workspace: Workspace) -> tuple[list[Candidate], tuple[Count, Count], UUID | None]:
         from mainstay.db import acquire
-        from mainstay.insight.retries import count_chosen, list_chosen
+        from mainstay.insight.retries import count_asking, count_chosen, list_chosen
 
         moment = read_moment(since, datetime.now(UTC), workspace.stack.timezone) if since else None
         async with acquire(app.pool) as session:
@@ -201,15 +201,18 @@ def _retry_many(
             _require_connection(workspace, connection)
             chosen: Chosen = Chosen(workflow, connection, incident_id, moment, error)
             found = await list_chosen(session, workspace.id, chosen, size=_SHOWN)
-            count = await count_chosen(session, workspace.id, chosen)
+            counts = (
+                await count_chosen(session, workspace.id, chosen),
+                await count_asking(session, workspace.id),
+            )
         if is_dry or not found.items:
-            return list(found.items), count, None
+            return list(found.items), counts, None
         order = await app.retrier.begin(
             workspace.id, chosen, Brake(*brake), from_start=from_start, by=getpass.getuser()
         )
-        return list(found.items), count, order
+        return list(found.items), counts, order
 
-    found, count, order = act(options, work)
+    found, (count, asking), order = act(options, work)
     if options.as_json:
         from mainstay.cli.output import emit
 
@@ -223,6 +226,8 @@ def _retry_many(
         )
         return
     _tell_many(found, count, order, from_start=from_start, is_dry=is_dry)
+    if asking:
+        typer.echo(f"{asking} ask whether their call happened: mainstay runs retry ID --it-happened or --repeat")
 
 
 def _require_connection(workspace: Workspace, name: str) -> None:

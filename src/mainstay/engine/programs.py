@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.context import Context
 from mainstay.engine.result import result_of
 from mainstay.engine.subject import accepted_of, subject_of
 from mainstay.errors import WorkflowError
+from mainstay.model import RunState
+from mainstay.runs import Settlement
 
 if TYPE_CHECKING:
     from mainstay.engine.context import Surroundings
     from mainstay.engine.steps import StepRunner
+
+
+DEPLOY_TAKES = timedelta(minutes=5)
+"""While a deploy goes from worker to worker, those of before meet runs of workflows that they do not have."""
+_LOOKS_AGAIN = timedelta(seconds=5)
 
 
 class Programs(Mapping[str, Any]):
@@ -38,6 +46,11 @@ class Programs(Mapping[str, Any]):
         run = steps.run
         declared = self._surroundings.workflows(run.workspace_id).get(run.workflow)
         if declared is None:
+            if run.created_at is not None and steps.clock() - run.created_at < DEPLOY_TAKES:
+                wake_at = steps.clock() + _LOOKS_AGAIN
+                steps.park_run(
+                    Settlement(RunState.WAITING, wake_at=wake_at, waiting_for=f"a worker with {run.workflow}")
+                )
             message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
             raise WorkflowError(message)
         subject, given = subject_of(run.input)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.errors import UnsureError
 from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.merges import NAME
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
@@ -103,6 +104,20 @@ async def count_chosen(connection: Connection, workspace_id: UUID, chosen: Chose
     return count_of(await connection.fetchval(f"SELECT count(*) FROM ({query}) AS capped", *values))  # noqa: S608
 
 
+async def count_asking(connection: Connection, workspace_id: UUID) -> Count:
+    """Count the runs that ask a person whether their call happened, which no order retries; up to a limit."""
+    return count_of(
+        await connection.fetchval(
+            f"""
+            SELECT count(*) FROM (SELECT FROM runs WHERE workspace_id = $1 AND state = 'failed' AND handled_at IS NULL
+                                  AND fate = $2 LIMIT {COUNT_LIMIT + 1}) AS capped
+            """,  # noqa: S608 - a number of ours
+            workspace_id,
+            UnsureError.fate,
+        )
+    )
+
+
 _LAST = "SELECT * FROM bulk_retries WHERE workspace_id = $1"
 
 
@@ -126,8 +141,9 @@ async def bulk_retry(connection: Connection, workspace_id: UUID, bulk_id: UUID) 
         return None
     went = await connection.fetch(
         """
-        SELECT runs.state, count(*) FROM hand_retries JOIN runs ON runs.id = hand_retries.run_id
-        WHERE bulk_id = $1 GROUP BY runs.state
+        SELECT state, count(*) FROM (
+            SELECT (SELECT state FROM runs WHERE id = hand_retries.run_id) AS state FROM hand_retries WHERE bulk_id = $1
+        ) AS sent WHERE state IS NOT NULL GROUP BY state
         """,
         bulk_id,
     )

@@ -4,7 +4,7 @@ from mainstay.model.contact import Contact, Submission
 from mainstay.model.delivery import Delivery, RawRequest
 from mainstay.model.event import Event
 from mainstay.model.guard import Guard, Promise
-from mainstay.model.ids import first_id_at, new_id, short_id
+from mainstay.model.ids import first_id_at, made_at, new_id, short_id
 from mainstay.model.retry import Retry
 from mainstay.model.run import Attempt, AttemptState, Lane, Overlap, Run, RunState
 
@@ -24,6 +24,7 @@ __all__ = [
     "RunState",
     "Submission",
     "first_id_at",
+    "made_at",
     "new_id",
     "short_id",
 ]

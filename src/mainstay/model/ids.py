@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 SHORT_LENGTH = 8
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id() -> UUID:
@@ -18,6 +19,11 @@ def new_id() -> UUID:
 def first_id_at(moment: datetime) -> UUID:
     """Return the lowest id that can have been made at ``moment`` or later."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def made_at(value: UUID) -> datetime:
+    """Return the millisecond in which an id was made."""
+    return _EPOCH + timedelta(milliseconds=value.int >> 80)
 
 
 def short_id(value: UUID | str) -> str:

@@ -46,8 +46,8 @@ class Chosen:
         compare("runs.finished_at >= {}", self.since)
         compare("position(lower({}) IN lower(runs.error)) > 0", self.error)
         compare(
-            "EXISTS (SELECT FROM attempts WHERE attempts.run_id = runs.id AND attempts.step = runs.failed_step"
-            " AND attempts.connection = {})",
+            "(SELECT connection FROM attempts WHERE attempts.run_id = runs.id AND attempts.step = runs.failed_step"
+            " ORDER BY number DESC LIMIT 1) = {}",
             self.connection,
         )
         return " AND ".join(parts)

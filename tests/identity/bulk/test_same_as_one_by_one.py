@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mainstay.db import Connection, Pool, acquire, open_pool
 from mainstay.identity import ContactWrite, Dropped, Person, Policy, Resolution, erase, merge, resolve, unmerge
 from mainstay.identity.bulk import Line, Origin, prepare, write_chunk, write_of
-from mainstay.model import new_id
+from mainstay.model import first_id_at, new_id
 from mainstay.records import follow_merge, forget
 from mainstay.records.crosswalk import Adopted, link
 from tests.identity.sameness import POLICIES, people, tables
@@ -146,6 +146,27 @@ def test_the_contact_that_others_made_meanwhile_is_the_older(dsn: str, size: int
     one_by_one = compare(dsn, File(NOTHING, lines, live=live), size)
     assert len(one_by_one["merges"]) == 1
     assert one_by_one["contacts"][6]["company"] == "of the file"
+
+
+async def test_lines_come_after_what_a_clock_ahead_of_ours_wrote(pool: Pool) -> None:
+    workspace_id, ahead = new_id(), first_id_at(datetime.now(UTC) + timedelta(hours=1))
+    async with acquire(pool) as connection:
+        await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, 'acme', 'Acme')", workspace_id)
+        await write_one(connection, ContactWrite(workspace_id, replace(ANN, email="ann@example.com"), "website"))
+        async with connection.transaction():
+            await connection.execute("SELECT set_config('mainstay.writer', 'identity', true)")
+            await connection.execute("UPDATE changes SET id = $1", ahead)
+        origin = Origin(new_id(), workspace_id, "list.csv", "digest", datetime.now(UTC), POLICIES[0])
+        undated = [replace(ANN, email=f"{name}@example.com", occurred_at="") for name in ("bob", "ann", "zoe", "ann")]
+        for number, person in enumerate(undated):
+            async with connection.transaction():
+                await write_chunk(connection, origin, prepare(origin, [Line(number + 2, number, person)]))
+        rows = await connection.fetch("SELECT id, line, occurred_at FROM changes ORDER BY id")
+    assert [row["line"] for row in rows] == [None, 2, 3, 4, 5]
+    assert rows[0]["id"] == ahead
+    said = [row["occurred_at"] for row in rows[1:]]
+    assert said == sorted(said)
+    assert said[-1] < datetime.now(UTC)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Chapter:
 def sayings(draw: st.DrawFn) -> Saying:
     person = draw(people())
     if person.external_id:
-        system = draw(st.sampled_from(("crm", "crm", "billing")))
+        system = draw(st.sampled_from(("crm", "crm", "billing", "")))
         person = replace(person, connection=system, external_id=draw(st.sampled_from(("7", "8", "9", "ours"))))
     about = draw(st.sampled_from((None,) * 6 + (0, 1, 2)))
     kind = draw(st.sampled_from(("form", "form", "crm", "import", "manual")))
@@ -136,6 +136,11 @@ def test_the_same_write_again_tells_no_id(dsn: str) -> None:
     found = compare(dsn, [Chapter(again, "", 0, 0)])
     assert len(found["contacts"]) == 2
     assert found["crosswalk"][0]["record_id"] == "contact 1"
+
+
+def test_an_id_of_no_system_names_nobody(dsn: str) -> None:
+    found = compare(dsn, told(replace(ANN, external_id="7"), replace(ANN, external_id="7")))
+    assert len(found["contacts"]) == 2
 
 
 def told(*said: Person) -> list[Chapter]:

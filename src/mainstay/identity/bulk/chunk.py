@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +38,8 @@ class Origin:
     """Where lines come from, and how people are told apart there.
 
     Attributes:
-        received_at: when the import began. All ids are of that instant, so that they sort as the lines do, or of a
-            later one, where others have written since.
+        received_at: when the import began. All ids are of that instant, so that they sort as the lines do; where
+            others have written since, of the instant in which the chunk is written.
         key: with the line's number, by what a line that names nobody is recognised when it comes again.
     """
 
@@ -141,12 +141,12 @@ def prepare(origin: Origin, lines: Iterable[Line]) -> Chunk:
     return chunk
 
 
-def moved(origin: Origin, chunk: Chunk) -> Chunk:
-    """Return a chunk with the ids of a later instant, that of ``origin``.
+def moved(origin: Origin, chunk: Chunk, instant: datetime) -> Chunk:
+    """Return a chunk with the ids of a later instant.
 
     What counts as said when it was received is not moved along: such lines are among the ``involved``.
     """
-    make_ids = id_maker(origin.import_id, origin.received_at)
+    make_ids = id_maker(origin.import_id, instant)
     ids = [make_ids(record) for record in chunk.records]
 
     def renamed(rows: list[bytes]) -> list[bytes]:
@@ -180,7 +180,7 @@ def id_maker(import_id: UUID, received_at: datetime) -> Callable[[int], tuple[st
     UUIDs of version 7: the instant, the record's place where others count within the millisecond, and the chance of the
     import's own id, counted on. So the short ids of a list are neighbours in their index, as its ids are in theirs.
     """
-    instant = f"{int(received_at.timestamp() * 1000):012x}"
+    instant = f"{(received_at - _EPOCH) // timedelta(milliseconds=1):012x}"
     head = f"{instant[:8]}-{instant[8:]}-7"
     chance = import_id.int & _CHANCE
 
@@ -197,5 +197,6 @@ def merge_id_of(contact_id: str, number: int) -> UUID:
     return UUID(f"{contact_id[:_PLACE]}{number}{contact_id[_PLACE + 1 :]}")
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHANCE = (1 << 44) - 1
 _PLACE = 24

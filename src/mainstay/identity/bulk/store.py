@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from mainstay.identity.store.keys import lock_workspace
 from mainstay.identity.store.reading import Keyring, read_keys
 from mainstay.identity.store.write import ContactWrite, Dropped, Resolution
 from mainstay.identity.store.writing import Writing, keys_that_find
+from mainstay.model import made_at
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -54,13 +55,11 @@ async def _after_others(connection: Connection, origin: Origin, chunk: Chunk) ->
     latest = await connection.fetchval("SELECT id FROM changes ORDER BY id DESC LIMIT 1")
     if latest is None or not chunk.ids or latest < UUID(chunk.ids[0][0]):
         return origin, chunk
-    after = datetime.fromtimestamp(((latest.int >> _BELOW_TIME) + 1) / 1000, UTC)
-    origin = replace(origin, received_at=max(after, datetime.now(UTC)))
-    return origin, moved(origin, chunk)
+    now = datetime.now(UTC)
+    after = made_at(latest) + timedelta(milliseconds=1)  # their clock may be ahead of ours
+    return replace(origin, received_at=now), moved(origin, chunk, max(after, now))
 
 
-_BELOW_TIME = 80
-"""Bits of an id below its milliseconds."""
 _SETTINGS = """
     SET LOCAL plan_cache_mode = force_custom_plan;
     SET LOCAL enable_seqscan = off;

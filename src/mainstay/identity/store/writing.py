@@ -321,7 +321,7 @@ class Writing:
                     self._held.setdefault(contact_id, set()).add((kind, value))
             alias = person.alias_key if kind == EMAIL else ""
             self.batch.identifier(key, home_id, contact_id, standing, alias, write.source)
-        if person.external_id:
+        if person.external_id and person.connection:
             key = (write.workspace_id, f"{ID}{person.connection}", person.external_id)
             if key not in self._owners:
                 self._owners[key] = [Owner(contact_id, home_id)]
