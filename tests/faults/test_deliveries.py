@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
 from mainstay.sandbox.client import Sandbox
+from mainstay.sandbox.senders import json_webhook
 from tests.faults.fleet import ONCE, Books, Fleet, vendor_copies
 from tests.faults.sender import insist, post
 
 BURST = 500
+SECRET = "sample-partner_secret"
 PEOPLE = 12
 
 
@@ -61,6 +65,40 @@ async def test_a_burst_is_taken_or_told_to_come_again(fleet: Fleet, sandbox: San
         lead["email"] for lead in leads
     )
     assert (len(sandbox.messages("slack")), len(sandbox.messages("postmark"))) == (BURST, BURST)
+
+
+async def test_forged_stale_and_huge_ones_are_refused_and_leave_nothing_to_do(
+    fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books
+) -> None:
+    web, worker = fleet.start(dsn, kind="web"), fleet.start(dsn)
+    port = await web.ready()
+    person, now = {"email": "sarah@example.com", "first_name": "Sarah"}, datetime.now(UTC)
+    good = json_webhook(person, SECRET, key="good", at=now)
+    cases = {
+        "right": (good, 202),
+        "the same again": (good, 200),
+        "another's secret": (json_webhook(person, "another-secret", key="forged", at=now), 401),
+        "replayed a day later": (json_webhook(person, SECRET, key="stale", at=now - timedelta(days=1)), 401),
+        "another body under the signature": (replace(good, body=good.body.replace(b"sarah@", b"omar@")), 401),
+        "huge": (replace(good, body=b"x" * 20_000_000), 413),
+    }
+    heard = {}
+    async with aiohttp.ClientSession() as session:
+        for name, (sent, _) in cases.items():
+            url = f"http://127.0.0.1:{port}/in/acme/partner"
+            async with session.post(url, data=sent.body, headers=sent.headers) as response:
+                heard[name] = response.status
+    await books.all_done()
+    for process in (web, worker):
+        await process.kill()
+
+    assert heard == {name: status for name, (_, status) in cases.items()}
+    assert await books.value("SELECT count(*) FROM deliveries") == 1
+    assert await books.value("SELECT count(*) FROM quarantine") == 3
+    # Of the forged ones people are told, once for each reason.
+    assert await books.value("SELECT count(*) FROM incidents") == 2
+    assert not await books.problems(sandbox)
+    assert [row["email"] for row in await books.rows("SELECT email FROM contacts")] == [person["email"]]
 
 
 async def _deliver(session: aiohttp.ClientSession, port: str, person: int, part: int) -> int:

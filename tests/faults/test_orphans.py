@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from mainstay.model import new_id
 from mainstay.sandbox.client import Sandbox
-from tests.faults.fleet import Books, Fleet, until
+from tests.faults.fleet import ONCE, Books, Fleet, until, vendor_copies
 from tests.faults.sender import submit
 
 ADOPTED = "SELECT execution_id FROM runs WHERE id = $1 AND execution_id LIKE 'adopted-%'"
@@ -38,6 +39,23 @@ async def test_an_orphan_is_driven_and_one_that_cannot_be_is_left_in_peace(
 
     assert entry["status"] == "DELAYED"
     assert 4 < entry["delay"] <= 8
+
+
+async def test_what_the_queue_gave_and_the_worker_never_got_is_driven(
+    fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books
+) -> None:
+    """PostgreSQL has noted who takes an entry, and dies before it says so."""
+    await submit(dsn, sandbox, email="sarah@example.com", phone="", name="Sarah Johnson")
+    given = "UPDATE dbos.workflow_status SET status = 'PENDING', executor_id = $1, started_at_epoch_ms = $2"
+    await books.value(given, "nobody yet", int(time.time() * 1000))
+    worker = fleet.start(dsn)
+    await books.value(given, await worker.ready(), int(time.time() * 1000) - 60_000)
+    await books.all_done()
+    await worker.kill()
+
+    assert "was given to this worker and never came" in worker.log
+    assert not await books.problems(sandbox)
+    assert vendor_copies(sandbox, "sarah@example.com") == ONCE
 
 
 async def _hopeless(books: Books, workspace_id: Any) -> Any:

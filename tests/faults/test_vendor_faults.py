@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mainstay.testing import StackUnderTest
-from tests.faults.fleet import ONCE, vendor_copies
+from tests.faults import invariants
+from tests.faults.fleet import ONCE, Books, vendor_copies
 
 FAULTS: dict[str, dict[str, Any]] = {
     "time-out after success": {"kind": "timeout_after", "hold_ms": 100},
@@ -24,6 +25,44 @@ FAULTS: dict[str, dict[str, Any]] = {
     "503 with Retry-After": {"kind": "status", "status": 503, "retry_after": 3},
     "504": {"kind": "status", "status": 504},
 }
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "an empty 204": {"kind": "empty"},
+    "every field renamed": {"kind": "reshaped"},
+    "an answer that drips": {"kind": "drip", "hold_ms": 1500},
+}
+
+
+@pytest.mark.stack("tests/faults/stack")
+@pytest.mark.parametrize("fault", ODD)
+@pytest.mark.parametrize(
+    ("vendor", "path"),
+    [
+        ("gohighlevel", "/contacts/upsert"),
+        ("gohighlevel", "/contacts/*/notes"),
+        ("slack", "/api/chat.postMessage"),
+        ("postmark", "/email"),
+    ],
+)
+async def test_an_odd_answer_is_told_or_healed_and_nothing_is_doubled(
+    vendor: str, path: str, fault: str, stack: StackUnderTest, books: Books
+) -> None:
+    number = stack.sandbox.set_fault(vendor, path=path, count=1, **ODD[fault])
+    await stack.submit("website", email="sarah@example.com", phone="(312) 555-0147", name="Sarah Johnson")
+    await stack.advance("5m")
+    assert stack.sandbox.hits(number) == 1
+    stack.sandbox.clear()
+
+    # What is not healed by itself is an open failure, and its retry by hand does the rest.
+    for row in await books.rows("SELECT id, workspace_id, incident_id FROM runs WHERE state = 'failed'"):
+        assert row["incident_id"] is not None
+        assert await stack.app.retry_run(row["workspace_id"], row["id"])
+    await stack.advance("5m")
+    assert {state for _, _, state in await stack.runs()} == {"done"}
+    copies = vendor_copies(stack.sandbox, "sarah@example.com")
+    assert sum(copies.values()) - sum(ONCE.values()) == len(await books.marked()), copies
+    assert not await invariants.problems(books, stack.sandbox)
 
 
 @pytest.mark.stack("tests/faults/stack")

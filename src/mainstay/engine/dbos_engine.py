@@ -13,6 +13,7 @@ import os
 import random
 import socket
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,7 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._cut_off_at = -math.inf
         self._shown_alive_at = 0.0
+        self._under_way: Counter[str] = Counter()
         self._paced_for = 0
         self.id = str(new_id())
 
@@ -140,6 +142,13 @@ class Worker:
             self._paced_for = workers
 
     async def _drive(self, execution_id: str) -> None:
+        self._under_way[execution_id] += 1
+        try:
+            await self._insist(execution_id)
+        finally:
+            self._under_way -= Counter([execution_id])
+
+    async def _insist(self, execution_id: str) -> None:
         """Drive an execution; while the database is away, wait for it instead of failing."""
         pause = 0.2
         while True:
@@ -240,7 +249,27 @@ class Worker:
                         log.warning("worker %s is dead; took over %d executions", worker_id[-8:], resumed)
                     await recheck_waits(connection)
                     await recheck_children(connection)
+        await self._resume_lost()
         await self._orphans.adopt()
+
+    async def _resume_lost(self) -> None:
+        """Enqueue again what the queue has given to this worker, and the answer was lost on the way."""
+        async with acquire(self._pool) as connection:
+            rows = await connection.fetch(
+                """
+                SELECT workflow_uuid AS id, queue_name FROM dbos.workflow_status
+                WHERE status = 'PENDING' AND name = $1 AND executor_id = $2
+                  AND started_at_epoch_ms < (extract(epoch FROM now()) - $3) * 1000
+                """,
+                EXECUTION,
+                self.id,
+                DEAD_AFTER_SECONDS,
+            )
+        for row in rows:
+            if row["id"] not in self._under_way:
+                log.warning("execution %s was given to this worker and never came; it is enqueued again", row["id"])
+                queue = row["queue_name"] or QUEUE
+                await asyncio.to_thread(DBOS.resume_workflows, [row["id"]], queue_name=queue)
 
 
 def _resume(worker_id: str) -> int:

@@ -1,0 +1,53 @@
+"""A wire to the database that can be cut without a word: what goes in then stays where it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+
+class Wire:
+    """Passes on what goes to a server and back, unless it is cut.
+
+    Attributes:
+        dsn: leads to the server's database over this wire.
+        is_whole: cleared, nothing gets through and nobody is told; set, all that waited goes on.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._original = urlsplit(dsn)
+        self.dsn = ""
+        self.is_whole = asyncio.Event()
+        self.is_whole.set()
+
+    @asynccontextmanager
+    async def laid(self) -> AsyncIterator[Wire]:
+        """Lay it, and take it away in the end."""
+        listener = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        user = self._original.username or "postgres"
+        self.dsn = f"postgresql://{user}@127.0.0.1:{port}{self._original.path}"
+        async with listener:
+            yield self
+            listener.close()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        query = parse_qs(self._original.query)
+        folder = query.get("host", [self._original.hostname or ""])[0]
+        port = int(query.get("port", [str(self._original.port or 5432)])[0])
+        if folder.startswith("/"):
+            theirs = await asyncio.open_unix_connection(str(Path(folder) / f".s.PGSQL.{port}"))
+        else:
+            theirs = await asyncio.open_connection(folder, port)
+        await asyncio.gather(self._pass_on(reader, theirs[1]), self._pass_on(theirs[0], writer))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while said := await reader.read(65536):
+                await self.is_whole.wait()
+                writer.write(said)
+                await writer.drain()
+        writer.close()
