@@ -71,7 +71,7 @@ class Orders:
     heartbeat: float = 0.3
     dead_after: float = 12.0
     first_retry: float = 0.2
-    lookup_after: float = 1.0
+    lookup_after: float = 0.2
     local_wait: float = 2.0
     patience: float = 60.0
 

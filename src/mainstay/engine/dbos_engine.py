@@ -112,6 +112,7 @@ class Worker:
         self._cut_off_at = -math.inf
         self._shown_alive_at = 0.0
         self._under_way: Counter[str] = Counter()
+        self._missed: dict[str, float] = {}
         self._paced_for = 0
         self.id = str(new_id())
 
@@ -259,14 +260,16 @@ class Worker:
                 """
                 SELECT workflow_uuid AS id, queue_name FROM dbos.workflow_status
                 WHERE status = 'PENDING' AND name = $1 AND executor_id = $2
-                  AND started_at_epoch_ms < (extract(epoch FROM now()) - $3) * 1000
                 """,
                 EXECUTION,
                 self.id,
-                DEAD_AFTER_SECONDS,
             )
+        now = time.monotonic()
+        # By how long this process has missed it: the entry's own time may be that of a worker which had it before.
+        self._missed = {row["id"]: self._missed.get(row["id"], now) for row in rows if row["id"] not in self._under_way}
         for row in rows:
-            if row["id"] not in self._under_way:
+            if now - self._missed.get(row["id"], now) > DEAD_AFTER_SECONDS:
+                del self._missed[row["id"]]
                 log.warning("execution %s was given to this worker and never came; it is enqueued again", row["id"])
                 queue = row["queue_name"] or QUEUE
                 await asyncio.to_thread(DBOS.resume_workflows, [row["id"]], queue_name=queue)
