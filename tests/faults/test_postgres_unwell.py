@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -133,8 +134,7 @@ class Stack:
     def __init__(self, fleet: Fleet, dsn: str) -> None:
         self.dsn = dsn
         self.web = fleet.start(dsn, kind="web", patience=3.0)
-        # Longer than a mail may be on its way while the server stands still.
-        self.workers = [fleet.start(dsn, lookup_after=3.0) for _ in range(2)]
+        self.workers = [fleet.start(dsn) for _ in range(2)]
 
     async def ready(self) -> str:
         for worker in self.workers:
@@ -192,6 +192,24 @@ async def test_senders_are_told_to_come_back(
     assert heard <= {(202, ""), (429, "5")}
     assert {status for tried in statuses for status in tried} <= {200, 202, 429}
     await stack.finish(sandbox, number + LEADS)
+
+
+async def test_restarted_in_a_loop(
+    fleet: Fleet, sandbox: Sandbox, own_server: EmbeddedServer, own_dsn: str, tmp_path: Path
+) -> None:
+    stack = Stack(fleet, own_dsn)
+    port = await stack.ready()
+    async with aiohttp.ClientSession() as session:
+        sending = asyncio.gather(*(insist(session, port, lead(n), key=f"{n}") for n in range(3 * LEADS)))
+        for _ in range(6):
+            # One that a process of the stack is just starting anew may not be there yet.
+            with suppress(ProcessLookupError, FileNotFoundError, IndexError):
+                os.kill(postmaster(tmp_path), signal.SIGQUIT)
+            await asyncio.to_thread(own_server.start)
+            await asyncio.sleep(0.5)
+        statuses = await sending
+    assert {status for tried in statuses for status in tried} <= {200, 202, 429}
+    await stack.finish(sandbox, 3 * LEADS)
 
 
 async def test_a_long_transaction_holds_nobody_up(fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books) -> None:

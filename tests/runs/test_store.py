@@ -63,6 +63,22 @@ async def test_whoever_claims_later_fences_off_whoever_came_before(pool: Pool, r
     assert await claim_execution(pool, "execution") == []
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_claim_that_was_lost_writes_nothing_beside_the_one_that_stands(
+    pool: Pool, run: Run, is_first: bool
+) -> None:
+    """A process that lost a run and got it back may have both in one transaction."""
+    (later,) = await claim_execution(pool, "execution")
+    lost, stands = Progress(run, (attempt(run, 1, error="lost"),)), Progress(later.run, (attempt(run, 2),))
+    both = (lost, stands) if is_first else (stands, lost)
+
+    outcomes = dict(zip((each.run.claim for each in both), await recorded(pool, *both), strict=True))
+    assert isinstance(outcomes[run.claim], FencedError)
+    assert outcomes[later.run.claim] is None
+    (again,) = await claim_execution(pool, "execution")
+    assert [each.step for each in again.attempts] == [2]
+
+
 async def test_what_is_recorded_comes_back_as_it_was(pool: Pool, run: Run) -> None:
     kept = attempt(
         run, 1, connection="slack", exchanges=({"status": 200},), result={"id": "1"}, duration_ms=12, repeated=True

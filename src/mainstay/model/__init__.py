@@ -6,7 +6,7 @@ from mainstay.model.event import Event
 from mainstay.model.guard import Guard, Promise
 from mainstay.model.ids import first_id_at, made_at, new_id, short_id
 from mainstay.model.retry import Retry
-from mainstay.model.run import Attempt, AttemptState, Lane, Overlap, Run, RunState
+from mainstay.model.run import Attempt, AttemptState, Fence, Lane, Overlap, Run, RunState
 
 __all__ = [
     "Attempt",
@@ -14,6 +14,7 @@ __all__ = [
     "Contact",
     "Delivery",
     "Event",
+    "Fence",
     "Guard",
     "Lane",
     "Overlap",

@@ -49,6 +49,10 @@ class AttemptState(StrEnum):
     WAITING = "waiting"
 
 
+Fence = tuple[UUID, UUID | None]
+"""A run and the claim under which somebody drives it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run, as the engine drives it.
@@ -74,6 +78,11 @@ class Run:
     parent_id: UUID | None = None
     deadline_at: datetime | None = None
     held_since: datetime | None = None
+
+    @property
+    def fence(self) -> Fence:
+        """What a write must still find in the ledger to be this driver's."""
+        return self.id, self.claim
 
 
 @dataclass(frozen=True, slots=True)

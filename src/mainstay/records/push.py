@@ -165,7 +165,7 @@ class Pusher:
 async def _succeed(connection: Connection, items: Sequence[Success]) -> list[bool | Exception]:
     """Note successes; a run that is not behind ends in the same transaction."""
     held = await hold(connection, [item.steps.run for item in items])
-    mine = [item for item in items if item.steps.run.id in held]
+    mine = [item for item in items if item.steps.run.fence in held]
     outcomes = await pushed(connection, [Done(item.want, item.external_id, item.is_new) for item in mine])
     news: list[Progress] = []
     ended: list[Success] = []
@@ -180,8 +180,8 @@ async def _succeed(connection: Connection, items: Sequence[Success]) -> list[boo
         connection,
         [(item.want.workspace_id, PUSHED, item.want.record_id, {"external_id": item.external_id}) for item in ended],
     )
-    result_of = {item.steps.run.id: outcome for item, outcome in zip(mine, outcomes, strict=True)}
+    result_of = {item.steps.run.fence: outcome for item, outcome in zip(mine, outcomes, strict=True)}
     return [
-        result_of.get(item.steps.run.id, FencedError(f"run {item.steps.run.id} is driven by another worker now"))
+        result_of.get(item.steps.run.fence, FencedError(f"run {item.steps.run.id} is driven by another worker now"))
         for item in items
     ]

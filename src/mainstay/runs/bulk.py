@@ -111,7 +111,7 @@ async def send_some(
     Raises:
         FencedError: ``run`` is no longer this worker's.
     """
-    if run.id not in await hold(connection, [run]):
+    if run.fence not in await hold(connection, [run]):
         raise FencedError(f"run {run.id} is driven by another worker now")
     bulk = await connection.fetchrow("SELECT * FROM bulk_retries WHERE id = $1 FOR NO KEY UPDATE", bulk_id)
     if bulk is None or bulk["state"] != "running" or bulk["run_id"] != run.id:

@@ -12,7 +12,7 @@ from uuid import UUID
 from mainstay.db import acquire, encode_json, storable
 from mainstay.db.tallies import add_tallies
 from mainstay.errors import FencedError
-from mainstay.model import Attempt, AttemptState, Lane, Run, RunState, new_id
+from mainstay.model import Attempt, AttemptState, Fence, Lane, Run, RunState, new_id
 from mainstay.runs.adding import NewRun, add_runs
 from mainstay.runs.approvals import Ask, add_asks
 from mainstay.runs.children import FanOut, begin, children_ended
@@ -124,29 +124,32 @@ async def claim_execution(
     ]
 
 
-async def hold(connection: Connection, runs: Sequence[Run]) -> set[UUID]:
-    """Lock those of these runs that this worker still owns until the transaction's end; returns their ids."""
+async def hold(connection: Connection, runs: Sequence[Run]) -> set[Fence]:
+    """Lock those of these runs that are still owned as they say until the transaction's end; returns their fences.
+
+    One process may have a run twice, under a claim that it lost and the one by which it got the run back.
+    """
     held = await connection.fetch(
         """
-        SELECT runs.id FROM runs JOIN unnest($1::uuid[], $2::uuid[]) AS mine (id, claim)
+        SELECT runs.id, runs.claim FROM runs JOIN unnest($1::uuid[], $2::uuid[]) AS mine (id, claim)
           ON runs.id = mine.id AND runs.claim = mine.claim
         ORDER BY runs.id FOR NO KEY UPDATE OF runs
         """,
         [run.id for run in runs],
         [run.claim for run in runs],
     )
-    return {row["id"] for row in held}
+    return {(row["id"], row["claim"]) for row in held}
 
 
 async def settle(
-    connection: Connection, news: Sequence[Progress], *, held: Collection[UUID] | None = None
+    connection: Connection, news: Sequence[Progress], *, held: Collection[Fence] | None = None
 ) -> list[Exception | None]:
     """Record progress; for a run that another worker owns by now the result is a FencedError, and nothing is kept.
 
     ``held`` is what :func:`hold` gave in this transaction, where the caller has asked already.
     """
     alive = held if held is not None else await hold(connection, [item.run for item in news])
-    kept = [item for item in news if item.run.id in alive]
+    kept = [item for item in news if item.run.fence in alive]
     await _add_attempts(connection, kept)
     for item in kept:
         for fan_out in item.begins:
@@ -155,7 +158,7 @@ async def settle(
     if settled:
         await _settle_runs(connection, settled)
     return [
-        None if item.run.id in alive else FencedError(f"run {item.run.id} is driven by another worker now")
+        None if item.run.fence in alive else FencedError(f"run {item.run.id} is driven by another worker now")
         for item in news
     ]
 
