@@ -36,9 +36,9 @@ from tests.faults.fleet import Books, Fleet, Process, postmaster, until
 from tests.faults.invariants import OPEN, problems
 from tests.faults.sender import post
 
-HERE = Path(__file__).parent / "workspaces"
-STACKS = os.pathsep.join(str(HERE / name) for name in ("acme", "bolt"))
+WORKSPACE = Path(__file__).parent / "workspace"
 LOCATIONS = {"acme": "ve9EPM428h8vShlRW1KT", "bolt": "bolTPM428h8vShlRW1KT"}
+"""Of each workspace its account at the CRM. They have the same stack but for what is theirs alone."""
 TICK = "tick.v1"
 WORKERS = 3
 DEAD_AFTER = 4.0
@@ -82,7 +82,21 @@ class Stage:
 
     def start(self, kind: str) -> Process:
         """Start a process."""
-        return self.fleet.start(self.dsn, kind=kind, stack=STACKS, dead_after=self.dead_after, patience=3.0)
+        return self.fleet.start(self.dsn, kind=kind, stack=self.stacks, dead_after=self.dead_after, patience=3.0)
+
+    @property
+    def stacks(self) -> str:
+        """The folders of the workspaces' stacks, as a process takes them."""
+        return os.pathsep.join(str(self.folder / "stacks" / slug) for slug in LOCATIONS)
+
+    def write_stacks(self) -> None:
+        """Write each workspace's stack: the one in git with the workspace's own name and account."""
+        for slug, location in LOCATIONS.items():
+            into = self.folder / "stacks" / slug
+            shutil.copytree(WORKSPACE, into, ignore=shutil.ignore_patterns("__pycache__"))
+            for file in filter(Path.is_file, into.rglob("*")):
+                text = file.read_text("utf-8").replace(LOCATIONS["acme"], location)
+                file.write_text(text.replace("acme", slug).replace("Acme", slug.title()), "utf-8")
 
     def postmaster(self) -> int:
         """Return the number of the server's first process."""
@@ -300,6 +314,7 @@ def main() -> int:
         try:
             database = template(base)
             stage = Stage(with_database(base, database), database, server, folder, fleet, vendors.sandbox)
+            stage.write_stacks()
             broken = asyncio.run(play(stage, arguments))
         finally:
             fleet.close()

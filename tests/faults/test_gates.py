@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mainstay.kit import RawRequest
 from mainstay.sandbox.client import Sandbox
+from tests.faults import invariants
 from tests.faults.fleet import Books, Fleet, until
 from tests.faults.sender import open_here
 
@@ -81,6 +82,7 @@ async def test_two_workers_one_of_which_is_killed_keep_the_rate(
     # At the vendor's door: what is on its way may come a little closer together than it was sent.
     assert max(sum(moment - 0.8 < other <= moment for other in times) for moment in times) <= 8
     assert not await books.rows("SELECT FROM runs WHERE state <> 'done'")
+    assert not await invariants.problems(books, sandbox)
 
 
 async def test_a_vendor_that_is_out_is_left_in_peace_and_the_others_go_on(
@@ -107,3 +109,4 @@ async def test_a_vendor_that_is_out_is_left_in_peace_and_the_others_go_on(
         await each.kill()
     assert len(sandbox.messages("slack")) == 150
     assert not sandbox.repeated("slack")
+    assert not await invariants.problems(books, sandbox)

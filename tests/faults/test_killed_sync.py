@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from mainstay.sandbox.client import Sandbox
+from tests.faults import invariants
 from tests.faults.fleet import Books, Fleet
 
 SYNC = str(Path(__file__).parent / "sync")
@@ -51,6 +52,7 @@ async def require_once(books: Books, sandbox: Sandbox) -> None:
         (3, "crm.add_note", "ok"),
     ]
     assert sum(str(each["text"]).endswith("sarah@example.com") for each in sandbox.messages("slack")) == 1
+    assert not await invariants.problems(books, sandbox)
 
 
 @pytest.mark.parametrize(("strike", "nth"), STRIKES)

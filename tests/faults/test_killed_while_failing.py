@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from pathlib import Path
 
 from mainstay.sandbox.client import Sandbox
-from mainstay.testing.database import fresh_database
+from tests.faults import invariants
+from tests.faults.boundaries import Telling, kill_at_each
 from tests.faults.fleet import POST, Books, Fleet, until
 from tests.faults.sender import submit
-from tests.faults.victim import READY, STRUCK
+from tests.faults.victim import READY
 
-AT_ONCE = 3
 FAILING = Path(__file__).parent / "failing"
 
 
@@ -20,50 +19,36 @@ async def test_killed_at_every_boundary(
     fleet: Fleet, sandbox: Sandbox, mainstay_server: str, mainstay_template: str
 ) -> None:
     sandbox.set_fault("postmark", "status", status=422)
-    places = asyncio.Semaphore(AT_ONCE)
+    passes = {POST, "after commit: process deliveries", "before commit: record a run's progress"}
 
-    async def journey(number: int, strike: str, nth: int) -> tuple[list[str], list[str]]:
-        async with places:
-            with fresh_database(mainstay_server, mainstay_template) as dsn:
-                return await _killed_once(fleet, sandbox, dsn, f"lead{number}@example.com", strike=strike, nth=nth)
+    async def journey(telling: Telling) -> tuple[list[str], list[str]]:
+        return await _killed_once(fleet, sandbox, telling)
 
-    problems, passed = await journey(0, "", 0)
-    assert not problems
-    boundaries = [(name, nth + 1) for name, count in Counter(passed).items() for nth in range(count)]
-    assert {POST, "after commit: process deliveries", "before commit: record a run's progress"} <= set(passed)
-
-    outcomes = await asyncio.gather(*(journey(number, name, nth) for number, (name, nth) in enumerate(boundaries, 1)))
-
-    assert not (found := [problem for problems, _ in outcomes for problem in problems]), "\n".join(found)
-    struck = sum(STRUCK in passed for _, passed in outcomes)
-    assert struck >= 0.9 * len(boundaries), struck
+    await kill_at_each(journey, (mainstay_server, mainstay_template), passes=passes)
 
 
-async def _killed_once(
-    fleet: Fleet, sandbox: Sandbox, dsn: str, email: str, *, strike: str, nth: int
-) -> tuple[list[str], list[str]]:
-    """Return what was wrong, and the boundaries passed until the kill."""
+async def _killed_once(fleet: Fleet, sandbox: Sandbox, telling: Telling) -> tuple[list[str], list[str]]:
+    dsn, email = telling.dsn, f"lead{telling.number}@example.com"
     books = await Books.open(dsn)
-    victim = fleet.start(dsn, stack=str(FAILING), strike=strike, nth=nth)
+    victim = fleet.start(dsn, stack=str(FAILING), strike=telling.strike, nth=telling.nth)
     survivor = None
     try:
         await victim.ready()
         await submit(dsn, sandbox, stack=FAILING, email=email, name="Sarah Johnson")
-        if strike:
-            await until(lambda: _is_over(victim.code, books), f"{strike} or all done", pause=0.05)
+        if telling.strike:
+            await until(lambda: _is_over(victim.code, books), f"{telling.strike} or all done", pause=0.05)
         if victim.code is not None:
             await victim.killed()
             survivor = fleet.start(dsn, stack=str(FAILING))
         await until(lambda: _is_reported(books), "the failure is reported")
-        problems = await _problems(books, sandbox)
+        problems = [*await _problems(books, sandbox), *await invariants.problems(books, sandbox)]
     except AssertionError as error:
         problems = [f"{error}\n{survivor.log if survivor else victim.log}"]
     finally:
         for process in filter(None, (victim, survivor)):
             await process.kill()
         await books.close()
-    passed = [line for line in victim.passed if not line.startswith(READY)]
-    return [f"killed at {strike} ({nth}): {problem}" for problem in problems], passed
+    return problems, [line for line in victim.passed if not line.startswith(READY)]
 
 
 async def _is_over(code: int | None, books: Books) -> bool:

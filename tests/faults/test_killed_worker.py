@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections import Counter
 
 import pytest
 
 from mainstay.sandbox.client import Sandbox
-from mainstay.testing.database import fresh_database
+from tests.faults.boundaries import Telling, kill_at_each
 from tests.faults.fleet import HANGS_SECONDS, ONCE, POST, UNKEYED, Books, Fleet, Process, until, vendor_copies
 from tests.faults.sender import submit
-from tests.faults.victim import READY, STRUCK
+from tests.faults.victim import READY
 
-AT_ONCE = 3
 # A push that outlasts the workflow's short wait for it makes the workflow park until the contact is there; what is new
 # then are the commits around parking and waking.
 PACES = {"a quick CRM": "", "a slow CRM": "after commit"}
@@ -26,43 +24,31 @@ async def test_killed_at_every_boundary(
     pace: str, fleet: Fleet, sandbox: Sandbox, mainstay_server: str, mainstay_template: str
 ) -> None:
     kind, is_slow = PACES[pace], pace == "a slow CRM"
-    places = asyncio.Semaphore(AT_ONCE)
+    passes = {POST, "after commit: process deliveries", "before commit: record a run's progress"}
 
-    async def journey(number: int, strike: str, nth: int) -> tuple[list[str], list[str]]:
-        """Return what was wrong, and the boundaries passed until the kill."""
-        email = f"{pace.split()[1]}{number}@example.com"
-        async with places:
-            with fresh_database(mainstay_server, mainstay_template) as dsn:
-                return await _killed_once(fleet, sandbox, dsn, email, strike=strike, nth=nth, is_slow=is_slow)
+    async def journey(telling: Telling) -> tuple[list[str], list[str]]:
+        email = f"{pace.split()[1]}{telling.number}@example.com"
+        return await _killed_once(fleet, sandbox, telling, email, is_slow=is_slow)
 
-    problems, passed = await journey(0, "", 0)
-    assert not problems
-    boundaries = [(name, nth + 1) for name, count in Counter(passed).items() for nth in range(count)]
-    assert len(boundaries) >= 20, passed
-    boundaries = [(name, nth) for name, nth in boundaries if name.startswith(kind)]
-    outcomes = await asyncio.gather(*(journey(number, name, nth) for number, (name, nth) in enumerate(boundaries, 1)))
-
-    assert not (found := [problem for problems, _ in outcomes for problem in problems]), "\n".join(found)
-    # Where two writes happened to share a commit this time, a boundary was not met; of each kind most must have been.
-    struck = Counter(name for (name, _), (_, passed) in zip(boundaries, outcomes, strict=True) if STRUCK in passed)
-    assert set(struck) == {name for name, _ in boundaries}, struck
-    assert struck.total() >= 0.9 * len(boundaries), struck
+    databases = mainstay_server, mainstay_template
+    await kill_at_each(journey, databases, passes=passes, kind=kind, fewest=20, of_each=True)
 
 
 async def _killed_once(
-    fleet: Fleet, sandbox: Sandbox, dsn: str, email: str, *, strike: str, nth: int, is_slow: bool
+    fleet: Fleet, sandbox: Sandbox, telling: Telling, email: str, *, is_slow: bool
 ) -> tuple[list[str], list[str]]:
+    dsn, strike = telling.dsn, telling.strike
     local_wait = 0.02 if is_slow else HANGS_SECONDS
     books = await Books.open(dsn)
-    victim = fleet.start(dsn, strike=strike, nth=nth, local_wait=local_wait)
+    victim = fleet.start(dsn, strike=strike, nth=telling.nth, local_wait=local_wait)
     survivor = None
-    at = f"killed at {strike} ({nth})"
     holding = asyncio.create_task(_hold_the_push(sandbox, dsn, email, victim)) if is_slow else None
     try:
         await victim.ready()
         await submit(dsn, sandbox, email=email, phone="", name="Sarah Johnson")
         if strike:
-            await until(lambda: victim.code is not None or _is_through(victim.passed), f"{at} or through", pause=0.05)
+            over = f"{strike} or through"
+            await until(lambda: victim.code is not None or _is_through(victim.passed), over, pause=0.05)
         swallowed: set[str] = set()
         if victim.code is not None:
             await victim.killed()
@@ -86,8 +72,7 @@ async def _killed_once(
         if holding is not None:
             await holding
         await books.close()
-    passed = [line for line in victim.passed if not line.startswith(READY)]
-    return [f"{at}: {problem}" for problem in problems], passed
+    return problems, [line for line in victim.passed if not line.startswith(READY)]
 
 
 async def _hold_the_push(sandbox: Sandbox, dsn: str, email: str, victim: Process) -> None:

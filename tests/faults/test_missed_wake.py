@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mainstay.model import new_id
 from mainstay.sandbox.client import Sandbox
+from tests.faults import invariants
 from tests.faults.fleet import Books, Fleet, until
 from tests.faults.sender import submit
 
@@ -42,6 +43,7 @@ async def test_the_run_hears_it_all_the_same(fleet: Fleet, sandbox: Sandbox, dsn
 
     texts = [message["text"] for message in await asyncio.to_thread(sandbox.messages, "slack")]
     assert texts == ["New lead: sarah@example.com", "heard yes"]
+    assert not await invariants.problems(books, sandbox)
 
 
 async def _run(books: Books) -> dict[str, object] | None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from mainstay.sandbox.client import Sandbox
+from tests.faults import invariants
 from tests.faults.fleet import Books, Fleet, until
 from tests.faults.sender import submit
 
 CLOCK = Path(__file__).parent / "clock"
 
 
-async def test_each_tick_is_one_run_whoever_dies(fleet: Fleet, dsn: str, books: Books) -> None:
+async def test_each_tick_is_one_run_whoever_dies(fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books) -> None:
     workers = [fleet.start(dsn, stack=str(CLOCK)) for _ in range(3)]
     for worker in workers:
         await worker.ready()
@@ -38,6 +39,7 @@ async def test_each_tick_is_one_run_whoever_dies(fleet: Fleet, dsn: str, books: 
     assert {later - earlier for earlier, later in pairwise(ticks)} == {timedelta(seconds=1)}
     before = [row["input"]["tick"]["previous"] for row in rows]
     assert [None, *(tick.isoformat() for tick in ticks[:-1])] == before
+    assert not await invariants.problems(books, sandbox, but=["second.v1"])
 
 
 async def test_a_fan_out_whose_drivers_are_killed_ends_each_child_once(
@@ -71,3 +73,4 @@ async def test_a_fan_out_whose_drivers_are_killed_ends_each_child_once(
     assert [(row["place"], row["result"], row["state"]) for row in rows] == [(n, 2 * n, "done") for n in range(400)]
     assert await books.value("SELECT result FROM runs WHERE workflow = 'parent.v1'") == 2 * sum(range(400))
     assert most <= 20
+    assert not await invariants.problems(books, sandbox, but=["second.v1"])

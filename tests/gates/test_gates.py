@@ -104,12 +104,27 @@ async def test_accounts_apart_have_budgets_apart(pool: Pool, workspaces: list[UU
 
 
 async def test_a_step_pays_for_each_request_it_makes(pool: Pool, workspaces: list[UUID]) -> None:
-    gates = worker(pool, Declared(workspaces[0], "ghl", "ghl:one", (Rate(3, 30.0),)))
+    gates = worker(pool, Declared(workspaces[0], "ghl", "ghl:one", (Rate(3, 86_400.0),)))
     entered = await enter(gates, run_of(workspaces[0]))
     for _ in range(3):
         await entered.pay()
     with pytest.raises(TransientError, match="the budget of ghl is used up"):
         await entered.pay()
+
+
+async def test_steps_of_several_requests_that_used_the_budget_up_together_all_end(
+    pool: Pool, workspaces: list[UUID]
+) -> None:
+    gates = worker(pool, Declared(workspaces[0], "ghl", "ghl:one", (Rate(4, 1.5),)))
+
+    async def step() -> None:
+        entered = await enter(gates, run_of(workspaces[0]))
+        await entered.pay()
+        await all_began.wait()
+        await entered.pay()
+
+    all_began = asyncio.Barrier(4)
+    await asyncio.gather(*(step() for _ in range(4)))
 
 
 async def test_what_a_dead_worker_had_leased_is_lost_for_one_window_alone(pool: Pool, workspaces: list[UUID]) -> None:

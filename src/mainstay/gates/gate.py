@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 32
+# An operation of several requests that gave up between two of them would begin anew and pay for the first again: where
+# many do so at once, none would ever end. Longer than the windows of vendors' budgets, but for those of a day.
+UNDER_WAY_PATIENCE_SECONDS = 30.0
 
 
 class Gate:
@@ -93,7 +96,7 @@ class Gate:
                 self._slots.release()
         if until is None:
             return Held(f"its turn at {self.name}")
-        return Passage(self, run, until, patience)
+        return Passage(self, run, until, UNDER_WAY_PATIENCE_SECONDS if patience else 0.0)
 
     async def _may_probe(self, run: Run) -> bool:
         if self._probe_at is None or self._now() < self._probe_at:
@@ -190,7 +193,7 @@ class Passage:
             self._is_paid = False
             if self._gate.now() < self._until and not self._gate.account.is_resting:
                 return
-        if await self._gate.account.acquire(self._run.lane, patience=max(self._patience, 0.0)) is None:
+        if await self._gate.account.acquire(self._run.lane, patience=self._patience) is None:
             message = f"the budget of {self._gate.name} is used up for now"
             raise TransientError(message, retry_after=PATIENCE_SECONDS)
 
