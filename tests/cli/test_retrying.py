@@ -123,7 +123,9 @@ def test_many_by_one_order(failed: list[str], acme: Path, run: Run) -> None:
     assert listed["id"] == order
     assert "with “account”" in run("retries", "list").out
     assert "5 a second; stops when one fails again" in run("retries", "show", order).out
-    assert run("retries", "show", "00000000").code == 3
+    missing = run("retries", "show", "00000000")
+    assert missing.code == 3
+    assert "mainstay retries list" in missing.err
 
 
 @pytest.mark.parametrize(
