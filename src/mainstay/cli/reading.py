@@ -46,7 +46,8 @@ class Reading:
 
         found = await resolve_short_id(self.connection, table, self.workspace_id, text)
         if not found:
-            raise MissingError(f'there is no {word} "{text}" in {self.slug}', f"See them: mainstay {table.removeprefix('bulk_')} list")
+            listing = table.removeprefix("bulk_")
+            raise MissingError(f'there is no {word} "{text}" in {self.slug}', f"See them: mainstay {listing} list")
         if len(found) > 1:
             named = ", ".join(short_id(each) for each in found)
             raise CommandError(f'"{text}" may be several: {named}', "Give more of the id's letters.")

@@ -106,7 +106,9 @@ class Retrier:
         if state in {RunState.QUEUED, RunState.RUNNING, RunState.WAITING}:
             raise RetryRefusedError(f"it has not ended: it is {state}", "Cancel it first, or let it come to its end.")
         if from_step is None and state != RunState.FAILED:
-            raise RetryRefusedError(f"it did not fail: it is {state}", "Say from which step it is to begin again; 1 is the start.")
+            raise RetryRefusedError(
+                f"it did not fail: it is {state}", "Say from which step it is to begin again; 1 is the start."
+            )
         if run["fate"] == UnsureError.fate and state == RunState.FAILED and from_step is None and given is None:
             raise RetryRefusedError("it asks whether its call happened", "Answer: it happened, or call again.")
         if run["workflow"] in self._own and (from_step is not None or given is not None):
