@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from mainstay.engine import dbos_engine
 from mainstay.engine.orphans import Orphans
 from mainstay.intake.flood import Floods
 from mainstay.model import new_id
+from tests.plans import Recorder, RecordingPool
 
 ROWS = 30_000
 MOST = 5_000
@@ -47,36 +47,6 @@ SELECT execution_id, CASE state WHEN 'queued' THEN 'ENQUEUED' WHEN 'waiting' THE
        'mainstay.execution.v1', 'executions', '1', 0, 0, 0, 0, 4000000000000
 FROM runs WHERE workspace_id = $1 AND $2 > 0
 """
-
-
-class Recorder:
-    """A connection that keeps each statement it is given, with its values."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self.sent: list[tuple[str, tuple[Any, ...]]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._connection, name)
-        if name not in {"fetch", "fetchrow", "fetchval", "execute"}:
-            return method
-
-        async def kept(query: str, *values: Any) -> Any:
-            self.sent.append((query, values))
-            return await method(query, *values)
-
-        return kept
-
-
-class RecordingPool:
-    """A pool of one recording connection."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Recorder]:
-        yield self._recorder
 
 
 def touched(node: dict[str, Any]) -> Iterator[tuple[str, float]]:

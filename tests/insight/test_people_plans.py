@@ -13,7 +13,8 @@ from mainstay.db import Pool, acquire
 from mainstay.insight import list_contacts, people
 from mainstay.insight.paging import resolve_short_id
 from mainstay.model import new_id
-from tests.insight.test_plans import BIG, CONTACTS, Recorder, scans
+from tests.insight.test_plans import BIG, CONTACTS
+from tests.plans import Recorder, scans
 
 CALLS: dict[str, Callable[[Any, UUID, Any], Awaitable[Any]]] = {
     "means": lambda c, w, i: people.means(c, w, i["contact"]),

@@ -17,34 +17,13 @@ from mainstay.insight.tallies import waiting_by_connection
 from mainstay.insight.versions import open_runs
 from mainstay.runs import Brake, Chosen, begin_bulk
 from tests.insight.seed import Seed
+from tests.plans import Recorder, scans
 
 BIG = {
     "deliveries", "contacts", "identifiers", "changes", "events", "crosswalk", "runs", "attempts", "incidents",
     "tallies", "merges", "suggestions", "hand_retries",
 }  # fmt: skip
 CONTACTS, RUNS = 12_000, 30_000
-
-
-class Recorder:
-    """A connection that keeps each statement it is given."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.sent: list[tuple[str, tuple[Any, ...]]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._connection, name)
-
-        async def kept(query: str, *values: Any) -> Any:
-            self.sent.append((query, values))
-            return await method(query, *values)
-
-        return kept
-
-
-def scans(node: dict[str, Any]) -> list[str]:
-    found = [node["Relation Name"]] if node["Node Type"] in {"Seq Scan", "Parallel Seq Scan"} else []
-    return found + [table for child in node.get("Plans", ()) for table in scans(child)]
 
 
 async def _no_big_scan(connection: Connection, recorder: Recorder) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from hashlib import md5
 from typing import Any
 from uuid import UUID
@@ -21,6 +19,7 @@ from mainstay.records.store import external_id_of
 from mainstay.runs import Wait, children_ended, claim_execution, recheck_wait, requeue, return_waits, wake
 from mainstay.watch import resolve_healed
 from tests.intake.arrivals import arrival
+from tests.plans import Recorder, RecordingPool, scans
 
 ROWS = 20_000
 BIG = {
@@ -70,42 +69,6 @@ INSERT INTO deliveries (id, workspace_id, source, kind, state, verified, method,
 SELECT md5('d' || n)::uuid, $1, 'website', 'form', 'processed', '', 'POST', '', '{}', '', now()
 FROM generate_series(1, $2::integer) AS n;
 """
-
-
-class Recorder:
-    """A connection that keeps each statement it is given, with its values."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self.sent: list[tuple[str, tuple[Any, ...]]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._connection, name)
-        if name not in {"fetch", "fetchrow", "fetchval", "execute", "executemany"}:
-            return method
-
-        async def kept(query: str, *values: Any) -> Any:
-            if values and not (name == "executemany" and not values[0]):
-                self.sent.append((query, tuple(values[0][0]) if name == "executemany" else values))
-            return await method(query, *values)
-
-        return kept
-
-
-class RecordingPool:
-    """A pool of one recording connection."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Recorder]:
-        yield self._recorder
-
-
-def scans(node: dict[str, Any]) -> list[str]:
-    found = [node["Relation Name"]] if "Seq Scan" in node["Node Type"] else []
-    return found + [table for child in node.get("Plans", ()) for table in scans(child)]
 
 
 @pytest.fixture
