@@ -24,9 +24,9 @@ class Wire:
         self.is_whole.set()
 
     @asynccontextmanager
-    async def laid(self) -> AsyncIterator[Wire]:
-        """Lay it, and take it away in the end."""
-        listener = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+    async def laid(self, port: int = 0) -> AsyncIterator[Wire]:
+        """Lay it to a port of this machine, and take it away in the end."""
+        listener = await asyncio.start_server(self._connect, "127.0.0.1", port)
         port = listener.sockets[0].getsockname()[1]
         user = self._original.username or "postgres"
         self.dsn = f"postgresql://{user}@127.0.0.1:{port}{self._original.path}"

@@ -23,7 +23,7 @@ from mainstay.cli.logs import set_up_logging
 from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
 from mainstay.cli.reading import database
-from mainstay.cli.session import Project, load_project, open_app
+from mainstay.cli.session import START_PATIENCE_SECONDS, Project, load_project, open_app
 from mainstay.settings.policy import log_warnings
 from mainstay.web.binding import Server
 from mainstay.web.sign_in import create_sign_in_link
@@ -99,7 +99,7 @@ async def _serve(
     host, port = listener.getsockname()[:2]
     local = f"http://{f'[{host}]' if ':' in host else host}:{port}".replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
     public_url = project.program.public_url or local
-    async with open_app(project, dsn, public_url=public_url, pool_size=8) as app:
+    async with open_app(project, dsn, public_url=public_url, pool_size=8, patience=START_PATIENCE_SECONDS) as app:
         await require_workflows(app, allow_missing=allow_missing)
         server = _Server(
             uvicorn.Config(

@@ -16,7 +16,7 @@ from mainstay.cli.logs import set_up_logging
 from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
 from mainstay.cli.reading import database
-from mainstay.cli.session import Project, load_project, open_app
+from mainstay.cli.session import START_PATIENCE_SECONDS, Project, load_project, open_app
 from mainstay.settings.policy import log_warnings
 
 
@@ -57,7 +57,7 @@ async def _work(project: Project, dsn: str, pool: int, *, watch_stdin: bool, all
         leave_with_parent(stop.set)
     # The queue's threads take turns at theirs; runs, the heartbeat and what looks after schedules share the others.
     queue = min(4, pool // 2)
-    async with open_app(project, dsn, pool_size=pool - queue) as app:
+    async with open_app(project, dsn, pool_size=pool - queue, patience=START_PATIENCE_SECONDS) as app:
         await require_workflows(app, allow_missing=allow_missing)
         own = Worker(dsn, app.pool, app.driver, on_beat=app.watch_once, pool_size=queue)
         await own.start()
