@@ -114,3 +114,22 @@ async def test_a_connection_to_a_server_that_is_read_only_is_not_kept(pool: Pool
             await connection.execute("CREATE TABLE written (a integer)")
     async with acquire(pool) as connection:
         await connection.execute("CREATE TABLE written (a integer)")
+
+
+async def test_a_client_that_is_silent_within_a_statement_does_not_keep_its_locks(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mainstay.db.pool.TRANSACTION_SECONDS", 0.5)
+    pool, waiting = await open_pool(dsn, size=1), await asyncpg.connect(dsn)
+    async with pool.acquire() as silent:
+        transaction = silent.transaction()
+        await transaction.start()
+        await silent.execute("LOCK TABLE runs")
+        # Prepared and not executed: the server waits for the rest of a statement that it counts as active.
+        await silent.prepare("SELECT FROM runs")
+        async with waiting.transaction():
+            await waiting.execute("LOCK TABLE runs", timeout=8)
+        with pytest.raises((asyncpg.InterfaceError, asyncpg.PostgresError)):
+            await transaction.commit()
+    await waiting.close()
+    await pool.close()

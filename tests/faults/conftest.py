@@ -27,7 +27,9 @@ def fleet(sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFact
     """Processes to kill."""
     opened = Fleet(tmp_path_factory.mktemp("fleet"), sandbox_process.base_url)
     yield opened
+    logs = opened.logs
     opened.close()
+    print(logs)  # noqa: T201 shown where the test failed
 
 
 @pytest_asyncio.fixture

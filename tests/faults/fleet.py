@@ -158,6 +158,11 @@ class Fleet:
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
+    @property
+    def logs(self) -> str:
+        """The end of what each process has said."""
+        return "\n\n".join(f"{process.pid}:\n{process.log[-4000:]}" for process in self._processes.values())
+
     def start(self, dsn: str, **orders: Any) -> Process:
         """Start a process; see :class:`Orders`."""
         self._count += 1
@@ -259,10 +264,27 @@ class Books:
         try:
             await until(is_done, "no run is open", seconds=seconds, pause=0.05)
         except AssertionError:
-            runs = await self.rows("SELECT workflow, state, waiting_for, wake_at, error, execution_id FROM runs")
-            queue = await self.rows("SELECT workflow_uuid, status, executor_id FROM dbos.workflow_status")
+            runs = await self.rows(
+                """
+                SELECT id, workflow, state, waiting_for, wake_at, error, execution_id, claim FROM runs
+                WHERE state IN ('queued', 'running', 'waiting')
+                """
+            )
+            queue = await self.rows(
+                "SELECT workflow_uuid, status, executor_id FROM dbos.workflow_status WHERE status <> 'SUCCESS'"
+            )
             waits = await self.rows("SELECT event_type, event FROM waits")
-            raise AssertionError(f"still open: {runs}\nqueue: {queue}\nwaits: {waits}") from None
+            attempts = await self.rows(
+                "SELECT * FROM attempts WHERE run_id IN (SELECT id FROM runs WHERE state IN ('running', 'waiting'))"
+            )
+            busy = await self.rows(
+                """
+                SELECT pid, state, wait_event, now() - query_start AS since, pg_blocking_pids(pid) AS blocked_by, query
+                FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'
+                """
+            )
+            said = f"still open: {runs}\nqueue: {queue}\nwaits: {waits}\nattempts: {attempts}\nserver: {busy}"
+            raise AssertionError(said) from None
 
     async def problems(self, sandbox: Sandbox) -> list[str]:
         """Return what is wrong in the books of a database where all should be done, and with it at the vendors."""

@@ -184,6 +184,7 @@ def _hurry(orders: Orders) -> None:
     push._LOCAL_WAIT_SECONDS = orders.local_wait
     intake.PATIENCE_SECONDS = orders.patience
     pool.IDLE_IN_TRANSACTION_SECONDS = min(pool.IDLE_IN_TRANSACTION_SECONDS, orders.dead_after)
+    pool.TRANSACTION_SECONDS = 5.0 + orders.dead_after
 
 
 def _in_a_hurry(stack: Stack, orders: Orders) -> Stack:

@@ -25,6 +25,11 @@ IDLE_IN_TRANSACTION_SECONDS = 10.0
 with them whoever has taken over its runs."""
 
 GIVE_UP_SECONDS = 30.0
+
+TRANSACTION_SECONDS = GIVE_UP_SECONDS
+"""After this the server breaks off any transaction: a process that is paused between the parts of a statement counts as
+active, not as idle. PostgreSQL 17 and newer."""
+_HAS_TRANSACTION_TIMEOUT = (17,)
 """After this a connection is cut by us: a server that hangs, or is gone without a word, would never answer."""
 
 Pool = asyncpg.Pool
@@ -66,6 +71,8 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
     """
 
     async def prepare(connection: Connection) -> None:
+        if connection.get_server_version() >= _HAS_TRANSACTION_TIMEOUT:
+            await connection.execute(f"SET transaction_timeout = {round(TRANSACTION_SECONDS * 1000)}")
         await connection.set_type_codec("jsonb", encoder=encode_json, decoder=orjson.loads, schema="pg_catalog")
         if init is not None:
             await init(connection)
