@@ -174,7 +174,8 @@ class Driver:
         if settlement.state is RunState.WAITING and steps.is_overdue:
             settlement = steps.too_late()
         try:
-            await self._record(Progress(run, steps.take_unwritten(), settlement, self._on_failed))
+            unwritten, in_doubt = steps.take_unwritten(), steps.leaves_in_doubt
+            await self._record(Progress(run, unwritten, settlement, self._on_failed, is_in_doubt=in_doubt))
         except FencedError:
             log.info("run %s is no longer this worker's: taken over, or cancelled", run.id)
             return ()

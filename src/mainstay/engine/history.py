@@ -68,6 +68,7 @@ class History:
             self._recorded.setdefault(attempt.step, []).append(attempt)
         self._waits = claimed.waits
         self._asked = 0
+        self._has_caught_up = False
         self._home = asyncio.current_task()
         self._branches: set[asyncio.Task[Any]] = set()
         self._in_flight = 0
@@ -91,6 +92,11 @@ class History:
     def unwritten(self) -> tuple[Attempt, ...]:
         """The attempts that are not yet written, left in place: the transaction that writes them may be repeated."""
         return tuple(self._unwritten)
+
+    @property
+    def leaves_in_doubt(self) -> bool:
+        """True until the step is reached that a dead driver may have had under way: other code must not forget it."""
+        return self.run.taken_over and not self._has_caught_up
 
     def take_unwritten(self) -> tuple[Attempt, ...]:
         """Return the attempts that are not yet written; the caller writes them."""
@@ -203,6 +209,8 @@ class History:
         if recorded and recorded[0].name != name:
             message = f"step {self._asked} is {name!r} now, but this run recorded {recorded[0].name!r}: {EDITED}"
             raise WorkflowError(message)
+        if not recorded or recorded[-1].state not in {AttemptState.OK, AttemptState.FAILED}:
+            self._has_caught_up = True
         return self._asked, recorded
 
     def _require_order(self, task: asyncio.Task[Any] | None) -> None:

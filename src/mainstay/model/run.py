@@ -58,9 +58,10 @@ class Run:
     """One run, as the engine drives it.
 
     ``execution_id`` names the queue entry that may drive it; ``claim`` the fence of whoever drives it now.
-    ``taken_over`` is True when an earlier driver died in the middle, so that the first unrecorded step may already
-    have reached its vendor. ``parent_id`` is the run that began it and waits for it, ``deadline_at`` when it fails if
-    it has not ended. ``held_since`` is when it came to the gate that it was let through last, None when it was not.
+    ``taken_over`` is True when an earlier driver died in the middle, and none has come so far since: the first
+    unrecorded step may already have reached its vendor. ``parent_id`` is the run that began it and waits for it,
+    ``deadline_at`` when it fails if it has not ended. ``held_since`` is when it came to the gate that it was let
+    through last, None when it was not.
     """
 
     id: UUID

@@ -70,7 +70,8 @@ Hook = Callable[["Connection", Run, Settlement], Awaitable[None]]
 class Progress:
     """News of one run, recorded in one go: attempts, runs that it begins, and where it stands if it stops here.
 
-    ``hook`` runs in the same transaction when the run fails, so that no failure goes unreported.
+    ``hook`` runs in the same transaction when the run fails, so that no failure goes unreported. ``is_in_doubt``: it
+    stops before the step that a dead driver may have had under way, which whoever drives it next must know.
     """
 
     run: Run
@@ -78,6 +79,7 @@ class Progress:
     settlement: Settlement | None = None
     hook: Hook | None = None
     begins: tuple[FanOut, ...] = ()
+    is_in_doubt: bool = False
 
 
 async def claim_execution(
@@ -92,7 +94,8 @@ async def claim_execution(
         rows = await connection.fetch(
             """
             UPDATE runs SET state = 'running', claim = $2, started_at = coalesce(runs.started_at, now()),
-                            wake_at = NULL, waiting_for = '', held_at = ''
+                            wake_at = NULL, waiting_for = '', held_at = '',
+                            is_in_doubt = runs.is_in_doubt OR before.state = 'running'
             FROM (SELECT id, state, started_at FROM runs
                   WHERE execution_id = $1 AND state IN ('queued', 'running', 'waiting')
                     AND id <> ALL($3::uuid[]) AND (NOT is_behind OR deadline_at <= $4)
@@ -116,7 +119,7 @@ async def claim_execution(
             waits = await take_waits(connection, known)
     return [
         Claimed(
-            _run(row, taken_over=row["state_before"] == RunState.RUNNING),
+            _run(row, taken_over=row["is_in_doubt"]),
             tuple(attempts.get(row["id"], ())),
             waits.get(row["id"], {}),
         )
@@ -183,6 +186,7 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
         [None if new.result is None else encode_json(new.result) for _, new, _ in settled],
         [new.held_at for _, new, _ in settled],
         [new.held_since for _, new, _ in settled],
+        [item.is_in_doubt for _, _, item in settled],
     )
     for row in sorted(rows, key=lambda row: row["id"]):
         if row["is_awaited"]:
@@ -222,11 +226,12 @@ _SETTLE = """
     UPDATE runs SET state = t.state, wake_at = t.wake_at, waiting_for = t.waiting_for, failed_step = t.failed_step,
            fate = t.fate, error = t.error, retries = retries + t.retried, finished_at = t.finished_at,
            execution_id = coalesce(t.execution_id, runs.execution_id), claim = NULL, result = t.result::jsonb,
-           held_at = t.held_at, held_since = t.held_since
+           held_at = t.held_at, held_since = t.held_since, is_in_doubt = t.is_in_doubt
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::integer[], $6::text[], $7::text[],
-                $8::integer[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
+                $8::integer[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
+                $14::boolean[])
          AS t (id, state, wake_at, waiting_for, failed_step, fate, error, retried, finished_at, execution_id, result,
-               held_at, held_since)
+               held_at, held_since, is_in_doubt)
     WHERE runs.id = t.id
     RETURNING runs.id, workspace_id, workflow, key,
               key <> '' AND t.finished_at IS NOT NULL AND EXISTS (

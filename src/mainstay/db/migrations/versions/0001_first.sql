@@ -466,6 +466,8 @@ CREATE TABLE runs (
     input         jsonb NOT NULL,
     execution_id  text NOT NULL,
     claim         uuid,
+    -- A driver died in the middle, and none since has come to its first unrecorded step, which may have been under way.
+    is_in_doubt   boolean NOT NULL DEFAULT false,
     delivery_id   uuid,
     event_id      uuid,
     contact_id    uuid,
