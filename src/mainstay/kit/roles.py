@@ -84,8 +84,7 @@ def require_textable(to: str, text: str) -> None:
         PermanentError: ``to`` is no number as ``+13125550147``; the text is blank or over ``MAX_SMS_CHARS``.
     """
     if not _NUMBER.fullmatch(to):
-        message = f"{to!r} is no number to text; write it with its country, such as +13125550147"
-        raise PermanentError(message)
+        raise PermanentError("the number to text must be written with its country, such as +13125550147")
     if not text.strip():
         raise PermanentError("the text message is empty")
     if len(text) > MAX_SMS_CHARS:
