@@ -336,6 +336,19 @@ def test_quarantine_is_shown_and_released(acme: Path, run: Run, monkeypatch: pyt
     assert run("contacts", "show", "sarah@example.com").code == 0
 
 
+def test_a_text_message_is_sent_as_twilio_hands_it_on(acme: Path, run: Run) -> None:
+    with (acme / "stack.toml").open("a") as stack:
+        stack.write('\n[sources.texts]\nkind = "twilio"\nauth_token = "${TWILIO_AUTH_TOKEN}"\n')
+    (acme / ".env").write_text("TWILIO_AUTH_TOKEN=sample-token\n")
+    local = run("send", "texts", "--phone", "312 555 0147")
+    assert (local.code != 0, "+13125550147" in local.err) == (True, True)
+    with served(acme) as url:
+        sent = run("send", "texts", "--phone", "+1 312 555 0147", "--url", url)
+    assert (sent.code, "HTTP 200" in sent.out, "Response" in sent.out) == (0, True, False), sent.out + sent.err
+    drive(acme)
+    assert run("contacts", "show", "+13125550147").code == 0
+
+
 def test_send_says_when_nothing_answers(acme: Path, run: Run) -> None:
     result = run("send", "website", "--email", "sarah@example.com", "--url", "http://127.0.0.1:1")
     assert result.code == 1

@@ -10,8 +10,10 @@ import pytest
 
 from mainstay.sandbox import Sandbox, SandboxProcess
 from tests.contracts.vendor_specs import specs_folder, validate_recorded, validate_request, validate_response
-from tests.sandbox.wire import GHL, HUBSPOT, POSTMARK, SLACK, Answer, call
+from tests.sandbox.wire import GHL, HUBSPOT, POSTMARK, SLACK, TWILIO, TWILIO_ACCOUNT, Answer, call
 
+TEXTS = f"/2010-04-01/Accounts/{TWILIO_ACCOUNT}/Messages"
+TEXT = urlencode({"To": "+13125550147", "From": "+13125550100", "Body": "Grüße 👍"}).encode()
 JSON = {"Content-Type": "application/json"}
 META = {"Authorization": "Bearer page-1"}
 MAIL = {"From": "hello@example.com", "To": "sarah@example.com", "Subject": "Hello", "TextBody": "Hi"}
@@ -220,6 +222,28 @@ def test_postmark(sandbox: Sandbox) -> None:
     assert ask("POST", "/email", MAIL, good=False, **no_token).status == 401
 
 
+def test_twilio(sandbox: Sandbox) -> None:
+    ask = Checked(sandbox, "twilio", TWILIO)
+    service = urlencode({"To": "+13125550148", "MessagingServiceSid": "MG" + "2c" * 16, "Body": "x" * 200}).encode()
+    first, second = ask("POST", f"{TEXTS}.json", TEXT), ask("POST", f"{TEXTS}.json", service)
+    assert (first.status, first.json()["status"], second.json()["num_segments"]) == (201, "queued", "2")
+    assert ask("GET", f"{TEXTS}/{first.json()['sid']}.json").json()["body"] == "Grüße 👍"
+    assert ask("GET", f"{TEXTS}/SM{'0' * 32}.json").status == 404
+    page = ask("GET", f"{TEXTS}.json?PageSize=1").json()
+    assert [message["sid"] for message in page["messages"]] == [second.json()["sid"]]
+    page = ask("GET", page["next_page_uri"]).json()
+    assert ([message["sid"] for message in page["messages"]], page["next_page_uri"]) == ([first.json()["sid"]], None)
+    found = ask("GET", f"{TEXTS}.json?{urlencode({'To': '+13125550147', 'From': '+13125550100'})}").json()["messages"]
+    assert [message["sid"] for message in found] == [first.json()["sid"]]
+    refusals = [
+        ask("POST", f"{TEXTS}.json", TEXT, good=False, Authorization="Basic eDp5").status,
+        ask("POST", f"{TEXTS}.json", TEXT.replace(b"13125550147", b"15005550001")).json()["code"],
+        ask("POST", f"{TEXTS}.json", b"From=x", good=False).json()["code"],
+        ask("GET", f"{TEXTS}.json?PageSize=0", good=False).status,
+    ]
+    assert refusals == [401, 21211, 21604, 400]
+
+
 def test_meta(sandbox: Sandbox) -> None:
     ask = Checked(sandbox, "meta", META)
     field_data = [{"name": "full_name", "values": ["Sarah Johnson"]}]
@@ -240,6 +264,7 @@ def test_meta(sandbox: Sandbox) -> None:
         ("slack", "POST", "/api/chat.postMessage", SLACK, {"channel": "C123456789", "text": "x"}),
         ("slack", "POST", "/services/T000SANDBOX/B000SANDBOX/x", SLACK, {"text": "x"}),
         ("postmark", "POST", "/email", POSTMARK, MAIL),
+        ("twilio", "POST", f"{TEXTS}.json", TWILIO, TEXT),
         ("meta", "GET", "/v25.0/4", META, None),
     ],
 )

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from tests.contracts.vendor_specs import specs_folder, validate_request, validate_response
-from tests.sandbox.wire import GHL, HUBSPOT, POSTMARK, SLACK
+from tests.sandbox.wire import GHL, HUBSPOT, POSTMARK, SLACK, TWILIO, TWILIO_ACCOUNT
 
 JSON = {"Content-Type": "application/json"}
 GHL_UPSERT = "https://services.leadconnectorhq.com/contacts/upsert"
 HUBSPOT_CONTACTS = "https://api.hubapi.com/crm/v3/objects/contacts"
 SLACK_POST = "https://slack.com/api/chat.postMessage"
 POSTMARK_EMAIL = "https://api.postmarkapp.com/email"
+TWILIO_SEND = f"https://api.twilio.com/2010-04-01/Accounts/{TWILIO_ACCOUNT}/Messages.json"
 META_LEAD = "https://graph.facebook.com/v25.0/4"
 
 
@@ -38,6 +39,11 @@ META_LEAD = "https://graph.facebook.com/v25.0/4"
         ("slack", "POST", "https://hooks.slack.com/services/T1/B1/x", {}, {"txt": "x"}, "text, blocks or attachments"),
         ("postmark", "POST", POSTMARK_EMAIL, POSTMARK, {"To": ["a@example.com"]}, "To: .* is not of type 'string'"),
         ("postmark", "POST", POSTMARK_EMAIL, {}, {"To": "a@example.com"}, "X-Postmark-Server-Token"),
+        ("twilio", "POST", TWILIO_SEND, TWILIO, b"Body=x", "'To' is a required property"),
+        ("twilio", "POST", TWILIO_SEND, TWILIO, b"To=%2B1&Bodi=x", "not in the contract: Bodi"),
+        ("twilio", "POST", TWILIO_SEND, TWILIO, b"To=%2B1&MessagingServiceSid=x", "MessagingServiceSid: 'x'"),
+        ("twilio", "POST", TWILIO_SEND, TWILIO | {"Authorization": ""}, b"To=%2B1", "Security not found"),
+        ("twilio", "GET", f"{TWILIO_SEND}?Recipient=x", TWILIO, None, "Recipient"),
         ("meta", "GET", f"{META_LEAD}?fields=email", {}, None, "not readable on a Lead"),
         ("meta", "POST", META_LEAD, {}, {}, "a lead is only read"),
     ],
@@ -61,6 +67,16 @@ def test_a_request_outside_the_contract_is_refused(
         ("slack", SLACK_POST, 200, {"ok": True, "channel": "C123456789"}, "'ts' is a required property"),
         ("slack", "https://hooks.slack.com/services/T1/B1/x", 200, b"fine", "not 'fine'"),
         ("postmark", POSTMARK_EMAIL, 422, {"ErrorCode": "300"}, "ErrorCode: '300' is not of type 'integer'"),
+        ("twilio", TWILIO_SEND, 201, {"sid": "x"}, "sid: 'x' does not match"),
+        ("twilio", TWILIO_SEND, 201, {"id": "x"}, "not in the contract: id"),
+        ("twilio", TWILIO_SEND, 400, {"code": "21211"}, "code: '21211' is not of type 'integer'"),
+        (
+            "twilio",
+            TWILIO_SEND,
+            400,
+            {"code": 1, "message": "x", "more_info": "", "status": 400, "x": 1},
+            "contract: x",
+        ),
         ("meta", META_LEAD, 400, {"error": "x"}, "an error is"),
         ("meta", META_LEAD, 200, {"id": 4}, "id is a string"),
     ],

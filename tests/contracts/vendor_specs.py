@@ -45,7 +45,8 @@ class Contract:
     """How one vendor's contract file is read, and where the vendor is known to leave it.
 
     ``new_request_keys`` and ``new_answer_keys`` exist at the vendor and are absent from its file. ``new_statuses``
-    names, for each status that the file leaves out, the component that such an answer has the shape of.
+    names, for each status that the file leaves out, the component that such an answer has the shape of; ``error`` is
+    that shape where the file has no such component.
     """
 
     file: str
@@ -53,6 +54,7 @@ class Contract:
     new_request_keys: frozenset[str] = frozenset()
     new_answer_keys: frozenset[str] = frozenset()
     new_statuses: Mapping[int, str | None] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
 
 
 _GHL_STATUSES = {403: "BadRequestDTO", 404: "BadRequestDTO", 429: "BadRequestDTO"} | dict.fromkeys(
@@ -65,6 +67,17 @@ _GHL = Contract(
     new_answer_keys=frozenset({"meta", "traceId", "error"}),
     new_statuses=_GHL_STATUSES,
 )
+# Twilio's file has no errors at all.
+_TWILIO_ERROR = {
+    "type": "object",
+    "required": ["code", "message", "more_info", "status"],
+    "properties": {
+        "code": {"type": "integer"},
+        "message": {"type": "string"},
+        "more_info": {"type": "string"},
+        "status": {"type": "integer"},
+    },
+}
 _POSTMARK_STATUSES: dict[int, str | None] = {401: "StandardPostmarkResponse", 429: "StandardPostmarkResponse"}
 
 CONTRACTS: dict[str, Contract] = {
@@ -93,6 +106,12 @@ CONTRACTS: dict[str, Contract] = {
         new_answer_keys=frozenset({"MessageStream", "Metadata"}),
         new_statuses=_POSTMARK_STATUSES | dict.fromkeys((500, 502, 503, 504)),
     ),
+    "twilio": Contract(
+        "twilio.json",
+        "https://api.twilio.com",
+        new_statuses=dict.fromkeys((400, 401, 403, 404, 405, 429, 500, 502, 503, 504)),
+        error=_TWILIO_ERROR,
+    ),
 }
 
 # ------------------------------------------------------------------------------------------------ the three calls
@@ -101,9 +120,9 @@ CONTRACTS: dict[str, Contract] = {
 def validate_request(vendor: str, method: str, url: str, headers: Mapping[str, str], body: Body = None) -> None:
     """Raise ``AssertionError`` unless the request keeps the vendor's contract.
 
-    ``vendor`` is gohighlevel, hubspot, slack, postmark or meta; GoHighLevel's v3 and HubSpot's dated contracts are
-    chosen by the ``Version`` header and the path. ``body`` may be what goes over the wire or the value to be sent as
-    JSON.
+    ``vendor`` is gohighlevel, hubspot, slack, postmark, twilio or meta; GoHighLevel's v3 and HubSpot's dated contracts
+    are chosen by the ``Version`` header and the path. ``body`` may be what goes over the wire or the value to be sent
+    as JSON.
     """
     call = _Call.of(vendor, method, url, headers, body)
     if vendor == "meta":
@@ -121,8 +140,7 @@ def validate_request(vendor: str, method: str, url: str, headers: Mapping[str, s
         _fail(call, "no Authorization: Bearer header")
     if vendor == "slack":
         call = _slack_as_form(call, loaded, operation)
-    if call.content_type != FORM:
-        _no_unknown_body(call, loaded, operation)
+    _no_unknown_body(call, loaded, operation)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Unsupported scheme type")
@@ -165,9 +183,9 @@ def validate_response(
         if status not in call.contract.new_statuses:
             _fail(call, f"status {status} is not in the contract, which has {', '.join(declared)}")
         component = call.contract.new_statuses[status]
-        if component is None:
+        document = {"$ref": f"#/components/schemas/{component}"} if component else call.contract.error
+        if document is None:
             return
-        document = {"type": "object", "$ref": f"#/components/schemas/{component}"}
         _hold_against(call, loaded, document, _parse(call, raw))
         return
     content = loaded.resolve(declared.get(str(status), declared.get("default"))).get("content")
@@ -365,7 +383,9 @@ def _no_unknown_body(call: _Call, loaded: _Loaded, operation: Mapping[str, Any])
         _fail(call, "the contract has no body here, and one was sent")
     schema = content.get(call.content_type, {}).get("schema")
     if schema is not None and call.body:
-        _no_unknown(call, loaded, schema, _parse(call, call.body), answer=False)
+        is_form = call.content_type == FORM
+        sent = dict(parse_qsl(call.body.decode(), keep_blank_values=True)) if is_form else _parse(call, call.body)
+        _no_unknown(call, loaded, schema, sent, answer=False)
 
 
 def _no_unknown(call: _Call, loaded: _Loaded, schema: Any, value: Json, *, answer: bool) -> None:

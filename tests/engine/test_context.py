@@ -85,6 +85,45 @@ async def test_a_lead_cannot_write_into_the_mark_up_of_a_mail(make_stack: MakeSt
     assert mail["HtmlBody"] == "<p>Hi &lt;b&gt;Sarah</p>"
 
 
+TEXTS = """
+    [connections.sms]
+    connector = "twilio"
+    account_sid = "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
+    auth_token = "${TOKEN}"
+    from = "+13125550100"
+    [sources.website]
+    kind = "form"
+"""
+TEXTING = """
+    @workflow("text.v1", on="contact.created")
+    async def text(ctx: Context, contact: Contact) -> None:
+        await ctx.sms.send(contact, "Hi {first_name}, when suits you?")
+        await ctx.sms.send("+13125550199", "{first_name}")
+"""
+
+
+async def test_a_contact_is_texted_by_name_and_a_number_as_it_is_written(
+    make_stack: MakeStack, sandbox: Sandbox
+) -> None:
+    stack = await make_stack(TEXTS, TEXTING)
+    await stack.submit("website", phone="(312) 555-0147", first_name="Zoë")
+
+    assert [(message["to"], message["body"]) for message in sandbox.messages("twilio")] == [
+        ("+13125550147", "Hi Zoë, when suits you?"),
+        ("+13125550199", "{first_name}"),
+    ]
+
+
+async def test_a_contact_without_a_phone_cannot_be_texted(make_stack: MakeStack, sandbox: Sandbox) -> None:
+    stack = await make_stack(TEXTS, TEXTING)
+    await stack.submit("website", email="sarah@example.com", first_name="Sarah")
+
+    async with stack.app.pool.acquire() as connection:
+        error = await connection.fetchval("SELECT error FROM runs WHERE workflow = 'text.v1'")
+    assert error == "Sarah has no phone number"
+    assert sandbox.request_count("twilio") == 0
+
+
 async def test_a_role_that_no_connection_has_names_the_line_to_write(make_stack: MakeStack) -> None:
     stack = await make_stack(
         STACK,

@@ -21,6 +21,11 @@ STACK = """
     hubspot = { connector = "hubspot", token = "${TOKEN}" }
     slack   = { connector = "slack", token = "${TOKEN}" }
     mail    = { connector = "postmark", token = "${TOKEN}", from = "hello@acme.example" }
+    [connections.texts]
+    connector = "twilio"
+    account_sid = "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
+    auth_token = "${TOKEN}"
+    from = "22395"
     [roles]
     crm = "%s"
     [sources.website]
@@ -44,15 +49,17 @@ NEVER_CAME: dict[str, dict[str, Any]] = {
     "connection dropped before": {"kind": "drop_before"},
 }
 # Of each operation: its call, the vendor, the path, the role crm, the guard where it was done and where it was not.
-POST, MAIL, NOTE, TAG = (
+POST, MAIL, TEXT, NOTE, TAG = (
     'await ctx.chat.post("#leads", f"New lead: {contact.email}")',
     'await ctx.email.send(contact, "Hello", "Hi {first_name}")',
+    'await ctx.sms.send("+13125550147", "Hi & <welcome> 👍")',
     'await ctx.crm.add_note(contact, "Called <twice> & left word")',
     'await ctx.crm.add_tag(contact, "vip")',
 )
 OPERATIONS: dict[str, tuple[str, str, str, str, str, str]] = {
     "Slack, post": (POST, "slack", "/api/chat.postMessage", "ghl", "found", "not found"),
     "Postmark, send": (MAIL, "postmark", "/email", "ghl", "found", "not found"),
+    "Twilio, send": (TEXT, "twilio", "/2010-04-01/Accounts/*/Messages.json", "ghl", "found", "not found"),
     "GoHighLevel, note": (NOTE, "gohighlevel", "/contacts/*/notes", "ghl", "found", "not found"),
     "GoHighLevel, tag": (TAG, "gohighlevel", "/contacts/*/tags", "ghl", "state", "state"),
     "GoHighLevel, push": ("pass", "gohighlevel", "/contacts/upsert", "ghl", "state", "state"),
@@ -91,7 +98,7 @@ async def lead(make_stack: MakeStack, sandbox: Sandbox, toml: str, call: str) ->
     return stack
 
 
-ONE_OF_EACH = {"message.posted", "mail.sent", "note.created", "contact.created"}
+ONE_OF_EACH = {"message.posted", "mail.sent", "message.sent", "note.created", "contact.created"}
 
 
 @pytest.mark.parametrize("fault", LOST)

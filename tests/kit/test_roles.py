@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainstay.kit import EmailMessage, PermanentError
-from mainstay.kit.roles import sender_domain
+from mainstay.kit.roles import MAX_SMS_CHARS, require_textable, sender_domain
 
 
 @pytest.mark.parametrize("address", ["dana@acme.example", "o'brien+ads@sub.acme.example", "zoë@müller.example"])
@@ -61,3 +61,37 @@ def test_the_domain_of_a_sender(sender: str) -> None:
 def test_what_is_no_sender(sender: str) -> None:
     with pytest.raises(ValueError, match="is no sender; write"):
         sender_domain(sender)
+
+
+@pytest.mark.parametrize("to", ["+13125550147", "+442071838750", "+4930123456"])
+def test_a_number_with_its_country_can_be_texted(to: str) -> None:
+    require_textable(to, "Grüße 李 👍" + "x" * (MAX_SMS_CHARS - 10))
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "",
+        "3125550147",
+        "(312) 555-0147",
+        "+1 312 555 0147",
+        "+0312555",
+        "+123",
+        "+13125550147\n",
+        "+1312555014\u0663",
+        "+13125550147,+13125550148",
+        "whatsapp:+13125550147",
+        "sarah@example.com",
+    ],
+)
+def test_any_other_number_cannot(to: str) -> None:
+    with pytest.raises(PermanentError, match="must be written with its country"):
+        require_textable(to, "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"), [("", "is empty"), (" \n\t", "is empty"), ("x" * 1601, "has 1601 characters; 1600 are the most")]
+)
+def test_a_text_message_has_a_text_of_a_length(text: str, mend: str) -> None:
+    with pytest.raises(PermanentError, match=mend):
+        require_textable("+13125550147", text)

@@ -1,5 +1,6 @@
 """What the senders send is what the sources take: verified, told apart, and read back as the same person."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -135,3 +136,18 @@ def test_a_key_in_pem_form_signs_the_same() -> None:
     pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     sent = senders.gohighlevel(PERSON, pem, key="lead-1", at=AT, location_id="ve9EPM428h8vShlRW1KT")
     assert sent == send("gohighlevel")
+
+
+@pytest.mark.parametrize("url", [URL, "http://127.0.0.1:8080/in/acme/texts"])
+def test_a_text_message_is_taken_as_one_of_its_number(url: str) -> None:
+    source = all_source_kinds()["twilio"]
+    settings = source.settings.model_validate({"kind": "twilio", "auth_token": SECRET})
+    sent = senders.twilio({"phone": "+1 (312) 555-0147"}, SECRET, key="text-1", url=url, text="Grüße & <welcome> 👍")
+    request = replace(arrived(sent), url=url)
+    assert source.verify(request, settings) == "signature ok"
+    with pytest.raises(NotAuthenticError):
+        source.verify(replace(request, body=request.body + b"x"), settings)
+    (event,) = source.parse(request, settings)
+    assert (event.type, event.submission) == ("message.received", Submission(phone="+13125550147"))
+    assert event.data["text"] == "Grüße & <welcome> 👍"
+    assert event.key == source.delivery_key(request, settings)

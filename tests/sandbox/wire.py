@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 from collections.abc import Mapping
@@ -12,6 +13,11 @@ from urllib.parse import urlsplit
 GHL = {"Authorization": "Bearer pit-1", "Version": "2021-07-28"}
 HUBSPOT = {"Authorization": "Bearer pat-1"}
 SLACK = {"Authorization": "Bearer xoxb-1"}
+TWILIO_ACCOUNT = "AC" + "0a" * 16
+TWILIO = {
+    "Authorization": "Basic " + base64.b64encode(f"{TWILIO_ACCOUNT}:token-1".encode()).decode(),
+    "Content-Type": "application/x-www-form-urlencoded",
+}
 POSTMARK = {"X-Postmark-Server-Token": "server-1"}
 
 

@@ -45,7 +45,7 @@ def of_workspace(text: str) -> str:
                 6,
                 "connections.x.connector",
                 "connector is missing",
-                "Known here: builtin, gohighlevel, hubspot, postmark, slack, smtp.",
+                "Known here: builtin, gohighlevel, hubspot, postmark, slack, smtp, twilio.",
             ),
             (
                 '[connections]\nx = { connector = "typeform" }',
@@ -131,7 +131,7 @@ def of_workspace(text: str) -> str:
                 6,
                 "connections.x.connector",
                 'there is no connector "${GHL_TOKEN}"',
-                "Known here: builtin, gohighlevel, hubspot, postmark, slack, smtp.",
+                "Known here: builtin, gohighlevel, hubspot, postmark, slack, smtp, twilio.",
             ),
             (
                 '[connections.m]\nconnector = "postmark"\ntoken = "${POSTMARK_TOKEN}"\nfrom = "${GHL_TOKEN}"',
@@ -169,7 +169,7 @@ def of_workspace(text: str) -> str:
                 'no connector offers a role "emial"',
                 'Did you mean "email"?',
             ),
-            ("[roles]\nsms = 1", 6, "roles.sms", 'no connector offers a role "sms"', "Roles: chat, crm, email."),
+            ("[roles]\nfax = 1", 6, "roles.fax", 'no connector offers a role "fax"', "Roles: chat, crm, email, sms."),
             ("[roles]\nchat = 1", 6, "roles.chat", "should be the name of a connection, in quotes", ""),
             (
                 f"[connections]\n{HUB}{GHL}",

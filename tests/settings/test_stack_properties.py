@@ -33,6 +33,7 @@ words = st.sampled_from(
         "crm",
         "email",
         "chat",
+        "sms",
         "mainstay",
         "hub",
         "system_of_record",
@@ -95,7 +96,7 @@ named = st.fixed_dictionaries(
     {}, optional={name: st.dictionaries(words, values, max_size=5) for name in ("hub", "mail")}
 )
 connection = st.fixed_dictionaries(
-    {"connector": st.sampled_from(["gohighlevel", "hubspot", "postmark", "slack", "smtp", "builtin"])},
+    {"connector": st.sampled_from(["gohighlevel", "hubspot", "postmark", "slack", "smtp", "twilio", "builtin"])},
     optional=dict.fromkeys(
         ("token", "location_id", "from", "host", "port", "webhook_url", "base_url", "properties"), values
     ),

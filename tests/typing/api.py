@@ -31,6 +31,8 @@ async def speed_to_lead(ctx: Context, contact: Contact) -> None:
     assert_type(await ctx.chat.post("#leads", contact.name), Sent)
     assert_type(await ctx.email.send(contact, "Subject", "Text", html="<p>Text</p>"), Sent)
     await ctx.email.send("ops@acme.example", "Subject", "Text")
+    assert_type(await ctx.sms.send(contact, "Text"), Sent)
+    await ctx.sms.send("+13125550147", "Text")
     await ctx.crm.add_tag(contact, "new")
     await ctx.crm.add_note(contact, "called")
     await ctx.sleep("10m")

@@ -58,8 +58,9 @@ def send(  # noqa: PLR0917 - one argument per option
     person = _person(email, phone, name, company)
     if not person and file is None:
         raise CommandError("say who: --email, --phone or both", "For example --email sarah@example.com")
+    entry = _entry(stack, source)
     request = _request(
-        _entry(stack, source),
+        entry,
         person,
         _pairs(field or []),
         file,
@@ -68,6 +69,9 @@ def send(  # noqa: PLR0917 - one argument per option
     )
     target = f"{base}{path}" + (f"?{request.query}" if request.query else "")
     status, answer = _post(target, request)
+    receipt = entry.kind.receipt
+    if receipt is not None and answer.get("detail") == receipt.body.decode():
+        answer = {}
     _tell(options, status, answer, f"{base}{path}")
 
 
@@ -121,6 +125,10 @@ def _request(
             return senders.jotform(person, _first(settings.secret), key=key, at=now)  # type: ignore[attr-defined]
         case "gohighlevel":
             return _gohighlevel(settings, person, key, now)
+        case "twilio":
+            if not person.get("phone", "").startswith("+"):
+                raise CommandError("say from which number, with its country", "For example --phone +13125550147")
+            return senders.twilio(person, _first(settings.auth_token), key=key, url=url)  # type: ignore[attr-defined]
         case _:
             raise CommandError(f"no sender is known for sources of kind {kind}", f"Post to {url} yourself.")
 

@@ -60,6 +60,7 @@ class Context(Awaiting):
         self.crm = CRMCalls(self._call_about)
         self.chat = ChatCalls(self._call)
         self.email = EmailCalls(self._call)
+        self.sms = SMSCalls(self._call)
 
     @property
     def run_id(self) -> UUID:
@@ -176,6 +177,23 @@ class EmailCalls:
             to = to.email
         mail = EmailMessage(to=to, subject=subject, text=text, html=html)
         return _sent(await self._call("email", "send", mail))
+
+
+@dataclass(frozen=True, slots=True)
+class SMSCalls:
+    """``ctx.sms``."""
+
+    _call: RoleCall
+
+    async def send(self, to: Contact | str, text: str) -> Sent:
+        """Text a contact or a number (``+13125550147``). ``{first_name}`` and the like are filled in for a contact."""
+        if isinstance(to, Contact):
+            if not to.phone:
+                message = f"{to.name} has no phone number"
+                raise PermanentError(message)
+            text = fill(text, to)
+            to = to.phone
+        return _sent(await self._call("sms", "send", to, text))
 
 
 def _sent(result: Mapping[str, Any] | None) -> Sent:

@@ -14,12 +14,13 @@ from mainstay.errors import (
 from mainstay.kit.connector import ConnectionSettings, Connector, RoleFactory
 from mainstay.kit.http import Http, HttpSettings, Response, classify
 from mainstay.kit.rate import Rate
-from mainstay.kit.roles import CRM, Chat, Email, EmailMessage, MergingCRM, Pushed, RecordStore, Sent
+from mainstay.kit.roles import CRM, SMS, Chat, Email, EmailMessage, MergingCRM, Pushed, RecordStore, Sent
 from mainstay.kit.source import Duration, Reply, SourceKind, SourceSettings
 from mainstay.model import Contact, Event, RawRequest, Submission
 
 __all__ = [
     "CRM",
+    "SMS",
     "Chat",
     "ConnectionSettings",
     "Connector",

@@ -1,8 +1,10 @@
-"""Whether a person may be contacted, as forms, files and vendors say it; and when something was said."""
+"""Whether a person may be contacted, as forms, files, vendors and text messages say it; and when it was said."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import Literal
 
 from mainstay.kit.payload import moment
 
@@ -11,6 +13,13 @@ _NO = frozenset(
     | {"subscribed", "opted in", "opt in", "opted-in", "opt-in", "optin", "active"}
 )
 _YES = frozenset({"1", "1.0", "checked", "ja", "on", "oui", "si", "t", "true", "x", "y", "yes", "✓"})
+# The words at which carriers themselves block or let pass again, and what people make of STOP.
+_STOP = re.compile(
+    r"(?:please )?stop(?: it| all| now| please| (?:texting|messaging|contacting)(?: me)?)?(?: please)?"
+    r"|stopall|unsubscribe|cancel|end|quit|revoke|opt ?out|arr[eê]t|remove me"
+)
+_START = frozenset({"start", "unstop"})
+_BESIDE_WORDS = re.compile(r"[^\w]+")
 _MOST_SECONDS = 100_000_000_000  # beyond it a number is milliseconds
 
 
@@ -30,6 +39,17 @@ def consent(text: str, field: str) -> str:
     if said.casefold() in _NO:
         return ""
     return f"{field}: {said}" if said.casefold() in _YES else said
+
+
+def texted_wish(text: str) -> Literal["", "stop", "start"]:
+    """Tell what a text message says of being written to, where that is all it says.
+
+    "yes" is a consent to carriers; here it may answer a question, and lifts no opt-out.
+    """
+    said = _BESIDE_WORDS.sub(" ", text[:200]).strip().casefold()
+    if _STOP.fullmatch(said):
+        return "stop"
+    return "start" if said in _START else ""
 
 
 def said_at(text: str) -> datetime | None:

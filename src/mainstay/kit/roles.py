@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mainstay.model import Contact, Submission
 
 _BARE_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\x00-\x1f\x7f]+@[^\s@,;:<>()\"\x00-\x1f\x7f]+")
+_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+MAX_SMS_CHARS = 1600
+"""What the networks join of one text message."""
 _LINE_BREAK = re.compile(r"[\r\n\x00\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
@@ -74,6 +77,21 @@ def sender_domain(sender: str) -> str:
     return address.rpartition("@")[2]
 
 
+def require_textable(to: str, text: str) -> None:
+    """Refuse a text message that no vendor can send.
+
+    Raises:
+        PermanentError: ``to`` is no number as ``+13125550147``; the text is blank or over ``MAX_SMS_CHARS``.
+    """
+    if not _NUMBER.fullmatch(to):
+        raise PermanentError("the number to text must be written with its country, such as +13125550147")
+    if not text.strip():
+        raise PermanentError("the text message is empty")
+    if len(text) > MAX_SMS_CHARS:
+        message = f"the text message has {len(text)} characters; {MAX_SMS_CHARS} are the most"
+        raise PermanentError(message)
+
+
 class CRM(Protocol):
     """Where contacts live. ``external_id`` is the contact's id in that system."""
 
@@ -119,6 +137,14 @@ class Email(Protocol):
 
     async def send(self, message: EmailMessage) -> Sent:
         """Send one message."""
+        ...
+
+
+class SMS(Protocol):
+    """Outgoing text messages, one at a time."""
+
+    async def send(self, to: str, text: str) -> Sent:
+        """Send ``text`` to the number ``to``, which is in E.164 form."""
         ...
 
 

@@ -71,6 +71,7 @@ class SourceKind:
             (field, value shape, mapping key). Called only after ``verify``.
         delivery_key: the sender's own id of this delivery, stable over its re-sends; empty when there is none.
         challenge: answers handshakes (GET or POST) that are no deliveries; None means: it is a delivery.
+        receipt: what the sender hears of a delivery that was kept, where it cannot bear our JSON.
         fetch: for notices that carry an id only: reads the record and returns the event with its submission filled.
         http: base address and credentials for ``fetch``; needed with it unless ``connection`` gives them.
         secret_headers: lower-case header names that carry a shared secret: never stored.
@@ -84,6 +85,7 @@ class SourceKind:
     parse: Callable[[RawRequest, Any], Sequence[Event]]
     delivery_key: Callable[[RawRequest, Any], str] = _no_key
     challenge: Callable[[RawRequest, Any], Reply | None] | None = None
+    receipt: Reply | None = None
     fetch: Callable[[Event, Any, Http], Awaitable[Event]] | None = None
     http: Callable[[Any], HttpSettings] | None = None
     secret_headers: tuple[str, ...] = ()

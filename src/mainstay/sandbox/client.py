@@ -69,7 +69,7 @@ class Sandbox:
         return list(self.state(vendor)["effects"])
 
     def messages(self, vendor: str) -> list[dict[str, Json]]:
-        """Return the messages or mails a vendor (slack, postmark, smtp) accepted, in order."""
+        """Return the messages or mails a vendor (slack, postmark, smtp, twilio) accepted, in order."""
         return list(self.state(vendor)["messages"])
 
     def repeated(self, vendor: str) -> list[list[dict[str, Json]]]:

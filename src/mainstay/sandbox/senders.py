@@ -302,6 +302,30 @@ def hubspot(
     return SignedRequest(body, headers, seed=seed)
 
 
+def twilio(person: Person, auth_token: str, *, key: str, url: str, text: str = "Hello") -> SignedRequest:
+    """Give a text message from the person's phone, signed for the public address ``url``."""
+    sid = f"SM{_id(key, 32)}"
+    fields = {
+        "MessageSid": sid,
+        "SmsSid": sid,
+        "SmsMessageSid": sid,
+        "SmsStatus": "received",
+        "AccountSid": f"AC{_id('account', 32)}",
+        "From": "".join(character for character in _get(person, "phone") if character in "+0123456789"),
+        "To": "+13125550100",
+        "Body": text,
+        "NumMedia": "0",
+        "NumSegments": "1",
+        "ApiVersion": "2010-04-01",
+    }
+    signed = url + "".join(name + value for name, value in sorted(fields.items()))
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Twilio-Signature": hmac_base64(auth_token, signed.encode(), "sha1"),
+    }
+    return SignedRequest(urlencode(fields).encode(), headers)
+
+
 def _signing_key(private_key: Ed25519PrivateKey | str) -> Ed25519PrivateKey:
     if isinstance(private_key, Ed25519PrivateKey):
         return private_key

@@ -20,6 +20,7 @@ from mainstay.sandbox.postmark import Postmark
 from mainstay.sandbox.recording import Recording
 from mainstay.sandbox.slack import Slack
 from mainstay.sandbox.smtp import Smtp, SmtpSession
+from mainstay.sandbox.twilio import Twilio
 from mainstay.sandbox.wire import Json, Reply, Request, Vendor, answer
 
 HOST = "127.0.0.1"
@@ -44,7 +45,7 @@ class Server:
     def __init__(self, *, keep_requests: int = 2000) -> None:
         """Keep the last ``keep_requests`` requests of each vendor for the control plane."""
         self._smtp = Smtp()
-        everyone: list[Vendor] = [GoHighLevel(), HubSpot(), Slack(), Postmark(), Meta(), self._smtp]
+        everyone: list[Vendor] = [GoHighLevel(), HubSpot(), Slack(), Postmark(), Twilio(), Meta(), self._smtp]
         self._vendors = {vendor.name: vendor for vendor in everyone}
         self._faults = Faults()
         self._recording = Recording(keep_requests)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mainstay.sandbox.client import Sandbox
     from mainstay.settings.stack import Stack
 
-_SIMULATED = ("gohighlevel", "hubspot", "postmark", "slack")
+_SIMULATED = ("gohighlevel", "hubspot", "postmark", "slack", "twilio")
 
 
 @dataclass(frozen=True, slots=True)

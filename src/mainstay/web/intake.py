@@ -158,6 +158,9 @@ class IntakeEndpoint:
         if _goes_on(source, request):
             await _result(send, 303, b"", {"location": source.settings.redirect, **cors})
             return
+        if (reply := source.kind.receipt) is not None:
+            await _result(send, reply.status, reply.body, {"content-type": reply.content_type, **reply.headers, **cors})
+            return
         said: dict[str, Any] = {"delivery": str(receipt.delivery_id), "state": receipt.state}
         status = _STATUS[receipt.state]
         if runs:

@@ -22,7 +22,9 @@ from mainstay import Contact, Context, workflow
 """
 LINES_BEFORE = HEAD.count("\n") + 3
 """How many lines stand before the body of a workflow of :func:`body`."""
-STACK = Surroundings({"crm": "mainstay", "chat": "slack"}, frozenset({"crm"}), frozenset({"crm", "chat", "email"}))
+STACK = Surroundings(
+    {"crm": "mainstay", "chat": "slack"}, frozenset({"crm"}), frozenset({"crm", "chat", "email", "sms"})
+)
 
 AnalyseBody = Callable[..., Analysis]
 JudgeBody = Callable[..., list[Problem]]

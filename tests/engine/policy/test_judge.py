@@ -113,7 +113,8 @@ def test_what_is_the_same_next_time_is_left_alone(judge_body: JudgeBody, text: s
         ("x = '# mainstay: allow RUN005 https://hooks.slack.com/services/T'", [("RUN005", 1)]),
         ("'''Not https://hooks.slack.com, the role.'''", []),
         ("url = 'https://app.slack.com/client/T'", []),
-        ("url = 'https://api.twilio.com/'", []),  # no connector has the role sms yet
+        ("url = 'https://api.twilio.com/'", [("RUN005", 1)]),
+        ("from twilio.rest import Client", [("RUN005", 1)]),
         ("import smtplib\nurl = 'https://api.postmarkapp.com'", [("RUN005", 1), ("RUN005", 2)]),
     ],
 )
