@@ -133,3 +133,19 @@ async def test_a_client_that_is_silent_within_a_statement_does_not_keep_its_lock
             await transaction.commit()
     await waiting.close()
     await pool.close()
+
+
+async def test_a_connection_of_which_nobody_knows_where_it_stands_is_too_and_is_not_kept(pool: Pool) -> None:
+    async with acquire(pool) as connection:
+        broken = await connection.fetchval("SELECT pg_backend_pid()")
+    with pytest.raises(DatabaseUnavailableError, match="another operation"):
+        async with acquire(pool):
+            raise asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+    async with acquire(pool) as connection:
+        assert await connection.fetchval("SELECT pg_backend_pid()") != broken
+
+
+async def test_a_transaction_that_took_too_long_is_too(pool: Pool) -> None:
+    with pytest.raises(DatabaseUnavailableError):
+        async with acquire(pool) as connection, connection.transaction():
+            await connection.execute("SET LOCAL transaction_timeout = 50; SELECT pg_sleep(600)")

@@ -89,7 +89,7 @@ async def test_a_rolling_deploy_under_leads(
     fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books, tmp_path: Path, number: signal.Signals
 ) -> None:
     old, new = stack_in(tmp_path / "old", OLD), stack_in(tmp_path / "new", NEW)
-    emails = [f"lead{each}@example.com" for each in range(24)]
+    emails = [f"lead{each}@example.com" for each in range(28)]
     before = [fleet.start(dsn, stack=old, **SHORT) for _ in range(2)]
     await ready(*before)
     # A call is with its vendor whenever a worker goes, and sleeps end under whoever is there.
@@ -108,6 +108,7 @@ async def test_a_rolling_deploy_under_leads(
             await leaving.killed()
         sandbox.clear("slack")
         assert await leaving.ended() == (0 if number == signal.SIGTERM else -signal.SIGKILL), leaving.log
+    await submit_all(dsn, sandbox, new, emails[24:])
     await books.all_done(deliveries=len(emails))
     for each in after:
         await each.kill()

@@ -122,8 +122,9 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
             given_up = asyncio.get_running_loop().call_later(GIVE_UP_SECONDS, connection.terminate)
             try:
                 yield connection
-            except asyncpg.ReadOnlySQLTransactionError:
+            except (asyncpg.ReadOnlySQLTransactionError, asyncpg.InternalClientError):
                 # It leads to a server that is no longer, or not yet, the one to write to: the next may lead elsewhere.
+                # Or it died in the instant in which it was asked, and asyncpg no longer knows where it stands.
                 connection.terminate()
                 raise
             except asyncpg.InterfaceError as error:
@@ -135,9 +136,11 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
     except (
         OSError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
         asyncpg.PostgresConnectionError,
         asyncpg.OperatorInterventionError,
         asyncpg.IdleInTransactionSessionTimeoutError,
+        asyncpg.TransactionTimeoutError,
         asyncpg.InsufficientResourcesError,
         asyncpg.ReadOnlySQLTransactionError,
         asyncpg.PostgresSystemError,
