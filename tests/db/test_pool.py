@@ -145,7 +145,10 @@ async def test_a_connection_of_which_nobody_knows_where_it_stands_is_too_and_is_
         assert await connection.fetchval("SELECT pg_backend_pid()") != broken
 
 
-async def test_a_transaction_that_took_too_long_is_too(pool: Pool) -> None:
+async def test_a_transaction_that_took_too_long_is_too(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mainstay.db.pool.TRANSACTION_SECONDS", 0.1)
+    pool = await open_pool(dsn, size=1)
     with pytest.raises(DatabaseUnavailableError):
-        async with acquire(pool) as connection, connection.transaction():
-            await connection.execute("SET LOCAL transaction_timeout = 50; SELECT pg_sleep(600)")
+        async with acquire(pool) as connection:
+            await connection.execute("BEGIN; SELECT pg_sleep(600)")
+    await pool.close()
