@@ -16,6 +16,7 @@ from mainstay.model import Attempt, AttemptState, Fence, Lane, Run, RunState, ne
 from mainstay.runs.adding import NewRun, add_runs
 from mainstay.runs.approvals import Ask, add_asks
 from mainstay.runs.children import FanOut, begin, children_ended
+from mainstay.runs.deaths import MOST_DEATHS
 from mainstay.runs.retrying import requeue
 from mainstay.runs.turns import Line, begin_next
 from mainstay.runs.waits import Wait, add_waits, awake_already, take_waits
@@ -116,7 +117,7 @@ async def claim_execution(
             waits = await take_waits(connection, known)
     return [
         Claimed(
-            _run(row, taken_over=row["state_before"] == RunState.RUNNING),
+            _run(row, taken_over=row["state_before"] == RunState.RUNNING or row["in_doubt"]),
             tuple(attempts.get(row["id"], ())),
             waits.get(row["id"], {}),
         )
@@ -183,6 +184,7 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
         [None if new.result is None else encode_json(new.result) for _, new, _ in settled],
         [new.held_at for _, new, _ in settled],
         [new.held_since for _, new, _ in settled],
+        MOST_DEATHS,
     )
     for row in sorted(rows, key=lambda row: row["id"]):
         if row["is_awaited"]:
@@ -222,7 +224,7 @@ _SETTLE = """
     UPDATE runs SET state = t.state, wake_at = t.wake_at, waiting_for = t.waiting_for, failed_step = t.failed_step,
            fate = t.fate, error = t.error, retries = retries + t.retried, finished_at = t.finished_at,
            execution_id = coalesce(t.execution_id, runs.execution_id), claim = NULL, result = t.result::jsonb,
-           held_at = t.held_at, held_since = t.held_since
+           held_at = t.held_at, held_since = t.held_since, in_doubt = t.state = 'failed' AND runs.deaths >= $14
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::integer[], $6::text[], $7::text[],
                 $8::integer[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])
          AS t (id, state, wake_at, waiting_for, failed_step, fate, error, retried, finished_at, execution_id, result,
@@ -312,6 +314,7 @@ def _run(row: Row, *, taken_over: bool) -> Run:
         parent_id=row["parent_id"],
         deadline_at=row["deadline_at"],
         held_since=row["held_since"],
+        deaths=row["deaths"],
     )
 
 
