@@ -13,7 +13,8 @@ from tests.faults.fleet import Books, Fleet, Process, until
 from tests.faults.sender import open_here, submit_many
 
 POISON = Path(__file__).parent / "poison"
-LEADS = [*(f"lead{number}@example.com" for number in range(30)), "poison@example.com"]
+POISONS = {"poison0@example.com", "poison1@example.com"}
+LEADS = [*(f"lead{number}@example.com" for number in range(30)), *POISONS]
 
 
 async def test_it_is_given_up_alone_and_can_be_retried(
@@ -38,19 +39,24 @@ async def test_it_is_given_up_alone_and_can_be_retried(
         )
 
     await until(is_over, "nothing is open", pause=0.05)
-    (failed,) = await books.rows("SELECT id, workspace_id, contact_id, error FROM runs WHERE state <> 'done'")
-    email = await books.value("SELECT email FROM contacts WHERE id = $1", failed["contact_id"])
-    assert email == "poison@example.com"
-    assert failed["error"].startswith(f"its worker died {MOST_DEATHS} times while it ran")
-    assert len(workers) == MOST_DEATHS + 1, [each.log for each in workers]
+    failed = await books.rows(
+        """
+        SELECT runs.id, runs.workspace_id, email, error
+        FROM runs LEFT JOIN contacts ON contacts.id = contact_id WHERE state <> 'done'
+        """
+    )
+    assert {row["email"] for row in failed} == POISONS, failed
+    assert all(row["error"].startswith(f"its worker died {MOST_DEATHS} times while it ran") for row in failed)
+    assert len(workers) <= len(POISONS) * MOST_DEATHS + 1
     assert workers[-1].code is None
-    assert {each["To"] for each in sandbox.messages("postmark")} == set(LEADS) - {email}
-    assert sum("its worker died" in str(each) for each in sandbox.messages("slack")) == 1
+    assert {each["To"] for each in sandbox.messages("postmark")} == set(LEADS) - POISONS
+    assert any("its worker died" in str(each) for each in sandbox.messages("slack"))
     assert not await invariants.problems(books, sandbox)
 
     (stack / "mended").touch()
     app = await open_here(dsn, sandbox, stack=stack)
-    await app.retrier.retry(failed["workspace_id"], failed["id"])
+    for row in failed:
+        await app.retrier.retry(row["workspace_id"], row["id"])
     await app.close()
     await books.all_done(deliveries=len(LEADS))
     await workers[-1].kill()
