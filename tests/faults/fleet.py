@@ -168,7 +168,7 @@ class Fleet:
         self._count += 1
         given = Orders(
             dsn=dsn,
-            sandbox=self._sandbox_url,
+            sandbox=orders.pop("sandbox", self._sandbox_url),
             stack=str(orders.pop("stack", STACK)),
             passed=str(self._folder / f"{self._count}"),
             **orders,

@@ -1,8 +1,9 @@
-"""A wire to the database that can be cut without a word: what goes in then stays where it is."""
+"""Wires that break: one to the database that can be cut without a word, one to vendors that breaks at random."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -48,6 +49,51 @@ class Wire:
         with suppress(OSError):
             while said := await reader.read(65536):
                 await self.is_whole.wait()
+                writer.write(said)
+                await writer.drain()
+        writer.close()
+
+
+class LossyLine:
+    """A line to an HTTP server that breaks at random: somewhere in a request, or somewhere in an answer.
+
+    Attributes:
+        url: leads to the server over this line.
+        share: of the pieces that go over it, how many break it; may be changed at any time.
+        broken: how often it broke.
+    """
+
+    def __init__(self, url: str, *, seed: int, share: float) -> None:
+        self._original = urlsplit(url)
+        self._rng = random.Random(seed)
+        self.url = ""
+        self.share = share
+        self.broken = 0
+
+    @asynccontextmanager
+    async def laid(self) -> AsyncIterator[LossyLine]:
+        """Lay it, and take it away in the end."""
+        listener = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        async with listener:
+            yield self
+            listener.close()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs = await asyncio.open_connection(self._original.hostname, self._original.port)
+        await asyncio.gather(self._pass_on(reader, theirs[1], writer), self._pass_on(theirs[0], writer, theirs[1]))
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter
+    ) -> None:
+        with suppress(OSError):
+            while said := await reader.read(65536):
+                if self._rng.random() < self.share:
+                    self.broken += 1
+                    writer.write(said[: self._rng.randrange(len(said) + 1)])
+                    await writer.drain()
+                    back.close()
+                    break
                 writer.write(said)
                 await writer.drain()
         writer.close()

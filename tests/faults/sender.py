@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,13 +29,27 @@ async def submit(dsn: str, sandbox: Sandbox, *, stack: Path = STACK, **fields: s
     """Submit one lead to the form ``website``."""
     app = await open_here(dsn, sandbox, stack=stack)
     try:
-        workspace = app.by_slug["acme"]
-        headers = {"content-type": "application/x-www-form-urlencoded"}
-        url = "http://test/in/acme/website"
-        request = RawRequest("POST", url, headers, urlencode(fields).encode(), datetime.now(UTC))
-        return await app.intake.receive(workspace.sources["website"], request)
+        return await app.intake.receive(app.by_slug["acme"].sources["website"], _request(fields))
     finally:
         await app.close()
+
+
+async def submit_many(dsn: str, sandbox: Sandbox, emails: Iterable[str], *, stack: Path, slug: str = "acme") -> None:
+    """Submit many leads to the form ``website``."""
+    app = await open_here(dsn, sandbox, stack=stack)
+    try:
+        source = app.by_slug[slug].sources["website"]
+        for email in emails:
+            await app.intake.receive(source, _request({"email": email, "name": email.partition("@")[0]}))
+    finally:
+        await app.close()
+
+
+def _request(fields: Mapping[str, str]) -> RawRequest:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    return RawRequest(
+        "POST", "http://test/in/workspace/website", headers, urlencode(fields).encode(), datetime.now(UTC)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from mainstay.kit import RawRequest
 from mainstay.sandbox.client import Sandbox
 from tests.faults import invariants
 from tests.faults.fleet import Books, Fleet, until
-from tests.faults.sender import open_here
+from tests.faults.sender import submit_many
 
 STACK = """
 [workspace]
@@ -45,20 +44,8 @@ def stack_in(folder: Path, more: str = "") -> Path:
     return folder
 
 
-async def submit_many(dsn: str, sandbox: Sandbox, stack: Path, count: int) -> None:
-    app = await open_here(dsn, sandbox, stack=stack)
-    try:
-        source = app.by_slug["acme"].sources["website"]
-        for number in range(count):
-            await app.intake.receive(source, _request(number))
-    finally:
-        await app.close()
-
-
-def _request(number: int) -> RawRequest:
-    body = f"email=lead{number}@example.com&name=Lead+{number}".encode()
-    headers = {"content-type": "application/x-www-form-urlencoded"}
-    return RawRequest("POST", "http://test/in/acme/website", headers, body, datetime.now(UTC))
+def leads(count: int) -> list[str]:
+    return [f"lead{number}@example.com" for number in range(count)]
 
 
 async def test_two_workers_one_of_which_is_killed_keep_the_rate(
@@ -67,7 +54,7 @@ async def test_two_workers_one_of_which_is_killed_keep_the_rate(
     stack = stack_in(tmp_path, more=', rate = "8 in 1s"')
     workers = [fleet.start(dsn, stack=str(stack)) for _ in range(2)]
     await asyncio.gather(*(each.ready() for each in workers))
-    await submit_many(dsn, sandbox, stack, 40)
+    await submit_many(dsn, sandbox, leads(40), stack=stack)
     await until(lambda: len(sandbox.messages("slack")) >= 5, "some are posted")
     workers[0].send(signal.SIGKILL)
     await books.all_done(deliveries=40)
@@ -92,7 +79,7 @@ async def test_a_vendor_that_is_out_is_left_in_peace_and_the_others_go_on(
     sandbox.set_fault("slack", "status", status=503)
     workers = [fleet.start(dsn, stack=str(stack)) for _ in range(2)]
     await asyncio.gather(*(each.ready() for each in workers))
-    await submit_many(dsn, sandbox, stack, 150)
+    await submit_many(dsn, sandbox, leads(150), stack=stack)
     await until(lambda: len(sandbox.messages("postmark")) == 150, "the others go on")
 
     async def are_held() -> bool:

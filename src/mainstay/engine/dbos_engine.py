@@ -18,14 +18,14 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import psutil
-from dbos import DBOS, DBOSConfig
+from dbos import DBOS, DBOSConfig, WorkflowStatus
 
 from mainstay.db import acquire
 from mainstay.db.migrate import sqlalchemy_url
 from mainstay.engine.orphans import Orphans
 from mainstay.errors import DatabaseUnavailableError
 from mainstay.model import new_id
-from mainstay.runs import recheck_children, recheck_waits
+from mainstay.runs import SUSPECTS, count_deaths, recheck_children, recheck_waits
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 QUEUE = "executions"
 BACKFILL = "backfill"
+_QUEUES = (QUEUE, BACKFILL, SUSPECTS)
 EXECUTION = "mainstay.execution.v1"
 APP_VERSION = "1"
 POLL_SECONDS = 0.05
@@ -83,6 +84,8 @@ def _register_queues(workers: int = 1) -> None:
     DBOS.register_queue(QUEUE, worker_concurrency=32, polling_interval_sec=pause)
     # Slots of its own, and few: what may take its time must not stand in the way of a fresh lead.
     DBOS.register_queue(BACKFILL, worker_concurrency=4, polling_interval_sec=max(_BACKFILL_POLL_SECONDS, pause))
+    # One at a time of all workers' together: what kills its worker must not take another suspect with it.
+    DBOS.register_queue(SUSPECTS, global_concurrency=1, polling_interval_sec=max(_BACKFILL_POLL_SECONDS, pause))
 
 
 def _quiet() -> None:
@@ -245,9 +248,12 @@ class Worker:
                 # One at a time: between two survivors, the second would take runs back from whoever has them by then.
                 if await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _TAKE_OVER_LOCK):
                     for worker_id in dead:
-                        resumed = await asyncio.to_thread(_resume, worker_id)
+                        pending = await asyncio.to_thread(_pending, worker_id)
+                        # Before anybody may take them: who does then waits for this transaction.
+                        await count_deaths(connection, [entry.workflow_id for entry in pending])
+                        await asyncio.to_thread(_resume, pending)
                         await connection.execute("DELETE FROM workers WHERE id = $1", worker_id)
-                        log.warning("worker %s is dead; took over %d executions", worker_id[-8:], resumed)
+                        log.warning("worker %s is dead; took over %d executions", worker_id[-8:], len(pending))
                     await recheck_waits(connection)
                     await recheck_children(connection)
         await self._resume_lost()
@@ -275,13 +281,15 @@ class Worker:
                 await asyncio.to_thread(DBOS.resume_workflows, [row["id"]], queue_name=queue)
 
 
-def _resume(worker_id: str) -> int:
-    pending = DBOS.list_workflows(status="PENDING", executor_id=worker_id, load_input=False, load_output=False)
-    for queue in (QUEUE, BACKFILL):
+def _pending(worker_id: str) -> list[WorkflowStatus]:
+    return DBOS.list_workflows(status="PENDING", executor_id=worker_id, load_input=False, load_output=False)
+
+
+def _resume(pending: list[WorkflowStatus]) -> None:
+    for queue in _QUEUES:
         ids = [entry.workflow_id for entry in pending if (entry.queue_name or QUEUE) == queue]
         if ids:
             DBOS.resume_workflows(ids, queue_name=queue)
-    return len(pending)
 
 
 def _is_alive(pid: int, process_start: float) -> bool:

@@ -20,7 +20,7 @@ from mainstay.engine.history import Clock, OpenHttp, Parked
 from mainstay.engine.steps import StepRunner
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
 from mainstay.model import Lane, RunState
-from mainstay.runs import Claimed, Progress, Settlement, claim_execution, look_again, recheck_wait, settle
+from mainstay.runs import MOST_DEATHS, Claimed, Progress, Settlement, claim_execution, look_again, recheck_wait, settle
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
@@ -148,11 +148,7 @@ class Driver:
         following: Sequence[Claimed] = ()
         try:
             steps.require_time()
-            program = self._programs.get(run.workflow)
-            if program is None:
-                message = f"no workflow {run.workflow!r} is loaded; restore it, then retry this run"
-                raise WorkflowError(message)
-            following = await program(steps) or ()
+            following = await self._program_of(run)(steps) or ()
             if steps.stopped is not None:
                 raise steps.stopped
             settlement = None if steps.is_settled else Settlement(RunState.DONE, result=steps.result)
@@ -181,6 +177,19 @@ class Driver:
             return ()
         await self._after_park(steps, settlement)
         return following
+
+    def _program_of(self, run: Run) -> Program:
+        if run.deaths >= MOST_DEATHS:
+            message = (
+                f"its worker died {run.deaths} times while it ran; see the workers' logs of that time for what ended "
+                "them, mend it, then retry this run"
+            )
+            raise WorkflowError(message)
+        program = self._programs.get(run.workflow)
+        if program is None:
+            message = f"no workflow {run.workflow!r} is loaded; restore it, then retry this run"
+            raise WorkflowError(message)
+        return program
 
     async def _settle_group(self, steps: StepRunner, grouped: BaseExceptionGroup[Any]) -> Settlement:
         """A workflow's TaskGroup raised: a failure outweighs a wait."""

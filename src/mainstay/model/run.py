@@ -61,7 +61,7 @@ class Run:
     ``taken_over`` is True when an earlier driver died in the middle, and none has come so far since: the first
     unrecorded step may already have reached its vendor. ``parent_id`` is the run that began it and waits for it,
     ``deadline_at`` when it fails if it has not ended. ``held_since`` is when it came to the gate that it was let
-    through last, None when it was not.
+    through last, None when it was not. ``deaths`` is how often its worker died while it ran, since it last did a step.
     """
 
     id: UUID
@@ -79,6 +79,7 @@ class Run:
     parent_id: UUID | None = None
     deadline_at: datetime | None = None
     held_since: datetime | None = None
+    deaths: int = 0
 
     @property
     def fence(self) -> Fence:

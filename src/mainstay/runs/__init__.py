@@ -7,6 +7,7 @@ from mainstay.runs.bulk import Brake, begin_bulk, resume_bulk, send_some, stop_b
 from mainstay.runs.cancelling import cancel
 from mainstay.runs.children import FanOut, NewChild, children_ended, recheck_children
 from mainstay.runs.choosing import Chosen
+from mainstay.runs.deaths import MOST_DEATHS, SUSPECTS, count_deaths
 from mainstay.runs.held import give_up_held, let_through
 from mainstay.runs.results import (
     GRACE,
@@ -24,6 +25,8 @@ from mainstay.runs.waits import Wait, event_as_seen, move_waits, recheck_wait, r
 
 __all__ = [
     "GRACE",
+    "MOST_DEATHS",
+    "SUSPECTS",
     "Again",
     "Ask",
     "Brake",
@@ -46,6 +49,7 @@ __all__ = [
     "children_ended",
     "claim_execution",
     "close_ask",
+    "count_deaths",
     "decide",
     "enqueue_behind",
     "event_as_seen",

@@ -66,7 +66,8 @@ async def requeue(
         UPDATE runs SET state = CASE WHEN key = '' THEN 'queued' ELSE 'waiting' END, is_behind = key <> '',
                is_beside = false, waiting_for = CASE WHEN key = '' THEN '' ELSE 'its turn' END, wake_at = NULL,
                execution_id = $3, retries = runs.retries + 1, error = '', fate = '', failed_step = NULL, result = NULL,
-               finished_at = NULL, handled_at = NULL, input = coalesce($5, runs.input), lane = coalesce($6, lane)
+               finished_at = NULL, handled_at = NULL, deaths = 0, input = coalesce($5, runs.input),
+               lane = coalesce($6, lane)
         FROM (SELECT id, failed_step, input FROM runs
               WHERE id = $2 AND workspace_id = $1
                 AND (state = 'failed' OR $4 AND state IN ('done', 'cancelled') AND input <> '{}')

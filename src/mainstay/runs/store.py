@@ -317,6 +317,7 @@ def _run(row: Row, *, taken_over: bool) -> Run:
         parent_id=row["parent_id"],
         deadline_at=row["deadline_at"],
         held_since=row["held_since"],
+        deaths=row["deaths"],
     )
 
 

@@ -491,6 +491,9 @@ CREATE TABLE runs (
     -- The connection at whose gate it waits.
     held_at       text NOT NULL DEFAULT '',
     held_since    timestamptz,
+    -- How often its worker has died under it since it did a step (so many had it done then); see runs/deaths.py.
+    deaths        integer NOT NULL DEFAULT 0,
+    done_at_death integer NOT NULL DEFAULT 0,
     -- The run that began it, in which of its steps, and its place among those that the step began; see runs/children.py.
     parent_id     uuid,
     parent_step   integer,
@@ -838,7 +841,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM dbos.enqueue_workflow(
         workflow_name => 'mainstay.execution.v1',
-        queue_name => CASE lane WHEN 'lead' THEN 'executions' ELSE 'backfill' END,
+        queue_name => CASE lane WHEN 'lead' THEN 'executions' ELSE lane END,
         positional_args => ARRAY[to_json(execution_id)],
         workflow_id => execution_id,
         app_version => '1',

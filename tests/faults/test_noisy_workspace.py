@@ -1,0 +1,83 @@
+"""One workspace floods the workers that another shares: the other's few leads need not wait for the flood's end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from mainstay.sandbox.client import Sandbox
+from tests.faults import invariants
+from tests.faults.fleet import Books, Fleet, until
+from tests.faults.sender import submit_many
+
+STACK = """
+[workspace]
+name = "{slug}"
+slug = "{slug}"
+timezone = "America/Chicago"
+region = "US"
+[connections]
+slack = {{ connector = "slack", token = "${{SLACK_TOKEN}}" }}
+[sources.website]
+kind = "form"
+"""
+WORKFLOW = """
+from mainstay import Contact, Context, workflow
+
+@workflow("post.v1", on="contact.created")
+async def post(ctx: Context, contact: Contact) -> None:
+    await ctx.chat.post("#leads", contact.email)
+"""
+FLOOD = 1000
+OWN = {"noisy": "people-of-noisy.example", "quiet": "people-of-quiet.example"}
+_POSTS = """
+SELECT slug, count(*) FROM runs JOIN workspaces ON workspaces.id = workspace_id
+WHERE workflow = 'post.v1' AND state = 'done' GROUP BY slug
+"""
+
+
+def _stacks_in(folder: Path) -> dict[str, Path]:
+    stacks = {slug: folder / slug for slug in OWN}
+    for slug, each in stacks.items():
+        (each / "workflows").mkdir(parents=True)
+        (each / "stack.toml").write_text(STACK.format(slug=slug))
+        (each / "workflows" / "workflow.py").write_text(WORKFLOW)
+    return stacks
+
+
+async def test_a_flood_keeps_nobody_else_waiting(
+    fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books, tmp_path: Path
+) -> None:
+    stacks = _stacks_in(tmp_path)
+    flood = [f"lead{number}@{OWN['noisy']}" for number in range(FLOOD)]
+    fresh = [f"fresh{number}@{OWN['quiet']}" for number in range(8)]
+
+    async def posted() -> dict[str, int]:
+        return {row["slug"]: row["count"] for row in await books.rows(_POSTS)}
+
+    async def has_begun() -> bool:
+        return bool(await posted())
+
+    async def fresh_are_done() -> bool:
+        return (await posted()).get("quiet") == len(fresh)
+
+    await submit_many(dsn, sandbox, flood, stack=stacks["noisy"], slug="noisy")
+    both = os.pathsep.join(map(str, stacks.values()))
+    workers = [fleet.start(dsn, stack=both) for _ in range(2)]
+    await asyncio.gather(*(each.ready() for each in workers))
+    await until(has_begun, "the flood is under way")
+    before = await posted()
+    await submit_many(dsn, sandbox, fresh, stack=stacks["quiet"], slug="quiet")
+    await until(fresh_are_done, "the fresh leads are done")
+    after = await posted()
+    assert FLOOD - after["noisy"] > (FLOOD - before["noisy"]) / 2, (before, after)
+
+    await books.all_done(deliveries=FLOOD + len(fresh))
+    for each in workers:
+        await each.kill()
+    assert await posted() == {"noisy": FLOOD, "quiet": len(fresh)}
+    assert sorted(message["text"] for message in sandbox.messages("slack")) == sorted(flood + fresh)
+    assert not sandbox.repeated("slack")
+    assert not await books.rows("SELECT FROM runs WHERE state <> 'done'")
+    assert not await invariants.problems(books, sandbox, owners={slug: [domain] for slug, domain in OWN.items()})
