@@ -20,7 +20,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -31,88 +31,15 @@ from openapi_core.testing import MockRequest, MockResponse
 from openapi_schema_validator import OAS30Validator
 
 from tests.contracts import meta_contract, slack_contract
+from tests.contracts.contract import FORM, Contract, Sent
+from tests.contracts.vendors import CHECKS, CONTRACTS
 
 Body = bytes | str | Mapping[str, Any] | list[Any] | None
 Json = Any
 
 # Other faults answer what a test asks for: a status that the vendor never gives, half an answer, a gateway's page.
 _KEEPING_FAULTS = {None, "latency"}
-FORM = "application/x-www-form-urlencoded"
 
-
-@dataclass(frozen=True)
-class Contract:
-    """How one vendor's contract file is read, and where the vendor is known to leave it.
-
-    ``new_request_keys`` and ``new_answer_keys`` exist at the vendor and are absent from its file. ``new_statuses``
-    names, for each status that the file leaves out, the component that such an answer has the shape of; ``error`` is
-    that shape where the file has no such component.
-    """
-
-    file: str
-    origin: str
-    new_request_keys: frozenset[str] = frozenset()
-    new_answer_keys: frozenset[str] = frozenset()
-    new_statuses: Mapping[int, str | None] = field(default_factory=dict)
-    error: Mapping[str, Any] | None = None
-
-
-_GHL_STATUSES = {403: "BadRequestDTO", 404: "BadRequestDTO", 429: "BadRequestDTO"} | dict.fromkeys(
-    (500, 502, 503, 504), "BadRequestDTO"
-)
-_GHL = Contract(
-    "gohighlevel.json",
-    "https://services.leadconnectorhq.com",
-    # `meta` names the contact that a refused create collided with; error texts carry `error` and `traceId`.
-    new_answer_keys=frozenset({"meta", "traceId", "error"}),
-    new_statuses=_GHL_STATUSES,
-)
-# Twilio's file has no errors at all.
-_TWILIO_ERROR = {
-    "type": "object",
-    "required": ["code", "message", "more_info", "status"],
-    "properties": {
-        "code": {"type": "integer"},
-        "message": {"type": "string"},
-        "more_info": {"type": "string"},
-        "status": {"type": "integer"},
-    },
-}
-_POSTMARK_STATUSES: dict[int, str | None] = {401: "StandardPostmarkResponse", 429: "StandardPostmarkResponse"}
-
-CONTRACTS: dict[str, Contract] = {
-    "gohighlevel": _GHL,
-    "gohighlevel_v3": replace(_GHL, file="gohighlevel_v3.json"),
-    "hubspot": Contract(
-        "hubspot.json",
-        "https://api.hubapi.com",
-        new_answer_keys=frozenset({"status", "policyName", "errorType"}),
-    ),
-    "hubspot_2026-03": Contract(
-        "hubspot_2026-03.json",
-        "https://api.hubapi.com",
-        new_answer_keys=frozenset({"status", "policyName", "errorType"}),
-    ),
-    "slack": Contract(
-        "slack.openapi3.json",
-        "https://slack.com",
-        new_request_keys=frozenset({"metadata", "client_msg_id", "include_all_metadata"}),
-        new_answer_keys=frozenset({"response_metadata"}),
-    ),
-    "postmark": Contract(
-        "postmark.openapi3.json",
-        "https://api.postmarkapp.com",
-        new_request_keys=frozenset({"MessageStream", "Metadata", "messagestream", "metadata_mainstay_key"}),
-        new_answer_keys=frozenset({"MessageStream", "Metadata"}),
-        new_statuses=_POSTMARK_STATUSES | dict.fromkeys((500, 502, 503, 504)),
-    ),
-    "twilio": Contract(
-        "twilio.json",
-        "https://api.twilio.com",
-        new_statuses=dict.fromkeys((400, 401, 403, 404, 405, 429, 500, 502, 503, 504)),
-        error=_TWILIO_ERROR,
-    ),
-}
 
 # ------------------------------------------------------------------------------------------------ the three calls
 
@@ -120,8 +47,8 @@ CONTRACTS: dict[str, Contract] = {
 def validate_request(vendor: str, method: str, url: str, headers: Mapping[str, str], body: Body = None) -> None:
     """Raise ``AssertionError`` unless the request keeps the vendor's contract.
 
-    ``vendor`` is gohighlevel, hubspot, slack, postmark, twilio or meta; GoHighLevel's v3 and HubSpot's dated contracts
-    are chosen by the ``Version`` header and the path. ``body`` may be what goes over the wire or the value to be sent
+    ``vendor`` is ``meta`` or a module's name in ``tests.contracts.vendors``; GoHighLevel's v3 and HubSpot's dated
+    contracts are chosen by the ``Version`` header and the path. ``body`` may be what goes over the wire or the value to be sent
     as JSON.
     """
     call = _Call.of(vendor, method, url, headers, body)
@@ -130,6 +57,10 @@ def validate_request(vendor: str, method: str, url: str, headers: Mapping[str, s
         return
     if call.is_slack_webhook:
         if reason := slack_contract.wrong_webhook(call.method, call.path, _parse(call, call.body)):
+            _fail(call, reason)
+        return
+    if vendor in CHECKS:
+        if reason := CHECKS[vendor].wrong_request(call.sent):
             _fail(call, reason)
         return
     loaded = _loaded(call.contract)
@@ -172,12 +103,21 @@ def validate_response(
         if reason := slack_contract.wrong_webhook_answer(status, raw.decode()):
             _fail(call, reason)
         return
+    if vendor in CHECKS:
+        lowered = {name.lower(): value for name, value in headers.items()}
+        if reason := CHECKS[vendor].wrong_answer(call.sent, status, lowered, raw):
+            _fail(call, f"answer {status}: {reason}")
+        return
+    _validate_by_openapi(call, status, headers, raw)
+
+
+def _validate_by_openapi(call: _Call, status: int, headers: Mapping[str, str], raw: bytes) -> None:
     loaded = _loaded(call.contract)
     operation = loaded.operation(call)
     declared = operation["responses"]
     answer = {k.lower(): v for k, v in headers.items()}
     content_type = answer.get("content-type", "").split(";")[0].strip()
-    if vendor == "slack":
+    if call.vendor == "slack":
         raw, status = slack_contract.as_declared(raw, status)
     if str(status) not in declared and "default" not in declared:
         if status not in call.contract.new_statuses:
@@ -298,8 +238,9 @@ class _Call:
 
     @classmethod
     def of(cls, vendor: str, method: str, url: str, headers: Mapping[str, str], body: Body) -> _Call:
-        if vendor not in {*CONTRACTS, "meta"}:
-            raise AssertionError(f"no contract for vendor {vendor!r}: there are {', '.join([*CONTRACTS, 'meta'])}")
+        known = [*CONTRACTS, *CHECKS, "meta"]
+        if vendor not in known:
+            raise AssertionError(f"no contract for vendor {vendor!r}: there are {', '.join(known)}")
         parts = urlsplit(url)
         path = parts.path.removeprefix(f"/{vendor}")
         lowered = {name.lower(): str(value) for name, value in headers.items()}
@@ -308,7 +249,7 @@ class _Call:
             name = "gohighlevel_v3"
         if vendor == "hubspot" and "/2026-03/" in path:
             name = "hubspot_2026-03"
-        contract = CONTRACTS.get(name, Contract("meta_lead_ads.json", "https://graph.facebook.com"))
+        contract = CONTRACTS.get(name, Contract("its checks", ""))
         content_type = lowered.get("content-type", "application/json").split(";")[0].strip()
         query = tuple(parse_qsl(parts.query, keep_blank_values=True))
         return cls(vendor, contract, method.lower(), path, query, lowered, content_type, _to_bytes(body))
@@ -316,6 +257,10 @@ class _Call:
     @property
     def is_slack_webhook(self) -> bool:
         return self.vendor == "slack" and self.path.startswith("/services/")
+
+    @property
+    def sent(self) -> Sent:
+        return Sent(self.method, self.path, self.query, self.headers, self.content_type, self.body)
 
     def to_openapi(self) -> MockRequest:
         query: Any = list(self.query)

@@ -12,7 +12,7 @@ from mainstay.connectors import all_source_kinds
 from mainstay.kit import NotAuthenticError
 from mainstay.model import RawRequest, Submission
 from mainstay.sandbox import senders
-from mainstay.sandbox.meta import READABLE
+from mainstay.sandbox.vendors.meta import READABLE
 
 AT = datetime(2026, 3, 2, 10, 4, 5, tzinfo=UTC)
 PERSON = {

@@ -13,14 +13,9 @@ from aiohttp import web
 
 from mainstay.sandbox.control import Control
 from mainstay.sandbox.faults import DONE, Fault, Faults
-from mainstay.sandbox.gohighlevel import GoHighLevel
-from mainstay.sandbox.hubspot import HubSpot
-from mainstay.sandbox.meta import Meta
-from mainstay.sandbox.postmark import Postmark
 from mainstay.sandbox.recording import Recording
-from mainstay.sandbox.slack import Slack
-from mainstay.sandbox.smtp import Smtp, SmtpSession
-from mainstay.sandbox.twilio import Twilio
+from mainstay.sandbox.vendors import simulators
+from mainstay.sandbox.vendors.smtp import Smtp, SmtpSession
 from mainstay.sandbox.wire import Json, Reply, Request, Vendor, answer
 
 HOST = "127.0.0.1"
@@ -45,7 +40,7 @@ class Server:
     def __init__(self, *, keep_requests: int = 2000) -> None:
         """Keep the last ``keep_requests`` requests of each vendor for the control plane."""
         self._smtp = Smtp()
-        everyone: list[Vendor] = [GoHighLevel(), HubSpot(), Slack(), Postmark(), Twilio(), Meta(), self._smtp]
+        everyone: list[Vendor] = [*(make() for make in simulators()), self._smtp]
         self._vendors = {vendor.name: vendor for vendor in everyone}
         self._faults = Faults()
         self._recording = Recording(keep_requests)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
-from mainstay.sandbox.gohighlevel_fields import SHOWN, SHOWN_ON_CREATE, problems
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.vendors.gohighlevel_fields import SHOWN, SHOWN_ON_CREATE, problems
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
 VERSIONS = ("2021-07-28", "v3")
@@ -361,3 +361,6 @@ def _error(status: int, message: str, **more: Json) -> Reply:
 def _duplicate_error(other: Mapping[str, Json], name: str) -> Reply:
     meta = {"contactId": other["id"], "matchingField": name, "contactName": other.get("name", "")}
     return _error(400, DUPLICATE, meta=meta)
+
+
+SIMULATOR = GoHighLevel

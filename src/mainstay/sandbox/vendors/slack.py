@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from mainstay.sandbox.slack_reading import list_channels, read_history
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.vendors.slack_reading import list_channels, read_history
 from mainstay.sandbox.wire import FORM, Json, Reply, Request, SettingError, answer, text
 
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
@@ -232,3 +232,6 @@ def _are_blocks(value: Json) -> bool:
 def _refused(error: str) -> Reply:
     # An API error is a 200 at Slack.
     return answer(200, {"ok": False, "error": error})
+
+
+SIMULATOR = Slack

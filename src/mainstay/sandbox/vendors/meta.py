@@ -127,3 +127,6 @@ def _error(status: int, code: int, message: str, **more: Json) -> Reply:
     kind = "OAuthException" if code in {102, 104, 190} else "GraphMethodException"
     error = {"message": message, "type": kind, "code": code, "fbtrace_id": "Asandbox0000000000000", **more}
     return answer(status, {"error": error})
+
+
+SIMULATOR = Meta

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
-from mainstay.sandbox import hubspot_search as search
-from mainstay.sandbox.hubspot_errors import Errors, Refused, standard_error
-from mainstay.sandbox.hubspot_properties import PROPERTIES
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.vendors import hubspot_search as search
+from mainstay.sandbox.vendors.hubspot_errors import Errors, Refused, standard_error
+from mainstay.sandbox.vendors.hubspot_properties import PROPERTIES
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -390,3 +390,6 @@ class HubSpot:
 def _index_keys(record: Mapping[str, Json]) -> list[tuple[str, str]]:
     held = record["properties"]
     return [(name, held[name].lower()) for name in _INDEXED if held.get(name)]
+
+
+SIMULATOR = HubSpot

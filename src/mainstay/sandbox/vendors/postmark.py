@@ -202,3 +202,6 @@ def _shown(mail: Mapping[str, Json]) -> dict[str, Json]:
         "Attachments": [],
         "Status": "Sent",
     }
+
+
+SIMULATOR = Postmark

@@ -229,3 +229,6 @@ def _is_meant(message: Mapping[str, Json], query: Mapping[str, str]) -> bool:
 def _error(status: int, code: int, message: str, headers: Mapping[str, str] | None = None) -> Reply:
     more = f"https://www.twilio.com/docs/errors/{code}"
     return answer(status, {"code": code, "message": message, "more_info": more, "status": status}, headers)
+
+
+SIMULATOR = Twilio

@@ -1,0 +1,17 @@
+"""One module for each vendor, found by its name: ``CONTRACTS`` (OpenAPI files) or ``CHECKS`` (anything else)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from tests.contracts.contract import Checks, Contract
+
+_MODULES: dict[str, Any] = {
+    module.name: import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)
+}
+CONTRACTS: dict[str, Contract] = {
+    name: contract for module in _MODULES.values() for name, contract in getattr(module, "CONTRACTS", {}).items()
+}
+CHECKS: dict[str, Checks] = {name: module.CHECKS for name, module in _MODULES.items() if hasattr(module, "CHECKS")}
