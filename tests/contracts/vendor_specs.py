@@ -48,8 +48,8 @@ def validate_request(vendor: str, method: str, url: str, headers: Mapping[str, s
     """Raise ``AssertionError`` unless the request keeps the vendor's contract.
 
     ``vendor`` is ``meta`` or a module's name in ``tests.contracts.vendors``; GoHighLevel's v3 and HubSpot's dated
-    contracts are chosen by the ``Version`` header and the path. ``body`` may be what goes over the wire or the value to be sent
-    as JSON.
+    contracts are chosen by the ``Version`` header and the path. ``body`` may be what goes over the wire or the value to
+    be sent as JSON.
     """
     call = _Call.of(vendor, method, url, headers, body)
     if vendor == "meta":
