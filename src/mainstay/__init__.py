@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         VendorError,
         WorkflowError,
     )
-    from mainstay.kit import Sent
+    from mainstay.kit import Invoice, InvoiceLine, Made, Payment, Sent
     from mainstay.model import Contact, Retry
 
 __all__ = [
@@ -37,8 +37,12 @@ __all__ = [
     "ConfigError",
     "Contact",
     "Context",
+    "Invoice",
+    "InvoiceLine",
+    "Made",
     "MainstayError",
     "NeedsHumanError",
+    "Payment",
     "PermanentError",
     "Retry",
     "Schedule",
@@ -55,6 +59,10 @@ _HOME = {
     "Approval": "mainstay.engine",
     "Contact": "mainstay.model",
     "Context": "mainstay.engine",
+    "Invoice": "mainstay.kit",
+    "InvoiceLine": "mainstay.kit",
+    "Made": "mainstay.kit",
+    "Payment": "mainstay.kit",
     "Retry": "mainstay.model",
     "Schedule": "mainstay.engine",
     "Sent": "mainstay.kit",

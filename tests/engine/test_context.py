@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mainstay import Contact, WorkflowError
 from mainstay.engine.awaiting import duration
-from mainstay.engine.context import fill
+from mainstay.engine.calls.messages import fill
 from mainstay.sandbox.client import Sandbox
 from tests.conftest import MakeStack
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from mainstay.engine.awaiting import Awaiting, Calendar
+from mainstay.engine.calls import (
+    AccountingCalls,
+    BillingCalls,
+    ChatCalls,
+    CRMCalls,
+    EmailCalls,
+    LayerCalls,
+    SMSCalls,
+    TableCalls,
+    TaskCalls,
+    VoiceCalls,
+)
 from mainstay.engine.operations import call_operation, find_operation
-from mainstay.errors import PermanentError
-from mainstay.kit.roles import EmailMessage, Sent
 from mainstay.model import Contact, Retry
 
 if TYPE_CHECKING:
@@ -28,12 +36,6 @@ class RoleBinding:
     role: str
     connection: str
     make: Callable[[Http], Any]
-
-
-class RoleCall(Protocol):
-    """Call a role's operation with these arguments, as a step."""
-
-    def __call__(self, role: str, operation: str, *arguments: Any) -> Awaitable[Any]: ...
 
 
 class Surroundings(Calendar, Protocol):
@@ -61,6 +63,12 @@ class Context(Awaiting):
         self.chat = ChatCalls(self._call)
         self.email = EmailCalls(self._call)
         self.sms = SMSCalls(self._call)
+        self.tasks = TaskCalls(self._call)
+        self.billing = BillingCalls(self._call)
+        self.accounting = AccountingCalls(self._call)
+        self.table = TableCalls(self._call)
+        self.voice = VoiceCalls(self._call)
+        self.layer = LayerCalls(self._call)
 
     @property
     def run_id(self) -> UUID:
@@ -132,83 +140,3 @@ class Context(Awaiting):
             ]
 
         await self._call("crm", operation, *arguments, about=about, prepare=prepare)
-
-
-@dataclass(frozen=True, slots=True)
-class CRMCalls:
-    """``ctx.crm``."""
-
-    _call_about: Callable[..., Awaitable[None]]
-
-    async def add_tag(self, contact: Contact, tag: str) -> None:
-        """Tag the contact in the CRM, keeping its other tags."""
-        await self._call_about(contact, "add_tag", tag)
-
-    async def add_note(self, contact: Contact, text: str) -> None:
-        """Add a note to the contact's timeline in the CRM."""
-        await self._call_about(contact, "add_note", text)
-
-
-@dataclass(frozen=True, slots=True)
-class ChatCalls:
-    """``ctx.chat``."""
-
-    _call: RoleCall
-
-    async def post(self, channel: str, text: str) -> Sent:
-        """Post to a channel, for example ``"#leads"``."""
-        return _sent(await self._call("chat", "post", channel, text))
-
-
-@dataclass(frozen=True, slots=True)
-class EmailCalls:
-    """``ctx.email``."""
-
-    _call: RoleCall
-
-    async def send(self, to: Contact | str, subject: str, text: str, *, html: str = "") -> Sent:
-        """Send one e-mail to a contact or an address. ``{first_name}`` and the like are filled in for a contact."""
-        if isinstance(to, Contact):
-            if not to.email:
-                message = f"{to.name} has no e-mail address"
-                raise PermanentError(message)
-            subject, text = fill(subject, to), fill(text, to)
-            html = fill(html, to, escape=escape)
-            to = to.email
-        mail = EmailMessage(to=to, subject=subject, text=text, html=html)
-        return _sent(await self._call("email", "send", mail))
-
-
-@dataclass(frozen=True, slots=True)
-class SMSCalls:
-    """``ctx.sms``."""
-
-    _call: RoleCall
-
-    async def send(self, to: Contact | str, text: str) -> Sent:
-        """Text a contact or a number (``+13125550147``). ``{first_name}`` and the like are filled in for a contact."""
-        if isinstance(to, Contact):
-            if not to.phone:
-                message = f"{to.name} has no phone number"
-                raise PermanentError(message)
-            text = fill(text, to)
-            to = to.phone
-        return _sent(await self._call("sms", "send", to, text))
-
-
-def _sent(result: Mapping[str, Any] | None) -> Sent:
-    # A person's word that it happened brings no id.
-    return Sent(**result) if result else Sent()
-
-
-_PLACEHOLDER = re.compile(r"\{(first_name|last_name|name|email|phone|company)\}")
-
-
-def fill(text: str, contact: Contact, *, escape: Callable[[str], str] = str) -> str:
-    """Fill ``{first_name}`` and the like; an unknown first name becomes "there", other unknowns become empty.
-
-    Each value goes through ``escape`` first: what a stranger typed into a form must not become mark-up.
-    """
-    return _PLACEHOLDER.sub(
-        lambda match: escape(str(getattr(contact, match[1]))) or ("there" if match[1] == "first_name" else ""), text
-    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mainstay.kit.http import Http, HttpSettings
+from mainstay.kit.oauth import OAuth
 from mainstay.kit.rate import Rate, read_rates
 from mainstay.kit.retrying import RetryTable
 from mainstay.kit.roles import RecordStore
@@ -50,6 +51,9 @@ class Connector:
         title: the vendor's name as people write it.
         settings: pydantic class of the connection; None for a connector that is a source only.
         http: base address, fixed headers, secrets and error mapping of a connection.
+        oauth: the vendor's OAuth 2 as a connection uses it; gives None for a connection with a fixed token. With it,
+            ``http`` gives no Authorization header.
+        check: makes one harmless call with a connection, and returns in words whose account it is.
         roles: role name to ``factory(settings, http, store)``, giving the object with the role's methods.
         idempotency: per operation (``"chat.post"``): ``key`` the vendor takes an idempotency key; ``state`` doing it
             twice leaves the same state; ``lookup`` the role's object has a method ``find_<operation>`` of the same
@@ -69,6 +73,8 @@ class Connector:
     title: str
     settings: type[ConnectionSettings] | None = None
     http: Callable[[Any], HttpSettings] | None = None
+    oauth: Callable[[Any], OAuth | None] | None = None
+    check: Callable[[Any, Http], Awaitable[str]] | None = None
     roles: Mapping[str, RoleFactory] = field(default_factory=dict)
     idempotency: Mapping[str, str] = field(default_factory=dict)
     lookup_after: float = 10.0

@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 
 from mainstay.errors import NeedsHumanError, PermanentError, TransientError, VendorError
+from mainstay.kit.oauth import Access
 from mainstay.kit.redaction import MAX_STORED_CHARS, Redactor
 
 MAX_RESPONSE_BYTES = 5_000_000
@@ -21,6 +22,7 @@ MAX_RETRY_AFTER = 86_400.0
 DEFAULT_TIMEOUT = 20.0
 _OK_BELOW = 300
 _SERVER_ERROR = 500
+_UNAUTHORISED = 401
 _HUMAN = frozenset({401, 402, 403})
 _TRANSIENT = frozenset({408, 423, 425, 429})
 # A gateway gave up on an answer, or a server broke in the middle: the effect may stand. 520 and 524 are Cloudflare's,
@@ -138,6 +140,9 @@ class Http:
         idempotency_key: the same for each attempt of one step of one run; connectors send it where a vendor takes one.
         tried_ago: seconds since an earlier attempt of this step may first have reached the vendor, for a look-up.
         exchanges: requests and responses so far, redacted, oldest first.
+        authorize: awaited before each call of a connection by OAuth: gives a token of now. It is told which token a
+            vendor has refused, so that it gets a new one; empty for none.
+        access: what ``authorize`` gave last.
         pay: awaited at the beginning of each request; uses a call of the connection's budget.
         before_call: awaited right before each call, and again where it had to connect first; what it raises ends the
             attempt.
@@ -159,6 +164,8 @@ class Http:
         self.idempotency_key = idempotency_key
         self.tried_ago = 0.0
         self.exchanges: list[dict[str, Any]] = []
+        self.authorize: Callable[[str], Awaitable[Access]] | None = None
+        self.access = Access("")
         self.pay: Callable[[], Awaitable[None]] | None = None
         self.before_call: Callable[[], Awaitable[None]] | None = None
 
@@ -180,7 +187,8 @@ class Http:
         *,
         json: Any = None,
         form: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
         accept: Sequence[int] = (),
     ) -> Response:
@@ -191,7 +199,8 @@ class Http:
             path: path below the connection's base address, with its leading slash; empty for the base itself.
             json: body to send as JSON.
             form: body to send form-encoded.
-            params: query parameters.
+            body: body to send as it is; ``headers`` says of what type.
+            params: query parameters; as pairs where a name comes several times.
             headers: headers of this call alone.
             accept: statuses of 300 and above that the caller handles itself.
 
@@ -199,28 +208,40 @@ class Http:
             VendorError: by the connection's error mapping; when the connection breaks or times out after the request
                 left, ``unsure``. Its text is masked like an exchange.
         """
-        # The wait for the budget is not the vendor's time, so it lies outside the time-out.
-        if self.pay is not None:
-            await self.pay()
-        url = self._settings.base_url.rstrip("/") + path
-        send = {"Accept": "application/json", **self._settings.headers, **(headers or {})}
-        data: aiohttp.FormData | bytes | None = None
+        data: aiohttp.FormData | bytes | None = body
         sent: Any = None
+        send = {"Accept": "application/json", **self._settings.headers, **(headers or {})}
         if json is not None:
             data = orjson.dumps(json)
             sent = self._redact.value(json) if len(data) <= MAX_STORED_CHARS else self._redact.body(data)
             send.setdefault("Content-Type", "application/json")
         elif form is not None:
-            data = aiohttp.FormData(dict(form))
             sent = self._redact.value(form)
-        shown = self._redact.text(url)
-        if params:
-            shown += "?" + self._redact.loose("&".join(f"{key}={value}" for key, value in params.items()))
-        entry: dict[str, Any] = {"method": method, "url": shown, "request": sent}
-        self.exchanges.append(entry)
-        if self.before_call is not None:
-            await self.before_call()
-        response = await self._exchange(entry, method, url, data=data, params=params, headers=send)
+        elif body is not None:
+            sent = self._redact.body(body)
+        pairs = list(params.items()) if isinstance(params, Mapping) else params
+        shown = "?" + self._redact.loose("&".join(f"{key}={value}" for key, value in pairs)) if pairs else ""
+
+        async def exchange() -> Response:
+            # The wait for the budget is not the vendor's time, so it lies outside the time-out.
+            if self.pay is not None:
+                await self.pay()
+            url = (self.access.base_url or self._settings.base_url).rstrip("/") + path
+            entry: dict[str, Any] = {"method": method, "url": self._redact.text(url) + shown, "request": sent}
+            self.exchanges.append(entry)
+            if self.before_call is not None:
+                await self.before_call()
+            # A form can be sent but once.
+            content = data if form is None else aiohttp.FormData(dict(form))
+            return await self._exchange(entry, method, url, data=content, params=pairs, headers=send | self._entry())
+
+        if self.authorize is not None and not self.access.token:
+            self.access = await self.authorize("")
+        response = await exchange()
+        if response.status == _UNAUTHORISED and self.authorize is not None:
+            # The token ended before its time. Such a call did nothing, so it may be made again with a new one.
+            self.access = await self.authorize(self.access.token)
+            response = await exchange()
         if response.status in accept:
             return response
         refusal = self._settings.classify(response)
@@ -228,6 +249,9 @@ class Http:
             refusal.args = (self._redact.text(str(refusal)),)
             raise refusal
         return response
+
+    def _entry(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access.token}"} if self.access.token else {}
 
     async def _exchange(self, entry: dict[str, Any], method: str, url: str, **options: Any) -> Response:
         started = time.perf_counter()

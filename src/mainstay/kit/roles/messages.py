@@ -1,43 +1,20 @@
-"""What workflows ask for: one Protocol per role. A connector's class for a role has these methods and no others.
-
-Every method is one durable step: it runs within one attempt, may make several HTTP calls, raises a VendorError
-subclass when it fails, and returns a small frozen value. It must bear being called again with the same arguments.
-"""
+"""Roles that carry a message to somebody: chat, e-mail, text messages."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from email.utils import parseaddr
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from mainstay.errors import PermanentError
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from mainstay.model import Contact, Submission
+from mainstay.kit.roles.outcomes import Sent
 
 _BARE_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\x00-\x1f\x7f]+@[^\s@,;:<>()\"\x00-\x1f\x7f]+")
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 MAX_SMS_CHARS = 1600
 """What the networks join of one text message."""
 _LINE_BREAK = re.compile(r"[\r\n\x00\v\f\x1c-\x1e\x85\u2028\u2029]")
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """Outcome of writing a record to a system: its id there, and whether it was new there."""
-
-    external_id: str
-    created: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """Outcome of a message: the vendor's id of it, empty where it gives none."""
-
-    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,38 +69,6 @@ def require_textable(to: str, text: str) -> None:
         raise PermanentError(message)
 
 
-class CRM(Protocol):
-    """Where contacts live. ``external_id`` is the contact's id in that system."""
-
-    async def push_contact(self, contact: Contact, external_id: str) -> Pushed:
-        """Write the newest state of ``contact``.
-
-        With an empty ``external_id``, find it there by e-mail, then phone, and update it, else create it: never
-        double it. Fields that are empty here are left alone there; tags there are never removed.
-        """
-        ...
-
-    async def fetch_contact(self, external_id: str) -> Submission | None:
-        """Read one contact; None when it does not exist (any more)."""
-        ...
-
-    async def add_tag(self, external_id: str, tag: str) -> None:
-        """Add one tag, keeping the others."""
-        ...
-
-    async def add_note(self, external_id: str, text: str) -> None:
-        """Add a note to the contact's timeline."""
-        ...
-
-
-class MergingCRM(CRM, Protocol):
-    """A CRM that can merge two of its contacts; its connector names ``crm.merge_contacts`` in ``idempotency``."""
-
-    async def merge_contacts(self, survivor_id: str, merged_id: str) -> str:
-        """Merge one contact into another and return the id that stands. Called again, it finds it done."""
-        ...
-
-
 class Chat(Protocol):
     """Team chat."""
 
@@ -145,20 +90,4 @@ class SMS(Protocol):
 
     async def send(self, to: str, text: str) -> Sent:
         """Send ``text`` to the number ``to``, which is in E.164 form."""
-        ...
-
-
-class RecordStore(Protocol):
-    """Mainstay's own store, for the ``builtin`` connector: the record is already there, by our own id.
-
-    Whoever makes one binds it to one workspace; an id of another workspace is unknown to it, and a method that meets
-    an unknown id raises PermanentError.
-    """
-
-    async def add_tag(self, contact_id: UUID, tag: str) -> None:
-        """Add one tag to our own contact, keeping the others."""
-        ...
-
-    async def add_note(self, contact_id: UUID, text: str, *, key: str = "") -> None:
-        """Add a note to our own contact's timeline; of a repeated non-empty ``key`` only the first is kept."""
         ...

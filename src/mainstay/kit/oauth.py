@@ -1,0 +1,61 @@
+"""What a vendor's OAuth 2 is like. The tokens themselves are kept and renewed elsewhere, for all workers together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+Grant = Literal["authorization_code", "client_credentials"]
+
+
+def _nothing(_answer: Mapping[str, str], _callback: Mapping[str, str]) -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """How somebody lets Mainstay into their account at a vendor, and how it stays in.
+
+    Attributes:
+        authorize_url: the page at which a person agrees; empty for ``client_credentials``.
+        token_url: where codes and refresh tokens become access tokens.
+        client_id: the app's name at the vendor.
+        client_secret: the app's password there.
+        scopes: what is asked for.
+        grant: ``client_credentials`` needs no person, and has no refresh token.
+        client_auth: how the app proves itself at ``token_url``: HTTP Basic, or fields of the form.
+        authorize_params: more parameters of the page, such as ``access_type=offline``.
+        token_params: more fields of each call to ``token_url``.
+        uses_pkce: whether the vendor takes a code challenge (S256).
+        lifetime: of an access token whose answer has no ``expires_in``.
+        refresh_lifetime: how long a refresh token lives that nobody uses; None where it does not end.
+        facts: what to keep of the vendor's answer and of the parameters that the page sent the person back with: a
+            company's id, an instance's address. Connectors read them in ``Http.access.facts``.
+        base_url: the address of the API where the facts decide it; empty for the connection's own.
+    """
+
+    authorize_url: str
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scopes: tuple[str, ...] = ()
+    grant: Grant = "authorization_code"
+    client_auth: Literal["basic", "body"] = "basic"
+    authorize_params: Mapping[str, str] = field(default_factory=dict)
+    token_params: Mapping[str, str] = field(default_factory=dict)
+    uses_pkce: bool = False
+    lifetime: timedelta = timedelta(hours=1)
+    refresh_lifetime: timedelta | None = None
+    facts: Callable[[Mapping[str, str], Mapping[str, str]], Mapping[str, str]] = _nothing
+    base_url: Callable[[Mapping[str, str]], str] = lambda _facts: ""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a call to a vendor goes in with: a token of now, and what was kept when the account was connected."""
+
+    token: str = field(repr=False)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    base_url: str = ""

@@ -1,0 +1,67 @@
+"""What workflows ask for: one Protocol per role. A connector's class for a role has these methods and no others.
+
+Every method is one durable step: it runs within one attempt, may make several HTTP calls, raises a VendorError
+subclass when it fails, and returns a small frozen value. It must bear being called again with the same arguments.
+"""
+
+from mainstay.kit.roles.contacts import CRM, MergingCRM, RecordStore
+from mainstay.kit.roles.layer import Layer
+from mainstay.kit.roles.messages import (
+    MAX_SMS_CHARS,
+    SMS,
+    Chat,
+    Email,
+    EmailMessage,
+    require_textable,
+    sender_domain,
+)
+from mainstay.kit.roles.money import (
+    Accounting,
+    Billing,
+    Invoice,
+    InvoiceLine,
+    InvoiceState,
+    InvoiceStatus,
+    Payment,
+)
+from mainstay.kit.roles.outcomes import Made, Pushed, Sent
+from mainstay.kit.roles.table import Row, Rows, Table, Value, Written
+from mainstay.kit.roles.tasks import Task, Tasks, TaskState
+from mainstay.kit.roles.voice import Call, CallOutcome, CallState, CallStatus, Voice
+
+__all__ = [
+    "CRM",
+    "MAX_SMS_CHARS",
+    "SMS",
+    "Accounting",
+    "Billing",
+    "Call",
+    "CallOutcome",
+    "CallState",
+    "CallStatus",
+    "Chat",
+    "Email",
+    "EmailMessage",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceState",
+    "InvoiceStatus",
+    "Layer",
+    "Made",
+    "MergingCRM",
+    "Payment",
+    "Pushed",
+    "RecordStore",
+    "Row",
+    "Rows",
+    "Sent",
+    "Table",
+    "Task",
+    "TaskState",
+    "Tasks",
+    "Value",
+    "Voice",
+    "Written",
+    "require_textable",
+    "sender_domain",
+]
