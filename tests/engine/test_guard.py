@@ -134,12 +134,36 @@ async def test_a_call_cut_off_by_a_kill_is_looked_for_at_once_and_not_made_befor
     set_terms(ledger, Promise.LOOKUP, lookup_after=30)
     parked = await post(ledger, never, gives(None), taken_over=True)
     assert parked.settlement.wake_at == NOW + timedelta(seconds=30)
-    assert guards(ledger) == [("retry", "not found", False)]
+    assert guards(ledger) == [("retry", "not found yet", False)]
     woken_too_early = await post(ledger, never, never)
     assert woken_too_early.settlement.wake_at == NOW + timedelta(seconds=30)
     ledger.now = NOW + timedelta(seconds=30)
     assert await post(ledger, gives(3), gives(None)) == 3
     assert guards(ledger)[-1] == ("ok", "not found", False)
+
+
+async def test_a_slow_look_up_does_not_put_the_last_word_off(ledger: Ledger) -> None:
+    def finds_nothing_in(seconds: float) -> Any:
+        async def find(_http: Any) -> None:
+            ledger.now += timedelta(seconds=seconds)
+
+        return find
+
+    set_terms(ledger, Promise.LOOKUP, lookup_after=5)
+    parked = await post(ledger, never, finds_nothing_in(2), taken_over=True)
+    assert parked.settlement.wake_at == NOW + timedelta(seconds=5)
+    ledger.now = NOW + timedelta(seconds=5)
+    assert await post(ledger, gives(3), finds_nothing_in(1)) == 3
+    assert [guard for _, guard, _ in guards(ledger)] == ["not found yet", "not found"]
+
+
+async def test_a_look_up_that_began_too_early_has_not_the_last_word(ledger: Ledger) -> None:
+    async def finds_nothing(_http: Any) -> None:
+        ledger.now += timedelta(seconds=7)
+
+    set_terms(ledger, Promise.LOOKUP, lookup_after=5)
+    assert isinstance(await post(ledger, never, finds_nothing, taken_over=True), Parked)
+    assert await post(ledger, gives(3), gives(None)) == 3
 
 
 async def test_a_call_cut_off_by_a_kill_that_is_there_is_not_made(ledger: Ledger) -> None:

@@ -38,12 +38,14 @@ TermsOf = Callable[[UUID, str, str, Sequence[Retry]], Terms]
 class Doubt:
     """A step may have reached its vendor: at ``since`` at the earliest, at ``until`` at the latest.
 
+    ``settled_at``: a look-up that comes after it has the last word, as an earlier one found; None for none yet.
     ``is_answered``: a person has been asked, and said to call again.
     """
 
     since: datetime
     until: datetime
     is_answered: bool = False
+    settled_at: datetime | None = None
 
 
 def doubt_about(recorded: Sequence[Attempt], cut_off: datetime | None, now: datetime) -> Doubt | None:
@@ -55,8 +57,12 @@ def doubt_about(recorded: Sequence[Attempt], cut_off: datetime | None, now: date
     answered = max((place for place, given in enumerate(is_answer) if given), default=-1)
     unsure = [one for one in recorded[answered + 1 :] if one.fate in {UNSURE, UnsureError.fate}]
     if unsure:
-        until = now if cut_off is not None else _end(unsure[-1])
-        return Doubt(unsure[0].started_at, until)
+        last = unsure[-1]
+        if cut_off is not None:
+            return Doubt(unsure[0].started_at, now)
+        # A mere look-up reached nobody: did it count as a call, each would put off the last word once more.
+        settled_at = last.next_at if last.guard == Guard.NOT_YET else None
+        return Doubt(unsure[0].started_at, _end(last), settled_at=settled_at)
     if cut_off is not None:
         return Doubt(cut_off, now)
     if answered >= 0:

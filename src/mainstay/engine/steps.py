@@ -208,7 +208,8 @@ class StepRunner(Joining, Gated):
         if doubt.is_answered:
             return replace(attempt, guard=Guard.ORDERED, repeated=True), _TO_CALL
         if terms.promise is Promise.LOOKUP and find is not None:
-            http.tried_ago = (self.clock() - doubt.since).total_seconds()
+            asked_at = self.clock()
+            http.tried_ago = (asked_at - doubt.since).total_seconds()
             try:
                 found = await find(http)
             except TransientError as error:
@@ -221,11 +222,11 @@ class StepRunner(Joining, Gated):
             else:
                 if found is not None:
                     return replace(attempt, guard=Guard.FOUND), found
-                attempt = replace(attempt, guard=Guard.NOT_FOUND)
-                settled = doubt.until + terms.lookup_after
-                if self.is_ahead(settled):
+                settled = doubt.settled_at or doubt.until + terms.lookup_after
+                if asked_at < settled:
                     early = replace(
                         self._ended(attempt, http),
+                        guard=Guard.NOT_YET,
                         state=AttemptState.RETRY,
                         fate=UNSURE,
                         error="not there yet; it is looked for once more",
@@ -233,7 +234,7 @@ class StepRunner(Joining, Gated):
                     )
                     waiting_for = f"retry of {attempt.name}"
                     self.park_run(Settlement(RunState.WAITING, wake_at=settled, waiting_for=waiting_for), early)
-                return attempt, _TO_CALL
+                return replace(attempt, guard=Guard.NOT_FOUND), _TO_CALL
         if terms.on_unsure == "ask":
             raise UnsureError(_question("an earlier try left it open whether it happened", attempt))
         return replace(attempt, guard=Guard.REPEATED, repeated=True), _TO_CALL

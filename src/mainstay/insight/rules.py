@@ -27,6 +27,7 @@ _GUARDS: dict[str, str] = {
     Guard.KEY: "An earlier try may have reached {at}; it knows this call by its key, so it happened once.",
     Guard.STATE: "An earlier try may have reached {at}; doing this twice changes nothing more.",
     Guard.FOUND: "An earlier try got no answer, but {at} has what it did: nothing was sent again.",
+    Guard.NOT_YET: "An earlier try got no answer, and {at} has nothing of it so far.",
     Guard.NOT_FOUND: "An earlier try got no answer, and {at} has nothing of it.",
     Guard.REPEATED: "An earlier try may have reached {at} without our noting its answer, and nobody can tell: this "
     "call may have had its effect twice.",

@@ -24,15 +24,16 @@ class Guard(StrEnum):
     """What the ledger says of an attempt that came after one of unknown outcome; empty for any other attempt.
 
     ``KEY`` and ``STATE`` as in :class:`Promise`; ``FOUND``: the vendor has it, nothing was called; ``NOT_FOUND``: the
-    vendor does not have it; ``REPEATED``: nobody could tell, and it was called again, perhaps for the second time;
-    ``ASKED``: nobody could tell, and a person is asked; ``HAPPENED`` and ``ORDERED``: the person said that it happened,
-    or to call again.
+    vendor does not have it; ``NOT_YET``: it does not have it so soon after, nothing was called; ``REPEATED``: nobody
+    could tell, and it was called again, perhaps for the second time; ``ASKED``: nobody could tell, and a person is
+    asked; ``HAPPENED`` and ``ORDERED``: the person said that it happened, or to call again.
     """
 
     KEY = "key"
     STATE = "state"
     FOUND = "found"
     NOT_FOUND = "not found"
+    NOT_YET = "not found yet"
     REPEATED = "repeated"
     ASKED = "asked"
     HAPPENED = "told it happened"
