@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -57,6 +58,18 @@ async def test_a_connection_lost_in_the_middle_is_too(pool: Pool) -> None:
     with pytest.raises(DatabaseUnavailableError):
         async with acquire(pool) as connection, connection.transaction():
             await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+async def test_a_connection_that_was_cut_says_so_at_its_next_use(pool: Pool) -> None:
+    async def use() -> None:
+        async with acquire(pool) as connection:
+            connection.terminate()
+            await asyncio.sleep(0)  # for the pool to hear of it
+            await connection.execute("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailableError) as raised:
+        await use()
+    assert "is_closed" not in str(raised.value)
 
 
 async def test_a_server_that_does_not_answer_is_too(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:

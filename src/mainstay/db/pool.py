@@ -109,6 +109,14 @@ async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], 
         moment *= 2
 
 
+def _is_gone(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        # The pool has taken it back already, as it does with one that was cut.
+        return True
+
+
 @asynccontextmanager
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
     """Borrow a connection, for GIVE_UP_SECONDS at most.
@@ -129,7 +137,7 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
                 raise
             except asyncpg.InterfaceError as error:
                 # asyncpg has one class for a connection that is gone and for a value that it cannot encode.
-                own_fault = None if connection.is_closed() else error
+                own_fault = None if _is_gone(connection) else error
                 raise
             finally:
                 given_up.cancel()
