@@ -4,7 +4,7 @@ Every method is one durable step: it runs within one attempt, may make several H
 subclass when it fails, and returns a small frozen value. It must bear being called again with the same arguments.
 """
 
-from mainstay.kit.roles.contacts import CRM, MergingCRM, RecordStore
+from mainstay.kit.roles.contacts import CRM, MergingCRM, Pulled, PullingCRM, RecordStore
 from mainstay.kit.roles.layer import Layer
 from mainstay.kit.roles.messages import (
     MAX_SMS_CHARS,
@@ -50,6 +50,8 @@ __all__ = [
     "Made",
     "MergingCRM",
     "Payment",
+    "Pulled",
+    "PullingCRM",
     "Pushed",
     "RecordStore",
     "Row",
