@@ -24,7 +24,7 @@ def read_fields(settings: SalesforceConnection) -> list[str]:
     names = ["Id", "FirstName", "LastName", "Email", "Phone", "MobilePhone"]
     names += [settings.company or "Account.Name", settings.tag_field, own_key(settings)]
     names += [*settings.fields.values(), *settings.opt_out_fields]
-    names += ["IsConverted"] if settings.record == "lead" else []
+    names += ["IsConverted", "ConvertedContactId"] if settings.record == "lead" else []
     return list(dict.fromkeys(name for name in names if name))
 
 

@@ -38,7 +38,7 @@ from mainstay.kit import (
 )
 
 _GONE = frozenset({"NOT_FOUND", "ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID"})
-_SEVERAL, _BAD_REQUEST, _NOT_FOUND = 300, 400, 404
+_CREATED, _NOTHING, _SEVERAL, _BAD_REQUEST, _NOT_FOUND = 201, 204, 300, 400, 404
 _MOST_ALIKE = 200
 
 Row = Mapping[str, Any]
@@ -90,7 +90,7 @@ class SalesforceCRM:
         if row is None:
             raise PermanentError(f"there is no {self._settings.record} {external_id} in Salesforce (any more)", status=404)
         if tags := self._tags(row, (tag,)):
-            response = await self._patch(f"{self._objects}/{external_id}", tags)
+            response = await self._patch(external_id, tags)
             if response.status >= _SEVERAL:
                 raise self._refusal(response)
 
@@ -142,10 +142,15 @@ class SalesforceCRM:
             if external_id and str(row["Id"])[:15] == external_id[:15]:
                 return 0
             # A lead that became a contact can be changed no more: somebody who writes again is a new lead.
-            return (1 if key and row.get(key) == ours else 2) + (10 if row.get("IsConverted") is True else 0)
+            return 3 if row.get("IsConverted") is True else 1 if key and row.get(key) == ours else 2
 
         found = sorted(rows, key=rank)
-        return found if found and rank(found[0]) < 10 else []
+        if found and external_id and found[0]["Id"][:15] == external_id[:15] and found[0].get("IsConverted") is True:
+            raise PermanentError(
+                f"lead {external_id} became contact {found[0].get('ConvertedContactId')} in Salesforce and can be changed "
+                'no more: change the contact there, or keep contacts there by record = "contact" in stack.toml'
+            )
+        return found if found and found[0].get("IsConverted") is not True else []
 
     async def _find_by_phone(self, contact: Contact) -> Row | None:
         """Return the oldest record with this phone; with an e-mail of our own, only one that has none.
@@ -192,7 +197,7 @@ class SalesforceCRM:
         found = str(row["Id"])
         send = self._changes(row, alike, contact, values)
         if send:
-            response = await self._patch(f"{self._objects}/{found}", send)
+            response = await self._patch(found, send)
             if response.status in {_BAD_REQUEST, _NOT_FOUND} and _GONE.intersection(codes(response)):
                 raise TransientError(f"{self._settings.record} {found} was found and is gone a moment later")
             if response.status >= _SEVERAL:
@@ -237,10 +242,6 @@ class SalesforceCRM:
         account = {"AccountId": self._settings.account_id} if self._settings.account_id else {}
         return missing | account | values
 
-    async def _post(self, contact: Contact, send: Values) -> Pushed:
-        response = await self._write("POST", self._objects, send)
-        return await self._written(contact, response, send)
-
     async def _upsert_by_email(self, contact: Contact, values: Values) -> Pushed:
         send = {name: value for name, value in values.items() if name != "Email"}
         return await self._upsert(contact, "Email", contact.email, send)
@@ -248,60 +249,59 @@ class SalesforceCRM:
     async def _upsert(self, contact: Contact, field: str, value: str, send: Values) -> Pushed:
         path = f"{self._objects}/{field}/{quote(value, safe='')}"
         response = await self._write("PATCH", path, send)
-        if response.status == _BAD_REQUEST and set(fields(response, "REQUIRED_FIELD_MISSING")) & set(
-            required(self._settings)
-        ):
+        lacking = set(fields(response, "REQUIRED_FIELD_MISSING")) if response.status == _BAD_REQUEST else set()
+        if lacking & set(required(self._settings)) and send != (whole := self._for_new(send)):
             # It is not there, so what stands for a missing name writes over none.
-            send = self._for_new(send)
+            send = whole
             response = await self._write("PATCH", path, send)
-        if response.status == _NOT_FOUND:
-            if "external id field" in str(response.body, errors="replace").lower():
-                raise NeedsHumanError(
-                    f"{classify_answer(response)}. external_id_field names {field!r}: make it in Setup > Object Manager "
-                    f"> {self._settings.sobject} (text, unique, External ID), or let the token's user see it",
-                    status=_NOT_FOUND,
-                )
-            # A path that ends like the name of a file (".inc") is not read as a value.
-            return await self._without_upsert(contact, send | {field: value})
-        return await self._written(contact, response, send)
-
-    async def _without_upsert(self, contact: Contact, values: Values) -> Pushed:
+        if response.status != _NOT_FOUND:
+            return await self._made(contact, response, "PATCH", path, send)
+        if "external id field" in str(response.body, errors="replace").lower():
+            raise NeedsHumanError(
+                f"{classify_answer(response)}. external_id_field names {field!r}: make it in Setup > Object Manager "
+                f"> {self._settings.sobject} (text, unique, External ID), or let the token's user see it",
+                status=_NOT_FOUND,
+            )
+        # A path that ends like the name of a file (".inc") is not read as a value.
         if found := await self._find(contact, ""):
             return await self._update_found(found[0], found, contact, written(self._settings, contact))
-        return await self._post(contact, self._for_new(values))
+        return await self._post(contact, self._for_new(send | {field: value}))
 
-    async def _written(self, contact: Contact, response: Response, send: Values) -> Pushed:
-        """Return what came of a create or an upsert; where records were there already, the oldest is updated."""
+    async def _post(self, contact: Contact, send: Values) -> Pushed:
+        response = await self._write("POST", self._objects, send)
+        return await self._made(contact, response, "POST", self._objects, send)
+
+    async def _made(self, contact: Contact, response: Response, method: str, path: str, send: Values) -> Pushed:
+        """Return what came of a create or an upsert; where the person was there already, the oldest is updated."""
         told = codes(response)
-        if response.status in {200, 201, 204}:
-            data = response.data if isinstance(response.data, dict) else {}
-            if is_id(data.get("id")):
-                return Pushed(str(data["id"]), created=response.status == 201 or data.get("created") is True)
-            if response.status != 204:
-                raise TransientError(f"{response.status}: the answer has no id in it", status=response.status, unsure=True)
-        elif response.status != _SEVERAL and not {"DUPLICATES_DETECTED", "DUPLICATE_VALUE"}.intersection(told):
-            raise self._refusal(response, send)
-        found = await self._find(contact, "")
-        if found and response.status == 204:
-            return Pushed(str(found[0]["Id"]))
-        if found:
-            return await self._update_found(found[0], found, contact, written(self._settings, contact))
-        if response.status == 204:
-            raise TransientError("204: the answer has no id, and the record is not found", status=204, unsure=True)
-        raise self._refusal(response, send)
+        if response.status == _SEVERAL or {"DUPLICATES_DETECTED", "DUPLICATE_VALUE"}.intersection(told):
+            if found := await self._find(contact, ""):
+                return await self._update_found(found[0], found, contact, written(self._settings, contact))
+            if may_be_saved(response):
+                # The rule found somebody like them, and that the two are two was decided here.
+                response = await self._write(method, path, send, SAVE_ANYWAY)
+        if response.status >= _SEVERAL:
+            raise self._refusal(response)
+        data = response.data if isinstance(response.data, dict) else {}
+        if is_id(data.get("id")):
+            return Pushed(str(data["id"]), created=response.status == _CREATED or data.get("created") is True)
+        # Older versions answer an upsert that updated with nothing.
+        found = await self._find(contact, "") if response.status == _NOTHING and method == "PATCH" else []
+        if not found:
+            raise TransientError(f"{response.status}: the answer has no id in it", status=response.status, unsure=True)
+        return Pushed(str(found[0]["Id"]))
 
-    async def _patch(self, path: str, send: Values) -> Response:
-        return await self._write("PATCH", path, send)
-
-    async def _write(self, method: str, path: str, send: Values) -> Response:
-        """Write; what a duplicate rule warns of is saved: who is who was decided before."""
+    async def _write(self, method: str, path: str, send: Values, headers: Mapping[str, str] | None = None) -> Response:
         accept = (_SEVERAL, _BAD_REQUEST, _NOT_FOUND)
-        response = await self._http.request(method, path, json=send, accept=accept)
-        if response.status == _BAD_REQUEST and may_be_saved(response):
-            response = await self._http.request(method, path, json=send, headers=SAVE_ANYWAY, accept=accept)
-        return response
+        return await self._http.request(method, path, json=send, headers=headers, accept=accept)
 
-    def _refusal(self, response: Response, _sent: Values | None = None) -> Exception:
+    async def _patch(self, external_id: str, send: Values) -> Response:
+        """Change a record; what a duplicate rule only warns of is saved."""
+        path = f"{self._objects}/{external_id}"
+        response = await self._write("PATCH", path, send)
+        return await self._write("PATCH", path, send, SAVE_ANYWAY) if may_be_saved(response) else response
+
+    def _refusal(self, response: Response) -> Exception:
         error = classify_answer(response) or PermanentError(f"{response.status}: unexpected answer", status=response.status)
         return self._with_mend(error)
 

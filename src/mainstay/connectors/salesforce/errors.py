@@ -45,6 +45,7 @@ _PERMANENT = {
     "FIELD_CUSTOM_VALIDATION_EXCEPTION": "a validation rule of the org refuses it: correct the contact, or the rule",
     "FIELD_FILTER_VALIDATION_EXCEPTION": "a filter of the org refuses it: correct the contact, or the filter",
     "DUPLICATES_DETECTED": "a duplicate rule of the org blocks it: merge the two in Salesforce, or let the rule allow it",
+    "CANNOT_UPDATE_CONVERTED_LEAD": "the lead became a contact there, and can be changed no more",
     "DUPLICATE_VALUE": "another record has this value in a field that is unique",
 }
 _WAITS = {
@@ -97,7 +98,9 @@ def classify_answer(response: Response) -> VendorError | None:
     if code == "REQUEST_LIMIT_EXCEEDED":
         return _exhausted(text, response)
     if code in _WAITS:
-        return TransientError(text, status=status, retry_after=response.retry_after or _WAITS[code])
+        return TransientError(
+            text, status=status, retry_after=response.retry_after or _WAITS[code], unsure=refusal.unsure
+        )
     if isinstance(refusal, TransientError):
         return _by_status(refusal, response)
     if code in _PERMANENT:
@@ -127,14 +130,14 @@ def _exhausted(text: str, response: Response) -> TransientError:
     used = response.headers.get("sforce-limit-info", "")
     shown = f" ({used})" if used else ""
     return TransientError(
-        f"{text}{shown}: the org's calls of the last 24 hours are used up", status=response.status,
+        f"{text}{shown}: the org's calls of the last 24 hours are used up",
+        status=response.status,
         retry_after=response.retry_after or EXHAUSTED_WAIT,
-    )  # fmt: skip
+    )
 
 
 def _told(found: Sequence[Mapping[str, Any]]) -> str:
     texts = [str(each.get("message") or "no message")[:300] for each in found[:3]]
-    more = [name for each in found[:3] for name in each.get("fields") or () if isinstance(name, str)] if all(
-        isinstance(each.get("fields") or [], list) for each in found[:3]
-    ) else []
-    return "; ".join(texts) + (f" (fields: {', '.join(dict.fromkeys(more))})" if more else "")
+    named = [each["fields"] for each in found[:3] if isinstance(each.get("fields"), list)]
+    names = dict.fromkeys(str(name)[:80] for one in named for name in one)
+    return "; ".join(texts) + (f" (fields: {', '.join(names)})" if names else "")
