@@ -88,7 +88,7 @@ class CRMVendor(Protocol):
 def person(**values: Any) -> Contact:
     """A contact of ours."""
     given: dict[str, Any] = {"email": "sarah@example.com", "phone": "+13125550147", "first_name": "Sarah"}
-    return Contact(id=UUID(int=1), workspace_id=UUID(int=2), **(given | values))
+    return Contact(**{"id": UUID(int=1), "workspace_id": UUID(int=2), **given, **values})
 
 
 async def find_note(bench: Bench, external_id: str, text: str, tried_ago: float = 0.0) -> Any:
@@ -437,7 +437,7 @@ class CRMConformance:
         full = person(**UNICODE, source="website", tags=("new lead",))
         pushed = await bench.crm().push_contact(full, "")
         await bench.crm().push_contact(replace(full, first_name="S"), pushed.external_id)
-        await bench.crm().push_contact(person(email="", phone="+13125550100"), "")
+        await bench.crm().push_contact(person(id=UUID(int=3), email="", phone="+13125550100"), "")
         await bench.crm().add_tag(pushed.external_id, "vip")
         await bench.crm().add_note(pushed.external_id, "note")
         await bench.crm().fetch_contact(pushed.external_id)
@@ -459,7 +459,8 @@ class CRMConformance:
         if vendor.connector.idempotency["crm.add_note"] != "lookup":
             pytest.skip("no look-up is promised")
         sarah = (await bench.crm().push_contact(person(), "")).external_id
-        omar = (await bench.crm().push_contact(person(email="omar@example.com", phone="+13125550148"), "")).external_id
+        other = person(id=UUID(int=3), email="omar@example.com", phone="+13125550148")
+        omar = (await bench.crm().push_contact(other, "")).external_id
         text = "Called <twice> & left a message\nfor Zoë"
         assert await find_note(bench, sarah, text) is None
         await bench.crm().add_note(sarah, text)
