@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mainstay.connectors.salesforce.settings import SalesforceConnection
 
-BATCH = 2000
+BATCH = 500
 # A record has the time at which it was saved, and is seen when its transaction ends: some minutes later at most.
 LAG = timedelta(minutes=10)
 
