@@ -14,6 +14,7 @@ class Vendor:
 
 
 _HUBSPOT, _GHL = Vendor("HubSpot", "crm"), Vendor("GoHighLevel", "crm")
+_SALESFORCE = Vendor("Salesforce", "crm")
 _SLACK, _TWILIO = Vendor("Slack", "chat"), Vendor("Twilio", "sms")
 _POSTMARK, _SENDGRID, _MAILGUN = Vendor("Postmark", "email"), Vendor("SendGrid", "email"), Vendor("Mailgun", "email")
 _RESEND, _SMTP = Vendor("Resend", "email"), Vendor("a mail server", "email")
@@ -26,7 +27,7 @@ PACKAGES = {
     "postmark": _POSTMARK,
     "resend": _RESEND,
     "sendgrid": _SENDGRID,
-    "simple_salesforce": Vendor("Salesforce", "crm"),
+    "simple_salesforce": _SALESFORCE,
     "slack": _SLACK,
     "slack_bolt": _SLACK,
     "slack_sdk": _SLACK,
@@ -42,6 +43,8 @@ HOSTS = {
     "api.sendgrid.com": _SENDGRID,
     "api.twilio.com": _TWILIO,
     "hooks.slack.com": _SLACK,
+    "login.salesforce.com": _SALESFORCE,
+    "my.salesforce.com": _SALESFORCE,
     "rest.gohighlevel.com": _GHL,
     "services.leadconnectorhq.com": _GHL,
     "slack.com/api": _SLACK,
