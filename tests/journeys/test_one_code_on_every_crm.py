@@ -124,5 +124,8 @@ async def test_two_people_who_share_a_phone_keep_their_records(
     await stack.submit("website", email="bob@example.com", phone="(312) 555-0147", name="Bob Johnson")
 
     records = [record.get("properties", record) for record in sandbox.state(connector)["contacts"]]
-    assert sorted(record.get("email") or record["Email"] for record in records) == ["bob@example.com", "sarah@example.com"]
+    assert sorted(record.get("email") or record["Email"] for record in records) == [
+        "bob@example.com",
+        "sarah@example.com",
+    ]
     assert {state for _, _, state in await stack.runs()} == {"done"}

@@ -10,6 +10,7 @@ import functools
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -63,26 +64,32 @@ class SalesforceChecks:
 
 def _operation(sent: Sent) -> set[str] | None:
     """Return the names of the operation's query parameters; None where there is no such operation."""
-    path = _VERSION.sub("/data/v64.0", sent.path)
+    path = _VERSION.sub("/data/v64.0", sent.path, count=1)
     declared, beyond = _declared()
-    for (method, pattern), names in [*declared, *beyond]:
-        if method == sent.method and pattern.fullmatch(path):
-            return names
-    return None
+    found = [each for each in (*declared, *beyond) if each.method == sent.method and each.path.fullmatch(path)]
+    return found[0].query if found else None
+
+
+@dataclass(frozen=True)
+class _Operation:
+    method: str
+    path: re.Pattern[str]
+    query: set[str]
 
 
 @functools.cache
-def _declared() -> tuple[list[Any], list[Any]]:
+def _declared() -> tuple[list[_Operation], list[_Operation]]:
     from tests.contracts.vendor_specs import specs_folder  # noqa: PLC0415 it imports this module
 
     spec = json.loads((specs_folder() / "salesforce_community.json").read_bytes())
     declared = [
-        ((method, _pattern(path)), {each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"})
+        _Operation(method, _pattern(path), {e["name"] for e in operation.get("parameters", ()) if e["in"] == "query"})
         for path, operations in spec["paths"].items()
         for method, operation in operations.items()
         if method != "parameters"
     ]
-    return declared, [((method, _pattern(path)), names) for (method, path), names in _BEYOND_THE_FILE.items()]
+    beyond = [_Operation(method, _pattern(path), names) for (method, path), names in _BEYOND_THE_FILE.items()]
+    return declared, beyond
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -15,4 +15,6 @@ async def check(settings: SalesforceConnection, http: Http) -> str:
         raise TransientError(f"{answer.status}: the answer names no org", status=answer.status)
     row = rows[0]
     kind = ", a sandbox" if row.get("IsSandbox") is True else ""
-    return f"{text(row.get('Name')) or 'an org without a name'} ({text(row.get('OrganizationType'))}{kind}), {row['Id']}"
+    return (
+        f"{text(row.get('Name')) or 'an org without a name'} ({text(row.get('OrganizationType'))}{kind}), {row['Id']}"
+    )

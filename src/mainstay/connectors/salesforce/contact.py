@@ -70,7 +70,9 @@ def to_submission(settings: SalesforceConnection, row: Mapping[str, Any]) -> Sub
     """Read a row of :func:`select`."""
     custom = {key: found for key, name in settings.fields.items() if (found := text(row.get(name)))}
     account = row.get("Account")
-    company = row.get(settings.company) if settings.company else account.get("Name") if isinstance(account, dict) else ""
+    company = (
+        row.get(settings.company) if settings.company else account.get("Name") if isinstance(account, dict) else ""
+    )
 
     def unless_placeholder(value: object) -> str:
         found = text(value)

@@ -88,7 +88,9 @@ class SalesforceCRM:
             )
         row = await self._read(external_id)
         if row is None:
-            raise PermanentError(f"there is no {self._settings.record} {external_id} in Salesforce (any more)", status=404)
+            raise PermanentError(
+                f"there is no {self._settings.record} {external_id} in Salesforce (any more)", status=404
+            )
         if tags := self._tags(row, (tag,)):
             response = await self._patch(external_id, tags)
             if response.status >= _SEVERAL:
@@ -177,7 +179,9 @@ class SalesforceCRM:
         rows = response.data.get("searchRecords") if isinstance(response.data, dict) else None
         if not isinstance(rows, list):
             raise TransientError(f"{response.status}: the answer has no searchRecords", status=response.status)
-        found = [row for row in rows if isinstance(row, dict) and is_id(row.get("Id")) and self._has_phone(row, contact)]
+        found = [
+            row for row in rows if isinstance(row, dict) and is_id(row.get("Id")) and self._has_phone(row, contact)
+        ]
         return await self._read(min(str(row["Id"]) for row in found)) if found else None
 
     def _has_phone(self, row: Row, contact: Contact) -> bool:
@@ -302,7 +306,9 @@ class SalesforceCRM:
         return await self._write("PATCH", path, send, SAVE_ANYWAY) if may_be_saved(response) else response
 
     def _refusal(self, response: Response) -> Exception:
-        error = classify_answer(response) or PermanentError(f"{response.status}: unexpected answer", status=response.status)
+        error = classify_answer(response) or PermanentError(
+            f"{response.status}: unexpected answer", status=response.status
+        )
         return self._with_mend(error)
 
     def _with_mend(self, error: Exception) -> Exception:

@@ -16,7 +16,9 @@ _TOO_MANY = 429
 _ENTRY = (
     "Check that the token is of this org and not revoked: connect anew (mainstay connect), or put a new access_token in"
 )
-_RIGHTS = "Check the token's user: its profile or permission set needs the object and its fields, for reading and editing"
+_RIGHTS = (
+    "Check the token's user: its profile or permission set needs the object and its fields, for reading and editing"
+)
 _FIELD = (
     "make the field in Setup > Object Manager, or let the token's user see it (field-level security), or take it out of "
     "the connection in stack.toml"
@@ -117,9 +119,7 @@ def _by_status(refusal: VendorError, response: Response) -> VendorError:
         mend = _RIGHTS if response.status == 403 else _ENTRY
         return NeedsHumanError(f"{refusal}. {mend}", status=response.status)
     if response.status == _TOO_MANY:
-        return TransientError(
-            str(refusal), status=response.status, retry_after=response.retry_after or USUAL_WAIT
-        )
+        return TransientError(str(refusal), status=response.status, retry_after=response.retry_after or USUAL_WAIT)
     return refusal
 
 

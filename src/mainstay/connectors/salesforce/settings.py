@@ -52,7 +52,9 @@ class SalesforceConnection(ConnectionSettings):
         ("HasOptedOutOfEmail", "DoNotCall"), description="Checkboxes of which each means: do not contact."
     )
     placeholder: str = Field(
-        "-", description="What stands in a new record's LastName, and a lead's Company, where none is known.", min_length=1
+        "-",
+        description="What stands in a new record's LastName, and a lead's Company, where none is known.",
+        min_length=1,
     )
     note_status: str = Field("Completed", description="The status of a task that is done, as this org names it.")
     match_phone: bool = Field(
@@ -94,7 +96,9 @@ class SalesforceConnection(ConnectionSettings):
             message = "access_token needs instance_url: the org's own address, https://acme.my.salesforce.com"
             raise ValueError(message)
         if self.grant == "client_credentials" and urlsplit(self.login_url).hostname in _SHARED_HOSTS:
-            message = "client_credentials works at the org's own address alone: login_url = https://acme.my.salesforce.com"
+            message = (
+                "client_credentials works at the org's own address alone: login_url = https://acme.my.salesforce.com"
+            )
             raise ValueError(message)
         return self
 
@@ -178,5 +182,3 @@ def record_url(settings: SalesforceConnection, external_id: str) -> str:
 def account(settings: SalesforceConnection) -> str:
     """Return what Salesforce counts calls by: the org, as far as stack.toml names it."""
     return settings.base_url or settings.instance_url or f"{settings.login_url} {settings.client_id}"
-
-

@@ -33,7 +33,9 @@ def record_id(value: str, what: str = "record") -> str:
     return value
 
 
-async def query(http: Http, data: str, soql: str, *, deleted_too: bool = False) -> tuple[list[Mapping[str, Any]], Response]:
+async def query(
+    http: Http, data: str, soql: str, *, deleted_too: bool = False
+) -> tuple[list[Mapping[str, Any]], Response]:
     """Return every row of a query, and its first answer.
 
     Salesforce cuts an answer where it likes, whatever LIMIT says, and names the rest in ``nextRecordsUrl``.

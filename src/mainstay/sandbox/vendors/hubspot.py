@@ -74,9 +74,9 @@ class HubSpot:
         }
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put contacts in, each as its properties (``{"email": "a@b.co"}``) or as ``{"id": ..., "properties": ...}``.
+        """Put contacts in, each as its properties, ``lastmodifieddate`` too, or as ``{"id": ..., "properties": ...}``.
 
-        An id that is there already is changed. ``lastmodifieddate`` may be among the properties.
+        An id that is there already is changed.
         """
         if kind != "contacts":
             raise SettingError(f"hubspot is seeded with contacts, not {kind}")
@@ -87,7 +87,7 @@ class HubSpot:
                 self._check("contacts", properties)
                 held = self._objects["contacts"].get(str(record.get("id", "")))
                 if held is None:
-                    held = self._create("contacts", properties, record.get("id"), at=changed_at)
+                    self._create("contacts", properties, record.get("id"), at=changed_at)
                 else:
                     self._change("contacts", held, properties, at=changed_at)
             except Refused as refused:
@@ -318,8 +318,7 @@ class HubSpot:
         now = now_iso()
         results = [self._link(one, other), self._link(other, one)]
         self._effects.add("association.created", f"{one[1]}-{other[1]}", request)
-        value = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now_iso()}
-        return answer(200, value)
+        return answer(200, {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now_iso()})
 
     def _link(self, one: tuple[str, str], other: tuple[str, str], type_id: int | None = None) -> dict[str, Json]:
         number = _ASSOCIATION_TYPES[one[0], other[0]] if type_id is None else type_id

@@ -331,7 +331,9 @@ class Salesforce:
 
     def _require(self, sobject: str, names: frozenset[str]) -> None:
         for name in sorted(names - readable(sobject, self._custom)):
-            message = f"\nSELECT {name}\n       ^\nERROR at Row:1:Column:8\nNo such column '{name}' on entity '{sobject}'."
+            message = (
+                f"\nSELECT {name}\n       ^\nERROR at Row:1:Column:8\nNo such column '{name}' on entity '{sobject}'."
+            )
             raise _Refused(400, error("INVALID_FIELD", message))
 
     def _shown(self, sobject: str, record: Mapping[str, Json], fields: tuple[str, ...]) -> dict[str, Json]:

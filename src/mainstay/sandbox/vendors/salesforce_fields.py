@@ -60,17 +60,18 @@ def objections(
     sobject: str, values: Mapping[str, Json], custom: list[str], picklists: Mapping[str, list[str]], *, new: bool
 ) -> Iterator[Error]:
     """Yield what Salesforce objects to, the first first."""
-    known = FIELDS[sobject] | (dict.fromkeys(custom, _CUSTOM) if sobject in {"Contact", "Lead"} else {})
+    known = dict(FIELDS[sobject]) | (dict.fromkeys(custom, _CUSTOM) if sobject in {"Contact", "Lead"} else {})
     for name, value in values.items():
+        longest = known.get(name, 0)
         if name not in known:
             yield error("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject}")
-        elif known[name] is bool:
+        elif not isinstance(longest, int):
             if not isinstance(value, bool):
                 yield error("JSON_PARSER_ERROR", f"Cannot deserialize instance of boolean from value of {name}")
         elif value is not None and not isinstance(value, str):
             yield error("JSON_PARSER_ERROR", f"Cannot deserialize instance of string from value of {name}")
-        elif value and len(value) > known[name]:
-            message = f"{name}: data value too large: {value[:20]}... (max length={known[name]})"
+        elif value and len(value) > longest:
+            message = f"{name}: data value too large: {value[:20]}... (max length={longest})"
             yield error("STRING_TOO_LONG", message, name)
         elif value and name == "Email" and not _EMAIL.fullmatch(value):
             yield error("INVALID_EMAIL_ADDRESS", f"Email: invalid email address: {value}", "Email")

@@ -113,9 +113,7 @@ async def test_a_full_page_without_search_after_is_refused(recorder: Recorder, c
         await crm.pull_contacts("")
 
 
-async def test_a_search_that_gives_the_same_page_for_ever_is_found_out(
-    recorder: Recorder, crm: GoHighLevelCRM
-) -> None:
+async def test_a_search_that_gives_the_same_page_for_ever_is_found_out(recorder: Recorder, crm: GoHighLevelCRM) -> None:
     page = [contact(n, "2026-01-05T00:00:00Z", searchAfter=[1767571200000, f"c{n}"]) for n in range(BATCH)]
     recorder.answer({"contacts": page})
     cursor = (await crm.pull_contacts("")).cursor
@@ -135,9 +133,7 @@ async def test_a_search_that_gives_the_same_page_for_ever_is_found_out(
         {"contacts": [{"id": "c1", "dateUpdated": ["x"]}]},
     ],
 )
-async def test_an_answer_of_another_form_is_a_clear_error(
-    recorder: Recorder, crm: GoHighLevelCRM, answer: Any
-) -> None:
+async def test_an_answer_of_another_form_is_a_clear_error(recorder: Recorder, crm: GoHighLevelCRM, answer: Any) -> None:
     recorder.answer(answer)
 
     with pytest.raises(TransientError, match="the answer has no contacts|a contact has no id"):
