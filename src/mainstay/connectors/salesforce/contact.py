@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainstay.connectors.salesforce.settings import SalesforceConnection
@@ -12,6 +12,7 @@ from mainstay.kit.opting import opts_out
 from mainstay.kit.payload import text
 
 KEY_IS_EMAIL = "Email"
+_LEADS = ["IsConverted", "ConvertedContactId"]
 
 
 def own_key(settings: SalesforceConnection) -> str:
@@ -24,19 +25,26 @@ def read_fields(settings: SalesforceConnection) -> list[str]:
     names = ["Id", "FirstName", "LastName", "Email", "Phone", "MobilePhone"]
     names += [settings.company or "Account.Name", settings.tag_field, own_key(settings)]
     names += [*settings.fields.values(), *settings.opt_out_fields]
-    names += ["IsConverted", "ConvertedContactId"] if settings.record == "lead" else []
+    names += _LEADS if settings.record == "lead" else []
     return list(dict.fromkeys(name for name in names if name))
 
 
-def select(settings: SalesforceConnection, where: str, *, more: tuple[str, ...] = ()) -> str:
+def compared_fields(settings: SalesforceConnection, contact: Contact) -> list[str]:
+    """Return what a write of this contact must know of a record: no field that it would not write."""
+    names = ["Id", "Email", "Phone", "MobilePhone", own_key(settings), *written(settings, contact)]
+    names += [settings.tag_field] if contact.tags else []
+    names += _LEADS if settings.record == "lead" else []
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def select(settings: SalesforceConnection, names: Sequence[str], where: str) -> str:
     """Return a query of the object."""
-    names = [*read_fields(settings), *more]
-    return f"SELECT {', '.join(names)} FROM {settings.sobject} WHERE {where}"
+    return f"SELECT {', '.join(names)} FROM {settings.sobject} WHERE {where}"  # noqa: S608 every value is quoted
 
 
 def by_id(settings: SalesforceConnection, external_id: str) -> str:
     """Return the query of one record."""
-    return select(settings, f"Id = {quoted(external_id)}")
+    return select(settings, read_fields(settings), f"Id = {quoted(external_id)}")
 
 
 def written(settings: SalesforceConnection, contact: Contact) -> dict[str, Any]:

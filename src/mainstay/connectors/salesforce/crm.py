@@ -13,6 +13,7 @@ from mainstay.connectors.salesforce import notes, phones, pulling
 from mainstay.connectors.salesforce.contact import (
     KEY_IS_EMAIL,
     by_id,
+    compared_fields,
     own_key,
     required,
     select,
@@ -84,7 +85,8 @@ class SalesforceCRM:
         name = self._settings.tag_field
         if not name:
             raise NeedsHumanError(
-                "Salesforce has no tags on records and this connection has no tag_field: name a text field in stack.toml"
+                "Salesforce has no tags on records and this connection has no tag_field: name a text field of theirs "
+                "in stack.toml"
             )
         row = await self._read(external_id)
         if row is None:
@@ -138,7 +140,7 @@ class SalesforceCRM:
         if not asked:
             return []
         where = " OR ".join(asked)
-        rows = await self._query(f"{select(self._settings, where)} ORDER BY CreatedDate, Id LIMIT {_MOST_ALIKE}")
+        rows = await self._query(f"{self._select(contact, where)} ORDER BY CreatedDate, Id LIMIT {_MOST_ALIKE}")
 
         def rank(row: Row) -> int:
             if external_id and str(row["Id"])[:15] == external_id[:15]:
@@ -149,8 +151,8 @@ class SalesforceCRM:
         found = sorted(rows, key=rank)
         if found and external_id and found[0]["Id"][:15] == external_id[:15] and found[0].get("IsConverted") is True:
             raise PermanentError(
-                f"lead {external_id} became contact {found[0].get('ConvertedContactId')} in Salesforce and can be changed "
-                'no more: change the contact there, or keep contacts there by record = "contact" in stack.toml'
+                f"lead {external_id} became contact {found[0].get('ConvertedContactId')} in Salesforce and can be "
+                'changed no more: change the contact there, or keep contacts there by record = "contact" in stack.toml'
             )
         return found if found and found[0].get("IsConverted") is not True else []
 
@@ -164,7 +166,7 @@ class SalesforceCRM:
             return None
         spelt = one_of(phones.forms(contact.own_phone))
         where = f"(Phone IN {spelt} OR MobilePhone IN {spelt})" + (" AND Email = null" if contact.email else "")
-        rows = await self._query(f"{select(self._settings, where)} ORDER BY CreatedDate, Id LIMIT {_MOST_ALIKE}")
+        rows = await self._query(f"{self._select(contact, where)} ORDER BY CreatedDate, Id LIMIT {_MOST_ALIKE}")
         for row in rows:
             if self._has_phone(row, contact):
                 return row
@@ -182,12 +184,18 @@ class SalesforceCRM:
         found = [
             row for row in rows if isinstance(row, dict) and is_id(row.get("Id")) and self._has_phone(row, contact)
         ]
-        return await self._read(min(str(row["Id"]) for row in found)) if found else None
+        if not found:
+            return None
+        rows = await self._query(self._select(contact, f"Id = {quoted(min(str(row['Id']) for row in found))}"))
+        return rows[0] if rows else None
 
     def _has_phone(self, row: Row, contact: Contact) -> bool:
         if (contact.email and row.get("Email")) or row.get("IsConverted") is True:
             return False
         return any(phones.is_same(row.get(name), contact.own_phone) for name in ("Phone", "MobilePhone"))
+
+    def _select(self, contact: Contact, where: str) -> str:
+        return select(self._settings, compared_fields(self._settings, contact), where)
 
     async def _query(self, soql: str) -> list[Row]:
         try:
@@ -318,8 +326,8 @@ class SalesforceCRM:
             return error
         return NeedsHumanError(
             f"{error}. Tags are kept in the field {name!r}: make it in Setup > Object Manager > "
-            f"{self._settings.sobject} > Fields & Relationships (Text Area (Long)) and let the token's user edit it, or "
-            "set tag_field in stack.toml",
+            f"{self._settings.sobject} > Fields & Relationships (Text Area (Long)) and let the token's user edit it, "
+            "or set tag_field in stack.toml",
             status=error.status,
         )
 

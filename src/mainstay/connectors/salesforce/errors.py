@@ -12,13 +12,11 @@ from mainstay.kit import NeedsHumanError, PermanentError, Response, TransientErr
 
 LOCKED_WAIT, BUSY_WAIT, CONCURRENT_WAIT, USUAL_WAIT = 2.0, 60.0, 5.0, 10.0
 EXHAUSTED_WAIT = 900.0
-_TOO_MANY = 429
+_FORBIDDEN, _TOO_MANY = 403, 429
 _ENTRY = (
-    "Check that the token is of this org and not revoked: connect anew (mainstay connect), or put a new access_token in"
+    "Check that the token is of this org and not revoked: connect anew (mainstay connect), or give a new access_token"
 )
-_RIGHTS = (
-    "Check the token's user: its profile or permission set needs the object and its fields, for reading and editing"
-)
+_RIGHTS = "Check the token's user: its profile or permission set needs to read and edit the object and its fields"
 _FIELD = (
     "make the field in Setup > Object Manager, or let the token's user see it (field-level security), or take it out of "
     "the connection in stack.toml"
@@ -46,7 +44,7 @@ _PERMANENT = {
     "INVALID_EMAIL_ADDRESS": "correct the contact's e-mail",
     "FIELD_CUSTOM_VALIDATION_EXCEPTION": "a validation rule of the org refuses it: correct the contact, or the rule",
     "FIELD_FILTER_VALIDATION_EXCEPTION": "a filter of the org refuses it: correct the contact, or the filter",
-    "DUPLICATES_DETECTED": "a duplicate rule of the org blocks it: merge the two in Salesforce, or let the rule allow it",
+    "DUPLICATES_DETECTED": "a duplicate rule of the org blocks it: merge the two there, or let the rule allow it",
     "CANNOT_UPDATE_CONVERTED_LEAD": "the lead became a contact there, and can be changed no more",
     "DUPLICATE_VALUE": "another record has this value in a field that is unique",
 }
@@ -93,34 +91,19 @@ def classify_answer(response: Response) -> VendorError | None:
         text = f"{status}: the answer is not one of Salesforce's; is instance_url right?"
         return TransientError(text, status=status, unsure=True)
     found = problems(response)
-    if not found:
-        return _by_status(refusal, response)
-    code = str(found[0]["errorCode"])
-    text = f"Salesforce {code}: {_told(found)}"
+    code = str(found[0]["errorCode"]) if found else ""
+    text = f"Salesforce {code}: {_told(found)}" if found else str(refusal)
     if code == "REQUEST_LIMIT_EXCEEDED":
         return _exhausted(text, response)
-    if code in _WAITS:
-        return TransientError(
-            text, status=status, retry_after=response.retry_after or _WAITS[code], unsure=refusal.unsure
-        )
-    if isinstance(refusal, TransientError):
-        return _by_status(refusal, response)
+    if code in _WAITS or isinstance(refusal, TransientError):
+        usual = _WAITS.get(code) or (USUAL_WAIT if status == _TOO_MANY else None)
+        return TransientError(text, status=status, retry_after=response.retry_after or usual, unsure=refusal.unsure)
     if code in _PERMANENT:
         return PermanentError(f"{text}; {_PERMANENT[code]}", status=status)
-    if code in _HUMAN:
-        return NeedsHumanError(f"{text}. {_HUMAN[code]}", status=status)
-    if isinstance(refusal, NeedsHumanError):
-        return NeedsHumanError(f"{text}. {_RIGHTS if status == 403 else _ENTRY}", status=status)
+    if code in _HUMAN or isinstance(refusal, NeedsHumanError):
+        mend = _HUMAN.get(code) or (_RIGHTS if status == _FORBIDDEN else _ENTRY)
+        return NeedsHumanError(f"{text}. {mend}", status=status)
     return PermanentError(text, status=status)
-
-
-def _by_status(refusal: VendorError, response: Response) -> VendorError:
-    if isinstance(refusal, NeedsHumanError):
-        mend = _RIGHTS if response.status == 403 else _ENTRY
-        return NeedsHumanError(f"{refusal}. {mend}", status=response.status)
-    if response.status == _TOO_MANY:
-        return TransientError(str(refusal), status=response.status, retry_after=response.retry_after or USUAL_WAIT)
-    return refusal
 
 
 def _exhausted(text: str, response: Response) -> TransientError:

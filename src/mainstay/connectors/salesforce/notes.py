@@ -39,7 +39,7 @@ async def find(http: Http, settings: SalesforceConnection, contact_id: str, text
     rows, answer = await query(
         http,
         settings.data,
-        f"SELECT Id, Description, CreatedDate FROM Task WHERE WhoId = {who} "
+        f"SELECT Id, Description, CreatedDate FROM Task WHERE WhoId = {who} "  # noqa: S608 every value is quoted
         f"ORDER BY CreatedDate DESC, Id DESC LIMIT {_LOOKED_THROUGH}",
     )
     for row in rows:

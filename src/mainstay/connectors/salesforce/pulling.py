@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mainstay.connectors.salesforce.contact import select, to_submission
+from mainstay.connectors.salesforce.contact import read_fields, select, to_submission
 from mainstay.connectors.salesforce.soql import query, quoted, record_id
 from mainstay.kit import Http, Pulled, TransientError
 from mainstay.kit.payload import moment
@@ -32,7 +32,7 @@ async def pull(http: Http, settings: SalesforceConnection, cursor: str) -> Pulle
     where = f"SystemModstamp >= {utc(start.since)}"
     if start.after:
         where += f" AND (SystemModstamp > {utc(start.since)} OR Id > {quoted(record_id(start.after))})"
-    soql = select(settings, where, more=("IsDeleted", "SystemModstamp"))
+    soql = select(settings, [*read_fields(settings), "IsDeleted", "SystemModstamp"], where)
     rows, answer = await query(
         http, settings.data, f"{soql} ORDER BY SystemModstamp, Id LIMIT {BATCH}", deleted_too=True
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -163,9 +164,12 @@ def oauth(settings: SalesforceConnection) -> OAuth | None:
 def _instance(settings: SalesforceConnection, address: str) -> str:
     """Return where the org is; an address that the token must not go to is refused."""
     address = address.rstrip("/")
-    own = {urlsplit(url).netloc for url in (settings.base_url, settings.login_url, settings.instance_url) if url}
-    if is_salesforce(address) or (address and urlsplit(address).netloc in own):
+    own = {urlsplit(url)[:2] for url in (settings.base_url, settings.login_url, settings.instance_url) if url}
+    if is_salesforce(address):
         return address
+    with suppress(ValueError):
+        if urlsplit(address)[:2] in own:
+            return address
     raise NeedsHumanError(
         f"the log-in named {address[:100]!r} as the org's address, which is none of Salesforce's; nothing was sent "
         "there: check login_url in stack.toml, then connect anew"

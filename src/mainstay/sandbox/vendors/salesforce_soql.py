@@ -1,4 +1,4 @@
-"""Salesforce's query languages, as far as clients here speak them: SOQL's SELECT of one object, SOSL's FIND of phones."""
+"""Salesforce's query languages, as far as it is asked here: SOQL's SELECT of one object, SOSL's FIND of phones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from mainstay.sandbox.wire import Json
 
@@ -192,7 +192,7 @@ class _Text(str):
 
     written: str
 
-    def __new__(cls, written: str) -> _Text:
+    def __new__(cls, written: str) -> Self:
         self = super().__new__(cls, written.lower())
         self.written = written
         return self
