@@ -42,6 +42,8 @@ class SalesforceChecks:
             return "no Authorization: Bearer header"
         if sent.method == "get":
             return "a read has no body" if sent.body else _wrong_query(sent)
+        if sent.method == "delete":
+            return "a deletion has no body" if sent.body else ""
         return _wrong_record(sent)
 
     def wrong_answer(self, sent: Sent, status: int, headers: Mapping[str, str], body: bytes) -> str:

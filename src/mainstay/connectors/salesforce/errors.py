@@ -18,8 +18,8 @@ _ENTRY = (
 )
 _RIGHTS = "Check the token's user: its profile or permission set needs to read and edit the object and its fields"
 _FIELD = (
-    "make the field in Setup > Object Manager, or let the token's user see it (field-level security), or take it out of "
-    "the connection in stack.toml"
+    "make the field in Setup > Object Manager, or let the token's user see it (field-level security), or take it out "
+    "of the connection in stack.toml"
 )
 _HUMAN = {
     "INVALID_SESSION_ID": _ENTRY,
