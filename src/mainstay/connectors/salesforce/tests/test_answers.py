@@ -17,7 +17,7 @@ from mainstay.connectors.salesforce.errors import classify_answer
 from mainstay.connectors.salesforce.settings import SalesforceConnection, is_salesforce, oauth, record_url
 from mainstay.connectors.salesforce.soql import quoted
 from mainstay.connectors.salesforce.wire import http_settings
-from mainstay.kit import Http, NeedsHumanError, PermanentError, Response, TransientError
+from mainstay.kit import Access, Http, NeedsHumanError, PermanentError, Response, TransientError
 from mainstay.sandbox.vendors import salesforce_soql
 from tests.connectors.crm_conformance import TOKEN, person
 from tests.kit.recorder import Recorder
@@ -109,6 +109,25 @@ async def test_a_create_without_an_id_is_unsure(recorder: Recorder, attempt: Mak
         await attempt().push_contact(person(phone=""), "")
 
     assert caught.value.unsure
+
+
+async def test_an_ended_session_is_renewed_once_and_the_call_made_at_the_orgs_own_address(recorder: Recorder) -> None:
+    recorder.answer([{"errorCode": "INVALID_SESSION_ID", "message": "Session expired or invalid"}], status=401)
+    recorder.answer({"records": [], "done": True})
+    settings = connection(**APP)
+    refused: list[str] = []
+
+    async def authorize(token: str) -> Access:
+        refused.append(token)
+        return Access(f"session-{len(refused)}", {"instance_url": recorder.url}, recorder.url)
+
+    async with aiohttp.ClientSession() as session:
+        http = Http(session, http_settings(settings))
+        http.authorize = authorize
+        assert await SalesforceCRM(settings, http).fetch_contact("003Hs0000000001AAA") is None
+
+    assert refused == ["", "session-1"]
+    assert [each.headers["authorization"] for each in recorder.requests] == ["Bearer session-1", "Bearer session-2"]
 
 
 @pytest.mark.parametrize(
