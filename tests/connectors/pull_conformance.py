@@ -11,18 +11,24 @@ from typing import Any, Protocol
 
 import pytest
 
-from mainstay.kit import PermanentError, Pulled, Submission, TransientError
+from mainstay.kit import ConnectionSettings, Connector, PermanentError, Pulled, Submission, TransientError
 from mainstay.sandbox import Sandbox
-from tests.connectors.crm_conformance import Bench, CRMVendor
+from tests.connectors.crm_conformance import Bench
 
 THEN = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 _MOST_CALLS = 20
 
 
-class PullVendor(CRMVendor, Protocol):
-    """What the suite asks about one vendor beside what the role's own suite does."""
+class PullVendor(Protocol):
+    """What the suite asks about one vendor."""
 
+    name: str
+    connector: Connector
     batch: int
+
+    def settings(self, base_url: str) -> ConnectionSettings:
+        """The connection's settings, with ``TOKEN``."""
+        ...
 
     def change(self, sandbox: Sandbox, changes: list[tuple[str, str, datetime]]) -> None:
         """Put contacts there, or change them: of each its id, e-mail, and the time of its last change."""

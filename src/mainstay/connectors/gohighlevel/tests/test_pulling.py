@@ -13,7 +13,7 @@ from mainstay.connectors.gohighlevel.pulling import BATCH
 from mainstay.kit import ConnectionSettings, Http, NeedsHumanError, PermanentError, TransientError
 from mainstay.kit.pulling import utc
 from mainstay.sandbox import Sandbox, SandboxProcess
-from tests.connectors.crm_conformance import TOKEN, Bench, Note, Stored, bench, sandbox
+from tests.connectors.crm_conformance import TOKEN, Bench, bench, sandbox
 from tests.connectors.pull_conformance import PullConformance, PullVendor
 from tests.kit.recorder import Recorder, recording
 
@@ -29,20 +29,10 @@ def connection(base_url: str) -> GoHighLevelConnection:
 class Vendor:
     name = "gohighlevel"
     connector = CONNECTOR
-    unknown_id = "nobody"
     batch = BATCH
 
     def settings(self, base_url: str) -> ConnectionSettings:
         return connection(base_url)
-
-    def seed(self, sandbox: Sandbox, contact: Stored) -> None:
-        raise NotImplementedError
-
-    def contacts(self, state: Any) -> list[Stored]:
-        raise NotImplementedError
-
-    def notes(self, state: Any) -> list[Note]:
-        raise NotImplementedError
 
     def change(self, sandbox: Sandbox, changes: list[tuple[str, str, datetime]]) -> None:
         records = [

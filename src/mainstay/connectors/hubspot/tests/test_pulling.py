@@ -13,7 +13,7 @@ from mainstay.connectors.hubspot.pulling import BATCH
 from mainstay.kit import ConnectionSettings, Http, PermanentError, TransientError
 from mainstay.kit.pulling import utc
 from mainstay.sandbox import Sandbox, SandboxProcess
-from tests.connectors.crm_conformance import TOKEN, Note, Stored, bench, sandbox
+from tests.connectors.crm_conformance import TOKEN, bench, sandbox
 from tests.connectors.pull_conformance import PullConformance, PullVendor
 from tests.kit.recorder import Recorder, recording
 
@@ -27,20 +27,10 @@ def connection(base_url: str) -> HubSpotConnection:
 class Vendor:
     name = "hubspot"
     connector = CONNECTOR
-    unknown_id = "999999999"
     batch = BATCH
 
     def settings(self, base_url: str) -> ConnectionSettings:
         return connection(base_url)
-
-    def seed(self, sandbox: Sandbox, contact: Stored) -> None:
-        raise NotImplementedError
-
-    def contacts(self, state: Any) -> list[Stored]:
-        raise NotImplementedError
-
-    def notes(self, state: Any) -> list[Note]:
-        raise NotImplementedError
 
     def change(self, sandbox: Sandbox, changes: list[tuple[str, str, datetime]]) -> None:
         records = [

@@ -10,7 +10,7 @@ from mainstay.connectors.salesforce.pulling import BATCH
 from mainstay.connectors.salesforce.settings import SalesforceConnection
 from mainstay.kit import ConnectionSettings
 from mainstay.sandbox import Sandbox, SandboxProcess
-from tests.connectors.crm_conformance import TOKEN, Bench, Note, Stored, bench, sandbox
+from tests.connectors.crm_conformance import TOKEN, Bench, bench, sandbox
 from tests.connectors.pull_conformance import THEN, PullConformance, Pulling, PullVendor
 
 __all__ = ["bench", "sandbox"]
@@ -19,21 +19,11 @@ __all__ = ["bench", "sandbox"]
 class Vendor:
     name = "salesforce"
     connector = CONNECTOR
-    unknown_id = "003Hs9999999999AAA"
     batch = BATCH
 
     def settings(self, base_url: str) -> ConnectionSettings:
         values = {"connector": "salesforce", "access_token": TOKEN, "base_url": base_url, "tag_field": ""}
         return SalesforceConnection.model_validate(values)
-
-    def seed(self, sandbox: Sandbox, contact: Stored) -> None:
-        raise NotImplementedError
-
-    def contacts(self, state: Any) -> list[Stored]:
-        raise NotImplementedError
-
-    def notes(self, state: Any) -> list[Note]:
-        raise NotImplementedError
 
     def change(self, sandbox: Sandbox, changes: list[tuple[str, str, datetime]]) -> None:
         records = [
