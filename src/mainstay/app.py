@@ -30,7 +30,7 @@ from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
 from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM, Table
 from mainstay.kit.http import Session, open_session
-from mainstay.mirrors import MIRROR, Mirror, Writer
+from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
 from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
@@ -162,7 +162,7 @@ class App:
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.merger = MergerElsewhere(pool, self)
-        self.mirroring = Writer(pool, self)
+        self.copies = Mirrors(pool, self, self.alerter.drifted)
         self.journey = Journey(self.commit, self)
         self.contacts = Contacts(pool, self.commit, self)
         self.approvals = Approvals(pool, self, self.clock)
@@ -171,7 +171,7 @@ class App:
             INBOUND: self.journey.program,
             PUSH: self.pusher.program,
             MERGE_ELSEWHERE: self.merger.program,
-            MIRROR: self.mirroring.program,
+            **self.copies.programs,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
         }
@@ -219,7 +219,7 @@ class App:
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
-            await app.mirroring.declare(workspace_id)
+            await app.copies.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -383,5 +383,5 @@ class App:
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
         for workspace_id in self.workspaces:
-            await self.mirroring.begin_due(workspace_id)
+            await self.copies.begin_due(workspace_id)
         await self.keeper.keep()

@@ -145,12 +145,18 @@ async def _contacts(
 async def note_written(
     connection: Connection, workspace_id: UUID, name: str, batch: Batch, digests: dict[UUID, bytes]
 ) -> None:
-    """Note that a batch stands in the mirror. What changed meanwhile stays stale."""
+    """Note that a batch stands in the mirror; ``digests`` are of the rows that were written.
+
+    What changed meanwhile stays stale.
+    """
     await connection.execute(
         """
-        INSERT INTO mirrored (workspace_id, mirror, contact_id, digest)
-        SELECT $1, $2, id, digest FROM unnest($3::uuid[], $4::bytea[]) AS t (id, digest)
-        ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET digest = excluded.digest
+        INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
+        SELECT $1, $2, id, digest, now(), comparison, -1
+        FROM unnest($3::uuid[], $4::bytea[]) AS t (id, digest)
+        JOIN mirrors ON workspace_id = $1 AND name = $2
+        ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET
+            digest = excluded.digest, written_at = excluded.written_at, seen_in = excluded.seen_in, seen_page = -1
         """,
         workspace_id,
         name,

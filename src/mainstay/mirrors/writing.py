@@ -86,15 +86,15 @@ class Writer:
             batch = await store.next_batch(connection, workspace_id, mirror.name)
         rows = {contact.id: mirror.row(contact) for contact in batch.contacts}
         digests = {contact_id: mirror.digest(row) for contact_id, row in rows.items()}
-        changed = [row for contact_id, row in rows.items() if batch.digests.get(contact_id) != digests[contact_id]]
+        changed = {each: digest for each, digest in digests.items() if batch.digests.get(each) != digest}
         if changed:
-            await table.upsert_rows(mirror.table, KEY, changed)
+            await table.upsert_rows(mirror.table, KEY, [rows[each] for each in changed])
         if batch.gone:
             await table.remove_rows(mirror.table, KEY, [str(contact_id) for contact_id in batch.gone])
         if not batch.is_empty:
             await transact(
                 self._pool,
-                lambda connection: store.note_written(connection, workspace_id, mirror.name, batch, digests),
+                lambda connection: store.note_written(connection, workspace_id, mirror.name, batch, changed),
             )
         return {"written": len(changed), "removed": len(batch.gone), "is_more": not batch.is_empty}
 

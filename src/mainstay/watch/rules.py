@@ -40,6 +40,18 @@ class Trouble:
     source: str = ""
 
 
+def trouble_of_drift(mirror: str, connection: str, count: int) -> Trouble:
+    """Describe that a mirror is not what was written to it."""
+    rows = "one row differs" if count == 1 else f"{count} rows differ"
+    return Trouble(
+        fingerprint=f"drift|{mirror}",
+        title=f"{mirror} is no longer what Mainstay wrote",
+        cause=f"{rows} from what was written: somebody changed the copy, or another program did.",
+        mend=f"Look at each: mainstay drift list {mirror}. Then revert it, or take it over into the contact.",
+        connection=connection,
+    )
+
+
 def trouble_of_run(workflow: str, connection: str, fate: str, error: str) -> Trouble:
     """Describe a failed run. Runs that fail alike, but for ids, numbers and quoted values, share a fingerprint."""
     alike = _alike(error)

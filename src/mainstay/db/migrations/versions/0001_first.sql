@@ -487,15 +487,37 @@ CREATE TABLE stale_in_mirror (
     PRIMARY KEY (workspace_id, mirror, contact_id)
 );
 
--- What a mirror holds by our last write, as a digest; seen_in is the last comparison that came across it.
+-- What a mirror holds by our last write, as a digest. seen_in is the last comparison that came across it, on which page of
+-- the mirror; a row that is written in the midst of one counts as seen, on page -1.
 CREATE TABLE mirrored (
     workspace_id  uuid NOT NULL,
     mirror        text NOT NULL,
     contact_id    uuid NOT NULL,
     digest        bytea NOT NULL,
-    seen_in       integer NOT NULL DEFAULT 0,
+    written_at    timestamptz NOT NULL,
+    seen_in       integer NOT NULL,
+    seen_page     integer NOT NULL,
     PRIMARY KEY (workspace_id, mirror, contact_id)
 );
+
+-- Where a mirror is not what we wrote. key is the row's there; fields has, for each column that differs, ours and theirs.
+CREATE TABLE drifts (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    mirror        text NOT NULL,
+    key           text NOT NULL,
+    contact_id    uuid,
+    kind          text NOT NULL CHECK (kind IN ('changed', 'missing', 'unknown', 'double')),
+    state         text NOT NULL CHECK (state IN ('open', 'reverted', 'taken over', 'left', 'gone')),
+    fields        jsonb NOT NULL DEFAULT '{}',
+    found_in      integer NOT NULL,
+    found_at      timestamptz NOT NULL DEFAULT now(),
+    decided_at    timestamptz,
+    decided_by    text NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX drifts_open ON drifts (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left');
+CREATE INDEX drifts_by_workspace ON drifts (workspace_id, id DESC);
+CREATE INDEX drifts_by_contact ON drifts (contact_id) WHERE contact_id IS NOT NULL;
 
 -- In the transaction of each write, so that no order of commits can hide one.
 CREATE FUNCTION note_stale() RETURNS trigger LANGUAGE plpgsql AS $$
