@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
-from mainstay.errors import TransientError
+from mainstay.db import acquire
+from mainstay.errors import MirrorRefusedError, PermanentError, TransientError
 from mainstay.mirrors import KEY
 from tests.conftest import MakeStack
 from tests.mirrors.copies import Copy
@@ -91,3 +94,70 @@ async def test_a_page_that_is_read_again_is_not_double(copy: Copy) -> None:
     await copy.stack.advance("10m")
     assert await copy.drifts() == []
     assert await copy.count("mirrors WHERE compared_at IS NOT NULL") == 1
+
+
+async def only_drift(copy: Copy) -> UUID:
+    async with acquire(copy.stack.app.pool) as connection:
+        (row,) = await connection.fetch("SELECT id FROM drifts")
+    found: UUID = row["id"]
+    return found
+
+
+async def test_what_somebody_wrote_is_taken_over_by_the_contact(copy: Copy) -> None:
+    copy.table.of("ann@example.com").update({"Phone": "(312) 555-0147", "Source": "a friend"})
+    await copy.compare()
+    mirrors, drift = copy.stack.app.copies, await only_drift(copy)
+    assert await mirrors.take_over(copy.workspace_id, drift, by="dana") == {"phone": "(312) 555-0147"}
+    with pytest.raises(MirrorRefusedError, match="waits for a decision"):
+        await mirrors.take_over(copy.workspace_id, drift, by="dana")
+    await copy.write()
+    assert copy.table.of("ann@example.com")["Phone"] == "+13125550147"
+    assert copy.table.of("ann@example.com")["Source"] == "website"
+    await copy.compare()
+    assert await copy.drifts() == []
+    assert await copy.count("contacts WHERE phone = '+13125550147'") == 1
+
+
+@pytest.mark.parametrize(("title", "value"), [("Do not contact", ""), ("Tags", "vip"), ("E-mail", "no address")])
+async def test_what_a_mirror_may_not_say_is_refused(copy: Copy, title: str, value: str) -> None:
+    await copy.stack.app.contacts.edit(copy.workspace_id, UUID(copy.key_of("ann")), {}, by="dana", do_not_contact=True)
+    await copy.write()
+    copy.table.of("ann@example.com")[title] = value
+    await copy.compare()
+    with pytest.raises((MirrorRefusedError, PermanentError)):
+        await copy.stack.app.copies.take_over(copy.workspace_id, await only_drift(copy), by="dana")
+    assert await copy.count("contacts WHERE do_not_contact") == 1
+    assert len(await copy.drifts()) == 1
+
+
+async def test_a_revert_is_undone(copy: Copy) -> None:
+    copy.table.of("ann@example.com")["Phone"] = "+13125550147"
+    await copy.compare()
+    drift = await only_drift(copy)
+    await copy.revert()
+    assert copy.table.of("ann@example.com")["Phone"] == ""
+    await copy.stack.app.copies.undo(copy.workspace_id, "sheet", [drift])
+    await copy.stack.settle()
+    assert copy.table.of("ann@example.com")["Phone"] == "+13125550147"
+    assert [kind for kind, _, _ in await copy.drifts()] == ["changed"]
+
+
+async def test_what_is_left_is_told_of_again_only_when_it_changes(copy: Copy) -> None:
+    row = copy.table.of("ann@example.com")
+    row["Phone"] = "+13125550147"
+    await copy.compare()
+    assert await copy.stack.app.copies.leave(copy.workspace_id, [await only_drift(copy)], by="dana") == 1
+    await copy.compare()
+    assert await copy.drifts() == []
+    row["Phone"] = "+13125550148"
+    await copy.compare()
+    assert len(await copy.drifts()) == 1
+
+
+async def test_a_deleted_contact_leaves_nothing_in_its_drifts(copy: Copy) -> None:
+    copy.table.of("ann@example.com")["Phone"] = "+13125550147"
+    await copy.compare()
+    await copy.stack.app.contacts.delete(copy.workspace_id, UUID(copy.key_of("ann")))
+    assert await copy.count("drifts WHERE fields <> '{}'") == 0
+    await copy.write()
+    assert "ann@example.com" not in copy.table.column("E-mail")

@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 
 Kind = Literal["changed", "missing", "unknown", "double"]
 """A row says something else than we wrote; is gone; has a key of no contact; has the key of another row."""
+State = Literal["open", "reverted", "taken over", "left", "gone"]
+"""It waits for a person; was written again as it was; was taken over by the contact; may stay; came right by itself."""
 _AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """A drift as it is kept."""
+
+    id: UUID
+    mirror: str
+    kind: Kind
+    contact_id: UUID | None
+    fields: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,3 +222,48 @@ async def revert(
     for start in range(0, len(stale), _AT_ONCE):
         await make_stale(connection, workspace_id, name, stale[start : start + _AT_ONCE])
     return len(rows)
+
+
+async def open_ones(connection: Connection, workspace_id: UUID, ids: Collection[UUID]) -> list[Drifted]:
+    """Return of these drifts those that wait for a decision, held until the transaction ends."""
+    rows = await connection.fetch(
+        """
+        SELECT * FROM drifts WHERE workspace_id = $1 AND id = ANY($2) AND state IN ('open', 'left')
+        ORDER BY id FOR NO KEY UPDATE
+        """,
+        workspace_id,
+        list(ids),
+    )
+    return [Drifted(row["id"], row["mirror"], row["kind"], row["contact_id"], row["fields"]) for row in rows]
+
+
+async def decide(
+    connection: Connection, workspace_id: UUID, ids: Collection[UUID], state: State, *, by: str, only: Sequence[State]
+) -> int:
+    """Note what became of drifts that are in one of the states ``only``; returns of how many."""
+    done: str = await connection.execute(
+        """
+        UPDATE drifts SET state = $3, decided_at = CASE WHEN $3 = 'open' THEN NULL ELSE now() END, decided_by = $4
+        WHERE workspace_id = $1 AND id = ANY($2) AND state = ANY($5)
+        """,
+        workspace_id,
+        list(ids),
+        state,
+        by,
+        list(only),
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def reverted(connection: Connection, workspace_id: UUID, name: str, ids: Collection[UUID]) -> list[Drifted]:
+    """Return of these drifts the changed rows of a mirror that were reverted, of contacts that there still are."""
+    rows = await connection.fetch(
+        """
+        SELECT drifts.* FROM drifts JOIN mirrored USING (workspace_id, mirror, contact_id)
+        WHERE workspace_id = $1 AND mirror = $2 AND drifts.id = ANY($3) AND state = 'reverted' AND kind = 'changed'
+        """,
+        workspace_id,
+        name,
+        list(ids),
+    )
+    return [Drifted(row["id"], row["mirror"], row["kind"], row["contact_id"], row["fields"]) for row in rows]

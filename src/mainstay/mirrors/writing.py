@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 from mainstay.db import acquire, transact
 from mainstay.errors import WorkflowError
-from mainstay.mirrors import store
+from mainstay.mirrors import drifts, store
 from mainstay.mirrors.rules import KEY, Mirror
 from mainstay.model import Lane, new_id
 from mainstay.runs import NewRun, add_runs
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from mainstay.db import Connection, Pool
     from mainstay.engine import StepRunner
     from mainstay.kit import Http, Table
@@ -57,13 +56,9 @@ class Writer:
 
         async def work(connection: Connection) -> None:
             for name in await store.due(connection, workspace_id, mirrors):
-                run_id, execution_id = new_id(), str(new_id())
-                data = {"mirror": name}
-                await add_runs(
-                    connection, [NewRun(run_id, workspace_id, MIRROR, data, execution_id, lane=Lane.BACKFILL)]
+                await store.own(
+                    connection, workspace_id, name, await _begin(connection, workspace_id, {"mirror": name})
                 )
-                await store.own(connection, workspace_id, name, run_id)
-                await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, Lane.BACKFILL)
 
         await transact(self._pool, work)
 
@@ -71,6 +66,9 @@ class Writer:
         """Write until nothing is stale."""
         workspace_id, name = steps.run.workspace_id, str(steps.run.input["mirror"])
         mirror = declared(self._tables, workspace_id, name)
+        if undo := steps.run.input.get("undo"):
+            await self._undo(steps, mirror, [UUID(each) for each in undo])
+            return ()
 
         async def call(http: Http) -> Mapping[str, Any]:
             return await self._write(workspace_id, mirror, self._tables.table(workspace_id, mirror.connection, http))
@@ -80,6 +78,33 @@ class Writer:
             if not done or not done["is_more"]:
                 break
         return ()
+
+    async def undo(self, workspace_id: UUID, name: str, ids: Sequence[UUID]) -> UUID:
+        """Let rows that were reverted be again what somebody had made of them; returns the run's id."""
+        data = {"mirror": name, "undo": [str(each) for each in ids]}
+        return await transact(self._pool, lambda connection: _begin(connection, workspace_id, data))
+
+    async def _undo(self, steps: StepRunner, mirror: Mirror, ids: Sequence[UUID]) -> None:
+        workspace_id = steps.run.workspace_id
+
+        async def call(http: Http) -> Mapping[str, Any]:
+            async with acquire(self._pool) as connection:
+                found = await drifts.reverted(connection, workspace_id, mirror.name, ids)
+            rows = [
+                {KEY: str(each.contact_id)} | {title: said["theirs"] for title, said in each.fields.items()}
+                for each in found
+            ]
+            if rows:
+                table = self._tables.table(workspace_id, mirror.connection, http)
+                await table.upsert_rows(mirror.table, KEY, rows)
+            return {"drifts": [str(each.id) for each in found]}
+
+        done = await steps.step("table.upsert_rows", call, connection=mirror.connection)
+        back = [UUID(each) for each in done["drifts"]] if done else []
+        await transact(
+            self._pool,
+            lambda connection: drifts.decide(connection, workspace_id, back, "open", by="", only=["reverted"]),
+        )
 
     async def _write(self, workspace_id: UUID, mirror: Mirror, table: Table) -> Mapping[str, Any]:
         async with acquire(self._pool) as connection:
@@ -97,6 +122,13 @@ class Writer:
                 lambda connection: store.note_written(connection, workspace_id, mirror.name, batch, changed),
             )
         return {"written": len(changed), "removed": len(batch.gone), "is_more": not batch.is_empty}
+
+
+async def _begin(connection: Connection, workspace_id: UUID, data: Mapping[str, Any]) -> UUID:
+    run_id, execution_id = new_id(), str(new_id())
+    await add_runs(connection, [NewRun(run_id, workspace_id, MIRROR, data, execution_id, lane=Lane.BACKFILL)])
+    await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, Lane.BACKFILL)
+    return run_id
 
 
 def declared(tables: Tables, workspace_id: UUID, name: str) -> Mirror:
