@@ -517,6 +517,8 @@ CREATE TABLE drifts (
 );
 CREATE UNIQUE INDEX drifts_open ON drifts (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left');
 CREATE INDEX drifts_by_workspace ON drifts (workspace_id, id DESC);
+CREATE INDEX drifts_waiting ON drifts (workspace_id, id DESC) WHERE state = 'open';
+CREATE INDEX drifts_by_short_id ON drifts (workspace_id, right(id::text, 8) text_pattern_ops);
 CREATE INDEX drifts_by_contact ON drifts (contact_id) WHERE contact_id IS NOT NULL;
 
 -- In the transaction of each write, so that no order of commits can hide one.
