@@ -111,6 +111,19 @@ async def list_drifts(
     return page_of(rows, _drift, size)
 
 
+async def find_drift(connection: Connection, workspace_id: UUID, drift_id: UUID) -> DriftRow | None:
+    """Return one; None when there is none."""
+    row = await connection.fetchrow(
+        f"""
+        SELECT drifts.*, {NAME} AS contact_name FROM drifts LEFT JOIN contacts ON contacts.id = drifts.contact_id
+        WHERE drifts.workspace_id = $1 AND drifts.id = $2
+        """,  # noqa: S608 - a part from this package
+        workspace_id,
+        drift_id,
+    )
+    return _drift(row) if row is not None else None
+
+
 def _drift(row: Row) -> DriftRow:
     return DriftRow(
         row["id"],

@@ -23,6 +23,8 @@ _OWN = {
     "inbound.v1": ("Deliveries cannot be processed", "Deliveries cannot be processed: trouble at {at}"),
     "push.v1": ("Contacts do not reach their system", "Contacts do not get through to {at}"),
     "question.v1": ("Questions to people cannot be sent", "Questions to people do not get through to {at}"),
+    "mirror.v1": ("A mirror cannot be written", "A mirror does not get through to {at}"),
+    "compare-mirror.v1": ("A mirror cannot be compared", "A mirror cannot be read at {at}"),
     "alert.v1": ("Alerts cannot be sent", "Alerts do not get through to {at}"),
 }
 
