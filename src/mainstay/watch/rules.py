@@ -23,6 +23,8 @@ _OWN = {
     "inbound.v1": ("Deliveries cannot be processed", "Deliveries cannot be processed: trouble at {at}"),
     "push.v1": ("Contacts do not reach their system", "Contacts do not get through to {at}"),
     "question.v1": ("Questions to people cannot be sent", "Questions to people do not get through to {at}"),
+    "mirror.v1": ("A mirror cannot be written", "A mirror does not get through to {at}"),
+    "compare-mirror.v1": ("A mirror cannot be compared", "A mirror cannot be read at {at}"),
     "alert.v1": ("Alerts cannot be sent", "Alerts do not get through to {at}"),
 }
 
@@ -38,6 +40,18 @@ class Trouble:
     workflow: str = ""
     connection: str = ""
     source: str = ""
+
+
+def trouble_of_drift(mirror: str, connection: str, count: int) -> Trouble:
+    """Describe that a mirror is not what was written to it."""
+    rows = "one row differs" if count == 1 else f"{count} rows differ"
+    return Trouble(
+        fingerprint=f"drift|{mirror}",
+        title=f"{mirror} is no longer what Mainstay wrote",
+        cause=f"{rows} from what was written: somebody changed the copy, or another program did.",
+        mend=f"Look at each: mainstay drift list {mirror}. Then revert it, or take it over into the contact.",
+        connection=connection,
+    )
 
 
 def trouble_of_run(workflow: str, connection: str, fate: str, error: str) -> Trouble:
