@@ -68,10 +68,11 @@ def message_id(request: RawRequest, names: str = "webhook") -> str:
 
 def _signatures(secrets: Sequence[str], message_id: str, timestamp: str, body: bytes) -> list[str]:
     message = f"{message_id}.{timestamp}.".encode(errors="surrogatepass") + body
-    return [f"v1,{hmac_base64(_key(secret), message)}" for secret in secrets]
+    return [f"v1,{hmac_base64(key_of(secret), message)}" for secret in secrets]
 
 
-def _key(secret: str) -> bytes:
+def key_of(secret: str) -> bytes:
+    """Return the bytes that a secret signs with; never log what this gives."""
     if secret.startswith(PREFIX):
         return base64.b64decode(secret.removeprefix(PREFIX))
     return secret.encode()
