@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainstay.connectors.form.settings import FormSettings
-from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest, standard_webhooks
+from mainstay.kit import Event, MalformedError, RawRequest
 from mainstay.kit.payload import as_object, is_form, read_form, read_json, text
-from mainstay.kit.secrets import is_one_of, plain
-from mainstay.kit.signature import sha256_hex
+from mainstay.kit.proving import require_proof, sent_key
 
 MAX_EVENTS = 1_000
 
@@ -21,30 +20,12 @@ def verify(request: RawRequest, settings: FormSettings) -> str:
     """Check the signature where there is one, else the shared secret; without a secret in the settings nothing."""
     if not settings.secret:
         return "unsigned"
-    if "webhook-signature" in request.headers:
-        standard_webhooks.verify(request, plain(settings.secret))
-        return "signature ok"
-    given = request.headers.get("x-webhook-secret", "")
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if not given and scheme.lower() == "bearer":
-        given = token.strip()
-    given = given or request.query.get("secret", "")
-    if not given:
-        raise NotAuthenticError(
-            "the secret is missing: sign by Standard Webhooks, or send it as the header x-webhook-secret, "
-            "as Authorization: Bearer, or as the parameter secret"
-        )
-    if not is_one_of(given, settings.secret):
-        raise NotAuthenticError("the secret that was sent is not this source's")
-    return "shared secret ok"
+    return require_proof(request, settings.secret)
 
 
 def delivery_key(request: RawRequest, _settings: FormSettings) -> str:
     """Return ``webhook-id``, else ``Idempotency-Key``; a very long one as its hash."""
-    if key := standard_webhooks.message_id(request):
-        return key
-    key = request.headers.get("idempotency-key", "").strip()
-    return key if len(key) <= standard_webhooks.MAX_KEY else sha256_hex(key.encode())
+    return sent_key(request)
 
 
 def parse(request: RawRequest, settings: FormSettings) -> Sequence[Event]:
