@@ -9,7 +9,7 @@ from mainstay.connectors.sendgrid.errors import classify_answer
 from mainstay.connectors.sendgrid.settings import SendgridConnection
 from mainstay.kit import EmailMessage, Http, HttpSettings, PermanentError, RecordStore, Sent
 
-API = "https://api.sendgrid.com/v3"
+API = "https://api.sendgrid.com"
 KEY = "mainstay_key"
 
 
@@ -28,7 +28,7 @@ async def check(settings: SendgridConnection, http: Http) -> str:
     """Have a mail judged and not sent (sandbox mode): key, permission and sender are."""
     address = parseaddr(settings.sender)[1]
     mail = _mail(settings, EmailMessage(to=address, subject="Is this connection good?", text="Never sent."))
-    await http.request("POST", "/mail/send", json={**mail, "mail_settings": {"sandbox_mode": {"enable": True}}})
+    await http.request("POST", "/v3/mail/send", json={**mail, "mail_settings": {"sandbox_mode": {"enable": True}}})
     return f"SendGrid, sending as {address}"
 
 
@@ -38,7 +38,7 @@ def make_email(settings: SendgridConnection, http: Http, _store: RecordStore | N
 
 
 class SendgridEmail:
-    """Sends by ``POST /mail/send``."""
+    """Sends by ``POST /v3/mail/send``."""
 
     def __init__(self, settings: SendgridConnection, http: Http) -> None:
         self._settings = settings
@@ -52,7 +52,7 @@ class SendgridEmail:
         mail = _mail(self._settings, message)
         if self._http.idempotency_key:
             mail["personalizations"][0]["custom_args"] = {KEY: self._http.idempotency_key}
-        response = await self._http.request("POST", "/mail/send", json=mail)
+        response = await self._http.request("POST", "/v3/mail/send", json=mail)
         return Sent(response.headers.get("x-message-id", ""))
 
 

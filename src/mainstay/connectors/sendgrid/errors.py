@@ -13,6 +13,7 @@ _KEY = "put an API key with Mail Send into the connection (Settings > API Keys)"
 _CREDITS = "raise the plan, or wait for the new period"
 _SENDER = "verify the sender or its domain (Settings > Sender Authentication), or give the key Mail Send"
 _UNAUTHORISED, _TOO_MANY = 401, 429
+_JUDGED, _TAKEN = 200, 202
 _LONGEST_WAIT = 3_600.0
 
 
@@ -20,7 +21,11 @@ def classify_answer(response: Response) -> VendorError | None:
     """Judge an answer by its status; a 401 may mean that the month's mails are used up."""
     refusal = classify(response)
     if refusal is None:
-        return None
+        # Taken is 202, judged in sandbox mode is 200; both are empty. A proxy's page is neither.
+        if response.status == _TAKEN or (response.status == _JUDGED and not response.body):
+            return None
+        text = f"{response.status}: the answer is not one of SendGrid's; is base_url right?"
+        return TransientError(text, status=response.status, unsure=True)
     status, said = response.status, _said(response)
     text = f"SendGrid {status}: {said}" if said else str(refusal)
     if isinstance(refusal, TransientError):
