@@ -154,7 +154,8 @@ class EmailConformance:
     @pytest.mark.parametrize("kind", ["timeout_after", "drop_after"])
     async def test_a_lost_answer_leaves_one_mail_or_says_so(self, bench: Bench, kind: str) -> None:
         bench.timeout = 1.0
-        await bench.fault(kind)
+        # Over SMTP a mail is taken with its last part.
+        await bench.fault(kind, **({} if self.vendor.by_http else {"method": "DATA"}))
         with pytest.raises(TransientError) as lost:
             await bench.send()
         assert lost.value.unsure
