@@ -36,6 +36,8 @@ class MailEventsSettings(SourceSettings):
         address = address.strip()
         if outcome not in self.events:
             return Event("unsupported", key=key, reason=f"{outcome}: not among this source's events")
+        if "@" not in address:
+            return Event("unsupported", key=key, reason=f"{outcome}: not of an address")
         domain = address.rpartition("@")[2].casefold()
         if {address.casefold(), domain} & {each.casefold() for each in self.ignore}:
             return Event("unsupported", key=key, reason=f"{outcome}: an address of your own")
