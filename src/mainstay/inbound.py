@@ -201,7 +201,7 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
 
 
 async def _report(connection: Connection, items: Sequence[Inbound]) -> None:
-    """Make an incident of each failure that a no-code layer reports; in one order, so that two processes do not cross."""
+    """Make an incident of each failure that a no-code layer reports, in one order for all processes."""
     troubles = [
         (item, trouble_of_report(item.source, event["data"]))
         for item in items

@@ -39,7 +39,7 @@ class HookConnection(ConnectionSettings):
 
     url: SecretStr = Field(description="The hook's whole address; it is a credential: keep it in .env.")
     secret: Secrets = Field(
-        description="Signs what is sent, by Standard Webhooks: whsec_ and base64; several while one replaces the other.",
+        description="Signs by Standard Webhooks: whsec_ and base64; several while one replaces the other.",
         min_length=1,
     )
 
@@ -132,7 +132,7 @@ class HookLayer:
         try:
             await self._http.request("POST", _path(self._settings.place), body=body, headers=headers)
         except TransientError as error:
-            # Whoever builds a scenario writes its answer too, and often as JSON that is none: it was taken all the same.
+            # Whoever builds a scenario writes its answer, too, and often as JSON that is none: it was taken.
             if error.status is None or error.status >= _OK_BELOW:
                 raise
         return Sent(message_id)

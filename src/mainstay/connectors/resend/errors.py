@@ -37,6 +37,10 @@ def classify_answer(response: Response) -> VendorError | None:
             return None
         text = f"{response.status}: the answer is not one of Resend's; is base_url right?"
         return TransientError(text, status=response.status, unsure=True)
+    return _refusal(refusal, response)
+
+
+def _refusal(refusal: VendorError, response: Response) -> VendorError:
     name, status = name_of(response), response.status
     text = f"Resend {name}: {refusal}" if name else str(refusal)
     if name == _IN_PROGRESS:

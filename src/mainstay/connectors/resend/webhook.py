@@ -60,7 +60,7 @@ def parse(request: RawRequest, settings: ResendSource) -> Sequence[Event]:
 
 
 def _why(told: dict[str, Any]) -> dict[str, str]:
-    """Return why a mail did not arrive: ``kind`` (``Permanent``, ``Transient``) and ``reason``, as far as it is said."""
+    """Return why a mail did not arrive, as far as it is said: ``kind`` (``Permanent``, ``Transient``) and ``reason``."""
     for name in ("bounce", "suppressed", "failed"):
         said = told.get(name)
         if isinstance(said, dict):

@@ -40,7 +40,7 @@ def read_key(written: str) -> EllipticCurvePublicKey:
     except (binascii.Error, ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        message = "public_key is no Verification Key: copy it whole from Mail Settings > Event Webhooks (it begins MFkw)"
+        message = "public_key is no Verification Key: copy it whole from Event Webhooks (it begins with MFkw)"
         raise ValueError(message)
     return key
 
@@ -51,7 +51,7 @@ class SendgridSource(MailEventsSettings):
     public_key: str = Field(description="The event webhook's Verification Key; it is no secret.")
     tolerance: Duration = Field(
         timedelta(hours=24),
-        description="How old a signature may be. SendGrid does not say whether a report that it sends again is signed anew.",
+        description="How old a signature may be; nobody says whether a report that is sent again is signed anew.",
     )
 
     @field_validator("public_key")

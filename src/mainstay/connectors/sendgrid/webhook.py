@@ -1,4 +1,4 @@
-"""What SendGrid reports of mails. Source: twilio.com/docs/sendgrid, Event Webhook Reference and its security features."""
+"""What SendGrid reports of mails. Source: twilio.com/docs/sendgrid, Event Webhook Reference and its security."""
 
 from __future__ import annotations
 

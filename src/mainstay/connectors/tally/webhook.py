@@ -127,6 +127,5 @@ def _texts(choices: Any) -> dict[str, str]:
     """Return the text of each choice by its id."""
     if not isinstance(choices, list):
         return {}
-    return {
-        text(each.get("id")): text(each.get("text")) or text(each.get("id")) for each in choices if isinstance(each, dict)
-    }
+    known = [(text(each.get("id")), text(each.get("text"))) for each in choices if isinstance(each, dict)]
+    return {identifier: written or identifier for identifier, written in known}

@@ -1,6 +1,6 @@
 """``kind = "layer_failure"``: a scenario of Make, Zapier, n8n or another system reports that it failed.
 
-Any JSON or form with a name and an error, and the item of n8n's Error Trigger as it is. Source: docs.n8n.io, Error Trigger.
+Any JSON or form with a name and an error, and the item of n8n's Error Trigger as it is (docs.n8n.io, Error Trigger).
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def _read(request: RawRequest) -> list[dict[str, Any]]:
     if is_form(request.content_type):
         return [dict(read_form(request).fields)]
     body = read_json(request.body)
-    return [as_object(each, "each failure") for each in body] if isinstance(body, list) else [as_object(body, "the body")]
+    if isinstance(body, list):
+        return [as_object(each, "each failure") for each in body]
+    return [as_object(body, "the body")]
 
 
 def _event(report: Mapping[str, Any], key: str) -> Event:

@@ -66,7 +66,8 @@ class Hook:
             told = {}
         told = told if isinstance(told, dict) else {"data": told}
         run = self._ids.uuid("run")
-        headers = {name.lower(): value for name, value in request.headers.items() if name.lower().startswith("webhook-")}
+        lower = {name.lower(): value for name, value in request.headers.items()}
+        headers = {name: value for name, value in lower.items() if name.startswith("webhook-")}
         self._events.append({**told, "path": request.path, "headers": headers, "body": request.body.decode()})
         self._effects.add("run.started", run, request, {"webhook-id": headers.get("webhook-id", "")})
         return self.accepted(run)

@@ -63,6 +63,9 @@ class Sendgrid:
             return _error(404, "Not Found")
         if len(request.body) > _LARGEST:
             return _error(413, "The JSON payload you have included in your request is too large.")
+        return self._send(request)
+
+    def _send(self, request: Request) -> Reply:
         try:
             mail = request.json()
         except ValueError:
@@ -117,7 +120,7 @@ def _is_trial(mail: Mapping[str, Json]) -> bool:
 
 
 def _error(status: int, message: str, field: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
-    return answer(status, {"errors": [{"message": message, "field": field, "help": None}]}, headers)
+    return answer(status, {"errors": [{"message": message, "field": field, "help": {}}]}, headers)
 
 
 SIMULATOR = Sendgrid

@@ -12,7 +12,7 @@ __all__ = ["sandbox"]
 
 def written(mail: Mapping[str, Any]) -> Mail:
     return Mail(
-        *mail["to"],
+        ", ".join(mail["to"]),
         parseaddr(mail["from"])[1],
         mail["subject"],
         mail["text"],

@@ -19,8 +19,8 @@ DOMAIN = {"id": "d1", "name": "acme.example", "status": "verified", "created_at"
 
 
 def settings(vendor: Recorder) -> ResendConnection:
-    values = {"connector": "resend", "api_key": "re_sample", "from": "Acme <hello@acme.example>", "base_url": vendor.url}
-    return ResendConnection.model_validate(values)
+    values = {"connector": "resend", "api_key": "re_sample", "from": "Acme <hello@acme.example>"}
+    return ResendConnection.model_validate({**values, "base_url": vendor.url})
 
 
 async def send(vendor: Recorder, key: str = "run-1") -> Sent:

@@ -70,7 +70,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["a@b.co", "x"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["to", "bounce", "type", "message", "suppressed", "email_id"]), inner, max_size=5)
+        | st.dictionaries(st.sampled_from(["to", "bounce", "type", "message", "suppressed"]), inner, max_size=5)
     ),
 )
 

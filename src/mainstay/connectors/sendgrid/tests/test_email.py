@@ -19,8 +19,8 @@ MAIL = EmailMessage("sarah@example.com", "Grüße 👍", "Hi", "<p>Hi</p>", "dan
 
 
 def settings(vendor: Recorder) -> SendgridConnection:
-    values = {"connector": "sendgrid", "api_key": "SG.sample", "from": "Acme <hello@acme.example>", "base_url": vendor.url}
-    return SendgridConnection.model_validate(values)
+    values = {"connector": "sendgrid", "api_key": "SG.sample", "from": "Acme <hello@acme.example>"}
+    return SendgridConnection.model_validate({**values, "base_url": vendor.url})
 
 
 async def send(vendor: Recorder, mail: EmailMessage = MAIL) -> Sent:
@@ -63,15 +63,15 @@ async def test_what_sendgrid_takes_not_is_not_sent(vendor: Recorder, mail: Email
         (401, "The provided authorization grant is invalid", "human", "API key"),
         (401, "Maximum credits exceeded", "human", "raise the plan"),
         (403, "The from address does not match a verified Sender Identity.", "human", "verify the sender"),
-        (404, "x", "permanent", ""),
-        (413, "x", "permanent", ""),
-        (429, "too many requests", "transient", ""),
-        (500, "x", "transient", ""),
-        (503, "x", "transient", ""),
+        (404, "x", "permanent", "x"),
+        (413, "x", "permanent", "x"),
+        (429, "too many requests", "transient", "SendGrid"),
+        (500, "x", "transient", "SendGrid"),
+        (503, "x", "transient", "SendGrid"),
     ],
 )
 async def test_what_an_error_means(vendor: Recorder, status: int, said: str, fate: str, mend: str) -> None:
-    body = {"errors": [{"message": said, "field": None, "help": None}]}
+    body = {"errors": [{"message": said, "field": None, "help": {}}]}
     vendor.answer(body, status=status)
     with pytest.raises(VendorError, match=mend) as caught:
         await send(vendor)

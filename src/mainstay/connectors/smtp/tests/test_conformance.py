@@ -12,7 +12,7 @@ __all__ = ["sandbox"]
 def written(mail: Mapping[str, Any]) -> Mail:
     headers = mail["headers"]
     return Mail(
-        *mail["to"],
+        ", ".join(mail["to"]),
         mail["from"],
         mail["subject"],
         mail["text"].replace("\r\n", "\n"),
@@ -22,4 +22,10 @@ def written(mail: Mapping[str, Any]) -> Mail:
 
 
 class TestConformance(EmailConformance):
-    vendor = EmailVendor("smtp", CONNECTOR, {"security": "none", "username": "acme", "password": TOKEN}, written, by_http=False)
+    vendor = EmailVendor(
+        "smtp",
+        CONNECTOR,
+        {"security": "none", "username": "acme", "password": TOKEN},
+        written,
+        by_http=False,
+    )

@@ -53,12 +53,11 @@ def test_the_vector_is_read() -> None:
     assert event.key == "a4cb511e-d513-4fa5-baee-b815d718dfd1"
 
 
-@pytest.mark.parametrize("secret", ["", " ", []])
-def test_a_secret_is_asked_for(secret: Any) -> None:
+def test_a_secret_is_asked_for() -> None:
     with pytest.raises(ValidationError, match="secret"):
-        if secret == []:
-            TallySettings(kind="tally")  # type: ignore[call-arg]
-        source(secret)
+        TallySettings(kind="tally")  # type: ignore[call-arg]
+    with pytest.raises(ValidationError, match="the secret is empty"):
+        source(" ")
 
 
 def test_two_questions_of_one_label_are_both_kept() -> None:
@@ -122,7 +121,7 @@ def test_hostile_responses_are_events_or_malformed(data: Any) -> None:
     assert event.submission is not None
 
 
-@given(fields=st.lists(st.dictionaries(st.sampled_from(["type", "label", "value", "options", "rows"]), JSON), max_size=4))
+@given(fields=st.lists(st.dictionaries(st.sampled_from(["type", "label", "value", "options"]), JSON), max_size=4))
 @settings(max_examples=100, deadline=None)
 def test_hostile_answers_do_no_harm_to_the_others(fields: Any) -> None:
     made = request(response({"type": "INPUT_EMAIL", "label": "Mail", "value": "zoe@example.com"}, *fields))

@@ -18,7 +18,7 @@ REPORT = {"scenario": "Lead to CRM", "error": "refused"}
 
 
 def source(secret: Any = SECRET) -> LayerFailureSettings:
-    return LayerFailureSettings(kind="layer_failure", secret=secret)
+    return LayerFailureSettings.model_validate({"kind": "layer_failure", "secret": secret})
 
 
 @pytest.mark.parametrize("name", names(FIXTURES))
