@@ -147,7 +147,7 @@ def _require_address(name: str, address: str) -> None:
         place = urlsplit(address)
         host, _ = place.hostname or "", place.port
     except ValueError:
-        host = ""
+        host, place = "", urlsplit("")
     if not host or _NOT_IN_ADDRESS.search(address):
         message = f"{name} must be a whole address, like https://hooks.example.com/abc123"
         raise ValueError(message)

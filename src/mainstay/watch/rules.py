@@ -79,8 +79,8 @@ def trouble_of_report(source: str, data: Mapping[str, Any]) -> Trouble:
         fingerprint=f"{REPORT}{source}|{scenario}|{_alike(error)}",
         title=f'"{scenario[:100]}" fails, says {source}',
         cause=f"{error[:500]} · {link}" if link else error[:500],
-        mend="Mend it there, and run again there what it stopped; then resolve this. Without another report for a day it "
-        "counts as healed.",
+        mend="Mend it there, and run again there what it stopped; then resolve this. Without another report for a day "
+        "it counts as healed.",
         source=source,
     )
 

@@ -60,7 +60,7 @@ def parse(request: RawRequest, settings: ResendSource) -> Sequence[Event]:
 
 
 def _why(told: dict[str, Any]) -> dict[str, str]:
-    """Return why a mail did not arrive, as far as it is said: ``kind`` (``Permanent``, ``Transient``) and ``reason``."""
+    """Return why a mail did not arrive, as far as said: ``kind`` (``Permanent``, ``Transient``) and ``reason``."""
     for name in ("bounce", "suppressed", "failed"):
         said = told.get(name)
         if isinstance(said, dict):
