@@ -38,7 +38,9 @@ def sandbox(process: SandboxProcess) -> Sandbox:
     return process.sandbox
 
 
-def ask(sandbox: Sandbox, vendor: str, path: str, body: Any, headers: Mapping[str, str], *, good: bool = True) -> Answer:
+def ask(
+    sandbox: Sandbox, vendor: str, path: str, body: Any, headers: Mapping[str, str], *, good: bool = True
+) -> Answer:
     url = f"{sandbox.base_url}/{vendor}{path}"
     method = "GET" if body is None else "POST"
     sent = {"Content-Type": "application/json", **headers}
@@ -148,9 +150,7 @@ def tell(sandbox: Sandbox, vendor: str, key: str = "run-1") -> Answer:
         ("webhook", 204, b"", 410, 1),
     ],
 )
-def test_a_hook_takes_an_event(
-    sandbox: Sandbox, vendor: str, status: int, said: bytes, off: int, runs: int
-) -> None:
+def test_a_hook_takes_an_event(sandbox: Sandbox, vendor: str, status: int, said: bytes, off: int, runs: int) -> None:
     answers = [tell(sandbox, vendor) for _ in range(2)]
     assert [answer.status for answer in answers] == [status, status]
     assert said in answers[0].body

@@ -76,7 +76,9 @@ async def test_a_scenario_is_told_once(stack: StackUnderTest, sandbox: Sandbox) 
 
 
 async def test_what_fails_there_is_one_incident_and_one_alert(stack: StackUnderTest, sandbox: Sandbox) -> None:
-    report = {"scenario": "Lead to CRM", "error": "Bundle 17: HubSpot says 429"} | {"link": "https://eu1.make.com/1/logs/2"}
+    report = {"scenario": "Lead to CRM", "error": "Bundle 17: HubSpot says 429"} | {
+        "link": "https://eu1.make.com/1/logs/2"
+    }
     for number in (17, 18):
         await reported(stack, report | {"error": f"Bundle {number}: HubSpot says 429"})
 

@@ -120,7 +120,10 @@ def _is_trial(mail: Mapping[str, Json]) -> bool:
 
 
 def _error(status: int, message: str, field: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
-    return answer(status, {"errors": [{"message": message, "field": field, "help": {}}]}, headers)
+    error: dict[str, Json] = {"message": message}
+    if status < 500:
+        error |= {"field": field, "help": {}}
+    return answer(status, {"errors": [error]}, headers)
 
 
 SIMULATOR = Sendgrid

@@ -30,7 +30,8 @@ def test_a_webhook_of_makes_is_taken(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://eu1.make.com/123/scenarios/456/edit", "https://hook.make.com.evil.example/abc", "https://10.0.0.1/a"]
+    "url",
+    ["https://eu1.make.com/123/scenarios/456/edit", "https://hook.make.com.evil.example/abc", "https://10.0.0.1/a"],
 )
 def test_any_other_address_is_not(url: str) -> None:
     with pytest.raises(ValidationError, match="is no Make webhook"):

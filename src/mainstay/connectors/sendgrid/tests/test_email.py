@@ -71,7 +71,8 @@ async def test_what_sendgrid_takes_not_is_not_sent(vendor: Recorder, mail: Email
     ],
 )
 async def test_what_an_error_means(vendor: Recorder, status: int, said: str, fate: str, mend: str) -> None:
-    body: dict[str, Any] = {"errors": [{"message": said, "field": None, "help": {}}]}
+    more: dict[str, Any] = {"field": None, "help": {}} if status < 500 else {}
+    body = {"errors": [{"message": said, **more}]}
     vendor.answer(body, status=status)
     with pytest.raises(VendorError, match=mend) as caught:
         await send(vendor)

@@ -17,7 +17,9 @@ def test_zapiers_limits_are_kept() -> None:
     assert [(rate.allowed, rate.seconds) for rate in limits] == [(30, 1), (10_000, 300)]
 
 
-@pytest.mark.parametrize("url", ["https://zapier.com/editor/123", "https://hooks.zapier.com.evil.example/hooks/catch/1/a"])
+@pytest.mark.parametrize(
+    "url", ["https://zapier.com/editor/123", "https://hooks.zapier.com.evil.example/hooks/catch/1/a"]
+)
 def test_any_other_address_is_no_catch_hook(url: str) -> None:
     with pytest.raises(ValidationError, match="is no catch hook"):
         settings(url)
