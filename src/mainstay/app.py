@@ -162,7 +162,7 @@ class App:
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.merger = MergerElsewhere(pool, self)
-        self.journey = Journey(self.commit, self)
+        self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
         self.copies = Mirrors(pool, self, self.contacts, self.alerter.drifted)
         self.approvals = Approvals(pool, self, self.clock)

@@ -119,6 +119,8 @@ def _request(
     match kind:
         case "typeform":
             return senders.typeform(person, _first(settings.secret), key=key, at=now)  # type: ignore[attr-defined]
+        case "tally":
+            return senders.tally(person, _first(settings.secret), key=key, at=now)  # type: ignore[attr-defined]
         case "calendly":
             return senders.calendly(person, _first(settings.signing_key), key=key, at=now)  # type: ignore[attr-defined]
         case "jotform":

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+REPORTED = "layer.failed"
+"""The event of a no-code layer that reports a failure of its own."""
+REPORT = "report|"
+"""What the fingerprint of such a trouble begins with."""
 _VARIABLE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-fA-F]{12,}\b|\S+@\S+|\+?\d[\d .:-]*|'[^']*'|\"[^\"]*\"")
 _LONGEST = 200
 
@@ -76,6 +82,19 @@ def trouble_of_quarantine(source: str, reason: str) -> Trouble:
         cause=reason,
         mend="If they are real, mend the source's secret in stack.toml, then release them from quarantine; if not, "
         "ignore them.",
+        source=source,
+    )
+
+
+def trouble_of_report(source: str, data: Mapping[str, Any]) -> Trouble:
+    """Describe a failure that a no-code layer reports of its own: what it was told, we have no part in."""
+    scenario, error, link = (str(data.get(name) or "") for name in ("scenario", "error", "link"))
+    return Trouble(
+        fingerprint=f"{REPORT}{source}|{scenario}|{_alike(error)}",
+        title=f'"{scenario[:100]}" fails, says {source}',
+        cause=f"{error[:500]} · {link}" if link else error[:500],
+        mend="Mend it there, and run again there what it stopped; then resolve this. Without another report for a day "
+        "it counts as healed.",
         source=source,
     )
 

@@ -17,6 +17,7 @@ _HUBSPOT, _GHL = Vendor("HubSpot", "crm"), Vendor("GoHighLevel", "crm")
 _SALESFORCE = Vendor("Salesforce", "crm")
 _SLACK, _TWILIO = Vendor("Slack", "chat"), Vendor("Twilio", "sms")
 _POSTMARK, _SENDGRID, _MAILGUN = Vendor("Postmark", "email"), Vendor("SendGrid", "email"), Vendor("Mailgun", "email")
+_MAKE, _ZAPIER = Vendor("Make", "layer"), Vendor("Zapier", "layer")
 _RESEND, _SMTP = Vendor("Resend", "email"), Vendor("a mail server", "email")
 
 PACKAGES = {
@@ -42,9 +43,11 @@ HOSTS = {
     "api.resend.com": _RESEND,
     "api.sendgrid.com": _SENDGRID,
     "api.twilio.com": _TWILIO,
+    ".make.com": _MAKE,
     "hooks.slack.com": _SLACK,
     "login.salesforce.com": _SALESFORCE,
     "my.salesforce.com": _SALESFORCE,
+    "hooks.zapier.com": _ZAPIER,
     "rest.gohighlevel.com": _GHL,
     "services.leadconnectorhq.com": _GHL,
     "slack.com/api": _SLACK,
