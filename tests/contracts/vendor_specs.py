@@ -88,13 +88,15 @@ def validate_response(
     headers: Mapping[str, str],
     body: Body,
     request_headers: Mapping[str, str] | None = None,
+    request_body: Body = None,
 ) -> None:
     """Raise ``AssertionError`` unless the answer keeps the vendor's contract.
 
-    ``request_headers`` are needed only where they choose the contract (GoHighLevel's ``Version``). A status that the
-    vendor gives and its file leaves out is held against the vendor's error shape; see ``Contract.new_statuses``.
+    ``request_headers`` are needed only where they choose the contract (GoHighLevel's ``Version``), and ``request_body``
+    where it says what is answered (GraphQL). A status that the vendor gives and its file leaves out is held against the
+    vendor's error shape; see ``Contract.new_statuses``.
     """
-    call = _Call.of(vendor, method, url, request_headers or {}, None)
+    call = _Call.of(vendor, method, url, request_headers or {}, request_body)
     raw = _to_bytes(body)
     if vendor == "meta":
         meta_contract.check_response(_meta(), call.path, status, _parse(call, raw))
@@ -148,7 +150,7 @@ def validate_recorded(record: Mapping[str, Any]) -> None:
     validate_request(vendor, method, url, headers, record["body"])
     if record["answer"] is not None and record["fault"] in _KEEPING_FAULTS:
         sent = {"content-type": record["answer"]["content_type"]}
-        validate_response(vendor, method, url, record["status"], sent, record["answer"]["body"], headers)
+        validate_response(vendor, method, url, record["status"], sent, record["answer"]["body"], headers, record["body"])
 
 
 # --------------------------------------------------------------------------------------------- finding the contract
