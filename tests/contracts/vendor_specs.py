@@ -75,6 +75,7 @@ def validate_request(vendor: str, method: str, url: str, headers: Mapping[str, s
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Unsupported scheme type")
+            warnings.filterwarnings("ignore", message="Use of allowEmptyValue property is deprecated")
             loaded.openapi.validate_request(call.to_openapi())
     except Exception as problem:  # noqa: BLE001 openapi-core has no one base class for its refusals
         _fail(call, _reason(problem))
@@ -190,7 +191,8 @@ class _Loaded:
             operations = self.spec["paths"][template]
             if pattern.fullmatch(path) and call.method in operations:
                 found: Mapping[str, Any] = operations[call.method]
-                return found
+                shared = operations.get("parameters", ())
+                return {**found, "parameters": [*shared, *found.get("parameters", ())]}
         return _fail(call, "the contract has no such operation")
 
     def resolve(self, node: Any) -> Any:
