@@ -19,7 +19,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -151,7 +151,8 @@ def validate_recorded(record: Mapping[str, Any]) -> None:
     validate_request(vendor, method, url, headers, record["body"])
     if record["answer"] is not None and record["fault"] in _KEEPING_FAULTS:
         sent = {"content-type": record["answer"]["content_type"]}
-        validate_response(vendor, method, url, record["status"], sent, record["answer"]["body"], headers, record["body"])
+        answer = record["answer"]["body"]
+        validate_response(vendor, method, url, record["status"], sent, answer, headers, record["body"])
 
 
 # --------------------------------------------------------------------------------------------- finding the contract
@@ -205,12 +206,14 @@ class _Loaded:
 
 
 def _loaded(contract: Contract) -> _Loaded:
-    return _load(specs_folder() / contract.file, contract.origin)
+    return _load(specs_folder() / contract.file, contract.origin, contract.mend)
 
 
 @functools.cache
-def _load(path: Path, origin: str) -> _Loaded:
+def _load(path: Path, origin: str, mend: Callable[[Any], None] | None) -> _Loaded:
     spec = json.loads(path.read_bytes())
+    if mend is not None:
+        mend(spec)
     base = urlsplit(spec["servers"][0]["url"]).path.rstrip("/")
     for answer in spec.get("components", {}).get("responses", {}).values():
         if "*/*" in answer.get("content", {}):

@@ -55,7 +55,7 @@ class LinearChecks:
             return f"the body is no GraphQL request: {error}"
         return "; ".join(error.message for error in coerced) if isinstance(coerced, list) else ""
 
-    def wrong_answer(self, sent: Sent, status: int, headers: Mapping[str, str], body: bytes) -> str:  # noqa: ARG002
+    def wrong_answer(self, sent: Sent, status: int, headers: Mapping[str, str], body: bytes) -> str:
         """Hold an answer's errors against Linear's shape, and its data against what the document asked for."""
         value = json.loads(body)
         if "errors" in value:
