@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable
 from typing import Any, cast
 
 import aiohttp
 
+from mainstay.errors import VendorError
 from mainstay.kit import Http, HttpSettings, Response
 
 
@@ -23,3 +25,15 @@ class Answering(Http):
         if refusal is not None:
             raise refusal
         return self._answer
+
+
+async def with_clear_errors(*calls: Awaitable[Any]) -> None:
+    """Await calls of which each gives something or one of our errors, with its words."""
+    for call in calls:
+        try:
+            await call
+        except VendorError as caught:
+            error = caught
+        else:
+            continue
+        assert str(error)

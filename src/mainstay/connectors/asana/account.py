@@ -72,8 +72,10 @@ async def check(settings: AsanaConnection, http: Http) -> str:
     if not isinstance(user, dict):
         raise strange("account")
     workspaces = user.get("workspaces")
-    known = {each.get("gid"): each.get("name") for each in (workspaces if isinstance(workspaces, list) else ()) if isinstance(each, dict)}
+    found = [each for each in workspaces if isinstance(each, dict)] if isinstance(workspaces, list) else []
+    known = {str(each.get("gid")): str(each.get("name")) for each in found}
     if settings.workspace not in known:
         others = ", ".join(f"{name} is {gid}" for gid, name in known.items()) or "none"
-        raise NeedsHumanError(f"{user.get('name')} is not in the workspace {settings.workspace}; of theirs {others}"[:500])
+        who = f"{user.get('name')} is not in the workspace {settings.workspace}"
+        raise NeedsHumanError(f"{who}; of theirs {others}"[:500])
     return f"{known[settings.workspace]} as {user.get('name')}"

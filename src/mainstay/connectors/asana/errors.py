@@ -19,7 +19,8 @@ def classify_answer(response: Response) -> VendorError | None:
     if refusal is None:
         if isinstance(response.data, dict) and isinstance(response.data.get("data"), dict | list):
             return None
-        return TransientError(f"{status}: the answer is not one of Asana's; is base_url right?", status=status, unsure=True)
+        text = f"{status}: the answer is not one of Asana's; is base_url right?"
+        return TransientError(text, status=status, unsure=True)
     said = _said(response)
     text = f"Asana {status}: {said}" if said else str(refusal)
     if isinstance(refusal, NeedsHumanError):

@@ -19,7 +19,7 @@ class AsanaConnection(ConnectionSettings):
     client_id: str = Field("", description="Client ID of an OAuth app, with client_secret.")
     client_secret: SecretStr = Field(_EMPTY, description="The OAuth app's secret.")
     workspace: str = Field(description="The workspace's or organisation's number.", pattern=r"^\d{1,30}$")
-    project: str = Field("", description="The project that tasks go to: its name or number. A workflow may name another.")
+    project: str = Field("", description="Where tasks go: a project's name or number. A workflow may name another.")
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:

@@ -105,7 +105,8 @@ class AsanaTasks:
     ) -> Mapping[str, Any]:
         """Write, and return the record that is answered; 404 is of ``task_id`` where one is named."""
         accept = (404,) if task_id else ()
-        answer = await self._http.request(method, path, params={"opt_fields": fields}, json={"data": given}, accept=accept)
+        query = {"opt_fields": fields}
+        answer = await self._http.request(method, path, params=query, json={"data": given}, accept=accept)
         if answer.status == 404:
             raise PermanentError(f"Asana has no such task (any more): {task_id}", status=404)
         return _record(answer.data)
@@ -133,7 +134,7 @@ class AsanaTasks:
         async for project, _ in listed(self._http, "/projects", "name", **query):
             if str(project.get("name")).strip().casefold() == wanted.casefold():
                 return _text(project, "gid")
-        raise PermanentError(f"Asana has no project {wanted!r} that this connection may see; name it, or give its number")
+        raise PermanentError(f"Asana has no project {wanted!r} that this connection may see: name it, or its number")
 
     async def _tags(self, labels: tuple[str, ...]) -> list[str]:
         """Return the tags of these names; what the workspace lacks is made."""
@@ -192,7 +193,7 @@ def is_task_id(text: str) -> bool:
 
 def _require_id(task_id: str) -> None:
     if not is_task_id(task_id):
-        raise PermanentError(f"{task_id[:60]!r} is not the id of a task: Asana's are numbers, such as create gives back")
+        raise PermanentError(f"{task_id[:60]!r} is not the id of a task: Asana's are numbers, as create gives back")
 
 
 def _record(answer: Mapping[str, Any]) -> Mapping[str, Any]:

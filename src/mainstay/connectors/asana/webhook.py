@@ -37,7 +37,7 @@ def verify(request: RawRequest, settings: AsanaSource) -> str:
     """Check ``X-Hook-Signature``."""
     given = require_header(request.headers.get("x-hook-signature"), "X-Hook-Signature").lower()
     if not settings.secret:
-        raise NotAuthenticError("no secret yet: set it to the X-Hook-Secret that Asana answered to the webhook's making")
+        raise NotAuthenticError("no secret yet: set it to the X-Hook-Secret that Asana gave for the webhook")
     if not any(equal(given, hmac_hex(secret, request.body)) for secret in plain(settings.secret)):
         raise NotAuthenticError("X-Hook-Signature does not fit: compare secret with the webhook's X-Hook-Secret")
     return "signature ok"

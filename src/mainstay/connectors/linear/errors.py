@@ -22,7 +22,7 @@ _HUMAN = {
     "authenticationerror": _KEY,
     "forbidden": "give the key's owner access to this team, and the key the permission to write",
     "featurenotaccessible": "this workspace's plan does not have what was asked for: put it on another, or do without",
-    "usagelimitexceeded": "the workspace has reached its plan's limit of issues: put it on another plan, or archive some",
+    "usagelimitexceeded": "the workspace is at its plan's limit of issues: put it on another, or archive some",
 }
 _STATUS_CODES = {401: "authenticationerror", 403: "forbidden"}
 # What Linear calls the hour in which its buckets fill.

@@ -222,7 +222,7 @@ def _is_uuid(text: str) -> bool:
 
 def _require_id(task_id: str) -> None:
     if not _is_uuid(task_id):
-        raise PermanentError(f"{task_id[:60]!r} is not the id of a task: Linear's are UUIDs, such as create gives back")
+        raise PermanentError(f"{task_id[:60]!r} is not the id of a task: Linear's are UUIDs, as create gives back")
 
 
 def _gone(task_id: str) -> PermanentError:

@@ -57,7 +57,8 @@ class Database:
         types = _TYPES[part]
         if named:
             if self._properties.get(named, {}).get("type") not in types:
-                raise PermanentError(f"the Notion database has no {' or '.join(types)} property {named!r}; see properties")
+                kinds = " or ".join(types)
+                raise PermanentError(f"the Notion database has no {kinds} property {named!r}; see properties")
             return str(named)
         if part == "key":
             return ""

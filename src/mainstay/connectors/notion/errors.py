@@ -24,7 +24,8 @@ def classify_answer(response: Response) -> VendorError | None:
     if refusal is None:
         if isinstance(data.get("object"), str) and data["object"] != "error":
             return None
-        return TransientError(f"{status}: the answer is not one of Notion's; is base_url right?", status=status, unsure=True)
+        text = f"{status}: the answer is not one of Notion's; is base_url right?"
+        return TransientError(text, status=status, unsure=True)
     said, code = data.get("message"), data.get("code")
     known = isinstance(said, str) and isinstance(code, str)
     text = f"Notion {status} {code}: {str(said)[:300]}" if known else str(refusal)

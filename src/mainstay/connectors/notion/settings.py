@@ -17,14 +17,14 @@ class Properties(BaseModel):
     due: str = Field("", description="A date.")
     assignee: str = Field("", description="A person.")
     labels: str = Field("", description="A multi-select.")
-    key: str = Field("", description="A text in which Mainstay keeps its own id, so that a lost task is found for certain.")
+    key: str = Field("", description="A text in which Mainstay keeps its own id, to find a lost task for certain.")
 
 
 class NotionConnection(ConnectionSettings):
     """``{ connector = "notion", token = "${NOTION_TOKEN}", database = "Tasks" }``."""
 
     token: SecretStr = Field(description="The integration's secret.", min_length=1)
-    database: str = Field("", description="The database that tasks go to: its name or id. A workflow may name another.")
+    database: str = Field("", description="Where tasks go: a database's name or id. A workflow may name another.")
     properties: Properties = Field(Properties(), description="Which properties hold what.")
     done: str = Field("", description="The status of a task that is done; empty for the first in the group Complete.")
     version: str = Field("2025-09-03", description="Notion-Version.", pattern=r"^\d{4}-\d\d-\d\d$")

@@ -179,7 +179,8 @@ def _is_of_this_try(created: Any, answer: Response, http: Http) -> bool:
 def _rich(text: str) -> list[dict[str, Any]]:
     """Return rich text in parts that Notion takes."""
     if len(text) > _LONGEST_PART * _MOST_PARTS:
-        raise PermanentError(f"a text of {len(text)} characters: Notion takes {_LONGEST_PART * _MOST_PARTS} of them at most")
+        most = _LONGEST_PART * _MOST_PARTS
+        raise PermanentError(f"a text of {len(text)} characters: Notion takes {most} of them at most")
     parts = [text[start : start + _LONGEST_PART] for start in range(0, len(text), _LONGEST_PART)]
     return [{"type": "text", "text": {"content": part}} for part in parts]
 
@@ -195,7 +196,7 @@ def _due(page: Mapping[str, Any], database: Database) -> str:
 
 def _require_id(task_id: str) -> None:
     if not as_uuid(task_id):
-        raise PermanentError(f"{task_id[:60]!r} is not the id of a task: Notion's are UUIDs, such as create gives back")
+        raise PermanentError(f"{task_id[:60]!r} is not the id of a task: Notion's are UUIDs, as create gives back")
 
 
 def _gone(task_id: str) -> PermanentError:

@@ -24,8 +24,8 @@ _COMPACT = {"gid", "resource_type", "name", "resource_subtype"}
 class Settings:
     """``PUT /_control/config/asana``.
 
-    ``tokens`` lists the good tokens (None: any). ``list_lag_ms`` is how far the list of tasks stays behind. ``apps`` lists
-    the tokens of OAuth apps, for which alone an id of their own is kept (None: for each).
+    ``tokens`` lists the good tokens (None: any). ``list_lag_ms`` is how far the list of tasks stays behind. ``apps``
+    lists the tokens of OAuth apps, for which alone an id of their own is kept (None: for each).
     """
 
     tokens: list[str] | None = None
@@ -101,7 +101,7 @@ class Asana:
         headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
         return _error(status, "The request was refused.", headers)
 
-    def _answer(self, request: Request) -> Reply:
+    def _answer(self, request: Request) -> Reply:  # noqa: PLR0911 one line for each route
         parts = request.path.removeprefix(_BASE).strip("/").split("/")
         query = dict(request.query)
         parts = [part.replace("%40", "@").replace("%3A", ":") for part in parts]
@@ -155,7 +155,7 @@ class Asana:
     def _create(self, request: Request, query: Mapping[str, str]) -> Reply:
         given = _data(request)
         if unknown := set(given) - _TASK_KEYS:
-            raise _RefusalError(400, f"Unrecognized field {sorted(unknown)[0]}")
+            raise _RefusalError(400, f"Unrecognized field {min(unknown)}")
         if not given.get("projects") and not given.get("workspace"):
             raise _RefusalError(400, "You should specify one of workspace, parent, projects")
         _require_date(given.get("due_on"))

@@ -150,7 +150,7 @@ class Notion:
         headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
         return _error(status, "The request was refused.", headers)
 
-    def _answer(self, request: Request) -> Reply:
+    def _answer(self, request: Request) -> Reply:  # noqa: C901, PLR0911, PLR0912 one line for each route
         parts = request.parts[1:]
         query = dict(request.query)
         match request.method, *parts:

@@ -18,7 +18,7 @@ from mainstay.connectors.notion.tasks import make_tasks
 from mainstay.errors import VendorError
 from mainstay.kit import Http, Response, Task
 from mainstay.kit.http import open_session
-from tests.connectors.answering import Answering
+from tests.connectors.answering import Answering, with_clear_errors
 from tests.connectors.tasks_conformance import FULL
 from tests.kit.recorder import recording
 
@@ -90,20 +90,15 @@ async def test_whatever_is_answered_there_is_no_other_error(data: dict[str, Any]
     for told in (connection(), connection(database="Tasks")):
         http = Answering(http_settings(told), {"object": "page"} | data)
         role = make_tasks(told, http)
-        calls = [
-            lambda: role.create_task(FULL),
-            lambda: role.find_create_task(FULL),
-            lambda: role.complete_task(PAGE),
-            lambda: role.add_comment(PAGE, "x"),
-            lambda: role.find_add_comment(PAGE, "x"),
-            lambda: role.fetch_task(PAGE),
-            lambda: check(told, http),
-        ]
-        for each in calls:
-            try:
-                await each()
-            except VendorError as error:
-                assert str(error)
+        await with_clear_errors(
+            role.create_task(FULL),
+            role.find_create_task(FULL),
+            role.complete_task(PAGE),
+            role.add_comment(PAGE, "x"),
+            role.find_add_comment(PAGE, "x"),
+            role.fetch_task(PAGE),
+            check(told, http),
+        )
 
 
 async def test_each_call_says_which_version_it_speaks() -> None:
