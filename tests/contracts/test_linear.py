@@ -13,6 +13,7 @@ from tests.sandbox.wire import call
 
 KEY = {"Authorization": "lin_api_1", "Content-Type": "application/json"}
 URL = "https://api.linear.app/graphql"
+FILTERED = "query($f: TeamFilter) { teams(filter: $f) { nodes { id } } }"
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +37,8 @@ def test_the_simulator(sandbox: Sandbox) -> None:
     sandbox.seed("linear", "users", [{"email": "dana@example.com", "name": "Dana"}])
     who = ask(sandbox, "{ viewer { id name email } organization { name urlKey } }")
     assert who["data"]["organization"]["name"] == "Sandbox"
-    (user,) = ask(sandbox, '{ users(filter: {email: {eq: "dana@example.com"}}) { nodes { id email active } } }')["data"][
-        "users"
-    ]["nodes"]
+    people = '{ users(filter: {email: {eq: "dana@example.com"}}) { nodes { id email active } } }'
+    (user,) = ask(sandbox, people)["data"]["users"]["nodes"]
     team = ask(sandbox, "{ teams { nodes { id key name } } }")["data"]["teams"]["nodes"][0]["id"]
     label = ask(
         sandbox,
@@ -69,7 +69,7 @@ def test_the_simulator(sandbox: Sandbox) -> None:
     [
         ({"query": "{ viewer { nick } }"}, KEY, "Cannot query field 'nick'"),
         ({"query": "mutation { issueCreate(input: {title: 1}) { success } }"}, KEY, "teamId"),
-        ({"query": "query($f: TeamFilter) { teams(filter: $f) { nodes { id } } }", "variables": {"f": {"x": 1}}}, KEY, "x"),
+        ({"query": FILTERED, "variables": {"f": {"x": 1}}}, KEY, "x"),
         ({"query": "{"}, KEY, "no GraphQL request"),
         ({"query": "{ viewer { id } }", "vars": {}}, KEY, "unknown keys"),
         ({"query": "{ viewer { id } }"}, {}, "no Authorization"),

@@ -64,7 +64,7 @@ def test_the_simulator(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "reason"),
     [
-        ("POST", "/pages", {"parent": {"type": "data_source_id", "data_source_id": GONE}}, "'properties' is a required"),
+        ("POST", "/pages", {"parent": {"type": "data_source_id", "data_source_id": GONE}}, "'properties' is"),
         ("POST", "/pages", {"parent": {"database": GONE}, "properties": {}}, "parent"),
         ("POST", "/pages", {"parent": {"data_source_id": GONE}, "properties": {}, "children": ["x"]}, "children"),
         ("POST", "/comments", {"parent": {"page_id": GONE}}, "'rich_text' is a required"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from tests.contracts.contract import Contract
 
+_TEXT = {"type": "string"}
 _ERRORS = {
     "type": "object",
     "required": ["errors"],
     "properties": {
         "errors": {
             "type": "array",
-            "items": {"type": "object", "properties": {name: {"type": "string"} for name in ("message", "help", "phrase")}},
+            "items": {"type": "object", "properties": dict.fromkeys(("message", "help", "phrase"), _TEXT)},
         }
     },
 }

@@ -85,7 +85,9 @@ def test_pages_are_cut(sandbox: Sandbox) -> None:
     assert code(ask(sandbox, "{ users(first: 251) { nodes { email } } }")) == "INPUT_ERROR"
 
 
-@pytest.mark.parametrize("query", ["", "{", "{ viewer", "{ nothing { id } }", "{ viewer { nothing } }", "{ a } { b }", "?"])
+@pytest.mark.parametrize(
+    "query", ["", "{", "{ viewer", "{ nothing { id } }", "{ viewer { nothing } }", "{ a } { b }", "?"]
+)
 def test_what_is_no_query_is_refused(sandbox: Sandbox, query: str) -> None:
     assert code(ask(sandbox, query)) == "GRAPHQL_VALIDATION_FAILED"
 
@@ -97,7 +99,8 @@ def test_another_path_or_seed_is_refused(sandbox: Sandbox) -> None:
 
 
 def test_a_document_is_read_with_its_values() -> None:
-    (root,) = read('query Q($a: Int) { x(n: $a, f: {or: [{k: "s"}, {b: true, e: WORD}]}, z: -1.5) { y { w } } }', {"a": 3})
+    document = 'query Q($a: Int) { x(n: $a, f: {or: [{k: "s"}, {b: true, e: WORD}]}, z: -1.5) { y { w } } }'
+    (root,) = read(document, {"a": 3})
     assert root.arguments == {"n": 3, "f": {"or": [{"k": "s"}, {"b": True, "e": "WORD"}]}, "z": -1.5}
     assert selected({"y": [{"w": 1, "q": 2}], "v": 3}, root.fields) == {"y": [{"w": 1}]}
 

@@ -18,7 +18,7 @@ from mainstay.kit.lookup import is_of_this_try, same_text
 CLOCKS_APART = timedelta(hours=1)
 _GID = re.compile(r"\d{1,30}")
 _ADDRESS = re.compile(r"[^\s/?#@]+@[^\s/?#@]+")
-_UNKNOWN = frozenset({400, 404})
+_UNKNOWN = (400, 404)
 
 
 def make_tasks(settings: AsanaConnection, http: Http, _store: RecordStore | None = None) -> AsanaTasks:
@@ -122,7 +122,7 @@ class AsanaTasks:
             answer = await self._http.request("GET", path, params=query, accept=_UNKNOWN)
             if answer.status not in _UNKNOWN:
                 return _text(_record(answer.data), "gid")
-        raise PermanentError(f"nobody in this Asana workspace has the e-mail {address}: invite them, or name another")
+        raise PermanentError(f"nobody in this Asana workspace has the e-mail {address}: invite them first")
 
     async def _project_of(self, name: str) -> str:
         wanted = (name or self._project).strip()

@@ -162,7 +162,7 @@ class LinearTasks:
         people = _nodes(await ask(self._http, PEOPLE, {"users": wanted}), "users")
         active = next((person for person in people if person.get("active") is not False), None)
         if active is None:
-            raise PermanentError(f"nobody in this Linear workspace has the e-mail {address}: invite them, or name another")
+            raise PermanentError(f"nobody in this Linear workspace has the e-mail {address}: invite them first")
         return _text(active, "id")
 
     async def _labels(self, names: Sequence[str], team: str) -> list[str]:

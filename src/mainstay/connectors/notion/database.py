@@ -41,7 +41,9 @@ class Database:
         if not self.id or not isinstance(properties, dict):
             raise strange("database")
         self._settings = settings
-        self._properties = {name: each for name, each in properties.items() if isinstance(each, dict)}
+        self._properties: dict[str, Mapping[str, Any]] = {
+            name: each for name, each in properties.items() if isinstance(each, dict)
+        }
 
     @property
     def title(self) -> str:
@@ -53,13 +55,13 @@ class Database:
 
     def find(self, part: str) -> str:
         """Return the name of a task's part; empty where the database has none and the connection names none."""
-        named = getattr(self._settings.properties, part)
+        named: str = getattr(self._settings.properties, part)
         types = _TYPES[part]
         if named:
             if self._properties.get(named, {}).get("type") not in types:
                 kinds = " or ".join(types)
                 raise PermanentError(f"the Notion database has no {kinds} property {named!r}; see properties")
-            return str(named)
+            return named
         if part == "key":
             return ""
         for wanted in types:
@@ -104,7 +106,7 @@ class Database:
     def labels(self, name: str, wanted: tuple[str, ...]) -> list[dict[str, str]]:
         """Return options of a multi-select, spelt as they are there; new ones Notion makes. They hold no comma."""
         known = {option.casefold(): option for option in self._options(name, "multi_select")}
-        chosen = {}
+        chosen: dict[str, str] = {}
         for label in wanted:
             plain = " ".join(label.replace(",", " ").split())[:100]
             if plain:

@@ -13,11 +13,11 @@ class Properties(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    status: str = Field("", description="A status or a checkbox.")
-    due: str = Field("", description="A date.")
-    assignee: str = Field("", description="A person.")
-    labels: str = Field("", description="A multi-select.")
-    key: str = Field("", description="A text in which Mainstay keeps its own id, to find a lost task for certain.")
+    status: str = Field(default="", description="A status or a checkbox.")
+    due: str = Field(default="", description="A date.")
+    assignee: str = Field(default="", description="A person.")
+    labels: str = Field(default="", description="A multi-select.")
+    key: str = Field(default="", description="A text in which Mainstay keeps its own id of a task.")
 
 
 class NotionConnection(ConnectionSettings):
@@ -34,6 +34,6 @@ class NotionSource(SourceSettings):
     """``[sources.NAME]`` with ``kind = "notion"``; its deliveries name pages, which ``connection`` reads."""
 
     connection: str = Field(description="The notion connection that reads the pages.", min_length=1)
-    verification_token: Secrets = Field((), description="What Notion sent to verify the subscription; it signs with it.")
+    verification_token: Secrets = Field((), description="What Notion sent to verify the subscription.")
     properties: Properties = Field(Properties(), description="Which properties hold what, as the connection has it.")
     done: str = Field("", description="The status of a task that is done, as the connection has it.")

@@ -148,7 +148,7 @@ class NotionTasks:
         async for user, _ in listed(self._http, "GET", "/v1/users", {}):
             if _address(user).casefold() == address.strip().casefold():
                 return _text(user, "id")
-        raise PermanentError(f"nobody in this Notion workspace has the e-mail {address}: invite them, or name another")
+        raise PermanentError(f"nobody in this Notion workspace has the e-mail {address}: invite them first")
 
     async def _address(self, page: Mapping[str, Any], database: Database) -> str:
         people = value_of(page, database.find("assignee")).get("people")
@@ -169,7 +169,7 @@ def _address(user: Mapping[str, Any]) -> str:
 
 
 def _is_of_this_try(created: Any, answer: Response, http: Http) -> bool:
-    """Tell whether a record can come of this step; Notion may cut its time to the minute, and then it is some younger."""
+    """Tell whether a record can come of this step; where Notion cut its time to the minute, it is some younger."""
     made = moment(created)
     if made is None:
         return False

@@ -228,9 +228,7 @@ class Asana:
         if len(records) > end:
             path = f"/tasks?limit={limit}&offset=o{end}"
             following = {"offset": f"o{end}", "path": path, "uri": f"https://app.asana.com{_BASE}{path}"}
-        return answer(
-            200, {"data": [self._shown(each, query) for each in records[start:end]], "next_page": following}
-        )
+        return answer(200, {"data": [self._shown(each, query) for each in records[start:end]], "next_page": following})
 
     @staticmethod
     def _shown(record: Mapping[str, Json], query: Mapping[str, str]) -> dict[str, Json]:

@@ -32,8 +32,8 @@ _TYPES = {
 class Settings:
     """``PUT /_control/config/linear``.
 
-    ``tokens`` lists the good API keys and access tokens (None: any); ``errors_on_200`` answers refusals with status 200,
-    as Linear does for some. ``duplicate_is_internal`` makes the refusal of an id that is taken an internal error: how
+    ``tokens`` lists the good API keys and access tokens (None: any); ``errors_on_200`` answers refusals with 200, as
+    Linear does for some. ``duplicate_is_internal`` makes the refusal of an id that is taken an internal error: how
     Linear words it is not documented.
     """
 
@@ -94,7 +94,7 @@ class Linear:
         }
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put in ``users`` (``email``, ``name``, ``active``) and ``labels`` (``name``, ``team``: a key, ``isGroup``)."""
+        """Put in ``users`` (``email``, ``name``, ``active``) and ``labels`` (``name``, ``team``, ``isGroup``)."""
         for record in records:
             if kind == "users":
                 self._user(record)

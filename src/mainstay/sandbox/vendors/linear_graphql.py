@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -58,11 +58,11 @@ def _fits(record: Mapping[str, Json], name: str, told: Json) -> bool:
     if isinstance(value, Mapping):
         return matches(value, told)
     folded = value.casefold() if isinstance(value, str) else value
-    checks = {
-        "eq": lambda given: value == given,
-        "eqIgnoreCase": lambda given: folded == str(given).casefold(),
-        "in": lambda given: value in given,
-        "null": lambda given: (value is None) == given,
+    checks: dict[str, Callable[[Json], bool]] = {
+        "eq": lambda given: bool(value == given),
+        "eqIgnoreCase": lambda given: bool(folded == str(given).casefold()),
+        "in": lambda given: bool(value in given),
+        "null": lambda given: bool((value is None) == given),
     }
     for comparator, given in told.items():
         if comparator not in checks:
@@ -132,9 +132,9 @@ class _Reader:
 
     def _value(self) -> Json:
         token = self._peek()
-        if token == "{":
+        if token == "{":  # noqa: S105 a mark of the language
             return self._pairs("{", "}")
-        if token == "[":
+        if token == "[":  # noqa: S105 as above
             self._take("[")
             values = []
             while self._peek() != "]":

@@ -163,12 +163,13 @@ class Notion:
                 return answer(200, self._shown_user(self._one(self._users, user)))
             case "POST", "search":
                 asked = request.json()
-                named = [each for each in self._sources if asked["query"].casefold() in _plain(each["title"]).casefold()]
-                return self._listed(named, asked)
+                words = asked["query"].casefold()
+                found = [each for each in self._sources if words in _plain(each["title"]).casefold()]
+                return self._listed(found, asked)
             case "GET", "databases", database:
-                found = [each for each in self._sources if _same(each["parent"]["database_id"], database)]
-                source = self._one(found, found[0]["id"] if found else database)
-                listed = [{"id": source["id"], "name": _plain(source["title"])}]
+                held = [each for each in self._sources if _same(each["parent"]["database_id"], database)]
+                first = self._one(held, held[0]["id"] if held else database)
+                listed = [{"id": first["id"], "name": _plain(first["title"])}]
                 return answer(200, {"object": "database", "id": database, "data_sources": listed})
             case "GET", "data_sources", source:
                 return answer(200, self._one(self._sources, source))
@@ -183,8 +184,8 @@ class Notion:
             case "POST", "comments":
                 return self._comment(request)
             case "GET", "comments":
-                page = self._one(self._pages, query["block_id"])
-                return self._listed([each for each in self._comments if each["parent"]["page_id"] == page["id"]], query)
+                owner = self._one(self._pages, query["block_id"])["id"]
+                return self._listed([each for each in self._comments if each["parent"]["page_id"] == owner], query)
             case _:
                 raise _RefusalError(400, "Invalid request URL.")
 
@@ -192,7 +193,7 @@ class Notion:
         given = request.json()
         source = self._one(self._sources, given["parent"]["data_source_id"])
         now = self._now()
-        page = {
+        page: dict[str, Json] = {
             "object": "page",
             "id": self._ids.uuid("page"),
             "created_time": now,
@@ -226,7 +227,7 @@ class Notion:
     def _comment(self, request: Request) -> Reply:
         given = request.json()
         page = self._one(self._pages, given["parent"]["page_id"])
-        comment = {
+        comment: dict[str, Json] = {
             "object": "comment",
             "id": self._ids.uuid("comment"),
             "parent": {"type": "page_id", "page_id": page["id"]},
@@ -261,7 +262,7 @@ class Notion:
         if kind == "status":
             found = next((each for each in told["status"]["options"] if each["name"] == value["name"]), None)
             if found is None:
-                raise _RefusalError(400, f"Status option \"{value['name']}\" does not exist")
+                raise _RefusalError(400, f'Status option "{value["name"]}" does not exist')
             return found
         return bool(value)
 
@@ -302,10 +303,10 @@ class Notion:
 
     def _shown(self, page: Mapping[str, Json]) -> dict[str, Json]:
         """Return a page without what is in it, and its people as the integration may see them."""
-        properties = {
-            name: value | {"people": [self._shown_user(each) for each in value["people"]]} if "people" in value else value
-            for name, value in page["properties"].items()
-        }
+        properties = dict(page["properties"])
+        for name, value in properties.items():
+            if "people" in value:
+                properties[name] = value | {"people": [self._shown_user(each) for each in value["people"]]}
         return {key: value for key, value in page.items() if key != "children"} | {"properties": properties}
 
     def _now(self) -> str:
@@ -319,7 +320,7 @@ class Notion:
         for record in records:
             if _same(record["id"], wanted):
                 return record
-        raise _RefusalError(status, f"Could not find object with ID: {wanted}. Make sure it is shared with the integration.")
+        raise _RefusalError(status, f"Could not find object with ID: {wanted}. Is it shared with the integration?")
 
     @staticmethod
     def _listed(records: list[dict[str, Json]], asked: Mapping[str, Json]) -> Reply:

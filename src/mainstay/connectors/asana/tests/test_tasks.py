@@ -77,7 +77,8 @@ class TestConformance(TasksConformance):
 
 
 def by_app(bench: Bench, key: str = "run.1", ago: float = 5.0) -> Any:
-    role, http = bench.http(key=key, client_id="app", token=connection(token="", client_id="a", client_secret="b").token)
+    nothing = connection(token="", client_id="a", client_secret="b").token
+    role, http = bench.http(key=key, client_id="app", token=nothing)
 
     async def authorize(_refused: str) -> Access:
         return Access(TOKEN)

@@ -118,8 +118,10 @@ async def test_a_task_that_cannot_be_read_now_is_read_later() -> None:
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["gid", "resource_type", "field", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["gid", "resource_type", "field", "x"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

@@ -17,7 +17,6 @@ from mainstay.connectors.linear.account import check, http_settings, oauth
 from mainstay.connectors.linear.errors import classify_answer
 from mainstay.connectors.linear.settings import LinearConnection
 from mainstay.connectors.linear.tasks import make_tasks
-from mainstay.errors import VendorError
 from mainstay.kit import Access, Http, Response, Task
 from mainstay.kit.http import open_session
 from tests.connectors.answering import Answering, with_clear_errors
@@ -107,18 +106,22 @@ def test_an_answer_that_is_not_linears_is_no_success(body: Any) -> None:
     assert (error.fate, error.unsure) == ("transient", True)
 
 
-@pytest.mark.parametrize("errors", ["x", {}, [{}], [{"message": 1}], [{"extensions": "x"}], [{"extensions": {"code": 1}}]])
+@pytest.mark.parametrize(
+    "errors", ["x", {}, [{}], [{"message": 1}], [{"extensions": "x"}], [{"extensions": {"code": 1}}]]
+)
 def test_errors_of_another_form_are_still_errors(errors: Any) -> None:
     assert classify_answer(answered(400, {"errors": errors})) is not None
 
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2)
-    | st.dictionaries(
-        st.sampled_from(["nodes", "id", "issue", "success", "team", "state", "title", "url", "type", "viewer", "email"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["nodes", "id", "issue", "success", "team", "state", "title", "url", "type", "viewer"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )

@@ -75,8 +75,8 @@ async def test_the_first_completed_state_is_taken_or_the_one_that_is_named(bench
         made = await bench.role(key=name).create_task(Task("x"))
         await bench.role(done_state=name).complete_task(made.id)
         assert bench.sandbox.state("linear")["issues"][-1]["state"]["name"] == wanted
+    made = await bench.role(key="3").create_task(Task("x"))
     with pytest.raises(PermanentError, match="no completed state 'Gone'"):
-        made = await bench.role(key="3").create_task(Task("x"))
         await bench.role(done_state="Gone").complete_task(made.id)
 
 
@@ -148,9 +148,7 @@ async def test_a_cancelled_task_is_not_done(bench: Bench) -> None:
     made = await bench.role().create_task(Task("x"))
     await bench.role(done_state="Shipped").complete_task(made.id)
     states = {
-        each["name"]: each["id"]
-        for each in bench.sandbox.state("linear")["states"]
-        if each["team"]["key"] == "OPS"
+        each["name"]: each["id"] for each in bench.sandbox.state("linear")["states"] if each["team"]["key"] == "OPS"
     }
     body = {"query": MOVE, "variables": {"id": made.id, "input": {"stateId": states["Canceled"]}}}
     assert call("POST", f"{bench.sandbox.url('linear')}/graphql", body, {"Authorization": TOKEN}).status == 200

@@ -143,9 +143,8 @@ async def test_the_status_of_what_is_done_may_be_named(bench: Bench) -> None:
 
 async def test_a_database_may_be_given_by_either_id(bench: Bench) -> None:
     source = bench.sandbox.state("notion")["data_sources"][1]
-    for number, given in enumerate(
-        (source["id"], source["id"].replace("-", ""), source["parent"]["database_id"], source["parent"]["database_id"].upper())
-    ):
+    database = source["parent"]["database_id"]
+    for number, given in enumerate((source["id"], source["id"].replace("-", ""), database, database.upper())):
         await bench.role(key=f"run.{number}").create_task(Task("x", project=given))
     pages = bench.sandbox.state("notion")["pages"]
     assert {page["parent"]["data_source_id"] for page in pages} == {source["id"]}

@@ -119,8 +119,10 @@ def test_what_names_no_page_says_so(changes: dict[str, Any], reason: str) -> Non
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["id", "type", "updated_properties", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "type", "updated_properties", "x"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
