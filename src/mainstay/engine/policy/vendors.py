@@ -19,11 +19,14 @@ _SLACK, _TWILIO = Vendor("Slack", "chat"), Vendor("Twilio", "sms")
 _POSTMARK, _SENDGRID, _MAILGUN = Vendor("Postmark", "email"), Vendor("SendGrid", "email"), Vendor("Mailgun", "email")
 _MAKE, _ZAPIER = Vendor("Make", "layer"), Vendor("Zapier", "layer")
 _RESEND, _SMTP = Vendor("Resend", "email"), Vendor("a mail server", "email")
+_ASANA, _LINEAR, _NOTION = Vendor("Asana", "tasks"), Vendor("Linear", "tasks"), Vendor("Notion", "tasks")
 
 PACKAGES = {
     "aiosmtplib": _SMTP,
+    "asana": _ASANA,
     "hubspot": _HUBSPOT,
     "mailgun": _MAILGUN,
+    "notion_client": _NOTION,
     "postmarker": _POSTMARK,
     "postmark": _POSTMARK,
     "resend": _RESEND,
@@ -38,12 +41,15 @@ PACKAGES = {
 HOSTS = {
     "api.hubapi.com": _HUBSPOT,
     "api.hubspot.com": _HUBSPOT,
+    "api.linear.app": _LINEAR,
     "api.mailgun.net": _MAILGUN,
+    "api.notion.com": _NOTION,
     "api.postmarkapp.com": _POSTMARK,
     "api.resend.com": _RESEND,
     "api.sendgrid.com": _SENDGRID,
     "api.twilio.com": _TWILIO,
     ".make.com": _MAKE,
+    "app.asana.com/api": _ASANA,
     "hooks.slack.com": _SLACK,
     "login.salesforce.com": _SALESFORCE,
     "my.salesforce.com": _SALESFORCE,
