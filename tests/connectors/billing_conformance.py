@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -229,6 +229,21 @@ async def bench(vendor: BillingVendor, sandbox: SandboxProcess) -> AsyncIterator
                 validate_recorded(record)
 
 
+async def is_lost(bench: Bench, kind: str, at: int, attempt: Callable[[], Awaitable[Any]]) -> bool:
+    """Make an attempt that goes wrong at its call number ``at``; False where it made no such call and ended well."""
+    bench.timeout = 0.5
+    await bench.fault(kind, skip=at)
+    (outcome,) = await asyncio.gather(attempt(), return_exceptions=True)
+    bench.timeout = 5
+    await bench.clear()
+    if not isinstance(outcome, BaseException):
+        assert at > 0
+        return False
+    assert isinstance(outcome, TransientError), repr(outcome)
+    assert outcome.unsure
+    return True
+
+
 NO_IDS = ["../../secrets", "a/b", "a?b=c", ".", "", "x" * 1000, "é"]
 
 
@@ -304,7 +319,7 @@ class BillingConformance:
 
     async def test_parallel_pushes_of_one_person_make_one_customer(self, bench: Bench) -> None:
         pushes = [bench.role().push_customer(person(), "") for _ in range(6)]
-        pushed = [each for each in await asyncio.gather(*pushes, return_exceptions=True)]
+        pushed = await asyncio.gather(*pushes, return_exceptions=True)
         assert all(not isinstance(each, BaseException) or isinstance(each, TransientError) for each in pushed)
 
         last = await bench.customer()
@@ -319,21 +334,12 @@ class BillingConformance:
     @pytest.mark.parametrize("kind", ["timeout_after", "drop_after", "drop_before", "truncated"])
     async def test_a_lost_answer_at_any_call_leaves_one_customer(self, bench: Bench, kind: str) -> None:
         for call in range(MOST_WRITES):
-            bench.timeout = 0.5
-            who = {"id": UUID(int=call + 10), "email": f"sarah{call}@example.com", "last_name": f"Johnson {call}"}
-            key = f"lost-{call}"
-            await bench.fault(kind, skip=call)
-            try:
-                await bench.role(key).push_customer(person(**who), "")
-            except TransientError as error:
-                assert error.unsure
-            else:
-                await bench.clear()
-                assert call > 0
+            email, key = f"sarah{call}@example.com", f"lost-{call}"
+            who = person(id=UUID(int=call + 10), email=email, last_name=f"Johnson {call}")
+            if not await is_lost(bench, kind, call, lambda: bench.role(key).push_customer(who, "")):  # noqa: B023
                 return
-            bench.timeout = 5
-            await bench.role(key).push_customer(person(**who), "")
-            assert [each.email for each in await bench.customers()].count(str(who["email"])) == 1
+            await bench.role(key).push_customer(who, "")
+            assert [each.email for each in await bench.customers()].count(email) == 1
         pytest.fail(f"more than {MOST_WRITES} calls")
 
     # ------------------------------------------------------------------------------------------------- invoices
@@ -440,21 +446,13 @@ class BillingConformance:
     async def test_a_lost_answer_at_any_call_leaves_one_whole_invoice(self, bench: Bench, kind: str, key: str) -> None:
         customer = await bench.customer()
         for call in range(MOST_WRITES):
-            reference = f"JOB-{call}"
-            bench.timeout = 0.5
-            await bench.fault(kind, skip=call)
-            try:
-                await bench.role(key and f"{key} {call}").create_invoice(customer, bench.invoice(reference))
-            except TransientError as error:
-                assert error.unsure
-            else:
-                await bench.clear()
-                assert call > 0
+            invoice, mark = bench.invoice(f"JOB-{call}"), key and f"{key} {call}"
+            order = lambda: bench.role(mark).create_invoice(customer, invoice)  # noqa: B023, E731
+            if not await is_lost(bench, kind, call, order):
                 return
-            bench.timeout = 5
-            made = await bench.role(key and f"{key} {call}").create_invoice(customer, bench.invoice(reference))
-            found = [each for each in await bench.invoices() if each.reference == reference]
-            assert found == [StoredInvoice(made.id, customer, reference, "open", "361.49")]
+            made = await order()
+            found = [each for each in await bench.invoices() if each.reference == invoice.reference]
+            assert found == [StoredInvoice(made.id, customer, invoice.reference, "open", "361.49")]
         pytest.fail(f"more than {MOST_WRITES} calls")
 
     async def test_an_invoice_to_nobody_is_refused(self, bench: Bench) -> None:
@@ -618,17 +616,8 @@ class AccountingConformance(BillingConformance):
         made = await bench.role().create_invoice(await bench.customer(), bench.invoice())
         for call in range(MOST_WRITES):
             payment = self._payment(bench, f"pi_{call}", "1.00")
-            bench.timeout = 0.5
-            await bench.fault(kind, skip=call)
-            try:
-                await bench.role().add_payment(made.id, payment)
-            except TransientError as error:
-                assert error.unsure
-            else:
-                await bench.clear()
-                assert call > 0
+            if not await is_lost(bench, kind, call, lambda: bench.role().add_payment(made.id, payment)):  # noqa: B023
                 return
-            bench.timeout = 5
             await bench.role().add_payment(made.id, payment)
             assert [each.reference for each in await bench.payments()].count(payment.reference) == 1
         pytest.fail(f"more than {MOST_WRITES} calls")
