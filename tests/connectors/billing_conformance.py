@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from typing import Any, Protocol
 from uuid import UUID
@@ -333,13 +334,15 @@ class BillingConformance:
 
     @pytest.mark.parametrize("kind", ["timeout_after", "drop_after", "drop_before", "truncated"])
     async def test_a_lost_answer_at_any_call_leaves_one_customer(self, bench: Bench, kind: str) -> None:
+        async def push(number: int) -> None:
+            who = person(id=UUID(int=number + 10), email=f"sarah{number}@example.com", last_name=f"Johnson {number}")
+            await bench.role(f"lost-{number}").push_customer(who, "")
+
         for call in range(MOST_WRITES):
-            email, key = f"sarah{call}@example.com", f"lost-{call}"
-            who = person(id=UUID(int=call + 10), email=email, last_name=f"Johnson {call}")
-            if not await is_lost(bench, kind, call, lambda: bench.role(key).push_customer(who, "")):  # noqa: B023
+            if not await is_lost(bench, kind, call, partial(push, call)):
                 return
-            await bench.role(key).push_customer(who, "")
-            assert [each.email for each in await bench.customers()].count(email) == 1
+            await push(call)
+            assert [each.email for each in await bench.customers()].count(f"sarah{call}@example.com") == 1
         pytest.fail(f"more than {MOST_WRITES} calls")
 
     # ------------------------------------------------------------------------------------------------- invoices
@@ -445,14 +448,17 @@ class BillingConformance:
     @pytest.mark.parametrize("key", ["the same", ""])
     async def test_a_lost_answer_at_any_call_leaves_one_whole_invoice(self, bench: Bench, kind: str, key: str) -> None:
         customer = await bench.customer()
+
+        async def order(number: int) -> str:
+            role = bench.role(key and f"{key} {number}")
+            return str((await role.create_invoice(customer, bench.invoice(f"JOB-{number}"))).id)
+
         for call in range(MOST_WRITES):
-            invoice, mark = bench.invoice(f"JOB-{call}"), key and f"{key} {call}"
-            order = lambda: bench.role(mark).create_invoice(customer, invoice)  # noqa: B023, E731
-            if not await is_lost(bench, kind, call, order):
+            if not await is_lost(bench, kind, call, partial(order, call)):
                 return
-            made = await order()
-            found = [each for each in await bench.invoices() if each.reference == invoice.reference]
-            assert found == [StoredInvoice(made.id, customer, invoice.reference, "open", "361.49")]
+            made = await order(call)
+            found = [each for each in await bench.invoices() if each.reference == f"JOB-{call}"]
+            assert found == [StoredInvoice(made, customer, f"JOB-{call}", "open", "361.49")]
         pytest.fail(f"more than {MOST_WRITES} calls")
 
     async def test_an_invoice_to_nobody_is_refused(self, bench: Bench) -> None:
@@ -614,12 +620,15 @@ class AccountingConformance(BillingConformance):
     @pytest.mark.parametrize("kind", ["timeout_after", "drop_after", "drop_before", "truncated"])
     async def test_a_lost_answer_at_any_call_books_one_payment(self, bench: Bench, kind: str) -> None:
         made = await bench.role().create_invoice(await bench.customer(), bench.invoice())
+
+        async def book(number: int) -> None:
+            await bench.role().add_payment(made.id, self._payment(bench, f"pi_{number}", "1.00"))
+
         for call in range(MOST_WRITES):
-            payment = self._payment(bench, f"pi_{call}", "1.00")
-            if not await is_lost(bench, kind, call, lambda: bench.role().add_payment(made.id, payment)):  # noqa: B023
+            if not await is_lost(bench, kind, call, partial(book, call)):
                 return
-            await bench.role().add_payment(made.id, payment)
-            assert [each.reference for each in await bench.payments()].count(payment.reference) == 1
+            await book(call)
+            assert [each.reference for each in await bench.payments()].count(f"pi_{call}") == 1
         pytest.fail(f"more than {MOST_WRITES} calls")
 
     @pytest.mark.parametrize("amount", ["0", "-1.00", "0.001", "NaN", "Infinity"])
