@@ -234,14 +234,17 @@ async def is_lost(bench: Bench, kind: str, at: int, attempt: Callable[[], Awaita
     """Make an attempt that goes wrong at its call number ``at``; False where it made no such call and ended well."""
     bench.timeout = 0.5
     await bench.fault(kind, skip=at)
-    (outcome,) = await asyncio.gather(attempt(), return_exceptions=True)
-    bench.timeout = 5
-    await bench.clear()
-    if not isinstance(outcome, BaseException):
+    try:
+        await attempt()
+    except TransientError as error:
+        is_unsure = error.unsure
+    else:
         assert at > 0
         return False
-    assert isinstance(outcome, TransientError), repr(outcome)
-    assert outcome.unsure
+    finally:
+        bench.timeout = 5
+        await bench.clear()
+    assert is_unsure
     return True
 
 
