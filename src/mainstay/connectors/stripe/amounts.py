@@ -11,8 +11,10 @@ from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperatio
 
 from mainstay.kit import PermanentError
 
-_NO_DECIMALS = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
-_THREE_DECIMALS = frozenset("BHD JOD KWD OMR TND".split())
+_NO_DECIMALS = frozenset(
+    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
+)
+_THREE_DECIMALS = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
 # They have no decimals any more, and Stripe goes on writing two, which are 00.
 _ALWAYS_WHOLE = frozenset({"ISK", "UGX"})
 _CURRENCY = re.compile(r"[A-Za-z]{3}")

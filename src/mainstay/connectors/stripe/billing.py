@@ -52,7 +52,7 @@ async def check(settings: StripeConnection, http: Http) -> str:
     try:
         account = await api.get("/v1/account")
     except NeedsHumanError as error:
-        if error.status != 403:  # noqa: PLR2004 - a key that is good, and may not read accounts
+        if error.status != 403:  # the key is good, and may not read accounts
             raise
         await api.get("/v1/customers", {"limit": "1"})
         return f"a restricted key's account ({mode})"

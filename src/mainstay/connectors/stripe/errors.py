@@ -66,17 +66,26 @@ def _judge(response: Response, refusal: VendorError, error: Mapping[str, Any]) -
     text = f"Stripe {code or kind or status}: {str(message)[:300] if message else 'no message'}"
     if not error:
         text = str(refusal)
+    return _transient(response, refusal, text, code) or _permanent(status, text, code, kind)
+
+
+def _transient(response: Response, refusal: VendorError, text: str, code: str) -> VendorError | None:
+    status = response.status
     if status >= _SERVER and response.headers.get("idempotent-replayed") == "true":
         return StaleKeyError(text, status=status, retry_after=5.0)
     if isinstance(refusal, TransientError):
         return TransientError(text, status=status, retry_after=refusal.retry_after, unsure=refusal.unsure)
     if code in _TRANSIENT or status == _CONFLICT or response.headers.get("stripe-should-retry") == "true":
         return TransientError(text, status=status, retry_after=response.retry_after or 2.0)
+    return None
+
+
+def _permanent(status: int, text: str, code: str, kind: str) -> VendorError:
     if kind == "idempotency_error":
         return KeyTakenError(text, status=status)
-    if code == "resource_missing" and _OTHER_MODE in str(message):
-        return NeedsHumanError(f"{text}; use the key of that mode", status=status)
     if code == "resource_missing":
+        if _OTHER_MODE in text:
+            return NeedsHumanError(f"{text}; use the key of that mode", status=status)
         return MissingError(text, status=status)
     if mend := _human(status, code, kind):
         return NeedsHumanError(f"{text}; {mend}", status=status)

@@ -1,7 +1,7 @@
 """What Stripe's events mean. Each is of one object, as it stood when it happened; their order is not kept.
 
-One payment makes several events: a PaymentIntent succeeds, its invoice is paid, or its Checkout is completed. By default
-``payment.received`` is told by invoices, and by Checkout where it makes no invoice; so it is told once.
+One payment makes several events: a PaymentIntent succeeds, its invoice is paid, or its Checkout is completed. By
+default ``payment.received`` is told by invoices, and by Checkout where it makes no invoice; so it is told once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mainstay.connectors.stripe.customers import MARK
 from mainstay.connectors.stripe.errors import MissingError
 from mainstay.connectors.stripe.invoices import REFERENCE
 from mainstay.connectors.stripe.settings import StripeSource
-from mainstay.kit import Event, Http, MalformedError, PermanentError, RawRequest, Submission
+from mainstay.kit import Event, Http, MalformedError, RawRequest, Submission
 from mainstay.kit.payload import as_object, kind_of, moment, read_object, text
 
 MOST_METADATA = 50
@@ -81,21 +81,19 @@ class _Reading:
     def events(self) -> list[Event]:
         """Return what happened."""
         area, _, verb = self._kind.rpartition(".")
-        if self._kind in _CUSTOMERS:
-            return [self._customer()]
         if area == "invoice" and verb in _INVOICES:
             return self._invoice(verb)
-        if self._kind in _SESSION_PAID or self._kind == _SESSION_FAILED:
-            return [self._session()]
-        if self._kind in _INTENTS:
-            return [self._intent()]
-        if self._kind == "charge.refunded":
-            return [self._event("payment.refunded", _of_charge, self._refund())]
-        if self._kind == "customer.deleted":
-            return [self._event("customer.deleted", _nobody, {"customer": text(self._item.get("id"))})]
         if self._kind.startswith(_SUBSCRIPTION):
             return [self._event(f"subscription.{verb}", _nobody, self._subscription())]
-        return [self._unsupported(self._kind)]
+        readers: dict[str, Callable[[], Event]] = {
+            "charge.refunded": self._refund,
+            "customer.deleted": self._deleted,
+            **dict.fromkeys(_CUSTOMERS, self._customer),
+            **dict.fromkeys(_INTENTS, self._intent),
+            **dict.fromkeys((*_SESSION_PAID, _SESSION_FAILED), self._session),
+        }
+        reader = readers.get(self._kind)
+        return [reader() if reader else self._unsupported(self._kind)]
 
     def _unsupported(self, reason: str) -> Event:
         return Event("unsupported", key=self._key, time=self._at, reason=reason[:100])
@@ -180,19 +178,23 @@ class _Reading:
         money["invoice"] = _id(self._item.get("invoice"))
         return self._event(name, _of_intent, money)
 
-    def _refund(self) -> dict[str, Any]:
+    def _deleted(self) -> Event:
+        return self._event("customer.deleted", _nobody, {"customer": text(self._item.get("id"))})
+
+    def _refund(self) -> Event:
         """Tell of the part that was refunded now: Stripe gives the sum, and what it was before."""
         before = self._before.get("amount_refunded", 0)
         if not isinstance(before, int):
             raise MalformedError(f"data.previous_attributes.amount_refunded is {kind_of(before)}, no whole number")
         refunded = self._minor("amount_refunded")
         money = self._money(to_text(refunded - before, self._currency()))
-        return money | {
+        money |= {
             "reference": _id(self._item.get("payment_intent")) or money["reference"],
             "charge": text(self._item.get("id")),
             "refunded": to_text(refunded, self._currency()),
             "invoice": _id(self._item.get("invoice")),
         }
+        return self._event("payment.refunded", _of_charge, money)
 
     def _subscription(self) -> dict[str, Any]:
         item = self._item
@@ -219,7 +221,7 @@ class _Reading:
 
     def _currency(self) -> str:
         value = self._item.get("currency")
-        if not isinstance(value, str) or not (len(value) == 3 and value.isascii() and value.isalpha()):  # noqa: PLR2004
+        if not isinstance(value, str) or not (len(value) == 3 and value.isascii() and value.isalpha()):
             raise MalformedError(f"data.object.currency is {kind_of(value)} that names no currency")
         return value.upper()
 

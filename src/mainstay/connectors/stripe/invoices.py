@@ -78,7 +78,7 @@ def _line(line: InvoiceLine, currency: str, number: int) -> tuple[int, dict[str,
     )
     description = line.description
     if not is_counted and line.quantity != 1:
-        description = f"{description} ({plain(line.quantity)} × {line.price:f})".strip()
+        description = f"{description} ({plain(line.quantity)} x {line.price:f})".strip()
     form = {"currency": currency.lower(), "description": description, f"metadata[{LINE}]": str(number)}
     if line.tax:
         form["tax_rates[0]"] = line.tax

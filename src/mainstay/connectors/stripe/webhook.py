@@ -28,7 +28,7 @@ def verify(request: RawRequest, settings: StripeSource) -> str:
         raise NotAuthenticError(f"{HEADER} has no time (t=) and signature of scheme v1")
     message = stamp.encode(errors="surrogatepass") + b"." + request.body
     expected = [hmac_hex(secret, message) for secret in plain(settings.secret)]
-    if not any([equal(signature, each) for signature in signatures for each in expected]):
+    if not any(equal(signature, each) for signature in signatures for each in expected):
         raise NotAuthenticError(
             f"{HEADER} does not fit: compare secret with the signing secret of this very endpoint in Stripe's Dashboard"
         )
