@@ -94,12 +94,28 @@ class _File:
 
 @functools.cache
 def _contract() -> _File:
-    return _File(_read("stripe.json"), OAS30Validator)
+    spec = _read("stripe.json")
+    _let_null(spec)
+    return _File({key: spec[key] for key in ("components", "paths")}, OAS30Validator)
 
 
 @functools.cache
 def _current() -> _File:
     return _File(_read("stripe_params_current.json"), OAS31Validator)
+
+
+def _let_null(node: Json) -> None:
+    """Let null stand where the file says ``nullable`` beside ``anyOf`` or ``enum``, as Stripe means it."""
+    if isinstance(node, dict):
+        if node.get("nullable") is True and "anyOf" in node:
+            node["anyOf"] = [*node["anyOf"], {"type": "object", "nullable": True, "enum": [None]}]
+        if node.get("nullable") is True and "enum" in node:
+            node["enum"] = [*node["enum"], None]
+        for each in node.values():
+            _let_null(each)
+    elif isinstance(node, list):
+        for each in node:
+            _let_null(each)
 
 
 def _read(name: str) -> Any:

@@ -208,7 +208,7 @@ def item(new: New, form: Mapping[str, Json], of: Object) -> Object:
     if (amount is None) == (unit is None):
         raise Problem(400, "parameter_missing", "Specify either `amount`, or `unit_amount_decimal`.", "amount")
     if amount is None:
-        amount = int((Decimal(unit) * quantity).quantize(Decimal(1), ROUND_HALF_UP))
+        amount = int((Decimal(unit or 0) * quantity).quantize(Decimal(1), ROUND_HALF_UP))
     currency = form.get("currency", price.get("currency", of["currency"]))
     if currency != of["currency"]:
         text = f"The invoice's currency is {of['currency']}, and the item's {currency}"
