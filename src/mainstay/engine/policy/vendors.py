@@ -31,6 +31,7 @@ PACKAGES = {
     "slack_bolt": _SLACK,
     "slack_sdk": _SLACK,
     "smtplib": _SMTP,
+    "stripe": Vendor("Stripe", "billing"),
     "twilio": _TWILIO,
 }
 HOSTS = {
@@ -40,6 +41,7 @@ HOSTS = {
     "api.postmarkapp.com": _POSTMARK,
     "api.resend.com": _RESEND,
     "api.sendgrid.com": _SENDGRID,
+    "api.stripe.com": Vendor("Stripe", "billing"),
     "api.twilio.com": _TWILIO,
     "hooks.slack.com": _SLACK,
     "rest.gohighlevel.com": _GHL,
