@@ -228,3 +228,8 @@ def _undeclared(schema: Mapping[str, Any], answer: Json) -> str:
 
 
 CHECKS = StripeChecks()
+
+
+def wrong_object(value: Mapping[str, Any]) -> str:
+    """Say what is wrong of an object, as an event carries it, by the schema that its ``object`` names."""
+    return _contract().errors({"$ref": f"#/components/schemas/{value['object']}"}, value)

@@ -58,7 +58,7 @@ def parse(request: RawRequest, settings: StripeSource) -> Sequence[Event]:
 async def fetch(event: Event, settings: StripeSource, http: Http) -> Event:
     """Read the customer that an event names by its id alone; without a connection the event stays as it is."""
     customer = event.data.get("customer")
-    if not settings.connection or not isinstance(customer, str) or not customer:
+    if not settings.connection or not isinstance(customer, str) or not customer or event.type == "customer.deleted":
         return event
     try:
         found = await Api(http).get(f"/v1/customers/{require_id(customer, 'a customer')}")
@@ -157,6 +157,8 @@ class _Reading:
         item = self._item
         if self._settings.payments != "invoices_and_checkout":
             return self._unsupported(f"{self._kind}: its PaymentIntent tells of the payment")
+        if text(item.get("mode")) == "setup":
+            return self._unsupported(f"{self._kind}: nothing was paid in it")
         if text(item.get("mode")) != "payment" or item.get("invoice"):
             return self._unsupported(f"{self._kind}: its invoice tells of the payment")
         if self._kind != _SESSION_FAILED and item.get("payment_status") != "paid":
