@@ -215,6 +215,9 @@ def _wrong_values(operation: str, schema: Mapping[str, Any], pairs: tuple[tuple[
 def _undeclared(schema: Mapping[str, Any], answer: Json) -> str:
     """Name the keys of an answer, and of a list's objects, that the contract does not have."""
     schema = _contract().resolve(schema)
+    fitting = (each for each in schema.get("anyOf", ()) if not _contract().errors(each, answer))
+    if (one := next(fitting, None)) is not None:
+        return _undeclared(one, answer)
     properties = schema.get("properties", {})
     if not properties or not isinstance(answer, dict):
         return ""

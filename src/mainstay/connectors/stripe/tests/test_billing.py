@@ -576,7 +576,8 @@ async def test_check_says_whose_account_it_is(sandbox: SandboxProcess) -> None:
 
 
 async def test_check_bears_any_account(vendor: Recorder) -> None:
-    for value in (None, [], "x", {"dashboard": [], "name": 5}):
+    values: list[Any] = [None, [], "x", {"dashboard": [], "name": 5}]
+    for value in values:
         vendor.answer(
             {"object": "account", "id": "acct_1", "business_profile": value, "settings": value, "email": value}
         )
