@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 import pytest
 
 from mainstay.sandbox import Sandbox, SandboxError
+from mainstay.sandbox.vendors import sender
+from mainstay.sandbox.vendors.stripe_events import sender as stripes_sender
 from tests.sandbox.wire import Answer, call
 
 HEADERS = {"Authorization": "Bearer rk_test_1", "Content-Type": "application/x-www-form-urlencoded"}
@@ -199,3 +201,8 @@ def test_settings_and_seeds_that_are_none(sandbox: Sandbox) -> None:
         sandbox.configure("stripe", breaks="sometimes")
     with pytest.raises(SandboxError, match="no payments to seed"):
         sandbox.seed("stripe", "payments", [{"invoice": "in_none"}])
+
+
+def test_what_mainstay_send_posts_is_found_by_the_kind_of_source() -> None:
+    assert sender("stripe") is stripes_sender
+    assert [sender(kind) for kind in ("postmark", "nothing", "../stripe", "")] == [None] * 4

@@ -1,7 +1,7 @@
 """Vendors' simulators, found by their modules: each names its class in ``SIMULATOR``.
 
-One whose source has deliveries that can be made up names in ``SENDER`` what ``mainstay send`` posts: ``(settings, person,
-key=, at=, url=)``, giving a ``SignedRequest``.
+One whose source has deliveries that can be made up names in ``SENDER`` what ``mainstay send`` posts: a function of
+``(settings, person, key=, at=, url=)`` that gives a ``SignedRequest``.
 """
 
 from __future__ import annotations
