@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mainstay.db import acquire
+from mainstay.kit import RawRequest
 from mainstay.kit.http import open_session
 from mainstay.sandbox import Sandbox
 from mainstay.sandbox.vendors.stripe_events import signed
@@ -131,3 +132,24 @@ async def test_a_forged_payment_changes_nothing(stack: StackUnderTest, tell: Tel
     assert await tell(event, "whsec_wrong") == 401
     assert await stack.runs() == []
     assert posted(sandbox) == []
+
+
+@pytest.mark.parametrize("named", ["", 'connection = "stripe"'])
+async def test_a_subscription_names_its_customer_by_the_id_alone(
+    make_stack: MakeStack, sandbox: Sandbox, named: str
+) -> None:
+    stack = await make_stack(STACK.replace('connection = "stripe"', named), CODE)
+    sandbox.seed("stripe", "customers", [{"email": "zoe@example.com", "name": "Zoë Groß"}])
+    about = {"id": "sub_1", "object": "subscription", "customer": sandbox.state("stripe")["customers"][0]["id"]}
+    event = {"id": "evt_1", "object": "event", "type": "customer.subscription.created", "data": {"object": about}}
+    at = datetime.now(UTC)
+    made = signed(event, SECRET, at)
+    headers = {name.lower(): value for name, value in made.headers.items()}
+    arrived = RawRequest("POST", "https://mainstay.example/in/acme/payments", headers, made.body, at)
+    await stack.app.intake.receive(stack.app.by_slug["acme"].sources["payments"], arrived)
+    await stack.settle()
+    async with acquire(stack.app.pool) as connection:
+        people = [row["email"] for row in await connection.fetch("SELECT email FROM contacts")]
+        told = [row["type"] for row in await connection.fetch("SELECT type FROM events ORDER BY id")]
+    assert people == (["zoe@example.com"] if named else [])
+    assert "subscription.created" in told
