@@ -132,7 +132,12 @@ def _request(
                 raise CommandError("say from which number, with its country", "For example --phone +13125550147")
             return senders.twilio(person, _first(settings.auth_token), key=key, url=url)  # type: ignore[attr-defined]
         case _:
-            raise CommandError(f"no sender is known for sources of kind {kind}", f"Post to {url} yourself.")
+            from mainstay.sandbox.vendors import sender
+
+            make = sender(kind)
+            if make is None:
+                raise CommandError(f"no sender is known for sources of kind {kind}", f"Post to {url} yourself.")
+            return make(settings, person, key=key, at=now, url=url)
 
 
 def _open_shape(

@@ -36,6 +36,7 @@ PACKAGES = {
     "slack_bolt": _SLACK,
     "slack_sdk": _SLACK,
     "smtplib": _SMTP,
+    "stripe": Vendor("Stripe", "billing"),
     "twilio": _TWILIO,
 }
 HOSTS = {
@@ -47,6 +48,7 @@ HOSTS = {
     "api.postmarkapp.com": _POSTMARK,
     "api.resend.com": _RESEND,
     "api.sendgrid.com": _SENDGRID,
+    "api.stripe.com": Vendor("Stripe", "billing"),
     "api.twilio.com": _TWILIO,
     ".make.com": _MAKE,
     "app.asana.com/api": _ASANA,
