@@ -10,6 +10,11 @@ from mainstay.kit import NeedsHumanError, PermanentError, Response, TransientErr
 # Quotas refill each minute.
 USUAL_WAIT = 20.0
 _CONSOLE = "console.cloud.google.com > APIs & Services > Library > Google Sheets API > Enable"
+_MEND = {
+    401: "connect the account again, or replace the service account's key",
+    403: "share the spreadsheet with {who} as Editor, and let it into protected sheets and ranges",
+    404: "compare spreadsheet_id with the address, and share the spreadsheet with {who}",
+}
 _RATE = frozenset({"RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"})
 
 
@@ -39,18 +44,11 @@ def _refused(response: Response, refusal: VendorError, who: str) -> VendorError:
         return TransientError(text, status=code, retry_after=wait)
     if isinstance(refusal, TransientError):
         return refusal
-    if code == 401:
-        return NeedsHumanError(f"{text}; connect the account again, or replace the service account's key", status=code)
+    mend = _MEND.get(code, "")
     if code == 403 and reasons & {"SERVICE_DISABLED", "accessNotConfigured"}:
-        return NeedsHumanError(f"{text}; switch the API on: {_CONSOLE}", status=code)
-    if code == 403:
-        mend = f"share the spreadsheet with {who} as Editor, and let it into protected sheets and ranges"
-        return NeedsHumanError(f"{text}; {mend}", status=code)
-    if code == 404:
-        mend = f"compare spreadsheet_id with the address, and share the spreadsheet with {who}"
-        return NeedsHumanError(f"{text}; {mend}", status=code)
-    if isinstance(refusal, NeedsHumanError):
-        return NeedsHumanError(text, status=code)
+        mend = f"switch the API on: {_CONSOLE}"
+    if mend or isinstance(refusal, NeedsHumanError):
+        return NeedsHumanError(f"{text}; {mend.format(who=who)}" if mend else text, status=code)
     return PermanentError(text, status=code)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from mainstay.connectors.google_sheets.settings import API, GoogleSheetsConnection
+from mainstay.connectors.google_sheets.settings import GoogleSheetsConnection
 from mainstay.kit import Http, NeedsHumanError, PermanentError, TransientError
 from mainstay.kit.roles import Value, cell_text
 
@@ -31,6 +31,10 @@ _CLIPPED = re.compile(r"exceeds grid limits|Unable to parse range", re.IGNORECAS
 
 Block = tuple[int, int]
 """First and last row, counted from 1 as people see them."""
+
+
+class Moved(Exception):  # noqa: N818 it is no error: the write begins anew
+    """Rows or columns are not where they were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +97,34 @@ class Spreadsheet:
             await _halving(some, read)
         return found
 
-    async def keys(self, layout: Layout, column: int) -> list[str]:
-        """Return a column below the header, from row 2 on; what is empty at its end is left out."""
+    async def keys(self, layout: Layout, key: str) -> list[str]:
+        """Return column ``key`` below the header, from row 2 on; what is empty at its end is left out.
+
+        Raises:
+            Moved: the column is not where it was.
+        """
         found: list[str] = []
-        last = layout.row_count
+        column, end = layout.columns[key], layout.row_count
 
         async def read(group: Sequence[Block]) -> None:
-            ranges = [a1(layout.title, column, column, block) for block in group]
-            for block, values in zip(group, await self._values(ranges, "COLUMNS"), strict=True):
+            # The last page is open below: rows may have been added since.
+            places = [(first, None if last >= end else last) for first, last in group]
+            ranges = [a1(layout.title, column, column, place) for place in places]
+            for place, values in zip(places, await self._values(ranges, "COLUMNS"), strict=True):
                 cells = values[0] if values and isinstance(values[0], list) else []
                 if cells:
-                    found.extend([""] * (block[0] - HEADER_ROW - 1 - len(found)))
+                    found.extend([""] * (place[0] - HEADER_ROW - len(found)))
                     found.extend(map(_text, cells))
 
-        for first in range(HEADER_ROW + 1, last + 1, KEYS_IN_A_PAGE):
-            await _halving([(first, min(last, first + KEYS_IN_A_PAGE - 1))], read)
-        return found
+        for first in range(HEADER_ROW, end + 1, KEYS_IN_A_PAGE):
+            await _halving([(first, min(end, first + KEYS_IN_A_PAGE - 1))], read)
+        if (found or [""])[0].strip() != key:
+            raise Moved
+        return found[1:]
 
-    async def page(self, title: str, block: Block, width: int) -> tuple[list[str], list[list[str]]] | None:
+    async def page(
+        self, title: str, block: tuple[int, int | None], width: int
+    ) -> tuple[list[str], list[list[str]]] | None:
         """Return the header and some rows in one call; None where the sheet has ended above."""
         ranges = [a1(title, 0, None, (HEADER_ROW, HEADER_ROW)), a1(title, 0, width - 1, block)]
         try:
@@ -152,12 +166,13 @@ async def _halving(blocks: Sequence[Block], read: Callable[[Sequence[Block]], Aw
     """Read blocks; where the answer is too large, in halves."""
     try:
         await read(blocks)
-        return
     except PermanentError as error:
         if "larger than" not in str(error):
             raise
         if len(blocks) == 1 and blocks[0][0] == blocks[0][1]:
             raise PermanentError(f"row {blocks[0][0]} is too large to be read: {error}") from None
+    else:
+        return
     if len(blocks) > 1:
         half = len(blocks) // 2
         parts = (blocks[:half], blocks[half:])
@@ -169,12 +184,12 @@ async def _halving(blocks: Sequence[Block], read: Callable[[Sequence[Block]], Aw
         await _halving(part, read)
 
 
-def a1(title: str, first: int, last: int | None, rows: Block) -> str:
-    """Return a range as people write it; ``last`` None goes as far to the right as the sheet does."""
+def a1(title: str, first: int, last: int | None, rows: tuple[int, int | None]) -> str:
+    """Return a range as people write it; a last column or row of None is the sheet's own last."""
     sheet = "'" + title.replace("'", "''") + "'"
     if last is None:
-        return f"{sheet}!{rows[0]}:{rows[1]}"
-    return f"{sheet}!{letters(first)}{rows[0]}:{letters(last)}{rows[1]}"
+        return f"{sheet}!{rows[0]}:{rows[1] or ''}"
+    return f"{sheet}!{letters(first)}{rows[0]}:{letters(last)}{rows[1] or ''}"
 
 
 def letters(column: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from mainstay.connectors.google_sheets.appending import append
@@ -16,13 +15,14 @@ from mainstay.connectors.google_sheets.spreadsheet import (
     HEADER_ROW,
     ROWS_IN_A_PAGE,
     Layout,
+    Moved,
     Spreadsheet,
     a1,
     no_such_sheet,
     places,
     runs,
 )
-from mainstay.connectors.google_sheets.updating import Moved, Update
+from mainstay.connectors.google_sheets.updating import Update
 from mainstay.kit import (
     Http,
     HttpSettings,
@@ -102,7 +102,7 @@ class GoogleSheetsTable:
                 raise no_such_sheet(table, (await self._spreadsheet.titles())[1])
             if not layout.columns:
                 return Written()
-            return Written(removed=await self._remove(layout, layout.columns[key], unwanted))
+            return Written(removed=await self._remove(layout, key, unwanted))
 
     async def read_rows(self, table: str, cursor: str = "") -> Rows:
         """Read some 10,000 rows; the cursor is the row to go on at, how many the sheet had, and a page's rows."""
@@ -115,19 +115,22 @@ class GoogleSheetsTable:
                 raise no_such_sheet(table, (await self._spreadsheet.titles())[1])
             width, first, last = layout.width, HEADER_ROW + 1, layout.row_count
             size = max(1, min(ROWS_IN_A_PAGE, CELLS_IN_A_PAGE // max(1, width)))
-        if first > last or not width:
-            return Rows(())
-        while True:
+        page = None
+        while page is None:
+            if first > last or not width:
+                return Rows(())
             until = min(last, first + size - 1)
             try:
-                page = await self._spreadsheet.page(table, (first, until), width)
-                break
+                page = await self._spreadsheet.page(table, (first, until if until < last else None), width)
             except PermanentError as error:
                 if "larger than" not in str(error) or size == 1:
                     raise
                 size = max(1, size // 2)
-        if page is None:
-            return Rows(())
+                continue
+            if page is None:
+                # Rows were deleted meanwhile.
+                shorter = await self._spreadsheet.layout(table)
+                last = min(last - 1, shorter.row_count if shorter else 0)
         at = places(page[0])
         found = tuple(
             {name: row[place] if place < len(row) else "" for name, place in at.items()} for row in page[1] if any(row)
@@ -138,55 +141,57 @@ class GoogleSheetsTable:
 
     async def _settled(self, layout: Layout, key: str, wanted: Mapping[str, Mapping[str, Value]]) -> Written:
         """Write until every row has been found where it was written."""
-        created = updated = 0
+        created = 0
         changed: set[str] = set()
-        update = Update(self._spreadsheet, layout, key, wanted)
+        harmed: list[str] = []
         for attempt in range(MOST_ROUNDS):
-            there = _first(await self._spreadsheet.keys(layout, layout.columns[key]))
+            update = Update(self._spreadsheet, layout, key, wanted)
             try:
+                there = _first(await self._spreadsheet.keys(layout, key))
                 await update.carry_out({row: name for name, row in there.items() if name in wanted}, changed)
+                missing = [(name, wanted[name]) for name in wanted if name not in there]
+                made = await append(self._spreadsheet, layout, missing, f"{self._key}#{attempt}")
             except Moved:
-                continue
-            updated = len(changed)
-            missing = [(name, wanted[name]) for name in wanted if name not in there]
-            if not missing:
-                break
-            write_key = f"{self._key}#{attempt}" if attempt else self._key
-            made = await append(self._spreadsheet, layout, missing, write_key)
-            created += made
-            if made == len(missing):
-                break
-            # An earlier attempt of this very step had written some of them: they are there now.
-            layout = await self._found(layout.title, key, list(layout.columns)) or layout
+                pass
+            else:
+                created += made
+                if made == len(missing):
+                    break
+                # An earlier attempt of this very step had written some of them: they are there now.
+            finally:
+                harmed += update.harmed
+            layout = await self._prepared(layout.title, key, list(layout.columns))
         else:
             raise TransientError("rows of the sheet were moved again and again while they were written")
-        if update.harmed:
+        if harmed:
             raise NeedsHumanError(
                 f"rows were moved by somebody while they were written, and some cells of others may have been written "
-                f"over ({_named(update.harmed)}): compare them in File > Version history"
+                f"over ({_named(harmed)}): compare them in File > Version history"
             )
-        return Written(created=created, updated=updated)
+        return Written(created=created, updated=len(changed))
 
-    async def _remove(self, layout: Layout, column: int, unwanted: set[str]) -> int:
+    async def _remove(self, layout: Layout, key: str, unwanted: set[str]) -> int:
         removed = 0
+        before: list[str] = []
+        rows: list[int] = []
         for _ in range(MOST_ROUNDS):
-            before = await self._spreadsheet.keys(layout, column)
-            rows = [row for row, name in enumerate(before, HEADER_ROW + 1) if name in unwanted]
-            if not rows:
-                return removed
-            await self._delete(layout, rows)
-            after = await self._spreadsheet.keys(replace(layout, row_count=max(2, layout.row_count - len(rows))), column)
-            left = [name for name in after if name in unwanted]
-            removed += len(rows) - len(left)
-            if not left:
-                return removed
-            lost = sorted(set(before) - set(after) - unwanted)
-            if lost:
-                raise NeedsHumanError(
-                    f"rows were moved by somebody while others were removed, and some may be gone with them "
-                    f"({_named(lost)}): bring them back from File > Version history"
-                )
-            layout = replace(layout, row_count=max(2, layout.row_count - len(rows)))
+            try:
+                now = await self._spreadsheet.keys(layout, key)
+                left = [row for row, name in enumerate(now, HEADER_ROW + 1) if name in unwanted]
+                if rows:
+                    removed += len(rows) - len(left)
+                if rows and left and (lost := sorted(set(before) - set(now) - unwanted)):
+                    raise NeedsHumanError(
+                        f"rows were moved by somebody while others were removed, and some may be gone with them "
+                        f"({_named(lost)}): bring them back from File > Version history"
+                    )
+                if not left:
+                    return removed
+                before, rows = now, left
+                await self._delete(layout, rows)
+            except Moved:
+                pass
+            layout = await self._found(layout.title, key, [key]) or layout
         raise TransientError("rows of the sheet were moved again and again while some were removed")
 
     async def _delete(self, layout: Layout, rows: Sequence[int]) -> None:

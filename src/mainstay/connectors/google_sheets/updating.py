@@ -16,6 +16,7 @@ from mainstay.connectors.google_sheets.spreadsheet import (
     MOST_RANGES,
     Block,
     Layout,
+    Moved,
     Spreadsheet,
     a1,
     runs,
@@ -29,10 +30,6 @@ ROWS_AT_ONCE = 5_000
 GAP = 20
 
 Cells = list[Value]
-
-
-class Moved(Exception):  # noqa: N818 it is no error: the write begins anew
-    """Rows are not where their keys were read."""
 
 
 class Update:
