@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,7 @@ MAX_RESPONSE_BYTES = 5_000_000
 MAX_RETRY_AFTER = 86_400.0
 DEFAULT_TIMEOUT = 20.0
 _OK_BELOW = 300
+_PORTION = 1 << 20
 _SERVER_ERROR = 500
 _UNAUTHORISED = 401
 _HUMAN = frozenset({401, 402, 403})
@@ -208,7 +210,7 @@ class Http:
             VendorError: by the connection's error mapping; when the connection breaks or times out after the request
                 left, ``unsure``. Its text is masked like an exchange.
         """
-        data: aiohttp.FormData | bytes | None = body
+        data = body
         sent: Any = None
         send = {"Accept": "application/json", **self._settings.headers, **(headers or {})}
         if json is not None:
@@ -231,8 +233,9 @@ class Http:
             self.exchanges.append(entry)
             if self.before_call is not None:
                 await self.before_call()
-            # A form can be sent but once.
-            content = data if form is None else aiohttp.FormData(dict(form))
+            # A form can be sent but once; a large body goes in portions, so that nobody waits for it.
+            content = BytesIO(data) if isinstance(data, bytes) and len(data) > _PORTION else data
+            content = content if form is None else aiohttp.FormData(dict(form))
             return await self._exchange(entry, method, url, data=content, params=pairs, headers=send | self._entry())
 
         if self.authorize is not None and not self.access.token:

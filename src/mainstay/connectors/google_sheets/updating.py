@@ -46,7 +46,8 @@ class Update:
         self._layout = layout
         self._key = layout.columns[key]
         self._wanted = wanted
-        named = [layout.columns[column] for row in wanted.values() for column in row]
+        self._columns = {column for row in wanted.values() for column in row}
+        named = [layout.columns[column] for column in self._columns]
         self._last = max(named)
         self._first = min((place for place in named if place != self._key), default=self._key)
         self.harmed: list[str] = []
@@ -133,15 +134,27 @@ class Update:
             if not all(same(cells[place - self._first], _at(shown, place)) for place in places):
                 continue
             if name and name not in held:
-                self.harmed.append(name)
+                self._harm(name)
                 continue
             old = held.get(name, [])
             # A row without a key is one that was inserted: it was empty.
             restored[row] = [
                 _at(old, place) if place in places else None for place in range(self._first, self._last + 1)
             ]
-        if restored:
-            await self._send(restored)
+        if not restored:
+            return
+        await self._send(restored)
+        after = await self._sheet.blocks(self._layout.title, list(runs(sorted(restored), GAP)), (self._key, self._key))
+        for row in restored:
+            meant, found = self._name(now, row), (after.get(row) or [""])[0]
+            if meant != found:
+                self._harm(meant)
+                self._harm(found)
+
+    def _harm(self, name: str) -> None:
+        """Note a row whose cells may be wrong, unless the next round of this very call compares all of them."""
+        if name and not self._columns.issubset(self._wanted.get(name, ())):
+            self.harmed.append(name)
 
 
 def _at(cells: Sequence[str], place: int) -> str:

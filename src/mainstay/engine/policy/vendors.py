@@ -16,10 +16,13 @@ class Vendor:
 _HUBSPOT, _GHL = Vendor("HubSpot", "crm"), Vendor("GoHighLevel", "crm")
 _SLACK, _TWILIO = Vendor("Slack", "chat"), Vendor("Twilio", "sms")
 _POSTMARK, _SENDGRID, _MAILGUN = Vendor("Postmark", "email"), Vendor("SendGrid", "email"), Vendor("Mailgun", "email")
+_SHEETS = Vendor("Google Sheets", "table")
 _RESEND, _SMTP = Vendor("Resend", "email"), Vendor("a mail server", "email")
 
 PACKAGES = {
     "aiosmtplib": _SMTP,
+    "googleapiclient": _SHEETS,
+    "gspread": _SHEETS,
     "hubspot": _HUBSPOT,
     "mailgun": _MAILGUN,
     "postmarker": _POSTMARK,
@@ -44,6 +47,7 @@ HOSTS = {
     "hooks.slack.com": _SLACK,
     "rest.gohighlevel.com": _GHL,
     "services.leadconnectorhq.com": _GHL,
+    "sheets.googleapis.com": _SHEETS,
     "slack.com/api": _SLACK,
 }
 CONNECTORS = "mainstay.connectors"
