@@ -61,9 +61,7 @@ class TableFile:
                 for _ in range(number):
                     next(reader, None)
             found: list[Mapping[str, str]] = []
-            count = 0
-            for line in reader:
-                count += 1
+            for count, line in enumerate(reader, 1):
                 if any(line):
                     found.append(self._row(header, line))
                 if count == ROWS_IN_A_PAGE:

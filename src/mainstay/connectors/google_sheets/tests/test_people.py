@@ -44,7 +44,7 @@ async def seeded(bench: SheetsBench, count: int = PEOPLE) -> int:
 
 
 def meddled(bench: SheetsBench, where: str, times: int, *requests: dict[str, Any]) -> Table:
-    """Return a role under which somebody changes the sheet right before each of its first ``times`` calls to a place."""
+    """Return a role under which somebody changes the sheet right before its first ``times`` calls to a place."""
     table = bench.table()
     http = bench.attempts[-1]
     left = times

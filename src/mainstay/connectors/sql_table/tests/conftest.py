@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
@@ -36,7 +36,8 @@ class Line:
         else:
             there = await asyncio.open_connection(self.host, self.port)
         with suppress(OSError):
-            await asyncio.gather(self._pass(reader, there[1], is_answer=False), self._pass(there[0], writer, is_answer=True))
+            to_server = self._pass(reader, there[1], is_answer=False)
+            await asyncio.gather(to_server, self._pass(there[0], writer, is_answer=True))
 
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_answer: bool) -> None:
         while data := await source.read(1 << 16):
@@ -47,7 +48,7 @@ class Line:
             await target.drain()
         target.close()
 
-    async def __aenter__(self) -> Line:
+    async def __aenter__(self) -> Self:
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
@@ -93,10 +94,10 @@ class SqlBench:
         await self.admin.execute(f"ALTER TABLE {self.at(table)} OWNER TO {quoted(self.user)}")
         for row in body:
             places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
-            await self.admin.execute(f"INSERT INTO {self.at(table)} VALUES ({places})", *row)
+            await self.admin.execute(f"INSERT INTO {self.at(table)} VALUES ({places})", *row)  # noqa: S608 names are quoted
 
     async def cells(self, table: str) -> list[dict[str, str]]:
-        records = await self.admin.fetch(f"SELECT * FROM {self.at(table)} ORDER BY id")
+        records = await self.admin.fetch(f"SELECT * FROM {self.at(table)} ORDER BY id")  # noqa: S608
         return [{name: value or "" for name, value in record.items()} for record in records]
 
     async def revoke(self) -> None:
