@@ -134,9 +134,7 @@ class TableConformance:
         assert (held["c-000002"]["city"], held["c-000002"]["tags"]) == ("", "vip")
 
     async def test_columns_not_named_and_other_peoples_rows_are_left_alone(self, bench: TableBench) -> None:
-        await bench.seed(
-            T, [["id", "notes", "name"], ["c-000001", "=call her", "Old"], ["theirs", "mine!", "Omar"]]
-        )
+        await bench.seed(T, [["id", "notes", "name"], ["c-000001", "=call her", "Old"], ["theirs", "mine!", "Omar"]])
 
         written = await bench.table().upsert_rows(T, "id", [{"id": "c-000001", "name": "New"}, person(2)])
 

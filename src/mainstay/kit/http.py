@@ -234,8 +234,11 @@ class Http:
             if self.before_call is not None:
                 await self.before_call()
             # A form can be sent but once; a large body goes in portions, so that nobody waits for it.
-            content = BytesIO(data) if isinstance(data, bytes) and len(data) > _PORTION else data
-            content = content if form is None else aiohttp.FormData(dict(form))
+            content: aiohttp.FormData | BytesIO | bytes | None = data
+            if form is not None:
+                content = aiohttp.FormData(dict(form))
+            elif data is not None and len(data) > _PORTION:
+                content = BytesIO(data)
             return await self._exchange(entry, method, url, data=content, params=pairs, headers=send | self._entry())
 
         if self.authorize is not None and not self.access.token:

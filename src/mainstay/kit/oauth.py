@@ -54,6 +54,11 @@ class OAuth:
     base_url: Callable[[Mapping[str, str]], str] = lambda _facts: ""
     assertion: Callable[[], str] | None = field(default=None, repr=False)
 
+    @property
+    def needs_person(self) -> bool:
+        """Tell whether somebody must agree on the vendor's page first."""
+        return self.grant == "authorization_code"
+
 
 @dataclass(frozen=True, slots=True)
 class Access:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mainstay.settings.stack import Stack
 
 
-
 @dataclass(frozen=True, slots=True)
 class Lead:
     """What became of a submission: the receipt, and the contact that it is."""

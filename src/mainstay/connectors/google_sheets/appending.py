@@ -30,7 +30,7 @@ async def append(sheet: Spreadsheet, layout: Layout, missing: Sequence[Missing],
     """Add rows; returns how many, fewer where an earlier attempt of this step had added a portion."""
     old = [mark for mark, key, value in layout.marks if key == MARK and _is_old(value)]
     known = {mark for mark, _key, _value in layout.marks} - set(old)
-    requests = [{"deleteDeveloperMetadata": {"dataFilter": _by_id(mark)}} for mark in old]
+    requests: list[dict[str, Any]] = [{"deleteDeveloperMetadata": {"dataFilter": _by_id(mark)}} for mark in old]
     made = 0
     for cells in _portions(layout, missing):
         mark = _mark(write_key, layout, cells)

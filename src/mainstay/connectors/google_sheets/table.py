@@ -115,7 +115,7 @@ class GoogleSheetsTable:
                 raise no_such_sheet(table, (await self._spreadsheet.titles())[1])
             width, first, last = layout.width, HEADER_ROW + 1, layout.row_count
             size = max(1, min(ROWS_IN_A_PAGE, CELLS_IN_A_PAGE // max(1, width)))
-        page = None
+        page, until = None, 0
         while page is None:
             if first > last or not width:
                 return Rows(())

@@ -39,9 +39,7 @@ class Update:
         harmed: keys of rows that were moved under a write, and whose cells could not be put back.
     """
 
-    def __init__(
-        self, sheet: Spreadsheet, layout: Layout, key: str, wanted: Mapping[str, Mapping[str, Value]]
-    ) -> None:
+    def __init__(self, sheet: Spreadsheet, layout: Layout, key: str, wanted: Mapping[str, Mapping[str, Value]]) -> None:
         self._sheet = sheet
         self._layout = layout
         self._key = layout.columns[key]

@@ -170,9 +170,7 @@ class SqlTable:
         rows = _rows(columns, records)
         return Rows(rows, _AFTER + rows[-1][walked.name] if len(rows) == ROWS_AT_ONCE else "")
 
-    async def _by_blocks(
-        self, connection: Connection, table: str, columns: Mapping[str, Column], cursor: str
-    ) -> Rows:
+    async def _by_blocks(self, connection: Connection, table: str, columns: Mapping[str, Column], cursor: str) -> Rows:
         first = cursor.removeprefix(_BLOCK) or "0"
         if not (first.isascii() and first.isdigit() and len(first) < 10):
             raise PermanentError(f"{cursor[:60]!r} is no cursor of this table")
@@ -313,5 +311,3 @@ def _rows(columns: Mapping[str, Column], records: Sequence[asyncpg.Record]) -> t
 def _check_name(name: str, what: str) -> None:
     if not name.strip() or not name.isprintable() or clean(name) != name or len(name.encode()) > MOST_BYTES_IN_A_NAME:
         raise PermanentError(f"{name[:100]!r} cannot be the name of a {what}: it has 1 to 63 characters on one line")
-
-

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from mainstay.connectors.table_file import parquet
 from mainstay.connectors.table_file.csv_lines import Dialect, Reader
@@ -184,7 +184,7 @@ class TableFile:
                     with old.open("rb") as source:
                         reader = Reader(source, self._dialect)
                         # A byte order mark stays: Excel goes by it.
-                        if source.peek(3)[:3] == b"\xef\xbb\xbf":  # type: ignore[attr-defined]
+                        if source.peek(3)[:3] == b"\xef\xbb\xbf":
                             target.write("\ufeff")
                         names, lines = change(self._header(reader), filter(None, reader))
                         self._write(target, names, lines)
@@ -209,7 +209,8 @@ class TableFile:
                 self._beside(name).unlink(missing_ok=True)
 
     def _write(self, target: TextIO, names: Line, lines: Iterator[Line]) -> None:
-        quoting = csv.QUOTE_ALL if self._is_parquet else csv.QUOTE_MINIMAL
+        # What Parquet is made of has every cell in quotes, so that an empty one is no NULL.
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if self._is_parquet else csv.QUOTE_MINIMAL
         writer = csv.writer(target, delimiter=self._dialect.delimiter, quoting=quoting, lineterminator="\r\n")
         writer.writerow([self._dialect.written(name) for name in names])
         width = len(names)

@@ -104,7 +104,7 @@ def clean(text: str) -> str:
 
 def _columns(row: Row, number: int) -> set[str]:
     for column in row:
-        if not isinstance(column, str) or not column or column != column.strip() or column != clean(column):
+        if not column or column != column.strip() or column != clean(column):
             raise PermanentError(f"row {number}: {column!r} cannot be the name of a column")
     return set(row)
 

@@ -73,8 +73,9 @@ def _read(assertion: str, accounts: dict[str, str] | None) -> tuple[str, str]:
         return "", "Invalid JWT Signature."
     who, now = str(claims.get("iss") or ""), time.time()
     began, ends = claims.get("iat"), claims.get("exp")
-    is_timed = isinstance(began, int) and isinstance(ends, int)
-    if not is_timed or began > now + _SKEW or not now < ends <= began + _LONGEST:
+    if not isinstance(began, int) or not isinstance(ends, int):
+        return who, "Invalid JWT: iat and exp are needed"
+    if began > now + _SKEW or not now < ends <= began + _LONGEST:
         problem = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
         return who, problem
     if not str(claims.get("aud") or "").endswith("/token") or "spreadsheets" not in str(claims.get("scope")):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mainstay.kit import NeedsHumanError, Table, TransientError, Written
-from src.mainstay.connectors.google_sheets.tests.conftest import BOOK, SheetsBench
+from tests.connectors.google_sheets_bench import BOOK, SheetsBench
 from tests.connectors.table_conformance import read_all
 
 PATH = f"/v4/spreadsheets/{BOOK}"

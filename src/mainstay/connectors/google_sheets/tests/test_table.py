@@ -14,7 +14,7 @@ from mainstay.connectors.google_sheets.settings import SCOPE, oauth
 from mainstay.connectors.google_sheets.spreadsheet import a1, letters, runs
 from mainstay.kit import Http, NeedsHumanError, PermanentError, TransientError, VendorError, Written
 from mainstay.kit.http import open_session
-from src.mainstay.connectors.google_sheets.tests.conftest import BOOK, SheetsBench, connection
+from tests.connectors.google_sheets_bench import BOOK, SheetsBench, connection
 from tests.connectors.table_conformance import person, read_all
 from tests.kit.recorder import Recorder
 

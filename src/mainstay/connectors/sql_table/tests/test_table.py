@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from mainstay.connectors.sql_table import CONNECTOR
 from mainstay.connectors.sql_table.settings import SqlConnection
+from mainstay.connectors.sql_table.table import quoted
 from mainstay.kit import NeedsHumanError, PermanentError, TransientError, Written
-from src.mainstay.connectors.sql_table.tests.conftest import SqlBench, quoted
+from tests.connectors.sql_table_bench import SqlBench
 from tests.connectors.table_conformance import person, read_all
 
 
@@ -22,7 +23,7 @@ async def test_columns_keep_their_types(bench: SqlBench) -> None:
     await made(
         bench, "id bigint PRIMARY KEY, born date, amount numeric(9,2) NOT NULL DEFAULT 0, extra json, seen timestamptz"
     )
-    row = {"id": 7, "born": "2026-01-31", "amount": 12.5, "extra": '{"a": 1}', "seen": None}
+    row: dict[str, Any] = {"id": 7, "born": "2026-01-31", "amount": 12.5, "extra": '{"a": 1}', "seen": None}
 
     assert await bench.table().upsert_rows("Contacts", "id", [row]) == Written(created=1)
     assert await bench.table().upsert_rows("Contacts", "id", [{**row, "amount": "12.50"}]) == Written()

@@ -16,8 +16,8 @@ from mainstay.connectors.table_file.csv_lines import Dialect
 from mainstay.connectors.table_file.files import TableFile
 from mainstay.connectors.table_file.settings import TableFileConnection
 from mainstay.kit import NeedsHumanError, PermanentError, Written
-from src.mainstay.connectors.table_file.tests.conftest import FileBench
 from tests.connectors.table_conformance import person
+from tests.connectors.table_file_bench import FileBench
 
 SAFE = Dialect(",", is_safe=True)
 only_csv = pytest.mark.parametrize("bench", ["csv"], indirect=True)
@@ -52,7 +52,9 @@ def test_a_link_out_of_the_stack_is_no_folder_of_it(tmp_path: Path) -> None:
         settings("tables", tmp_path / "stack")
 
 
-@pytest.mark.parametrize("table", ["../x", "a/b", "/etc/passwd", "..", ".", ".hidden.", "a\\b", "a*", "[a]", "x:y", "-\ud800"])
+@pytest.mark.parametrize(
+    "table", ["../x", "a/b", "/etc/passwd", "..", ".", ".hidden.", "a\\b", "a*", "[a]", "x:y", "-\ud800"]
+)
 async def test_a_name_never_leads_out(bench: FileBench, table: str) -> None:
     for call in (bench.table().read_rows(table), bench.table().upsert_rows(table, "id", [person(1)])):
         with pytest.raises(PermanentError, match="cannot be the name of"):
@@ -160,7 +162,7 @@ async def test_columns_of_parquet_keep_their_types(bench: FileBench) -> None:
     duckdb.sql(f"COPY ({rows}) TO '{path}'")
     written = await bench.table().upsert_rows("Contacts", "id", [{"id": 2, "born": "2026-02-01", "note": 'a,"b"\nc'}])
     assert written == Written(created=1)
-    found = duckdb.sql(f"FROM read_parquet('{path}')")
+    found = duckdb.read_parquet(str(path))
     assert list(map(str, found.types)) == ["INTEGER", "DATE", "DOUBLE", "INTEGER[]", "INTEGER", "VARCHAR"]
     assert found.fetchall()[1][5] == 'a,"b"\nc'
     with pytest.raises(PermanentError, match="cannot be read or written as Parquet"):
