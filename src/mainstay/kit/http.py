@@ -233,12 +233,8 @@ class Http:
             self.exchanges.append(entry)
             if self.before_call is not None:
                 await self.before_call()
-            # A form can be sent but once; a large body goes in portions, so that nobody waits for it.
-            content: aiohttp.FormData | BytesIO | bytes | None = data
-            if form is not None:
-                content = aiohttp.FormData(dict(form))
-            elif data is not None and len(data) > _PORTION:
-                content = BytesIO(data)
+            # A form can be sent but once.
+            content = _portioned(data) if form is None else aiohttp.FormData(dict(form))
             return await self._exchange(entry, method, url, data=content, params=pairs, headers=send | self._entry())
 
         if self.authorize is not None and not self.access.token:
@@ -318,3 +314,8 @@ class Http:
             small = len(content) <= MAX_STORED_CHARS
             entry["response"] = self._redact.value(decoded) if small else self._redact.body(content)
         return Response(status, headers, content, decoded)
+
+
+def _portioned(data: bytes | None) -> BytesIO | bytes | None:
+    """Return a body as it is sent: a large one in portions, so that nobody waits for it."""
+    return BytesIO(data) if data is not None and len(data) > _PORTION else data

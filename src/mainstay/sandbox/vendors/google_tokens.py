@@ -73,8 +73,7 @@ def _read(assertion: str, accounts: dict[str, str] | None) -> tuple[str, str]:
         return "", "Invalid JWT Signature."
     who, now = str(claims.get("iss") or ""), time.time()
     began, ends = claims.get("iat"), claims.get("exp")
-    if not isinstance(began, int) or not isinstance(ends, int):
-        return who, "Invalid JWT: iat and exp are needed"
+    began, ends = (each if isinstance(each, int) else 0 for each in (began, ends))
     if began > now + _SKEW or not now < ends <= began + _LONGEST:
         problem = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
         return who, problem
