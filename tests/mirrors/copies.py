@@ -30,6 +30,7 @@ class MemoryTable:
 
     rows: list[dict[str, str]] = field(default_factory=list)
     page: int = 2
+    batch: int = 100
     writes: int = 0
     fails: Exception | None = None
     between: Callable[[], Any] | None = None

@@ -7,7 +7,6 @@ import pytest
 
 from mainstay.db import acquire
 from mainstay.errors import PermanentError, TransientError
-from mainstay.mirrors import store
 from tests.conftest import MakeStack
 from tests.mirrors.copies import Copy
 
@@ -39,12 +38,12 @@ async def test_what_stays_the_same_is_not_written(copy: Copy) -> None:
     assert await copy.count("stale_in_mirror") == 0
 
 
-async def test_the_first_load_goes_page_by_page(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_load_goes_page_by_page(copy: Copy) -> None:
     names = [f"lead{number}" for number in range(7)]
     await copy.submit(*names)
     async with acquire(copy.stack.app.pool) as connection:
         await connection.execute("DELETE FROM stale_in_mirror")  # as if they were older than the mirror
-    monkeypatch.setattr(store, "AT_ONCE", 3)
+    copy.table.batch = 3
     await copy.write()
     assert copy.table.column("E-mail") == [f"{name}@example.com" for name in names]
     assert copy.table.writes == 3

@@ -117,14 +117,16 @@ def _request(
             f"Try it with {_NAMES_ONLY[kind]}; `mainstay demo` shows it on simulated vendors.",
         )
     match kind:
-        case "typeform":
-            return senders.typeform(person, _first(settings.secret), key=key, at=now)  # type: ignore[attr-defined]
-        case "tally":
-            return senders.tally(person, _first(settings.secret), key=key, at=now)  # type: ignore[attr-defined]
+        case "typeform" | "tally" | "jotform":
+            made: SignedRequest = getattr(senders, kind)(
+                person,
+                _first(settings.secret),  # type: ignore[attr-defined]
+                key=key,
+                at=now,
+            )
+            return made
         case "calendly":
             return senders.calendly(person, _first(settings.signing_key), key=key, at=now)  # type: ignore[attr-defined]
-        case "jotform":
-            return senders.jotform(person, _first(settings.secret), key=key, at=now)  # type: ignore[attr-defined]
         case "gohighlevel":
             return _gohighlevel(settings, person, key, now)
         case "twilio":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from mainstay.kit.roles.table import clean
 from mainstay.model import Contact
 
 Drift = Literal["raise", "revert", "propose"]
@@ -74,6 +75,11 @@ class Mirror:
 
 
 def _text(contact: Contact, name: str) -> str:
+    # As every table keeps it: else what comes back would not be what was written.
+    return clean(_said(contact, name))
+
+
+def _said(contact: Contact, name: str) -> str:
     if name.startswith(CUSTOM):
         return contact.custom.get(name.removeprefix(CUSTOM), "")
     if name == "tags":

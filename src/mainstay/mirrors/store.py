@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from mainstay.mirrors.rules import Mirror
     from mainstay.model import Contact
 
-AT_ONCE = 5_000
-"""Rows of one write: the sheets of Google take a minute's worth of 300,000 rows so, within their quota of 60 writes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -86,8 +83,8 @@ async def own(connection: Connection, workspace_id: UUID, name: str, run_id: UUI
     )
 
 
-async def next_batch(connection: Connection, workspace_id: UUID, name: str) -> Batch:
-    """Return what is to be written next: what is stale first, then the first load."""
+async def next_batch(connection: Connection, workspace_id: UUID, name: str, size: int) -> Batch:
+    """Return what is to be written next, ``size`` rows at the most: what is stale first, then the first load."""
     stale = await connection.fetch(
         """
         SELECT contact_id, change FROM stale_in_mirror WHERE workspace_id = $1 AND mirror = $2
@@ -95,7 +92,7 @@ async def next_batch(connection: Connection, workspace_id: UUID, name: str) -> B
         """,
         workspace_id,
         name,
-        AT_ONCE,
+        size,
     )
     if stale:
         batch = await _contacts(connection, workspace_id, name, [row["contact_id"] for row in stale])
@@ -112,11 +109,11 @@ async def next_batch(connection: Connection, workspace_id: UUID, name: str) -> B
         """,
         workspace_id,
         mirror["loaded_to"] or UUID(int=0),
-        AT_ONCE,
+        size,
     )
     ids = [row["id"] for row in page]
     batch = await _contacts(connection, workspace_id, name, ids)
-    return Batch(*batch, loaded_to=ids[-1] if ids else None, is_last=len(ids) < AT_ONCE)
+    return Batch(*batch, loaded_to=ids[-1] if ids else None, is_last=len(ids) < size)
 
 
 async def _contacts(

@@ -108,7 +108,7 @@ class Writer:
 
     async def _write(self, workspace_id: UUID, mirror: Mirror, table: Table) -> Mapping[str, Any]:
         async with acquire(self._pool) as connection:
-            batch = await store.next_batch(connection, workspace_id, mirror.name)
+            batch = await store.next_batch(connection, workspace_id, mirror.name, table.batch)
         rows = {contact.id: mirror.row(contact) for contact in batch.contacts}
         digests = {contact_id: mirror.digest(row) for contact_id, row in rows.items()}
         changed = {each: digest for each, digest in digests.items() if batch.digests.get(each) != digest}

@@ -18,12 +18,15 @@ _SALESFORCE = Vendor("Salesforce", "crm")
 _SLACK, _TWILIO = Vendor("Slack", "chat"), Vendor("Twilio", "sms")
 _POSTMARK, _SENDGRID, _MAILGUN = Vendor("Postmark", "email"), Vendor("SendGrid", "email"), Vendor("Mailgun", "email")
 _MAKE, _ZAPIER = Vendor("Make", "layer"), Vendor("Zapier", "layer")
+_SHEETS = Vendor("Google Sheets", "table")
 _RESEND, _SMTP = Vendor("Resend", "email"), Vendor("a mail server", "email")
 _ASANA, _LINEAR, _NOTION = Vendor("Asana", "tasks"), Vendor("Linear", "tasks"), Vendor("Notion", "tasks")
 
 PACKAGES = {
     "aiosmtplib": _SMTP,
     "asana": _ASANA,
+    "googleapiclient": _SHEETS,
+    "gspread": _SHEETS,
     "hubspot": _HUBSPOT,
     "mailgun": _MAILGUN,
     "notion_client": _NOTION,
@@ -58,6 +61,7 @@ HOSTS = {
     "hooks.zapier.com": _ZAPIER,
     "rest.gohighlevel.com": _GHL,
     "services.leadconnectorhq.com": _GHL,
+    "sheets.googleapis.com": _SHEETS,
     "slack.com/api": _SLACK,
 }
 CONNECTORS = "mainstay.connectors"

@@ -25,7 +25,7 @@ from mainstay.kit.roles.money import (
     Payment,
 )
 from mainstay.kit.roles.outcomes import Made, Pushed, Sent
-from mainstay.kit.roles.table import Row, Rows, Table, Value, Written
+from mainstay.kit.roles.table import Row, Rows, Table, Value, Written, cell_text, clean, rows_by_key
 from mainstay.kit.roles.tasks import Task, Tasks, TaskState
 from mainstay.kit.roles.voice import Call, CallOutcome, CallState, CallStatus, Voice
 
@@ -64,6 +64,9 @@ __all__ = [
     "Value",
     "Voice",
     "Written",
+    "cell_text",
+    "clean",
     "require_textable",
+    "rows_by_key",
     "sender_domain",
 ]
