@@ -53,7 +53,7 @@ CODE = """
 
     @workflow("thank.v1", on="payment.received")
     async def thank(ctx: Context, contact: Contact) -> None:
-        await ctx.chat.post("#thanks", f"Thank you, {contact.name}")
+        await ctx.chat.post("#thanks", f"Thank you, {contact.name}, for {ctx.event['amount']}")
 """
 Tell = Callable[..., Awaitable[int]]
 
@@ -97,7 +97,7 @@ async def test_a_payment_starts_a_workflow_once(stack: StackUnderTest, tell: Tel
     for event in [*events, *reversed(events)]:
         assert await tell(event) in {200, 202}
 
-    assert sorted(posted(sandbox)[1:]) == ["361.49 USD of JOB-1042 is in", "Thank you, Sarah Johnson"]
+    assert sorted(posted(sandbox)[1:]) == ["361.49 USD of JOB-1042 is in", "Thank you, Sarah Johnson, for 361.49"]
     assert {state for _, _, state in await stack.runs()} == {"done"}
     async with acquire(stack.app.pool) as connection:
         contacts = await connection.fetch("SELECT email FROM contacts")
