@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.access import Keys, Tokens
 from mainstay.approving import QUESTION, Approvals
 from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing
@@ -30,6 +32,7 @@ from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
 from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM
 from mainstay.kit.http import Session, open_session
+from mainstay.kit.oauth import OAuth
 from mainstay.model import Lane, Retry, Run, new_id
 from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
@@ -120,6 +123,11 @@ class Workspace:
         by_hand = SourceBinding(workspace_id, IMPORTED, imported, settings, bundle.stack.region)
         self.all_sources = {IMPORTED: by_hand, **self.sources}
         self._http: dict[str, HttpSettings] = {}
+        self.oauth: dict[str, OAuth] = {
+            name: oauth
+            for name, entry in bundle.stack.connections.items()
+            if entry.connector.oauth is not None and (oauth := entry.connector.oauth(entry.settings)) is not None
+        }
 
     def connector(self, connection: str) -> Connector:
         """Return the connector of a connection."""
@@ -141,14 +149,18 @@ class Workspace:
                     message = f'the connection "{connection}" is no longer in stack.toml; restore it, then retry'
                     raise WorkflowError(message)
                 http = entry.connector.http
-                self._http[connection] = http(entry.settings) if http else HttpSettings("")
+                found = http(entry.settings) if http else HttpSettings("")
+                oauth = self.oauth.get(connection)
+                self._http[connection] = (
+                    replace(found, secrets=(*found.secrets, oauth.client_secret)) if oauth else found
+                )
         return self._http[connection]
 
 
 class App:
     """Everything of one process: the same object behind the web, the worker, the commands and the tests."""
 
-    def __init__(self, pool: Pool, *, public_url: str, clock: Clock | None = None) -> None:
+    def __init__(self, pool: Pool, *, public_url: str, clock: Clock | None = None, keys: Keys | None = None) -> None:
         self.pool = pool
         self.public_url = public_url.rstrip("/")
         self.commit = GroupCommit(pool)
@@ -157,6 +169,7 @@ class App:
         self.clock = clock or utc_now
         self._session: Session | None = None
         self._no_http = HttpSettings("")
+        self.tokens = Tokens(pool, keys or Keys(), self.session, clock=clock)
         self.alerter = Alerter(self)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
@@ -199,9 +212,13 @@ class App:
         public_url: str = "",
         clock: Clock | None = None,
         pool_size: int = 8,
+        keys: Keys | None = None,
     ) -> App:
-        """Connect, make the workspaces known, bind their stacks."""
-        app = cls(await open_pool(dsn, size=pool_size), public_url=public_url, clock=clock)
+        """Connect, make the workspaces known, bind their stacks.
+
+        ``keys`` seal the tokens of connections; without, one is made up that ends with this process.
+        """
+        app = cls(await open_pool(dsn, size=pool_size), public_url=public_url, clock=clock, keys=keys)
         for bundle in bundles:
             async with acquire(app.pool) as connection:
                 workspace_id = await connection.fetchval(
@@ -253,12 +270,20 @@ class App:
 
     def open_http(self, workspace_id: UUID, connection: str, idempotency_key: str) -> Http:
         """Return the HTTP client of one attempt."""
+        if not connection:
+            return Http(self.session(), self._no_http, idempotency_key=idempotency_key)
+        workspace = self.workspace(workspace_id)
+        http = Http(self.session(), workspace.http_settings(connection), idempotency_key=idempotency_key)
+        oauth = workspace.oauth.get(connection)
+        if oauth is not None:
+            http.authorize = partial(self.tokens.access, workspace_id, connection, oauth)
+        return http
+
+    def session(self) -> Session:
+        """Return this process's pool of connections to vendors."""
         if self._session is None:
             self._session = open_session(limit=0)
-        if not connection:
-            return Http(self._session, self._no_http, idempotency_key=idempotency_key)
-        workspace = self.workspace(workspace_id)
-        return Http(self._session, workspace.http_settings(connection), idempotency_key=idempotency_key)
+        return self._session
 
     def terms(self, workspace_id: UUID, connection: str, name: str, said: Sequence[Retry]) -> Terms:
         """See :class:`mainstay.engine.guard.TermsOf`."""

@@ -166,6 +166,7 @@ class Http:
         self.exchanges: list[dict[str, Any]] = []
         self.authorize: Callable[[str], Awaitable[Access]] | None = None
         self.access = Access("")
+        self._tokens: set[str] = set()
         self.pay: Callable[[], Awaitable[None]] | None = None
         self.before_call: Callable[[], Awaitable[None]] | None = None
 
@@ -208,6 +209,8 @@ class Http:
             VendorError: by the connection's error mapping; when the connection breaks or times out after the request
                 left, ``unsure``. Its text is masked like an exchange.
         """
+        if self.authorize is not None and not self.access.token:
+            await self._enter("")
         data: aiohttp.FormData | bytes | None = body
         sent: Any = None
         send = {"Accept": "application/json", **self._settings.headers, **(headers or {})}
@@ -235,12 +238,10 @@ class Http:
             content = data if form is None else aiohttp.FormData(dict(form))
             return await self._exchange(entry, method, url, data=content, params=pairs, headers=send | self._entry())
 
-        if self.authorize is not None and not self.access.token:
-            self.access = await self.authorize("")
         response = await exchange()
         if response.status == _UNAUTHORISED and self.authorize is not None:
             # The token ended before its time. Such a call did nothing, so it may be made again with a new one.
-            self.access = await self.authorize(self.access.token)
+            await self._enter(self.access.token)
             response = await exchange()
         if response.status in accept:
             return response
@@ -249,6 +250,13 @@ class Http:
             refusal.args = (self._redact.text(str(refusal)),)
             raise refusal
         return response
+
+    async def _enter(self, refused: str) -> None:
+        assert self.authorize is not None  # noqa: S101 - whoever calls has looked
+        self.access = await self.authorize(refused)
+        # A vendor may answer with it.
+        self._tokens.add(self.access.token)
+        self._redact = Redactor((*self._settings.secrets, *self._tokens))
 
     def _entry(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access.token}"} if self.access.token else {}

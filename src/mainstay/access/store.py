@@ -1,0 +1,223 @@
+"""SQL of tokens. ``at`` is a test's clock; None is the database's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from mainstay.db import storable
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+
+CONNECTED, NEEDS_PERSON = "connected", "needs a person"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """What is kept of a connection's access. Tokens are sealed; ``left`` is how long the access token is good yet.
+
+    ``version`` counts what was stored: whoever stores says which version they go by.
+    """
+
+    state: str
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    previous_refresh_token: str = field(repr=False)
+    lifetime: timedelta
+    left: timedelta
+    facts: Mapping[str, str]
+    callback: Mapping[str, str]
+    error: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What is to be stored of a grant. None for a ``refresh_token`` that stays; lengths from now."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    lifetime: timedelta
+    refresh_lifetime: timedelta | None
+    scopes: Sequence[str]
+    facts: Mapping[str, str]
+
+
+async def find(connection: Connection, workspace_id: UUID, name: str, at: datetime | None) -> KeptRow | None:
+    """Return what is kept of a connection, or None."""
+    row = await connection.fetchrow(
+        """
+        SELECT *, expires_at - coalesce($3, clock_timestamp()) AS left, expires_at - issued_at AS lifetime
+        FROM oauth_tokens WHERE workspace_id = $1 AND connection = $2
+        """,
+        workspace_id,
+        name,
+        at,
+    )
+    if row is None:
+        return None
+    return KeptRow(
+        row["state"],
+        row["access_token"],
+        row["refresh_token"],
+        row["previous_refresh_token"],
+        row["lifetime"],
+        row["left"],
+        row["facts"],
+        row["callback"],
+        row["error"],
+        row["version"],
+    )
+
+
+async def begin(connection: Connection, workspace_id: UUID, name: str, at: datetime | None) -> None:
+    """Make room for an app's own token, which has ended until it is first renewed."""
+    await connection.execute(
+        """
+        INSERT INTO oauth_tokens (workspace_id, connection, connected_at, issued_at, expires_at)
+        SELECT $1, $2, moment, moment, moment FROM (SELECT coalesce($3, clock_timestamp()) AS moment) AS now
+        ON CONFLICT DO NOTHING
+        """,
+        workspace_id,
+        name,
+        at,
+    )
+
+
+async def connect(
+    connection: Connection,
+    workspace_id: UUID,
+    name: str,
+    sealed: Sealed,
+    callback: Mapping[str, str],
+    at: datetime | None,
+) -> None:
+    """Store what a person agreed to, in place of whatever was kept."""
+    await connection.execute(
+        """
+        INSERT INTO oauth_tokens AS known (workspace_id, connection, access_token, refresh_token, connected_at,
+                                           issued_at, expires_at, refresh_expires_at, scopes, facts, callback)
+        SELECT $1, $2, $3, coalesce($4, ''), moment, moment, moment + $5, moment + $6::interval, $7, $8, $9
+        FROM (SELECT coalesce($10, clock_timestamp()) AS moment) AS now
+        ON CONFLICT (workspace_id, connection) DO UPDATE SET
+            state = 'connected', error = '', access_token = excluded.access_token,
+            refresh_token = excluded.refresh_token, previous_refresh_token = '', connected_at = excluded.connected_at, refreshed_at = NULL,
+            issued_at = excluded.issued_at, expires_at = excluded.expires_at,
+            refresh_expires_at = excluded.refresh_expires_at, scopes = excluded.scopes, facts = excluded.facts,
+            callback = excluded.callback, version = known.version + 1, renewing_by = NULL, renewing_until = NULL
+        """,
+        workspace_id,
+        name,
+        sealed.access_token,
+        sealed.refresh_token,
+        sealed.lifetime,
+        sealed.refresh_lifetime,
+        list(sealed.scopes),
+        dict(sealed.facts),
+        dict(callback),
+        at,
+    )
+
+
+async def claim(
+    connection: Connection, workspace_id: UUID, name: str, version: int, by: UUID, lasting: timedelta
+) -> bool:
+    """Take on the renewal of a version; False where another has it, or has done it.
+
+    By the database's own clock: how long a process may be silent is no matter of a test's.
+    """
+    found = await connection.fetchval(
+        """
+        UPDATE oauth_tokens SET renewing_by = $4, renewing_until = clock_timestamp() + $5
+        WHERE workspace_id = $1 AND connection = $2 AND version = $3
+          AND (renewing_until IS NULL OR renewing_until <= clock_timestamp())
+        RETURNING true
+        """,
+        workspace_id,
+        name,
+        version,
+        by,
+        lasting,
+    )
+    return bool(found)
+
+
+async def renewed(
+    connection: Connection, workspace_id: UUID, name: str, version: int, sealed: Sealed, at: datetime | None
+) -> bool:
+    """Store a renewed token; False where another version is there already.
+
+    Not fenced by the claim: whoever was silent for longer than it lasted has the vendor's newest answer all the same.
+    """
+    found = await connection.fetchval(
+        """
+        UPDATE oauth_tokens SET state = 'connected', error = '', access_token = $4,
+               previous_refresh_token = CASE WHEN $5::text IS NULL THEN previous_refresh_token ELSE refresh_token END,
+               refresh_token = coalesce($5, refresh_token), issued_at = moment, expires_at = moment + $6,
+               refresh_expires_at = moment + $7::interval, scopes = $8, facts = $9, refreshed_at = moment,
+               version = version + 1, renewing_by = NULL, renewing_until = NULL
+        FROM (SELECT coalesce($10, clock_timestamp()) AS moment) AS now
+        WHERE workspace_id = $1 AND connection = $2 AND version = $3
+        RETURNING true
+        """,
+        workspace_id,
+        name,
+        version,
+        sealed.access_token,
+        sealed.refresh_token,
+        sealed.lifetime,
+        sealed.refresh_lifetime,
+        list(sealed.scopes),
+        dict(sealed.facts),
+        at,
+    )
+    return bool(found)
+
+
+async def not_renewed(
+    connection: Connection, workspace_id: UUID, name: str, by: UUID, state: str, error: str
+) -> None:
+    """Give a claim back, with what came of it."""
+    await connection.execute(
+        """
+        UPDATE oauth_tokens SET state = $4, error = $5, renewing_by = NULL, renewing_until = NULL
+        WHERE workspace_id = $1 AND connection = $2 AND renewing_by = $3
+        """,
+        workspace_id,
+        name,
+        by,
+        state,
+        storable(error[:500]),
+    )
+
+
+async def forget(connection: Connection, workspace_id: UUID, name: str) -> bool:
+    """Drop what is kept of a connection; False where nothing is."""
+    found = await connection.fetchval(
+        "DELETE FROM oauth_tokens WHERE workspace_id = $1 AND connection = $2 RETURNING true", workspace_id, name
+    )
+    return bool(found)
+
+
+async def waning(
+    connection: Connection, workspace_id: UUID, within: timedelta, unused_for: timedelta, at: datetime | None
+) -> list[str]:
+    """Return the connections whose refresh token ends ``within`` and was not used of late."""
+    rows: Sequence[Any] = await connection.fetch(
+        """
+        SELECT connection FROM oauth_tokens
+        WHERE workspace_id = $1 AND state = 'connected' AND refresh_token <> ''
+          AND refresh_expires_at < coalesce($4, clock_timestamp()) + $2
+          AND issued_at < coalesce($4, clock_timestamp()) - $3::interval
+        ORDER BY connection
+        """,
+        workspace_id,
+        within,
+        unused_for,
+        at,
+    )
+    return [row["connection"] for row in rows]
