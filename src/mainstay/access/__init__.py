@@ -1,5 +1,4 @@
-"""How Mainstay gets into accounts by OAuth 2: tokens kept sealed, renewed by one worker for all, watched for their end."""
-
+"""Into accounts by OAuth 2: tokens kept sealed, renewed by one worker for all, watched for their end."""
 
 from mainstay.access.keys import Keys
 from mainstay.access.rules import Grant

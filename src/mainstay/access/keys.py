@@ -88,9 +88,7 @@ def _fernet(key: str, where: str) -> Fernet:
         # As openssl writes it, or as Fernet does.
         return Fernet(key.replace("+", "-").replace("/", "_"))
     except ValueError:
-        raise ConfigError(
-            Problem(where, VARIABLE, "is not a key of 32 bytes in base64", _MADE_BY)
-        ) from None
+        raise ConfigError(Problem(where, VARIABLE, "is not a key of 32 bytes in base64", _MADE_BY)) from None
 
 
 def _make(file: Path) -> None:

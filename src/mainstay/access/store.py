@@ -105,7 +105,8 @@ async def connect(
         FROM (SELECT coalesce($10, clock_timestamp()) AS moment) AS now
         ON CONFLICT (workspace_id, connection) DO UPDATE SET
             state = 'connected', error = '', access_token = excluded.access_token,
-            refresh_token = excluded.refresh_token, previous_refresh_token = '', connected_at = excluded.connected_at, refreshed_at = NULL,
+            refresh_token = excluded.refresh_token, previous_refresh_token = '',
+            connected_at = excluded.connected_at, refreshed_at = NULL,
             issued_at = excluded.issued_at, expires_at = excluded.expires_at,
             refresh_expires_at = excluded.refresh_expires_at, scopes = excluded.scopes, facts = excluded.facts,
             callback = excluded.callback, version = known.version + 1, renewing_by = NULL, renewing_until = NULL
@@ -178,9 +179,7 @@ async def renewed(
     return bool(found)
 
 
-async def not_renewed(
-    connection: Connection, workspace_id: UUID, name: str, by: UUID, state: str, error: str
-) -> None:
+async def not_renewed(connection: Connection, workspace_id: UUID, name: str, by: UUID, state: str, error: str) -> None:
     """Give a claim back, with what came of it."""
     await connection.execute(
         """

@@ -209,8 +209,7 @@ class Http:
             VendorError: by the connection's error mapping; when the connection breaks or times out after the request
                 left, ``unsure``. Its text is masked like an exchange.
         """
-        if self.authorize is not None and not self.access.token:
-            await self._enter("")
+        await self.enter()
         data: aiohttp.FormData | bytes | None = body
         sent: Any = None
         send = {"Accept": "application/json", **self._settings.headers, **(headers or {})}
@@ -241,7 +240,7 @@ class Http:
         response = await exchange()
         if response.status == _UNAUTHORISED and self.authorize is not None:
             # The token ended before its time. Such a call did nothing, so it may be made again with a new one.
-            await self._enter(self.access.token)
+            await self._authorize(self.access.token)
             response = await exchange()
         if response.status in accept:
             return response
@@ -251,12 +250,22 @@ class Http:
             raise refusal
         return response
 
-    async def _enter(self, refused: str) -> None:
-        assert self.authorize is not None  # noqa: S101 - whoever calls has looked
-        self.access = await self.authorize(refused)
-        # A vendor may answer with it.
-        self._tokens.add(self.access.token)
-        self._redact = Redactor((*self._settings.secrets, *self._tokens))
+    async def enter(self) -> Access:
+        """Return ``access`` before the first call, for a connector whose paths or bodies need its facts.
+
+        Raises:
+            VendorError: as ``authorize`` does.
+        """
+        if not self.access.token:
+            await self._authorize("")
+        return self.access
+
+    async def _authorize(self, refused: str) -> None:
+        if self.authorize is not None:
+            self.access = await self.authorize(refused)
+            # A vendor may answer with it.
+            self._tokens.add(self.access.token)
+            self._redact = Redactor((*self._settings.secrets, *self._tokens))
 
     def _entry(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access.token}"} if self.access.token else {}

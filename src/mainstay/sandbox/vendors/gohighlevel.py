@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
+from mainstay.sandbox.oauth import OAuthError, OAuthServer, OAuthSettings
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
 from mainstay.sandbox.vendors.gohighlevel_fields import SHOWN, SHOWN_ON_CREATE, problems
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
@@ -13,12 +14,13 @@ from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, no
 VERSIONS = ("2021-07-28", "v3")
 DUPLICATE = "This location does not allow duplicated contacts."
 _DAILY = 200_000
+_TOLD = {"userType": "Location", "companyId": "comp", "scope": "contacts.readonly contacts.write", "userId": "user"}
 _NOT_DIGITS = re.compile(r"\D")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """``PUT /_control/config/gohighlevel``.
+class Settings(OAuthSettings):
+    """``PUT /_control/config/gohighlevel``; those of OAuth too. ``oauth_location`` is what the person picks there.
 
     ``allow_duplicates`` and ``match_order`` are the location's "Allow Duplicate Contact" setting; ``locations`` holds
     other values for single locations (``{"loc": {"allow_duplicates": true}}``). ``tokens`` lists the good tokens and
@@ -32,6 +34,9 @@ class Settings:
     tokens: list[str] | None = None
     allowed_locations: list[str] | None = None
     rate_limit: bool = False
+    token_lifetime: float = 86_399.0
+    refresh_once: bool = True
+    oauth_location: str = "loc"
 
 
 class GoHighLevel:
@@ -53,6 +58,9 @@ class GoHighLevel:
         # (location, field, normal form) -> ids, oldest first: with duplicates allowed one value has several.
         self._found_by: dict[tuple[str, str, str], list[str]] = {}
         self._windows: dict[str, RateWindow] = {}
+        self._oauth = OAuthServer(
+            self.name, "/oauth/chooselocation", "/oauth/token", answer_too=_TOLD, refusal=_no_token
+        )
 
     def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
         """Change settings and return all of them."""
@@ -64,6 +72,7 @@ class GoHighLevel:
         return {
             "contacts": list(self._contacts.values()),
             "notes": list(self._notes.values()),
+            "token_calls": self._oauth.state(),
             "effects": self._effects.listing(),
         }
 
@@ -86,6 +95,8 @@ class GoHighLevel:
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
+        if reply := self._oauth.handle(request, self.settings, locationId=self.settings.oauth_location):
+            return reply
         token = request.bearer
         if refused := self._refusal(request, token):
             return refused
@@ -118,7 +129,10 @@ class GoHighLevel:
     def _refusal(self, request: Request, token: str) -> Reply | None:
         if not token:
             return _error(401, "Authorization header was not found.", error="Unauthorized")
-        if not token_is_good(token, self.settings.tokens):
+        is_good = self._oauth.is_good(token, self.settings)
+        if is_good is False:
+            return _error(401, "The token has expired.", error="Unauthorized")
+        if not (is_good or token_is_good(token, self.settings.tokens)):
             return _error(401, "Invalid JWT", error="Unauthorized")
         version = request.headers.get("Version")
         if version not in VERSIONS:
@@ -352,6 +366,10 @@ def _shown(contact: Mapping[str, Json], keys: frozenset[str] = SHOWN) -> dict[st
 def _succeeded(request: Request) -> str:
     # The older version's misspelling is part of its contract.
     return "succeeded" if request.headers["Version"] == "v3" else "succeded"
+
+
+def _no_token(error: OAuthError) -> Reply:
+    return _error(401 if error.code == "invalid_client" else 400, error.text, error=error.code)
 
 
 def _error(status: int, message: str, **more: Json) -> Reply:
