@@ -204,11 +204,11 @@ async def forget(connection: Connection, workspace_id: UUID, name: str) -> bool:
 
 async def waning(
     connection: Connection, workspace_id: UUID, within: timedelta, unused_for: timedelta, at: datetime | None
-) -> list[str]:
-    """Return the connections whose refresh token ends ``within`` and was not used of late."""
+) -> dict[str, int]:
+    """Return, with their versions, the connections whose refresh token ends ``within`` and was not used of late."""
     rows: Sequence[Any] = await connection.fetch(
         """
-        SELECT connection FROM oauth_tokens
+        SELECT connection, version FROM oauth_tokens
         WHERE workspace_id = $1 AND state = 'connected' AND refresh_token <> ''
           AND refresh_expires_at < coalesce($4, clock_timestamp()) + $2
           AND issued_at < coalesce($4, clock_timestamp()) - $3::interval
@@ -219,4 +219,4 @@ async def waning(
         unused_for,
         at,
     )
-    return [row["connection"] for row in rows]
+    return {row["connection"]: row["version"] for row in rows}

@@ -67,7 +67,7 @@ class Tokens:
         self._session = session
         self._clock = clock
         self._cache: dict[tuple[UUID, str], _Cached] = {}
-        self._renewed: dict[tuple[UUID, str], tuple[str, float]] = {}
+        self._renewed: dict[tuple[UUID, str], tuple[int, float]] = {}
         self._locks: defaultdict[tuple[UUID, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unstored: dict[tuple[UUID, str], tuple[int, Grant]] = {}
         self._under_way: set[asyncio.Task[Access | None]] = set()
@@ -110,14 +110,14 @@ class Tokens:
     async def keep_alive(self, workspace_id: UUID, declared: Mapping[str, OAuth]) -> None:
         """Use the refresh tokens that would soon end for want of use."""
         async with acquire(self._pool) as connection:
-            names = await store.waning(connection, workspace_id, KEPT_ALIVE, UNUSED_FOR, self._at())
-        for name in names:
+            waning = await store.waning(connection, workspace_id, KEPT_ALIVE, UNUSED_FOR, self._at())
+        for name, version in waning.items():
             oauth = declared.get(name)
             if oauth is None:
                 continue
             try:
                 held = await self._look(workspace_id, name, oauth)
-                if held is not None:
+                if held is not None and held.row.version == version:
                     await self._renew(workspace_id, name, oauth, held)
             except VendorError as error:
                 log.warning("the access of %s could not be prolonged: %s", name, error)
@@ -130,8 +130,8 @@ class Tokens:
             return None
         if refused and cached.access.token == refused:
             # Had a moment ago, and refused: it is not the token's age, so another one would not help either.
-            token, moment = self._renewed.get(key, ("", 0.0))
-            return cached.access if token == refused and time.monotonic() - moment < _STORM_SECONDS else None
+            token, moment = self._renewed.get(key, (0, 0.0))
+            return cached.access if token == hash(refused) and time.monotonic() - moment < _STORM_SECONDS else None
         return cached.access
 
     async def _obtain(self, workspace_id: UUID, name: str, oauth: OAuth, refused: str) -> Access:
@@ -236,7 +236,7 @@ class Tokens:
         if not is_stored:
             return None
         log.info("the token of %s was renewed", name)
-        self._renewed[key] = (grant.access_token, time.monotonic())
+        self._renewed[key] = (hash(grant.access_token), time.monotonic())
         access = Access(grant.access_token, facts, oauth.base_url(facts))
         return self._take(key, access, asked_at, due_after(grant.lifetime))
 
