@@ -382,9 +382,8 @@ async def test_no_token_is_readable_anywhere(
         await http.request("GET", "/contacts/x")
 
     kept = await row(pool)
-    told = "\n".join(
-        map(str, (kept, http.exchanges, refusal.value, grant, first, second, process, vars(process), caplog.text, vendor))
-    )
+    seen = (kept, http.exchanges, refusal.value, grant, first, second, process, vars(process), caplog.text, vendor)
+    told = "\n".join(map(str, seen))
     for secret in (first.token, second.token, grant.refresh_token, vendor.client_secret):
         assert secret not in told, secret
 

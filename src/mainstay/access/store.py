@@ -202,6 +202,14 @@ async def forget(connection: Connection, workspace_id: UUID, name: str) -> bool:
     return bool(found)
 
 
+async def connected_at(connection: Connection, workspace_id: UUID, name: str) -> datetime | None:
+    """Return when somebody last connected an account; None where nobody did."""
+    found: datetime | None = await connection.fetchval(
+        "SELECT connected_at FROM oauth_tokens WHERE workspace_id = $1 AND connection = $2", workspace_id, name
+    )
+    return found
+
+
 async def waning(
     connection: Connection, workspace_id: UUID, within: timedelta, unused_for: timedelta, at: datetime | None
 ) -> dict[str, int]:
@@ -220,3 +228,67 @@ async def waning(
         at,
     )
     return {row["connection"]: row["version"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Somebody's way to a vendor's page and back. ``verifier`` is sealed."""
+
+    state_hash: str
+    workspace_id: UUID
+    name: str
+    verifier: str = field(repr=False)
+    redirect_url: str
+
+
+async def begin_flow(  # noqa: PLR0917 - all that there is to know of it
+    connection: Connection,
+    state_hash: str,
+    of: tuple[UUID, str],
+    verifier: str,
+    redirect_url: str,
+    by: str,
+    lasting: timedelta,
+) -> None:
+    """Note that somebody is on their way; what others left unfinished for long is dropped."""
+    await connection.execute("DELETE FROM oauth_flows WHERE expires_at < now()")
+    await connection.execute(
+        """
+        INSERT INTO oauth_flows (state_hash, workspace_id, connection, verifier, redirect_url, by, created_at,
+                                 expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7)
+        """,
+        state_hash,
+        *of,
+        verifier,
+        redirect_url,
+        storable(by[:200]),
+        lasting,
+    )
+
+
+async def take_flow(connection: Connection, state_hash: str) -> Flow | None:
+    """Return a way by its state, once; None where it is not known, over, or used."""
+    row = await connection.fetchrow(
+        "DELETE FROM oauth_flows WHERE state_hash = $1 AND expires_at > clock_timestamp() RETURNING *", state_hash
+    )
+    return None if row is None else _flow(row)
+
+
+async def take_latest_flow(connection: Connection, workspace_id: UUID, name: str) -> Flow | None:
+    """Return the way that somebody was last sent for a connection, once."""
+    row = await connection.fetchrow(
+        """
+        DELETE FROM oauth_flows WHERE state_hash = (
+            SELECT state_hash FROM oauth_flows WHERE workspace_id = $1 AND connection = $2
+            AND expires_at > clock_timestamp() ORDER BY created_at DESC LIMIT 1)
+        RETURNING *
+        """,
+        workspace_id,
+        name,
+    )
+    return None if row is None else _flow(row)
+
+
+def _flow(row: Any) -> Flow:
+    return Flow(row["state_hash"], row["workspace_id"], row["connection"], row["verifier"], row["redirect_url"])

@@ -62,9 +62,9 @@ class Tokens:
     def __init__(
         self, pool: Pool, keys: Keys, session: Callable[[], Session], *, clock: Callable[[], datetime] | None = None
     ) -> None:
-        self._pool = pool
-        self._keys = keys
-        self._session = session
+        self.pool = pool
+        self.keys = keys
+        self.session = session
         self._clock = clock
         self._cache: dict[tuple[UUID, str], _Cached] = {}
         self._renewed: dict[tuple[UUID, str], tuple[int, float]] = {}
@@ -96,7 +96,7 @@ class Tokens:
         """Store what a person agreed to. ``callback``: what the vendor's page sent them back with."""
         facts = dict(oauth.facts(grant.answer, callback))
         sealed = self._sealed(workspace_id, name, grant, facts)
-        async with acquire(self._pool) as connection:
+        async with acquire(self.pool) as connection:
             await store.connect(connection, workspace_id, name, sealed, callback, self._at())
         self._cache.pop((workspace_id, name), None)
         return Access(grant.access_token, facts, oauth.base_url(facts))
@@ -104,12 +104,17 @@ class Tokens:
     async def forget(self, workspace_id: UUID, name: str) -> bool:
         """Drop a connection's tokens; False where there are none. Other processes know within half a minute."""
         self._cache.pop((workspace_id, name), None)
-        async with acquire(self._pool) as connection:
+        async with acquire(self.pool) as connection:
             return await store.forget(connection, workspace_id, name)
+
+    async def connected_at(self, workspace_id: UUID, name: str) -> datetime | None:
+        """Return when somebody last connected an account; None where nobody did."""
+        async with acquire(self.pool) as connection:
+            return await store.connected_at(connection, workspace_id, name)
 
     async def keep_alive(self, workspace_id: UUID, declared: Mapping[str, OAuth]) -> None:
         """Use the refresh tokens that would soon end for want of use."""
-        async with acquire(self._pool) as connection:
+        async with acquire(self.pool) as connection:
             waning = await store.waning(connection, workspace_id, KEPT_ALIVE, UNUSED_FOR, self._at())
         for name, version in waning.items():
             oauth = declared.get(name)
@@ -165,7 +170,7 @@ class Tokens:
     async def _begin(self, workspace_id: UUID, name: str, oauth: OAuth) -> None:
         if oauth.grant != "client_credentials":
             raise NeedsHumanError(f"{name} is not connected yet: run  mainstay connect {name}")
-        async with acquire(self._pool) as connection:
+        async with acquire(self.pool) as connection:
             await store.begin(connection, workspace_id, name, self._at())
 
     async def _look(self, workspace_id: UUID, name: str, oauth: OAuth) -> _Held | None:
@@ -174,7 +179,7 @@ class Tokens:
         Raises:
             NeedsHumanError: a person must connect it, or bring the key.
         """
-        async with acquire(self._pool) as connection:
+        async with acquire(self.pool) as connection:
             row = await store.find(connection, workspace_id, name, self._at())
         if row is None:
             return None
@@ -183,7 +188,7 @@ class Tokens:
         purpose = _purpose(workspace_id, name)
         try:
             token, refresh, previous = (
-                self._keys.open(each, purpose)
+                self.keys.open(each, purpose)
                 for each in (row.access_token, row.refresh_token, row.previous_refresh_token)
             )
         except WrongKeyError:
@@ -209,7 +214,7 @@ class Tokens:
 
     async def _renew_wholly(self, workspace_id: UUID, name: str, oauth: OAuth, held: _Held) -> Access | None:
         key, row, by = (workspace_id, name), held.row, new_id()
-        async with acquire(self._pool) as connection:
+        async with acquire(self.pool) as connection:
             if not await store.claim(connection, workspace_id, name, row.version, by, CLAIM):
                 return None
         asked_at = self._now()
@@ -230,7 +235,7 @@ class Tokens:
                     f"{name} gives no access: {error}; check the connection's app in stack.toml and .env"
                 ) from None
             raise
-        async with acquire(self._pool) as connection:
+        async with acquire(self.pool) as connection:
             is_stored = await store.renewed(connection, workspace_id, name, row.version, sealed, self._at())
         self._unstored.pop(key, None)
         if not is_stored:
@@ -241,7 +246,7 @@ class Tokens:
         return self._take(key, access, asked_at, due_after(grant.lifetime))
 
     async def _ask(self, oauth: OAuth, held: _Held) -> Grant:
-        session = self._session()
+        session = self.session()
         if oauth.grant == "client_credentials":
             return await endpoint.by_client(session, oauth)
         if not held.refresh_token:
@@ -257,14 +262,14 @@ class Tokens:
     async def _give_back(self, workspace_id: UUID, name: str, by: UUID, error: BaseException) -> None:
         state = NEEDS_PERSON if isinstance(error, GrantEndedError) else store.CONNECTED
         told = str(error) if isinstance(error, NeedsHumanError) else ""
-        async with acquire(self._pool) as connection:
+        async with acquire(self.pool) as connection:
             await store.not_renewed(connection, workspace_id, name, by, state, told)
 
     def _sealed(self, workspace_id: UUID, name: str, grant: Grant, facts: Mapping[str, str]) -> Sealed:
         purpose = _purpose(workspace_id, name)
         return Sealed(
-            self._keys.seal(grant.access_token, purpose),
-            self._keys.seal(grant.refresh_token, purpose) or None,
+            self.keys.seal(grant.access_token, purpose),
+            self.keys.seal(grant.refresh_token, purpose) or None,
             grant.lifetime,
             grant.refresh_lifetime,
             grant.scopes,

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainstay.cli.command import Command, Options, group, options_of
-from mainstay.cli.errors import MissingError
+from mainstay.cli.errors import BROKEN, MissingError
 from mainstay.cli.reading import Reading, act, choose, read
 
 if TYPE_CHECKING:
+    from mainstay.access import Checked
     from mainstay.app import App, Workspace
     from mainstay.insight import GateRow
     from mainstay.settings.stack import Stack
@@ -113,6 +114,51 @@ def resume(
     Example: mainstay connections resume ghl
     """
     _tell(ctx, name, "resumed", lambda app, workspace: app.gates.resume(workspace.id, name))
+
+
+@connections.command("check", cls=Command)
+def check(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One connection; all when not given.")] = "",
+) -> None:
+    """Make one harmless call with each connection, and say whose account it is, or what is wrong.
+
+    Examples:
+        mainstay connections check
+        mainstay connections check hubspot --json
+    """
+    from mainstay.cli.output import Column, emit, table, text
+
+    options = options_of(ctx)
+    found = act(options, lambda app, workspace: _check(app, workspace, name))
+    if options.as_json:
+        emit({"connections": found})
+    else:
+        styles = {"ok": ("✓ ", "green"), "failed": ("✗ ", "red"), "no answer": ("~ ", "yellow")}
+        rows = []
+        for each in found:
+            mark, style = styles.get(each.state, ("- ", "dim"))
+            rows.append((each.name, each.title, text((f"{mark}{each.state}", style)), each.text))
+        table([Column("connection"), Column("connector"), Column("check"), Column("", grows=True)], rows)
+    if not all(each.is_good for each in found):
+        raise typer.Exit(BROKEN)
+
+
+async def _check(app: App, workspace: Workspace, name: str) -> list[Checked]:
+    import asyncio
+
+    from mainstay.access import check
+
+    known = workspace.stack.connections
+    if name and name not in known:
+        raise MissingError(f'there is no connection "{name}" in stack.toml', "See them: mainstay connections list")
+    return await asyncio.gather(
+        *(
+            check(each, entry.connector, entry.settings, app.open_http(workspace.id, each, ""))
+            for each, entry in known.items()
+            if not name or each == name
+        )
+    )
 
 
 def _tell(ctx: typer.Context, name: str, word: str, verb: Callable[[App, Workspace], Awaitable[bool]]) -> None:

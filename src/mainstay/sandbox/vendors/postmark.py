@@ -70,6 +70,8 @@ class Postmark:
             return _error(401, 10, "No Account or Server API tokens were supplied in the HTTP headers.")
         if token != _TEST_TOKEN and not token_is_good(token, self.settings.tokens):
             return _error(401, 10, "The Server Token you provided in the X-Postmark-Server-Token is not valid.")
+        if request.path == "/server" and request.method == "GET":
+            return answer(200, {"ID": 1, "Name": "Sandbox", "Color": "blue", "SmtpApiActivated": True})
         if request.path == "/messages/outbound" and request.method == "GET":
             return self._search(dict(request.query))
         if request.path not in {"/email", "/email/batch"}:

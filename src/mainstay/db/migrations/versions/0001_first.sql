@@ -737,6 +737,7 @@ CREATE TABLE oauth_flows (
     expires_at       timestamptz NOT NULL
 );
 CREATE INDEX oauth_flows_by_connection ON oauth_flows (workspace_id, connection, created_at);
+CREATE INDEX oauth_flows_by_end ON oauth_flows (expires_at);
 
 -- Lease calls of an account for lease_seconds: as many as are needed where all its windows have room, and some ahead while
 -- less than half is used. What was leased counts for its window's length from the lease's end on, so that no window of
