@@ -25,6 +25,7 @@ from mainstay.engine.programs import Programs
 from mainstay.engine.retrying import BULK_RETRY, Retrier
 from mainstay.engine.versions import beginning
 from mainstay.errors import WorkflowError
+from mainstay.foreseeing import Foreseer
 from mainstay.gates import Gates, gates_of
 from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
@@ -171,6 +172,7 @@ class App:
         self._no_http = HttpSettings("")
         self.tokens = Tokens(pool, keys or Keys(), self.session, clock=clock)
         self.alerter = Alerter(self)
+        self.foreseer = Foreseer(pool, self.tokens, self.alerter, self.workspaces, clock)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.merger = MergerElsewhere(pool, self)

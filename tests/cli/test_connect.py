@@ -92,7 +92,7 @@ def connecting(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen
 def visit(address: str) -> tuple[int, str]:
     """Open an address as a browser does, redirects and all."""
     try:
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - the sandbox's
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -173,7 +173,7 @@ def test_a_machine_without_a_browser_takes_the_pasted_address(folder: Path, run:
     assert (done.code, done.json["text"]) == (0, "HubSpot account 4712")
     again = run("connect", "hub", "--code", code)
     assert again.code == 1
-    assert "begin again with  mainstay connect" in " ".join(again.err.split()).replace("with mainstay", "with  mainstay")
+    assert "begin again with mainstay connect" in " ".join(again.err.split())
 
 
 def test_a_secret_that_the_vendor_does_not_take_is_said_with_the_mend(folder: Path, sandbox: Sandbox) -> None:
@@ -182,7 +182,8 @@ def test_a_secret_that_the_vendor_does_not_take_is_said_with_the_mend(folder: Pa
         visit(address)
         _out, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "Check client_id, client_secret, and that the app at the vendor lists the redirect URL" in " ".join(err.split())
+    said = "Check client_id, client_secret, and that the app at the vendor lists the redirect URL"
+    assert said in " ".join(err.split())
 
 
 def test_tokens_are_dropped_when_they_are_to_be_forgotten(folder: Path, run: Run) -> None:

@@ -62,9 +62,7 @@ class Connecting:
         state, verifier = token_urlsafe(32), token_urlsafe(48)
         sealed = self._tokens.keys.seal(verifier, _digest(state))
         async with acquire(self._tokens.pool) as connection:
-            await store.begin_flow(
-                connection, _digest(state), (workspace_id, name), sealed, redirect_url, by, PATIENCE
-            )
+            await store.begin_flow(connection, _digest(state), (workspace_id, name), sealed, redirect_url, by, PATIENCE)
         asked = {
             "response_type": "code",
             "client_id": oauth.client_id,
@@ -119,9 +117,7 @@ class Connecting:
             raise ConnectError(f"the vendor's page sent no code for {name}; {again}")
         try:
             verifier = self._tokens.keys.open(flow.verifier, flow.state_hash) if oauth.uses_pkce else ""
-            grant = await endpoint.by_code(
-                self._tokens.session(), oauth, params["code"], verifier, flow.redirect_url
-            )
+            grant = await endpoint.by_code(self._tokens.session(), oauth, params["code"], verifier, flow.redirect_url)
         except WrongKeyError:
             raise ConnectError(f"it was begun under another MAINSTAY_SECRET_KEY than this one has; {again}") from None
         except GrantEndedError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from mainstay.errors import NeedsHumanError, PermanentError, TransientError, VendorError
@@ -15,8 +15,6 @@ MARGIN = timedelta(minutes=5)
 """So long before its end a token is renewed at the latest; of one that lives less than 50 minutes, a tenth."""
 HAIR = timedelta(seconds=5)
 """A token so near its end would end under way."""
-FORESEEN = timedelta(days=14)
-"""So long before access ends, people hear of it."""
 _LONGEST = 10 * 366 * 86_400
 _SECRET = frozenset({"access_token", "refresh_token", "id_token"})
 # RFC 6749 first; the others are HubSpot's own.
@@ -29,13 +27,15 @@ _FAILED, _TOO_MANY = 500, frozenset({408, 423, 425, 429})
 class Grant:
     """What a vendor's token endpoint gave. Lengths are counted from before it was asked; None: without end.
 
-    ``refresh_token`` is empty where the one so far stays. ``answer`` are its other values, as texts.
+    ``refresh_token`` is empty where the one so far stays; ``is_rolling``: each use of it moves its end. ``answer`` are
+    the answer's other values, as texts.
     """
 
     access_token: str = field(repr=False)
     lifetime: timedelta
     refresh_token: str = field(default="", repr=False)
     refresh_lifetime: timedelta | None = None
+    is_rolling: bool = False
     scopes: tuple[str, ...] = ()
     answer: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -63,6 +63,7 @@ def read_grant(data: Any, oauth: OAuth) -> Grant:
         _seconds(data.get("expires_in")) or oauth.lifetime,
         refresh,
         refreshed_for or oauth.refresh_lifetime,
+        refreshed_for is None,
         _scopes(data.get("scope", data.get("scopes")), oauth.scopes),
         {str(name): _text(value) for name, value in data.items() if name not in _SECRET and value is not None},
     )
@@ -94,11 +95,6 @@ def due_after(lifetime: timedelta) -> timedelta:
 def merged(before: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
     """Return facts after a renewal, whose answer may say less than the first."""
     return {**before, **{name: value for name, value in new.items() if value}}
-
-
-def ends_soon(refresh_expires_at: datetime | None, now: datetime) -> bool:
-    """Tell whether access ends soon unless somebody does something."""
-    return refresh_expires_at is not None and refresh_expires_at - now < FORESEEN
 
 
 def _speaks_of_the_token(text: str) -> bool:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.db import storable
+from mainstay.model.access import FORESEEN
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
-
-CONNECTED, NEEDS_PERSON = "connected", "needs a person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,7 @@ class Sealed:
     refresh_token: str | None = field(repr=False)
     lifetime: timedelta
     refresh_lifetime: timedelta | None
+    is_rolling: bool
     scopes: Sequence[str]
     facts: Mapping[str, str]
 
@@ -78,8 +78,9 @@ async def begin(connection: Connection, workspace_id: UUID, name: str, at: datet
     """Make room for an app's own token, which has ended until it is first renewed."""
     await connection.execute(
         """
-        INSERT INTO oauth_tokens (workspace_id, connection, connected_at, issued_at, expires_at)
-        SELECT $1, $2, moment, moment, moment FROM (SELECT coalesce($3, clock_timestamp()) AS moment) AS now
+        INSERT INTO oauth_tokens (workspace_id, connection, state_since, connected_at, issued_at, expires_at, is_by_app)
+        SELECT $1, $2, moment, moment, moment, moment, true
+        FROM (SELECT coalesce($3, clock_timestamp()) AS moment) AS now
         ON CONFLICT DO NOTHING
         """,
         workspace_id,
@@ -99,17 +100,20 @@ async def connect(
     """Store what a person agreed to, in place of whatever was kept."""
     await connection.execute(
         """
-        INSERT INTO oauth_tokens AS known (workspace_id, connection, access_token, refresh_token, connected_at,
-                                           issued_at, expires_at, refresh_expires_at, scopes, facts, callback)
-        SELECT $1, $2, $3, coalesce($4, ''), moment, moment, moment + $5, moment + $6::interval, $7, $8, $9
+        INSERT INTO oauth_tokens AS known (workspace_id, connection, access_token, refresh_token, state_since,
+                                           connected_at, issued_at, expires_at, refresh_expires_at, scopes, facts,
+                                           callback, is_rolling)
+        SELECT $1, $2, $3, coalesce($4, ''), moment, moment, moment, moment + $5, moment + $6::interval, $7, $8, $9,
+               $11
         FROM (SELECT coalesce($10, clock_timestamp()) AS moment) AS now
         ON CONFLICT (workspace_id, connection) DO UPDATE SET
-            state = 'connected', error = '', access_token = excluded.access_token,
-            refresh_token = excluded.refresh_token, previous_refresh_token = '',
+            state = 'connected', state_since = excluded.state_since, error = '', is_by_app = false,
+            access_token = excluded.access_token, refresh_token = excluded.refresh_token, previous_refresh_token = '',
             connected_at = excluded.connected_at, refreshed_at = NULL,
             issued_at = excluded.issued_at, expires_at = excluded.expires_at,
             refresh_expires_at = excluded.refresh_expires_at, scopes = excluded.scopes, facts = excluded.facts,
-            callback = excluded.callback, version = known.version + 1, renewing_by = NULL, renewing_until = NULL
+            callback = excluded.callback, is_rolling = excluded.is_rolling,
+            version = known.version + 1, renewing_by = NULL, renewing_until = NULL
         """,
         workspace_id,
         name,
@@ -121,6 +125,7 @@ async def connect(
         dict(sealed.facts),
         dict(callback),
         at,
+        sealed.is_rolling,
     )
 
 
@@ -157,9 +162,13 @@ async def renewed(
     found = await connection.fetchval(
         """
         UPDATE oauth_tokens SET state = 'connected', error = '', access_token = $4,
+               state_since = CASE state WHEN 'connected' THEN state_since ELSE moment END,
                previous_refresh_token = CASE WHEN $5::text IS NULL THEN previous_refresh_token ELSE refresh_token END,
                refresh_token = coalesce($5, refresh_token), issued_at = moment, expires_at = moment + $6,
                refresh_expires_at = moment + $7::interval, scopes = $8, facts = $9, refreshed_at = moment,
+               is_rolling = $11 OR CASE WHEN moment - issued_at < interval '10 seconds' THEN is_rolling
+                            ELSE coalesce(moment + $7::interval - refresh_expires_at > (moment - issued_at) / 2, false)
+                            END,
                version = version + 1, renewing_by = NULL, renewing_until = NULL
         FROM (SELECT coalesce($10, clock_timestamp()) AS moment) AS now
         WHERE workspace_id = $1 AND connection = $2 AND version = $3
@@ -175,6 +184,7 @@ async def renewed(
         list(sealed.scopes),
         dict(sealed.facts),
         at,
+        sealed.is_rolling,
     )
     return bool(found)
 
@@ -183,7 +193,8 @@ async def not_renewed(connection: Connection, workspace_id: UUID, name: str, by:
     """Give a claim back, with what came of it."""
     await connection.execute(
         """
-        UPDATE oauth_tokens SET state = $4, error = $5, renewing_by = NULL, renewing_until = NULL
+        UPDATE oauth_tokens SET state = $4, error = $5, renewing_by = NULL, renewing_until = NULL,
+               state_since = CASE state WHEN $4 THEN state_since ELSE clock_timestamp() END
         WHERE workspace_id = $1 AND connection = $2 AND renewing_by = $3
         """,
         workspace_id,
@@ -228,6 +239,43 @@ async def waning(
         at,
     )
     return {row["connection"]: row["version"] for row in rows}
+
+
+# One whose end moves with each use, and was used of late, goes on.
+_ENDS_SOON = """
+    coalesce(state = 'connected' AND ends_at < coalesce($3, clock_timestamp()) + $2
+             AND NOT (is_rolling AND issued_at > coalesce($3, clock_timestamp()) - interval '2 days'), false)
+"""
+
+
+async def to_warn_of(connection: Connection, workspace_id: UUID, at: datetime | None) -> dict[str, datetime]:
+    """Return the connections whose access ends soon, with its end, once for each end. In a transaction."""
+    rows = await connection.fetch(
+        f"""
+        UPDATE oauth_tokens SET warned_of = ends_at
+        WHERE workspace_id = $1 AND {_ENDS_SOON} AND warned_of IS DISTINCT FROM ends_at
+        RETURNING connection, ends_at
+        """,  # noqa: S608 - a part from this file
+        workspace_id,
+        FORESEEN,
+        at,
+    )
+    return {row["connection"]: row["ends_at"] for row in rows}
+
+
+async def to_clear(connection: Connection, workspace_id: UUID, at: datetime | None) -> list[str]:
+    """Return the connections whose access was to end soon, and does no longer, once. In a transaction."""
+    rows = await connection.fetch(
+        f"""
+        UPDATE oauth_tokens SET warned_of = NULL
+        WHERE workspace_id = $1 AND warned_of IS NOT NULL AND NOT {_ENDS_SOON}
+        RETURNING connection
+        """,  # noqa: S608 - a part from this file
+        workspace_id,
+        FORESEEN,
+        at,
+    )
+    return [row["connection"] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from uuid import UUID
 from mainstay.access import endpoint, store
 from mainstay.access.keys import Keys, WrongKeyError
 from mainstay.access.rules import HAIR, Grant, GrantEndedError, due_after, merged
-from mainstay.access.store import NEEDS_PERSON, KeptRow, Sealed
+from mainstay.access.store import KeptRow, Sealed
 from mainstay.db import acquire
 from mainstay.errors import NeedsHumanError, TransientError, VendorError
 from mainstay.kit.oauth import Access
 from mainstay.model import new_id
+from mainstay.model.access import CONNECTED, NEEDS_PERSON
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
@@ -260,7 +261,7 @@ class Tokens:
             return await endpoint.by_refresh_token(session, oauth, held.previous)
 
     async def _give_back(self, workspace_id: UUID, name: str, by: UUID, error: BaseException) -> None:
-        state = NEEDS_PERSON if isinstance(error, GrantEndedError) else store.CONNECTED
+        state = NEEDS_PERSON if isinstance(error, GrantEndedError) else CONNECTED
         told = str(error) if isinstance(error, NeedsHumanError) else ""
         async with acquire(self.pool) as connection:
             await store.not_renewed(connection, workspace_id, name, by, state, told)
@@ -272,6 +273,7 @@ class Tokens:
             self.keys.seal(grant.refresh_token, purpose) or None,
             grant.lifetime,
             grant.refresh_lifetime,
+            grant.is_rolling,
             grant.scopes,
             facts,
         )

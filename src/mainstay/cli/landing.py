@@ -82,9 +82,7 @@ async def land(way: Way, finish: Finish) -> AsyncIterator[asyncio.Future[None]]:
             await server.wait_closed()
 
 
-async def _take(
-    writer: asyncio.StreamWriter, name: str, params: Mapping[str, str], finish: Finish
-) -> Exception | None:
+async def _take(writer: asyncio.StreamWriter, name: str, params: Mapping[str, str], finish: Finish) -> Exception | None:
     """Take somebody in and tell them; returns what went wrong."""
     try:
         await finish(params)

@@ -2,7 +2,7 @@
 
 from mainstay.watch.alert import ALERT, Alerter
 from mainstay.watch.rules import Trouble, trouble_of_quarantine, trouble_of_run
-from mainstay.watch.store import mark_handled, report, resolve_by_hand, resolve_healed
+from mainstay.watch.store import mark_handled, report, resolve_by_hand, resolve_foreseen, resolve_healed
 
 __all__ = [
     "ALERT",
@@ -11,6 +11,7 @@ __all__ = [
     "mark_handled",
     "report",
     "resolve_by_hand",
+    "resolve_foreseen",
     "resolve_healed",
     "trouble_of_quarantine",
     "trouble_of_run",

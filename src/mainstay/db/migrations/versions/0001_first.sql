@@ -707,6 +707,7 @@ CREATE TABLE oauth_tokens (
     workspace_id     uuid NOT NULL REFERENCES workspaces,
     connection       text NOT NULL,
     state            text NOT NULL DEFAULT 'connected' CHECK (state IN ('connected', 'needs a person')),
+    state_since      timestamptz NOT NULL,
     error            text NOT NULL DEFAULT '',
     access_token     text NOT NULL DEFAULT '',
     refresh_token    text NOT NULL DEFAULT '',
@@ -722,6 +723,14 @@ CREATE TABLE oauth_tokens (
     version          integer NOT NULL DEFAULT 1,
     renewing_by      uuid,
     renewing_until   timestamptz,
+    -- An app that gets in by itself needs nobody, ever.
+    is_by_app        boolean NOT NULL DEFAULT false,
+    ends_at          timestamptz GENERATED ALWAYS AS (CASE WHEN is_by_app THEN NULL WHEN refresh_token <> ''
+                     THEN refresh_expires_at ELSE expires_at END) STORED,
+    -- Whether each use of the refresh token moves its end.
+    is_rolling       boolean NOT NULL DEFAULT false,
+    -- The end that people were told of.
+    warned_of        timestamptz,
     PRIMARY KEY (workspace_id, connection)
 );
 
