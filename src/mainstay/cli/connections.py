@@ -231,9 +231,7 @@ def span_of(seconds: float) -> str:
     return f"{seconds:g}s"
 
 
-def _wired(
-    stack: Stack, gates: Mapping[str, GateRow], access: Mapping[str, AccessRow]
-) -> list[dict[str, Any]]:
+def _wired(stack: Stack, gates: Mapping[str, GateRow], access: Mapping[str, AccessRow]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,

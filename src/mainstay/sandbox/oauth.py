@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,13 +22,15 @@ class OAuthSettings:
     """Settings of a vendor with OAuth.
 
     ``token_lifetime`` is in seconds. ``token_epoch``: access tokens of an earlier one have ended; raise it to end them
-    all now. ``refresh_once``: a refresh token is good for one use. ``revoked``: refresh tokens are refused.
+    all now. ``refresh_once``: a refresh token is good for one use, and for others within ``refresh_grace`` seconds of
+    it. ``revoked``: refresh tokens are refused.
     ``wrong_secret`` is a client secret that is refused.
     """
 
     token_lifetime: float = 1800.0
     token_epoch: int = 0
     refresh_once: bool = False
+    refresh_grace: float = 0.0
     revoked: bool = False
     wrong_secret: str = "wrong"  # noqa: S105 - a simulator's
 
@@ -53,7 +56,7 @@ class _Code:
 @dataclass
 class _Refresh:
     client: str
-    is_used: bool = False
+    used_at: float = math.inf
 
 
 class OAuthServer:
@@ -159,9 +162,11 @@ class OAuthServer:
 
     def _spend_refresh_token(self, token: str, client: str, settings: OAuthSettings) -> None:
         kept = self._refresh.get(token)
-        if kept is None or kept.client != client or settings.revoked or (kept.is_used and settings.refresh_once):
+        now = time.monotonic()
+        is_spent = settings.refresh_once and kept is not None and now - kept.used_at > settings.refresh_grace
+        if kept is None or kept.client != client or settings.revoked or is_spent:
             raise OAuthError("invalid_grant", "This refresh token is invalid, expired or revoked")
-        kept.is_used = True
+        kept.used_at = min(kept.used_at, now)
 
 
 def _standard_refusal(error: OAuthError) -> Reply:

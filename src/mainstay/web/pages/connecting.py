@@ -46,6 +46,7 @@ async def callback(request: Request) -> Response:
     try:
         landing = await site.backend.connecting.finish(dict(request.query_params), declared)
     except ConnectError as error:
-        return site.plain("error.html", status=400, title="Not connected", text=f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        said = str(error)
+        return site.plain("error.html", status=400, title="Not connected", text=f"{said[:1].upper()}{said[1:]}.")
     slug = next(card.slug for card in site.backend.workspace_cards() if card.id == landing.workspace_id)
     return RedirectResponse(f"/w/{slug}/connections?done=connected", 303)
