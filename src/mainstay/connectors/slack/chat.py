@@ -61,7 +61,7 @@ async def check(settings: SlackConnection, http: Http) -> str:
     """Ask who the token is; of a webhook nothing can be asked without a post."""
     if settings.webhook_url.get_secret_value():
         return "an incoming webhook; Slack tells nothing of it before a post"
-    answer = (await http.request("POST", "/auth.test", json={})).data
+    answer = (await http.request("GET", "/auth.test")).data
     told = answer if isinstance(answer, dict) else {}
     return f"{told.get('user', 'a bot')} in the Slack workspace {told.get('team', 'without a name')}"
 

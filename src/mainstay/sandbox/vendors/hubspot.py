@@ -42,7 +42,7 @@ class HubSpot:
         self._seen = {kind: search.Seen() for kind in self._objects}
         self._associations: list[dict[str, Json]] = []
         self._merged: dict[str, str] = {}
-        self._oauth = oauth_server()
+        self._oauth = oauth_server(self._errors)
         self._requests = RateWindow(100, 10)
         self._searches = RateWindow(5, 1)
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mainstay.sandbox.oauth import OAuthServer, OAuthSettings
+import orjson
+
+from mainstay.sandbox.oauth import OAuthError, OAuthServer, OAuthSettings
+from mainstay.sandbox.vendors.hubspot_errors import Errors
+from mainstay.sandbox.wire import Reply, answer
 
 HUB_ID = 4712
 _SCOPES = ["crm.objects.contacts.read", "crm.objects.contacts.write"]
@@ -25,7 +29,13 @@ class Settings(OAuthSettings):
     tokens: list[str] | None = None
 
 
-def oauth_server() -> OAuthServer:
+def oauth_server(errors: Errors) -> OAuthServer:
     """Return HubSpot's OAuth, version 3."""
+    statuses = {"invalid_client": "BAD_CLIENT_SECRET", "invalid_grant": "BAD_REFRESH_TOKEN"}
+
+    def refuse(error: OAuthError) -> Reply:
+        told = orjson.loads(errors.of(400, "VALIDATION_ERROR", error.text).body)
+        return answer(400, told | {"status": statuses.get(error.code, "BAD_REQUEST")})
+
     told = {"token_use": "access_token", "hub_id": HUB_ID, "scopes": _SCOPES}
-    return OAuthServer("hubspot", "/oauth/authorize", "/oauth/v3/token", answer_too=told)
+    return OAuthServer("hubspot", "/oauth/authorize", "/oauth/v3/token", answer_too=told, refusal=refuse)
