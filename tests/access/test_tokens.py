@@ -332,6 +332,18 @@ async def test_another_key_is_said_and_a_former_one_still_opens(
     assert await make_tokens(keys=Keys([new, KEY])).access(workspace, NAME, vendor) == first
 
 
+async def test_a_key_that_was_replaced_goes_out_of_use_with_the_next_renewal(
+    session: aiohttp.ClientSession, workspace: UUID, make_tokens: MakeTokens, vendor: OAuth, sandbox: Sandbox
+) -> None:
+    new = "q3kUuG0YV1l7Cq6r0G2mQZc7i9m1r0o3X3yB2m5q8dA="
+    # It gives the same refresh token each time.
+    sandbox.configure("gohighlevel", refresh_once=False)
+    first = await connected(make_tokens(), session, vendor, workspace)
+    second = await make_tokens(keys=Keys([new, KEY])).access(workspace, NAME, vendor, first.token)
+    third = await make_tokens(keys=Keys([new])).access(workspace, NAME, vendor, second.token)
+    assert len({first.token, second.token, third.token}) == 3
+
+
 async def test_a_refresh_token_that_would_end_for_want_of_use_is_used(
     pool: Pool,
     session: aiohttp.ClientSession,

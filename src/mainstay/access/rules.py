@@ -112,7 +112,7 @@ def _seconds(value: Any) -> timedelta | None:
         return None
     try:
         seconds = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return timedelta(seconds=min(seconds, _LONGEST)) if math.isfinite(seconds) and seconds > 0 else None
 

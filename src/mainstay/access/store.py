@@ -36,10 +36,11 @@ class KeptRow:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What is to be stored of a grant. None for a ``refresh_token`` that stays; lengths from now."""
+    """What is to be stored of a grant, each token sealed with the first key. Lengths are from now."""
 
     access_token: str = field(repr=False)
-    refresh_token: str | None = field(repr=False)
+    refresh_token: str = field(repr=False)
+    previous_refresh_token: str = field(repr=False)
     lifetime: timedelta
     refresh_lifetime: timedelta | None
     is_rolling: bool
@@ -103,7 +104,7 @@ async def connect(
         INSERT INTO oauth_tokens AS known (workspace_id, connection, access_token, refresh_token, state_since,
                                            connected_at, issued_at, expires_at, refresh_expires_at, scopes, facts,
                                            callback, is_rolling)
-        SELECT $1, $2, $3, coalesce($4, ''), moment, moment, moment, moment + $5, moment + $6::interval, $7, $8, $9,
+        SELECT $1, $2, $3, $4, moment, moment, moment, moment + $5, moment + $6::interval, $7, $8, $9,
                $11
         FROM (SELECT coalesce($10, clock_timestamp()) AS moment) AS now
         ON CONFLICT (workspace_id, connection) DO UPDATE SET
@@ -163,8 +164,7 @@ async def renewed(
         """
         UPDATE oauth_tokens SET state = 'connected', error = '', access_token = $4,
                state_since = CASE state WHEN 'connected' THEN state_since ELSE moment END,
-               previous_refresh_token = CASE WHEN $5::text IS NULL THEN previous_refresh_token ELSE refresh_token END,
-               refresh_token = coalesce($5, refresh_token), issued_at = moment, expires_at = moment + $6,
+               refresh_token = $5, previous_refresh_token = $12, issued_at = moment, expires_at = moment + $6,
                refresh_expires_at = moment + $7::interval, scopes = $8, facts = $9, refreshed_at = moment,
                is_rolling = $11 OR CASE WHEN moment - issued_at < interval '10 seconds' THEN is_rolling
                             ELSE coalesce(moment + $7::interval - refresh_expires_at > (moment - issued_at) / 2, false)
@@ -185,6 +185,7 @@ async def renewed(
         dict(sealed.facts),
         at,
         sealed.is_rolling,
+        sealed.previous_refresh_token,
     )
     return bool(found)
 

@@ -226,7 +226,7 @@ class Tokens:
                 # Until it is stored: the database may go away in this very moment.
                 self._unstored[key] = (row.version, grant)
             facts = _facts(oauth, grant, row)
-            sealed = self._sealed(workspace_id, name, grant, facts)
+            sealed = self._sealed(workspace_id, name, grant, facts, held.refresh_token)
         except BaseException as error:
             await self._give_back(workspace_id, name, by, error)
             if isinstance(error, GrantEndedError):
@@ -266,11 +266,16 @@ class Tokens:
         async with acquire(self.pool) as connection:
             await store.not_renewed(connection, workspace_id, name, by, state, told)
 
-    def _sealed(self, workspace_id: UUID, name: str, grant: Grant, facts: Mapping[str, str]) -> Sealed:
+    def _sealed(
+        self, workspace_id: UUID, name: str, grant: Grant, facts: Mapping[str, str], before: str = ""
+    ) -> Sealed:
         purpose = _purpose(workspace_id, name)
+        # Sealed anew also where it stays, so that a key that was replaced goes out of use.
+        newest = grant.refresh_token or before
         return Sealed(
             self.keys.seal(grant.access_token, purpose),
-            self.keys.seal(grant.refresh_token, purpose) or None,
+            self.keys.seal(newest, purpose),
+            self.keys.seal(before if newest != before else "", purpose),
             grant.lifetime,
             grant.refresh_lifetime,
             grant.is_rolling,
