@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ from uuid import UUID
 
 from mainstay.access import Keys, Tokens
 from mainstay.approving import QUESTION, Approvals
-from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
@@ -23,17 +21,16 @@ from mainstay.engine.guard import Terms
 from mainstay.engine.keeping import RunKeeper
 from mainstay.engine.programs import Programs
 from mainstay.engine.retrying import BULK_RETRY, Retrier
-from mainstay.engine.versions import beginning
 from mainstay.errors import WorkflowError
 from mainstay.foreseeing import Foreseer
 from mainstay.gates import Gates, gates_of
 from mainstay.identity import load_contact
-from mainstay.inbound import FILE, Journey, read
+from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
-from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM
+from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, Table
 from mainstay.kit.http import Session, open_session
-from mainstay.kit.oauth import OAuth
+from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
 from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
@@ -41,7 +38,6 @@ from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
 from mainstay.runs import Settlement
 from mainstay.scheduling import Scheduler
-from mainstay.settings.identity import policy_of
 from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
     ALERT,
@@ -52,7 +48,8 @@ from mainstay.watch import (
     trouble_of_quarantine,
 )
 from mainstay.watch.alert import Route
-from mainstay.workflows import Workflows, answers_of
+from mainstay.workflows import Workflows
+from mainstay.workspace import IMPORTED, Bundle, Workspace
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -60,102 +57,8 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.engine.history import Clock
     from mainstay.settings.hours import Hours
-    from mainstay.settings.stack import Stack
 
-IMPORTED = FILE
-"""The source, and its kind, of files that people bring in by hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """A stack with its workflows: what one workspace runs."""
-
-    stack: Stack
-    workflows: Sequence[Workflow]
-
-
-class Workspace:
-    """One client's stack, bound: every look-up of the running system goes through here."""
-
-    def __init__(self, workspace_id: UUID, bundle: Bundle, clock: Clock = utc_now) -> None:
-        self.id = workspace_id
-        self.stack = bundle.stack
-        self.slug = bundle.stack.slug
-        self.workflows = {declared.name: declared for declared in bundle.workflows}
-        begins = beginning(bundle.workflows)
-        by_event: dict[str, list[str]] = {}
-        for declared in begins:
-            if declared.on:
-                by_event.setdefault(declared.on, []).append(declared.name)
-        answering = {each.name: each for each in begins if each.is_sync}
-        record_system = bundle.stack.system_of_record
-        is_builtin = bundle.stack.connections[record_system].connector.is_builtin
-        policy = policy_of(bundle.stack.identity)
-        self.routing = Routing(
-            "" if is_builtin else record_system,
-            by_event,
-            bundle.stack.region,
-            policy,
-            bundle.stack.identity.merge_elsewhere,
-            frozenset(
-                name
-                for name, entry in bundle.stack.connections.items()
-                if "crm.merge_contacts" in entry.connector.idempotency
-            ),
-            {declared.name: declared.turns for declared in bundle.workflows},
-            clock,
-            frozenset(answering),
-        )
-        self.sources = {
-            name: SourceBinding(
-                workspace_id,
-                name,
-                entry.kind,
-                entry.settings,
-                bundle.stack.region,
-                # What only names a record is read from its vendor first: that is no time to keep a sender waiting.
-                {} if entry.kind.fetch else answers_of(answering.values()),
-            )
-            for name, entry in bundle.stack.sources.items()
-        }
-        # What `mainstay import` brings in needs no declaration; it has no address either, so it is not among `sources`.
-        imported = all_source_kinds()[IMPORTED]
-        settings = imported.settings.model_validate({"kind": IMPORTED})
-        by_hand = SourceBinding(workspace_id, IMPORTED, imported, settings, bundle.stack.region)
-        self.all_sources = {IMPORTED: by_hand, **self.sources}
-        self._http: dict[str, HttpSettings] = {}
-        self.oauth: dict[str, OAuth] = {
-            name: oauth
-            for name, entry in bundle.stack.connections.items()
-            if entry.connector.oauth is not None and (oauth := entry.connector.oauth(entry.settings)) is not None
-        }
-
-    def connector(self, connection: str) -> Connector:
-        """Return the connector of a connection."""
-        return self.stack.connections[connection].connector
-
-    def http_settings(self, connection: str) -> HttpSettings:
-        """Return how to reach a connection, or a source's vendor (``source:NAME``)."""
-        if connection not in self._http:
-            kind, _, name = connection.rpartition(":")
-            if kind == "source":
-                source = self.sources[name]
-                if source.kind.http is None:
-                    message = f'source "{name}" must name its connection: add connection = "..." to [sources.{name}]'
-                    raise WorkflowError(message)
-                self._http[connection] = source.kind.http(source.settings)
-            else:
-                entry = self.stack.connections.get(connection)
-                if entry is None:
-                    message = f'the connection "{connection}" is no longer in stack.toml; restore it, then retry'
-                    raise WorkflowError(message)
-                http = entry.connector.http
-                found = http(entry.settings) if http else HttpSettings("")
-                oauth = self.oauth.get(connection)
-                self._http[connection] = (
-                    replace(found, secrets=(*found.secrets, oauth.client_secret)) if oauth else found
-                )
-        return self._http[connection]
+__all__ = ["IMPORTED", "App", "Bundle", "Workspace"]
 
 
 class App:
@@ -176,14 +79,16 @@ class App:
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.merger = MergerElsewhere(pool, self)
-        self.journey = Journey(self.commit, self)
+        self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
+        self.copies = Mirrors(pool, self, self.contacts, self.alerter.drifted)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
         own = {
             INBOUND: self.journey.program,
             PUSH: self.pusher.program,
             MERGE_ELSEWHERE: self.merger.program,
+            **self.copies.programs,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
         }
@@ -235,6 +140,7 @@ class App:
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
+            await app.copies.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -310,6 +216,15 @@ class App:
         """See :class:`mainstay.records.merging.MergingSystems`."""
         found: MergingCRM = self.vendor(workspace_id, connection, "crm", http)
         return found
+
+    def table(self, workspace_id: UUID, connection: str, http: Http) -> Table:
+        """See :class:`mainstay.mirrors.writing.Tables`."""
+        found: Table = self.vendor(workspace_id, connection, "table", http)
+        return found
+
+    def mirrors(self, workspace_id: UUID) -> Mapping[str, Mirror]:
+        """See :class:`mainstay.mirrors.writing.Tables`."""
+        return self.workspace(workspace_id).stack.mirrors
 
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""
@@ -396,4 +311,6 @@ class App:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
+        for workspace_id in self.workspaces:
+            await self.copies.begin_due(workspace_id)
         await self.keeper.keep()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mainstay.gates import Gates
     from mainstay.intake import Receipt
     from mainstay.kit.oauth import OAuth
+    from mainstay.mirrors import Mirrors
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,11 @@ class Backend(Protocol):
     @property
     def approvals(self) -> Approvals:
         """The verb for what runs ask people: decide."""
+        ...
+
+    @property
+    def copies(self) -> Mirrors:
+        """The verbs for mirrors: compare; revert, take over, leave, undo."""
         ...
 
     @property

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 from urllib.parse import quote
 
+from mainstay.connectors.gohighlevel import pulling
 from mainstay.connectors.gohighlevel.contact import to_submission
 from mainstay.connectors.gohighlevel.settings import BASE_URL, GoHighLevelConnection
 from mainstay.kit import (
@@ -21,6 +22,7 @@ from mainstay.kit import (
     MalformedError,
     NeedsHumanError,
     PermanentError,
+    Pulled,
     Pushed,
     Response,
     Sent,
@@ -133,6 +135,18 @@ class GoHighLevelCRM:
             if same_text(note.get("body"), text) and is_of_this_try(note.get("dateAdded"), response, self._http):
                 return Sent(str(note.get("id") or ""))
         return None
+
+    async def pull_contacts(self, cursor: str) -> Pulled:
+        """Read one batch of contacts that changed since ``cursor``. Of those that are gone, only webhooks tell."""
+        settings = self._settings
+        if not settings.pull_by_date_updated:
+            raise NeedsHumanError(
+                "pulling changes from GoHighLevel rests on a search that its contract leaves open: try it with "
+                "pull_by_date_updated = true in stack.toml, which checks each answer"
+            )
+        return await pulling.pull(
+            self._http, cursor, location_id=settings.location_id, custom_fields=settings.custom_fields
+        )
 
     async def _add_tags(self, external_id: str, tags: list[str]) -> None:
         _require_json(await self._http.request("POST", _path(external_id, "/tags"), json={"tags": tags}))

@@ -33,6 +33,10 @@ class GoHighLevelConnection(ConnectionSettings):
     custom_fields: dict[str, str] = Field(
         default_factory=dict, description="Custom fields to write and read: our key to the id of their field."
     )
+    pull_by_date_updated: bool = Field(
+        default=False,
+        description="Pull what changed by the search's dateUpdated, which the vendor's contract leaves open.",
+    )
     app_url: str = Field("https://app.gohighlevel.com", description="Where people open contacts (white label domain).")
 
     @model_validator(mode="after")
