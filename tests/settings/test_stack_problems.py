@@ -76,11 +76,18 @@ def of_workspace(text: str) -> str:
                 'give this connection another name, or connector = "builtin"',
             ),
             (
+                '[connections.mail]\nconnector = "postmark"\nfrom = "a@acme.test"\n',
+                5,
+                "connections.mail.token",
+                "token is missing",
+                "Server API token.",
+            ),
+            (
                 '[connections.hub]\nconnector = "hubspot"\n',
                 5,
-                "connections.hub.token",
-                "token is missing",
-                "Access token of a private app.",
+                "connections.hub",
+                "give either token, or client_id with client_secret (then run  mainstay connect NAME)",
+                "",
             ),
             (
                 '[connections.hub]\nconnector = "hubspot"\ntoken = "${HUBSPOT_TOKEN}"\nmatchphone = true\n',

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from mainstay.access import Connecting, Keys, Tokens
 from mainstay.approving import Approvals
 from mainstay.consequences import Routing
 from mainstay.contacts import Contacts
@@ -17,7 +18,8 @@ from mainstay.engine.retrying import Retrier
 from mainstay.errors import MalformedError
 from mainstay.gates import Declared, Gates
 from mainstay.intake import Receipt
-from mainstay.kit import Http, Rate, Table
+from mainstay.kit import Http, OAuth, Rate, Table
+from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.runs import answer
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
@@ -35,9 +37,12 @@ class PagesBackend:
     refusal: str = ""
     merging: frozenset[str] = frozenset()
     released_as: str = "processed"
+    vendors: dict[str, OAuth] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._opened: Session | None = None
         self.gates = Gates(self.pool)
+        self.connecting = Connecting(Tokens(self.pool, Keys(), self._session))
         for card in self.cards:
             self.gates.serve(
                 card.id, [Declared(card.id, each.name, each.name, (Rate(100, 10),)) for each in self.connections]
@@ -68,6 +73,18 @@ class PagesBackend:
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         return self.connections
+
+    def _session(self) -> Session:
+        if self._opened is None:
+            self._opened = open_session()
+        return self._opened
+
+    async def close(self) -> None:
+        if self._opened is not None:
+            await self._opened.close()
+
+    def oauth(self, workspace_id: UUID, connection: str) -> OAuth | None:
+        return self.vendors.get(connection)
 
     def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
         return self.merging

@@ -77,7 +77,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "connections",
                 "connections",
                 "connections",
-                "Accounts and sources of the stack: list, pause, resume.",
+                "Accounts and sources of the stack: list, check, pause, resume.",
             ),
             Entry("mirrors", "mirrors", "mirrors", "Copies of the contacts: list, compare."),
             Entry("drift", "drift", "drift", "Where a copy was changed: list, revert, take-over, leave, undo."),
@@ -86,6 +86,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Bring in",
         (
+            Entry("connect", "connect", "connect", "Let Mainstay into an account, by its vendor's page."),
             Entry("send", "send", "send", "Send a test lead, as a source's sender would."),
             Entry("import", "import_file", "imports", "Bring in contacts from a CSV file."),
         ),

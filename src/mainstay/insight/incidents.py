@@ -46,6 +46,11 @@ class IncidentRow:
         """Tell whether all that it had stopped is under way again."""
         return self.state == "open" and bool(self.moving) and not self.stopped
 
+    @property
+    def is_foreseen(self) -> bool:
+        """Tell whether it is of what will happen to a connection unless somebody acts: nothing is broken yet."""
+        return bool(self.connection) and not self.workflow and not self.source
+
 
 _QUERY = f"""
     SELECT incidents.*, starts_with(fingerprint, '{REPORT}') AS is_reported, affected.stopped, affected.moving

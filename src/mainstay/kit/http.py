@@ -168,6 +168,7 @@ class Http:
         self.exchanges: list[dict[str, Any]] = []
         self.authorize: Callable[[str], Awaitable[Access]] | None = None
         self.access = Access("")
+        self._tokens: set[str] = set()
         self.pay: Callable[[], Awaitable[None]] | None = None
         self.before_call: Callable[[], Awaitable[None]] | None = None
 
@@ -210,6 +211,7 @@ class Http:
             VendorError: by the connection's error mapping; when the connection breaks or times out after the request
                 left, ``unsure``. Its text is masked like an exchange.
         """
+        await self.enter()
         data = body
         sent: Any = None
         send = {"Accept": "application/json", **self._settings.headers, **(headers or {})}
@@ -237,12 +239,10 @@ class Http:
             content = _portioned(data) if form is None else aiohttp.FormData(dict(form))
             return await self._exchange(entry, method, url, data=content, params=pairs, headers=send | self._entry())
 
-        if self.authorize is not None and not self.access.token:
-            self.access = await self.authorize("")
         response = await exchange()
         if response.status == _UNAUTHORISED and self.authorize is not None:
             # The token ended before its time. Such a call did nothing, so it may be made again with a new one.
-            self.access = await self.authorize(self.access.token)
+            await self._authorize(self.access.token)
             response = await exchange()
         if response.status in accept:
             return response
@@ -251,6 +251,23 @@ class Http:
             refusal.args = (self._redact.text(str(refusal)),)
             raise refusal
         return response
+
+    async def enter(self) -> Access:
+        """Return ``access`` before the first call, for a connector whose paths or bodies need its facts.
+
+        Raises:
+            VendorError: as ``authorize`` does.
+        """
+        if not self.access.token:
+            await self._authorize("")
+        return self.access
+
+    async def _authorize(self, refused: str) -> None:
+        if self.authorize is not None:
+            self.access = await self.authorize(refused)
+            # A vendor may answer with it.
+            self._tokens.add(self.access.token)
+            self._redact = Redactor((*self._settings.secrets, *self._tokens))
 
     def _entry(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access.token}"} if self.access.token else {}

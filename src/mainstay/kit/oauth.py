@@ -33,8 +33,10 @@ class OAuth:
         uses_pkce: whether the vendor takes a code challenge (S256).
         lifetime: of an access token whose answer has no ``expires_in``.
         refresh_lifetime: how long a refresh token lives that nobody uses; None where it does not end.
-        facts: what to keep of the vendor's answer and of the parameters that the page sent the person back with: a
-            company's id, an instance's address. Connectors read them in ``Http.access.facts``.
+        facts: what to keep of the vendor's answer (texts, without its tokens) and of the parameters that the page sent
+            the person back with: a company's id, an instance's address. Asked again at each renewal, whose answer may
+            say less: what is empty then stays as it was. Connectors read them in ``Http.access.facts``, before the
+            first call by ``(await http.enter()).facts``.
         base_url: the address of the API where the facts decide it; empty for the connection's own.
     """
 

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from mainstay.errors import DatabaseUnavailableError
 from mainstay.web.pages import (
     approvals,
+    connecting,
     connections,
     contacts,
     deliveries,
@@ -70,6 +71,7 @@ def create_pages(backend: Backend) -> FastAPI:
         overview,
         runs,
         connections,
+        connecting,
         contacts,
         merging,
         mirrors,

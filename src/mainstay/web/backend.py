@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from mainstay.access import Connecting
     from mainstay.approving import Approvals
     from mainstay.contacts import Contacts
     from mainstay.db import Pool
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mainstay.engine.retrying import Retrier
     from mainstay.gates import Gates
     from mainstay.intake import Receipt
+    from mainstay.kit.oauth import OAuth
     from mainstay.mirrors import Mirrors
 
 
@@ -40,12 +42,16 @@ class SourceCard:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionCard:
-    """A declared connection: its name, its connector in words, the roles it has; whether records live there."""
+    """A declared connection: its name, its connector in words, the roles it has; whether records live there.
+
+    ``is_by_person``: somebody connects it at its vendor's page.
+    """
 
     name: str
     connector: str
     roles: tuple[str, ...] = ()
     is_system_of_record: bool = False
+    is_by_person: bool = False
 
 
 class Backend(Protocol):
@@ -79,6 +85,15 @@ class Backend(Protocol):
 
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         """Return the address of a record in its system's own screens; empty when it has none."""
+        ...
+
+    def oauth(self, workspace_id: UUID, connection: str) -> OAuth | None:
+        """Return how an account is connected; None of a connection with a fixed token."""
+        ...
+
+    @property
+    def connecting(self) -> Connecting:
+        """The verbs that connect an account: begin and finish."""
         ...
 
     @property

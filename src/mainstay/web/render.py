@@ -56,6 +56,7 @@ _NOTICES = {
     "declined": "Declined: the run goes on.",
     "paused": "Paused. Calls under way come to their end; the runs that want to call now wait, and nothing is lost.",
     "paused_already": "It was paused already; nothing was changed.",
+    "connected": "Connected. Runs that stopped for want of access can be retried.",
     "resumed": "Its calls go again. What was held goes on, the oldest first.",
     "not_stopped": "Nothing was done: nothing stopped it.",
     "not_open": "Nothing was done: the incident is not open any more.",

@@ -1,6 +1,7 @@
 """GoHighLevel (HighLevel, LeadConnector): contacts as a CRM, its webhooks as a source."""
 
-from mainstay.connectors.gohighlevel.crm import GoHighLevelConnection, GoHighLevelCRM, http_settings, record_url
+from mainstay.connectors.gohighlevel.crm import GoHighLevelCRM, http_settings, record_url
+from mainstay.connectors.gohighlevel.settings import GoHighLevelConnection, check, oauth
 from mainstay.connectors.gohighlevel.webhook import GoHighLevelSource, delivery_key, parse, verify
 from mainstay.kit import Connector, Rate, SourceKind
 
@@ -9,6 +10,8 @@ CONNECTOR = Connector(
     title="GoHighLevel",
     settings=GoHighLevelConnection,
     http=http_settings,
+    oauth=oauth,
+    check=check,
     roles={"crm": lambda settings, http, _store: GoHighLevelCRM(settings, http)},
     idempotency={
         "crm.push_contact": "state",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
 
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.vendors.gohighlevel_account import Settings, oauth_server
 from mainstay.sandbox.vendors.gohighlevel_fields import SHOWN, SHOWN_ON_CREATE, problems
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
@@ -15,24 +16,6 @@ VERSIONS = ("2021-07-28", "v3")
 DUPLICATE = "This location does not allow duplicated contacts."
 _DAILY = 200_000
 _NOT_DIGITS = re.compile(r"\D")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """``PUT /_control/config/gohighlevel``.
-
-    ``allow_duplicates`` and ``match_order`` are the location's "Allow Duplicate Contact" setting; ``locations`` holds
-    other values for single locations (``{"loc": {"allow_duplicates": true}}``). ``tokens`` lists the good tokens and
-    ``allowed_locations`` the locations they reach; None admits all. ``rate_limit`` enforces 100 requests in 10 s for
-    each token.
-    """
-
-    allow_duplicates: bool = False
-    match_order: list[str] = field(default_factory=lambda: ["email", "phone"])
-    locations: dict[str, dict[str, Json]] = field(default_factory=dict)
-    tokens: list[str] | None = None
-    allowed_locations: list[str] | None = None
-    rate_limit: bool = False
 
 
 class GoHighLevel:
@@ -54,6 +37,7 @@ class GoHighLevel:
         # (location, field, normal form) -> ids, oldest first: with duplicates allowed one value has several.
         self._found_by: dict[tuple[str, str, str], list[str]] = {}
         self._windows: dict[str, RateWindow] = {}
+        self._oauth = oauth_server()
 
     def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
         """Change settings and return all of them."""
@@ -65,6 +49,7 @@ class GoHighLevel:
         return {
             "contacts": list(self._contacts.values()),
             "notes": list(self._notes.values()),
+            "token_calls": self._oauth.state(),
             "effects": self._effects.listing(),
         }
 
@@ -91,6 +76,8 @@ class GoHighLevel:
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
+        if reply := self._oauth.handle(request, self.settings, locationId=self.settings.oauth_location):
+            return reply
         token = request.bearer
         if refused := self._refusal(request, token):
             return refused
@@ -123,7 +110,10 @@ class GoHighLevel:
     def _refusal(self, request: Request, token: str) -> Reply | None:
         if not token:
             return _error(401, "Authorization header was not found.", error="Unauthorized")
-        if not token_is_good(token, self.settings.tokens):
+        is_good = self._oauth.is_good(token, self.settings)
+        if is_good is False:
+            return _error(401, "The token has expired.", error="Unauthorized")
+        if not (is_good or token_is_good(token, self.settings.tokens)):
             return _error(401, "Invalid JWT", error="Unauthorized")
         version = request.headers.get("Version")
         if version not in VERSIONS:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
 from mainstay.sandbox.vendors import hubspot_search as search
+from mainstay.sandbox.vendors.hubspot_account import Settings, oauth_server
 from mainstay.sandbox.vendors.hubspot_errors import Errors, Refused, standard_error
 from mainstay.sandbox.vendors.hubspot_properties import PROPERTIES
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
@@ -19,21 +20,6 @@ _INDEXED = ("email", "phone", "mobilephone")
 _SYSTEM = ("hs_object_id", "createdate", "lastmodifieddate")
 _SHOWN = {"contacts": (*_SYSTEM, "email", "firstname", "lastname"), "notes": (*_SYSTEM, "hs_timestamp")}
 _ASSOCIATION_TYPES = {("notes", "contacts"): 202, ("contacts", "notes"): 201}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """``PUT /_control/config/hubspot``.
-
-    ``properties`` adds the account's own contact properties: HubSpot refuses a name that it does not know.
-    ``search_lag_ms`` is how far search stays behind writes. ``rate_limit`` enforces 100 requests in 10 s and 5
-    searches in a second. ``tokens`` lists the good tokens (None: any).
-    """
-
-    properties: list[str] = field(default_factory=list)
-    search_lag_ms: int = 0
-    rate_limit: bool = False
-    tokens: list[str] | None = None
 
 
 class HubSpot:
@@ -56,6 +42,7 @@ class HubSpot:
         self._seen = {kind: search.Seen() for kind in self._objects}
         self._associations: list[dict[str, Json]] = []
         self._merged: dict[str, str] = {}
+        self._oauth = oauth_server(self._errors)
         self._requests = RateWindow(100, 10)
         self._searches = RateWindow(5, 1)
 
@@ -70,6 +57,7 @@ class HubSpot:
             "contacts": list(self._objects["contacts"].values()),
             "notes": list(self._objects["notes"].values()),
             "associations": self._associations,
+            "token_calls": self._oauth.state(),
             "effects": self._effects.listing(),
         }
 
@@ -98,6 +86,8 @@ class HubSpot:
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
+        if reply := self._oauth.handle(request, self.settings):
+            return reply
         try:
             self._authorize(request)
             is_search = request.path.endswith("/search")
@@ -124,7 +114,11 @@ class HubSpot:
         return self._errors.failure(status, retry_after, is_search=request.path.endswith("/search"))
 
     def _authorize(self, request: Request) -> None:
-        if not request.bearer or not token_is_good(request.bearer, self.settings.tokens):
+        is_good = self._oauth.is_good(request.bearer, self.settings)
+        if is_good is False:
+            message = "The OAuth token used to make this call expired."
+            raise Refused(self._errors.of(401, "EXPIRED_AUTHENTICATION", message))
+        if not request.bearer or not (is_good or token_is_good(request.bearer, self.settings.tokens)):
             message = "Authentication credentials not found or not valid."
             raise Refused(self._errors.of(401, "INVALID_AUTHENTICATION", message))
 
@@ -138,8 +132,8 @@ class HubSpot:
                 return self._search(kind, request)
             case ["POST", "crm", "v3", "objects", "contacts", "merge" | "batch" as verb, *_]:
                 return self._merge(request) if verb == "merge" else self._batch_upsert(request)
-            case ["GET", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
-                return answer(200, self._shown(kind, self._get(kind, key, request), request.query))
+            case ["GET", "crm", "v3", "objects", ("contacts" | "notes") as kind, *key]:
+                return self._read(kind, key, request)
             case ["PATCH", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
                 return self._update_one(kind, key, request)
             case ["DELETE", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
@@ -148,6 +142,12 @@ class HubSpot:
                 return self._associate(request, (one, one_id), (other, other_id))
             case _:
                 raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", "resource not found"))
+
+    def _read(self, kind: str, key: list[str], request: Request) -> Reply:
+        if key:
+            return answer(200, self._shown(kind, self._get(kind, key[0], request), request.query))
+        first = list(self._objects[kind].values())[: int(dict(request.query).get("limit", "10"))]
+        return answer(200, {"results": [self._shown(kind, each, request.query) for each in first]})
 
     def _body(self, request: Request, *required: str) -> dict[str, Json]:
         try:

@@ -8,8 +8,9 @@ import aiohttp
 import pytest
 
 from mainstay.connectors.gohighlevel import CONNECTOR
-from mainstay.connectors.gohighlevel.crm import GoHighLevelConnection, GoHighLevelCRM, http_settings
+from mainstay.connectors.gohighlevel.crm import GoHighLevelCRM, http_settings
 from mainstay.connectors.gohighlevel.pulling import BATCH
+from mainstay.connectors.gohighlevel.settings import GoHighLevelConnection
 from mainstay.kit import ConnectionSettings, Http, NeedsHumanError, PermanentError, TransientError
 from mainstay.kit.pulling import utc
 from mainstay.sandbox import Sandbox, SandboxProcess

@@ -8,8 +8,9 @@ import aiohttp
 import pytest
 
 from mainstay.connectors.hubspot import CONNECTOR
-from mainstay.connectors.hubspot.crm import HubSpotConnection, HubSpotCRM, http_settings
+from mainstay.connectors.hubspot.crm import HubSpotCRM, http_settings
 from mainstay.connectors.hubspot.pulling import BATCH
+from mainstay.connectors.hubspot.settings import HubSpotConnection
 from mainstay.kit import ConnectionSettings, Http, PermanentError, TransientError
 from mainstay.kit.pulling import utc
 from mainstay.sandbox import Sandbox, SandboxProcess

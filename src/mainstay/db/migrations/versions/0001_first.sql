@@ -780,6 +780,54 @@ CREATE TABLE connections (
 );
 CREATE INDEX connections_by_account ON connections (account);
 
+-- Access by OAuth 2. Tokens are sealed with the key of MAINSTAY_SECRET_KEY, never here in the clear. Each write raises the
+-- version: whoever renews says which one they go by, and takes the renewal on until renewing_until. The refresh token
+-- before is tried once more when the vendor refuses the newest. callback: what the vendor's page sent the person back with.
+CREATE TABLE oauth_tokens (
+    workspace_id     uuid NOT NULL REFERENCES workspaces,
+    connection       text NOT NULL,
+    state            text NOT NULL DEFAULT 'connected' CHECK (state IN ('connected', 'needs a person')),
+    state_since      timestamptz NOT NULL,
+    error            text NOT NULL DEFAULT '',
+    access_token     text NOT NULL DEFAULT '',
+    refresh_token    text NOT NULL DEFAULT '',
+    previous_refresh_token text NOT NULL DEFAULT '',
+    issued_at        timestamptz NOT NULL,
+    expires_at       timestamptz NOT NULL,
+    refresh_expires_at timestamptz,
+    scopes           text[] NOT NULL DEFAULT '{}',
+    facts            jsonb NOT NULL DEFAULT '{}',
+    callback         jsonb NOT NULL DEFAULT '{}',
+    connected_at     timestamptz NOT NULL,
+    refreshed_at     timestamptz,
+    version          integer NOT NULL DEFAULT 1,
+    renewing_by      uuid,
+    renewing_until   timestamptz,
+    -- An app that gets in by itself needs nobody, ever.
+    is_by_app        boolean NOT NULL DEFAULT false,
+    ends_at          timestamptz GENERATED ALWAYS AS (CASE WHEN is_by_app THEN NULL WHEN refresh_token <> ''
+                     THEN refresh_expires_at ELSE expires_at END) STORED,
+    -- Whether each use of the refresh token moves its end.
+    is_rolling       boolean NOT NULL DEFAULT false,
+    -- The end that people were told of.
+    warned_of        timestamptz,
+    PRIMARY KEY (workspace_id, connection)
+);
+
+-- A person on their way to a vendor's page and back; the state that the vendor returns is kept as its digest.
+CREATE TABLE oauth_flows (
+    state_hash       text PRIMARY KEY,
+    workspace_id     uuid NOT NULL REFERENCES workspaces,
+    connection       text NOT NULL,
+    verifier         text NOT NULL,
+    redirect_url     text NOT NULL,
+    by               text NOT NULL DEFAULT '',
+    created_at       timestamptz NOT NULL,
+    expires_at       timestamptz NOT NULL
+);
+CREATE INDEX oauth_flows_by_connection ON oauth_flows (workspace_id, connection, created_at);
+CREATE INDEX oauth_flows_by_end ON oauth_flows (expires_at);
+
 -- Lease calls of an account for lease_seconds: as many as are needed where all its windows have room, and some ahead while
 -- less than half is used. What was leased counts for its window's length from the lease's end on, so that no window of
 -- that length ever sees more calls than are allowed, whenever in its time each lease is used. Backfill gets what leads leave
