@@ -27,7 +27,7 @@ from mainstay.kit.roles.money import (
 from mainstay.kit.roles.outcomes import Made, Pushed, Sent
 from mainstay.kit.roles.table import Row, Rows, Table, Value, Written
 from mainstay.kit.roles.tasks import Task, Tasks, TaskState
-from mainstay.kit.roles.voice import Call, CallOutcome, CallState, CallStatus, Voice
+from mainstay.kit.roles.voice import Call, CallOutcome, CallState, CallStatus, Voice, require_callable
 
 __all__ = [
     "CRM",
@@ -62,6 +62,7 @@ __all__ = [
     "Value",
     "Voice",
     "Written",
+    "require_callable",
     "require_textable",
     "sender_domain",
 ]
