@@ -66,7 +66,11 @@ class VoiceVendor(Protocol):
     outcomes: Mapping[str, Any]
     """What the simulator's setting ``outcomes`` takes for each of ours, and for ``invalid``: no number to phone."""
     no_credit: Mapping[str, Any]
-    """The simulator's settings of an account that must pay first; empty where a status says so."""
+    """The simulator's settings of an account that must pay first."""
+    owned: Mapping[str, Any]
+    """The simulator's settings of an account that has what the connection names."""
+    disowned: Mapping[str, Any]
+    """The simulator's settings of an account that lacks it; empty where the check cannot tell."""
 
     def settings(self, base_url: str) -> ConnectionSettings:
         """The connection's settings, with ``TOKEN``."""
@@ -359,7 +363,7 @@ class VoiceConformance:
 
     async def test_a_revoked_key_needs_a_person(self, bench: Bench) -> None:
         await bench.configure(tokens=["another"])
-        for operation in (bench.voice().place_call(call()), bench.check(), bench.voice().fetch_call("abc")):
+        for operation in (bench.voice().place_call(call()), bench.check(), bench.voice().fetch_call(bench.vendor.unknown_id)):
             with pytest.raises(NeedsHumanError, match="key"):
                 await operation
         assert await bench.placed() == []
@@ -402,13 +406,30 @@ class VoiceConformance:
             await running
 
     async def test_check_says_whose_account_it_is(self, bench: Bench) -> None:
+        await bench.configure(**bench.vendor.owned)
         assert await bench.check()
         assert await bench.effects() == []
+
+    async def test_check_says_what_the_account_lacks(self, bench: Bench) -> None:
+        if not bench.vendor.disowned:
+            pytest.skip("this vendor has no harmless call that could tell")
+        await bench.configure(**bench.vendor.disowned)
+        with pytest.raises(NeedsHumanError, match="the key is good, but"):
+            await bench.check()
+
+    async def test_what_the_connection_names_and_the_account_lacks_needs_a_person(self, bench: Bench) -> None:
+        if not bench.vendor.disowned:
+            pytest.skip("this vendor has no harmless call that could tell")
+        await bench.configure(**bench.vendor.disowned)
+        with pytest.raises(NeedsHumanError, match="compare"):
+            await bench.voice().place_call(call())
+        assert await bench.placed() == []
 
     # ------------------------------------------------------------------------------------------------ contract
 
     async def test_every_request_keeps_the_vendors_contract(self, bench: Bench) -> None:
         specs_folder()
+        await bench.configure(**bench.vendor.owned)
         sent = await bench.voice().place_call(call())
         await bench.voice().find_place_call(call())
         await bench.voice().fetch_call(sent.id)

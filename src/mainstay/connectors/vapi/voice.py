@@ -112,13 +112,12 @@ class VapiVoice:
             found = (await self._http.request("GET", "/call", params=query)).data
             if not isinstance(found, list):
                 raise TransientError("Vapi's answer has no list of calls in it")
-            calls = [each for each in found if isinstance(each, dict)]
-            for each in calls:
+            new = {_id_of(each) for each in found} - seen
+            for each in found:
                 yield each
             if len(found) < _PAGE:
                 return
-            times = [made for each in calls if (made := moment(each.get("createdAt"))) is not None]
-            new = {text(each.get("id")) for each in calls} - seen
+            times = [made for each in found if (made := moment(each.get("createdAt"))) is not None]
             if not times or not new:
                 break
             seen |= new

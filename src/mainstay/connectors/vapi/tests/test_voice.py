@@ -29,6 +29,8 @@ class Vapi:
         "invalid": "invalid",
     }
     no_credit: Mapping[str, Any] = {"has_credit": False}
+    owned: Mapping[str, Any] = {"numbers": ["another", NUMBER]}
+    disowned: Mapping[str, Any] = {"numbers": ["another"]}
 
     def settings(self, base_url: str) -> VapiConnection:
         keys = {"api_key": TOKEN, "phone_number_id": NUMBER, "assistant": self.agent, "base_url": base_url}
