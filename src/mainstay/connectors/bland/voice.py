@@ -157,6 +157,7 @@ class BlandVoice:
             return None
         refusal = classify_answer(response)
         if refusal is not None:
+            refusal.args = (self._http.redact(str(refusal)),)
             raise refusal
         found: Mapping[str, Any] = response.data
         if text(found.get("call_id")) not in {call_id, ""} or not (found.get("call_id") or found.get("c_id")):

@@ -19,6 +19,7 @@ from mainstay.kit import (
     Response,
     Sent,
     TransientError,
+    VendorError,
 )
 from mainstay.kit.calling import MARK, is_marked, looking, mapping, mark_of, require_call_id
 from mainstay.kit.payload import text
@@ -136,11 +137,12 @@ class RetellVoice:
             return state_of(response.data)
         if is_missing(response):
             return None
-        raise _refusal(response)
+        raise self._refusal(response)
 
-
-def _refusal(response: Response) -> Exception:
-    return classify_answer(response) or TransientError(f"{response.status}: no call in Retell's answer")
+    def _refusal(self, response: Response) -> VendorError:
+        refusal = classify_answer(response) or TransientError(f"{response.status}: no call in Retell's answer")
+        refusal.args = (self._http.redact(str(refusal)),)
+        return refusal
 
 
 def _id_of(call: Any) -> str:
