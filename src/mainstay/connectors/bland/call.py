@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from mainstay.kit import CallState
 from mainstay.kit.calling import mapping, number_of, said, whole_seconds
-from mainstay.kit.payload import text
+from mainstay.kit.payload import moment, text
 from mainstay.kit.roles import CallOutcome, CallStatus
 
 _RUNNING: Mapping[str, CallStatus] = {
@@ -69,7 +70,8 @@ def _outcome(call: Mapping[str, Any], own: str, queue: str, transcript: str, len
         return known
     if _PERSON_SPEAKS.search(transcript):
         return "answered"
-    if own in _FAILED or queue in _FAILED or text(call.get("error_message")):
+    # A complete_error came after the call: a report that got lost, say.
+    if own in _FAILED or queue in _FAILED or (text(call.get("error_message")) and queue != "complete_error"):
         return "failed"
     return "answered" if length else "no_answer"
 
@@ -103,6 +105,14 @@ def _whole(call: Mapping[str, Any], side: str, asked: str) -> str:
         if not plain.startswith("+") and other.startswith("+") and (not plain or same_number(plain, other)):
             return other
     return plain
+
+
+def ended_at(call: Mapping[str, Any], seconds: int, told_at: datetime) -> datetime | None:
+    """Return when a call ended: its end may be told as the latest moment at which it would have been cut off."""
+    started = moment(text(call.get("started_at")))
+    times = (started + timedelta(seconds=seconds) if started else None, moment(text(call.get("end_at"))))
+    known = [at for at in times if at is not None and at <= told_at]
+    return min(known) if known else moment(text(call.get("created_at")))
 
 
 def same_number(one: str, other: str) -> bool:

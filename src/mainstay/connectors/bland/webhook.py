@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from mainstay.connectors.bland.call import is_inbound, person_of, state_of
+from mainstay.connectors.bland.call import ended_at, is_inbound, person_of, state_of
 from mainstay.connectors.bland.settings import BlandSource
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
 from mainstay.kit.calling import call_event
-from mainstay.kit.payload import moment, read_object, text
+from mainstay.kit.payload import read_object, text
 from mainstay.kit.secrets import plain
 from mainstay.kit.signature import equal, hmac_hex, require_header
 
@@ -24,7 +24,7 @@ def verify(request: RawRequest, settings: BlandSource) -> str:
     """Check ``X-Webhook-Signature``: the hex HMAC-SHA256 of the body, as it came or as compact JSON."""
     given = require_header(request.headers.get("x-webhook-signature"), "X-Webhook-Signature").strip().lower()
     for body in _forms(request.body):
-        if any([equal(given, hmac_hex(secret, body)) for secret in plain(settings.secret)]):
+        if any(equal(given, hmac_hex(secret, body)) for secret in plain(settings.secret)):
             return "signature ok"
     raise NotAuthenticError("X-Webhook-Signature does not fit: another signing secret, or a changed body")
 
@@ -72,7 +72,7 @@ def parse(request: RawRequest, _settings: BlandSource) -> Sequence[Event]:
             state,
             key=key,
             person=person,
-            at=moment(text(call.get("end_at"))) or moment(text(call.get("created_at"))),
+            at=ended_at(call, state.seconds, request.received_at),
             direction="inbound" if inbound else "outbound",
             agent=text(call.get("pathway_id")),
             **{"from" if inbound else "to": person},

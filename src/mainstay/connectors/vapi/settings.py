@@ -45,7 +45,7 @@ class VapiSource(SourceSettings):
 
     secret: Secrets = Field(description="The token or secret of the credential at Vapi.")
     signed_by: Literal["secret", "hmac"] = Field("secret", description="What the credential is: a token, or an HMAC.")
-    header: str = Field("", description="Header of the token or signature, where it is none of the usual.")
+    header: str = Field("", description="Header of the signature (HMAC), where it is not X-Signature.")
     algorithm: Literal["sha256", "sha512", "sha1"] = Field("sha256", description="The HMAC's algorithm.")
     timestamp_header: str = Field("", description="Header of the signed time (HMAC), where the credential has one.")
     payload: str = Field("{body}", description="What is signed: {body}, and {timestamp} where there is one.")
@@ -57,8 +57,8 @@ class VapiSource(SourceSettings):
         if "{body}" not in self.payload:
             message = 'payload must contain {body}, such as "{timestamp}.{body}"'
             raise ValueError(message)
-        if self.signed_by == "secret" and (self.timestamp_header or self.payload != "{body}"):
-            message = 'timestamp_header and payload are for signed_by = "hmac"'
+        if self.signed_by == "secret" and (self.header or self.timestamp_header or self.payload != "{body}"):
+            message = 'header, timestamp_header and payload are for signed_by = "hmac"'
             raise ValueError(message)
         if ("{timestamp}" in self.payload) != bool(self.timestamp_header):
             message = "timestamp_header and {timestamp} in payload go together"

@@ -29,9 +29,8 @@ def verify(request: RawRequest, settings: VapiSource) -> str:
     """Check the token of the credential, or its HMAC over the body."""
     if settings.signed_by == "hmac":
         return _verify_hmac(request, settings)
-    names = [settings.header.lower()] if settings.header else ["x-vapi-secret", "authorization"]
-    given = next((value for name in names if (value := request.headers.get(name))), None)
-    token = require_header(given, settings.header or "X-Vapi-Secret (or Authorization)")
+    given = request.headers.get("x-vapi-secret") or request.headers.get("authorization")
+    token = require_header(given, "X-Vapi-Secret (or Authorization)")
     kind, _, rest = token.partition(" ")
     bare = rest.strip() if kind.lower() == "bearer" and rest else token
     if not is_one_of(bare, settings.secret):
@@ -51,8 +50,11 @@ def _verify_hmac(request: RawRequest, settings: VapiSource) -> str:
     if not any(equal(given, hmac_hex(secret, message, settings.algorithm)) for secret in plain(settings.secret)):
         raise NotAuthenticError(f"{name} does not fit: another secret or payload form, or a changed body")
     if stamp:
-        is_long = stamp.isdigit() and int(stamp[:20]) > _MILLISECONDS
-        sent_at = moment(stamp) or from_epoch(stamp, milliseconds=is_long)
+        # Digits first: as ISO 8601 some of them are a day long ago.
+        is_number = stamp.isascii() and stamp.isdigit()
+        written = None if is_number else moment(stamp)
+        is_long = is_number and int(stamp[:20]) > _MILLISECONDS
+        sent_at = written or from_epoch(stamp if is_number else "", milliseconds=is_long)
         require_fresh(sent_at, request.received_at, settings.tolerance)
     return "signature ok"
 
