@@ -363,7 +363,11 @@ class VoiceConformance:
 
     async def test_a_revoked_key_needs_a_person(self, bench: Bench) -> None:
         await bench.configure(tokens=["another"])
-        for operation in (bench.voice().place_call(call()), bench.check(), bench.voice().fetch_call(bench.vendor.unknown_id)):
+        for operation in (
+            bench.voice().place_call(call()),
+            bench.check(),
+            bench.voice().fetch_call(bench.vendor.unknown_id),
+        ):
             with pytest.raises(NeedsHumanError, match="key"):
                 await operation
         assert await bench.placed() == []

@@ -1,14 +1,14 @@
-"""Phone calls as AI callers tell of them: our mark on a call, so that nobody is phoned twice, and its end as an event."""
+"""Phone calls as AI callers tell of them: our mark on each, so that nobody is phoned twice; its end as an event."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from mainstay.errors import NeedsHumanError, PermanentError, TransientError, VendorError
 from mainstay.kit.http import Response, classify
@@ -24,7 +24,7 @@ _MOST_SECONDS = 10 * 86_400
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _PHONE = re.compile(r"\+?[\d\s().-]{7,24}")
 _SERVER_ERROR, _TOO_MANY = 500, 429
-_PATIENCE = 10.0
+_PATIENCE, _UNTIL_FREE = 10.0, 60.0
 
 
 def mark_of(idempotency_key: str) -> str:
@@ -62,7 +62,7 @@ def looking() -> Iterator[None]:
 
 
 def classify_call(response: Response) -> VendorError | None:
-    """Judge an answer by its status, as the kit does, but that each 5xx and a 408 leave open whether somebody is phoned.
+    """Judge an answer by its status, as the kit does; but each 5xx and a 408 leave open whether somebody is phoned.
 
     A 429 without a time waits ten seconds.
     """
@@ -77,6 +77,35 @@ def classify_call(response: Response) -> VendorError | None:
         retry_after=_PATIENCE if after is None and status == _TOO_MANY else after,
         unsure=status >= _SERVER_ERROR or status == 408,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What words of a refusal mean, of a vendor that has no codes for it.
+
+    ``fate`` is ``human`` or ``permanent``, each with its ``mend``; ``busy``, which waits until a line is free; or
+    ``unsure``.
+    """
+
+    words: re.Pattern[str]
+    fate: Literal["human", "permanent", "busy", "unsure"]
+    mend: str = ""
+
+    def error(self, text: str, response: Response) -> VendorError:
+        """Return the refusal as these words have it."""
+        shown, status = f"{text}; {self.mend}" if self.mend else text, response.status
+        if self.fate == "human":
+            return NeedsHumanError(shown, status=status)
+        if self.fate == "permanent":
+            return PermanentError(shown, status=status)
+        after = response.retry_after or (_UNTIL_FREE if self.fate == "busy" else None)
+        return TransientError(shown, status=status, retry_after=after, unsure=self.fate == "unsure")
+
+
+def read_refusal(refusal: VendorError, response: Response, readings: Sequence[Reading]) -> VendorError:
+    """Return what a refusal means by the first reading whose words it has; itself where there is none."""
+    text = str(refusal)
+    return next((each.error(text, response) for each in readings if each.words.search(text)), refusal)
 
 
 def said(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Bland: written by hand after docs.bland.ai, for the vendor publishes no contract. It proves what was read, no more."""
+"""Bland: written by hand after docs.bland.ai, for there is no vendor contract. It proves what was read, no more."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ _SEND = _object(
     request_data=_FREE,
     **{"from": _TEXT},
 ) | {"oneOf": [{"required": ["pathway_id"]}, {"required": ["task"]}]}
-_SENT = _object(
-    ("status", "call_id"), status={"const": "success"}, message=_TEXT, call_id=_TEXT, batch_id=_MAYBE_TEXT
-)
+_SENT = _object(("status", "call_id"), status={"const": "success"}, message=_TEXT, call_id=_TEXT, batch_id=_MAYBE_TEXT)
 _STOPPED = _object(("status", "message"), status={"const": "success"}, message=_TEXT)
 _ERROR = _object(("status", "message"), status={"const": "error"}, message=_TEXT)
 _LISTED: Mapping[str, Any] = {
@@ -124,7 +122,7 @@ class BlandChecks:
         schema = operation[0]
         return _wrong(schema, sent.body) if schema is not None else "a body was sent" if sent.body else ""
 
-    def wrong_answer(self, sent: Sent, status: int, headers: Mapping[str, str], body: bytes) -> str:  # noqa: ARG002
+    def wrong_answer(self, sent: Sent, status: int, headers: Mapping[str, str], body: bytes) -> str:
         operation = _operation(sent)
         if status >= 300 or operation is None:
             return _wrong(_ERROR, body)

@@ -9,46 +9,44 @@ from __future__ import annotations
 import re
 
 from mainstay.kit import NeedsHumanError, PermanentError, Response, TransientError, VendorError
-from mainstay.kit.calling import classify_call
+from mainstay.kit.calling import Reading, classify_call, read_refusal
 
 _KEYS = "put the account's API key into the connection (app.bland.ai, Settings > Keys)"
 _MONEY = "see Billing at app.bland.ai: top up the balance"
-_BUSY = re.compile(r"rate.?limit|too many|concurren", re.IGNORECASE)
-_PAYMENT = re.compile(r"balance|payment|credits?\b|billing|funds|upgrade", re.IGNORECASE)
-_KEY = re.compile(r"api.?key|unauthori[sz]ed|authenticat", re.IGNORECASE)
-_TROUBLE = re.compile(r"internal server error", re.IGNORECASE)
-_OF_STACK = re.compile(r"pathway|voice|\bfrom\b|webhook", re.IGNORECASE)
-_OF_PERSON = re.compile(r"phone.?number|e\.?164|invalid number", re.IGNORECASE)
+_PAYMENT = Reading(re.compile(r"balance|payment|credits?\b|billing|funds|upgrade", re.IGNORECASE), "human", _MONEY)
+_READINGS = (
+    _PAYMENT,
+    Reading(re.compile(r"api.?key|unauthori[sz]ed|authenticat", re.IGNORECASE), "human", _KEYS),
+    Reading(re.compile(r"internal server error", re.IGNORECASE), "unsure"),
+    Reading(re.compile(r"rate.?limit|too many|concurren", re.IGNORECASE), "busy"),
+    Reading(
+        re.compile(r"pathway|voice|\bfrom\b|webhook", re.IGNORECASE),
+        "human",
+        "compare the connection's keys with app.bland.ai",
+    ),
+    Reading(
+        re.compile(r"phone.?number|e\.?164|invalid number", re.IGNORECASE), "permanent", "correct the contact's phone"
+    ),
+)
 _MISSING = re.compile(r"not found|no call|does not exist|invalid call", re.IGNORECASE)
 _OK_BELOW = 300
-_SECONDS_UNTIL_FREE = 60.0
 
 
 def classify_answer(response: Response) -> VendorError | None:
     """Judge an answer by its status, and a refusal by its words, whatever its status says."""
-    refusal = classify_call(response)
-    status, data = response.status, response.data
-    if refusal is None and not isinstance(data, dict):
-        text = f"{status}: the answer is not one of Bland's; is base_url right?"
-        return TransientError(text, status=status, unsure=True)
-    if refusal is None and not is_error(response):
-        return None
-    text = str(refusal) if refusal is not None else f"{status}: {words(response)}"
-    if isinstance(refusal, TransientError):
-        return refusal
-    if status == 402 or _PAYMENT.search(text):
-        return NeedsHumanError(f"{text}; {_MONEY}", status=status)
-    if isinstance(refusal, NeedsHumanError) or _KEY.search(text):
-        return NeedsHumanError(f"{text}; {_KEYS}", status=status)
-    if _TROUBLE.search(text):
-        return TransientError(text, status=status, unsure=True)
-    if _BUSY.search(text):
-        return TransientError(text, status=status, retry_after=response.retry_after or _SECONDS_UNTIL_FREE)
-    if _OF_STACK.search(text):
-        return NeedsHumanError(f"{text}; compare the connection's keys with app.bland.ai", status=status)
-    if _OF_PERSON.search(text):
-        return PermanentError(f"{text}; correct the contact's phone", status=status)
-    return refusal or PermanentError(text, status=status)
+    refusal, status = classify_call(response), response.status
+    if refusal is None:
+        if not isinstance(response.data, dict):
+            return TransientError(
+                f"{status}: the answer is not one of Bland's; is base_url right?", status=status, unsure=True
+            )
+        if not is_error(response):
+            return None
+        refusal = PermanentError(f"{status}: {_words(response)}", status=status)
+    if isinstance(refusal, NeedsHumanError):
+        is_money = status == 402 or _PAYMENT.words.search(str(refusal))
+        return NeedsHumanError(f"{refusal}; {_MONEY if is_money else _KEYS}", status=status)
+    return refusal if isinstance(refusal, TransientError) else read_refusal(refusal, response, _READINGS)
 
 
 def is_error(response: Response) -> bool:
@@ -61,11 +59,10 @@ def is_error(response: Response) -> bool:
 
 def is_missing(response: Response) -> bool:
     """Tell whether an answer says that there is no such call."""
-    return response.status == 404 or (is_error(response) and bool(_MISSING.search(words(response))))
+    return response.status == 404 or (is_error(response) and bool(_MISSING.search(_words(response))))
 
 
-def words(response: Response) -> str:
-    """Return what a refusal says."""
+def _words(response: Response) -> str:
     data = response.data if isinstance(response.data, dict) else {}
     found = data.get("message") or data.get("errors") or data.get("error") or "an error without a word"
     return str(found)[:300]

@@ -1,7 +1,7 @@
 """What Bland tells when a call ended: the whole call.
 
-Source: docs.bland.ai/tutorials/webhook-signing. Bland's sample signs the JSON as JavaScript writes it anew, so that form
-is tried beside the bytes that came. It signs no time: a replay is known by the call's id alone.
+Source: docs.bland.ai/tutorials/webhook-signing. Bland's sample signs the JSON as JavaScript writes it anew, so that
+form is tried beside the bytes that came. It signs no time: a replay is known by the call's id alone.
 """
 
 from __future__ import annotations

@@ -47,7 +47,9 @@ async def check(settings: RetellConnection, http: Http) -> str:
     for each in found if isinstance(found, list) else []:
         if isinstance(each, dict) and each.get("phone_number") == settings.sender:
             name = text(each.get("nickname"))
-            return f"an account with {len(found)} numbers, phones from {settings.sender}" + (f" ({name})" if name else "")
+            return f"an account with {len(found)} numbers, phones from {settings.sender}" + (
+                f" ({name})" if name else ""
+            )
     raise NeedsHumanError(
         f"the key is good, but {settings.sender} is none of the account's numbers: buy or import it under Phone Numbers"
     )

@@ -1,6 +1,7 @@
 """What Retell tells of a call: that it ended, and later what its analysis made of it.
 
-Source: docs.retellai.com/features/webhook; the signature as in RetellAI/retell-python-sdk, src/retell/lib/webhook_auth.py.
+Source: docs.retellai.com/features/webhook; the signature as in
+github.com/RetellAI/retell-python-sdk, src/retell/lib/webhook_auth.py.
 """
 
 from __future__ import annotations

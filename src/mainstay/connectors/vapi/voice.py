@@ -75,7 +75,9 @@ class VapiVoice:
         require_callable(call.to)
         assistant = call.agent or self._settings.assistant
         if not assistant:
-            raise PermanentError("no assistant speaks: name one in the call (agent=...) or as the connection's assistant")
+            raise PermanentError(
+                "no assistant speaks: name one in the call (agent=...) or as the connection's assistant"
+            )
         mark = mark_of(self._http.idempotency_key)
         overrides: dict[str, Any] = {"variableValues": dict(call.variables)}
         body: dict[str, Any] = {

@@ -28,8 +28,8 @@ class Settings:
     """``PUT /_control/config/bland``.
 
     ``tokens`` lists the good keys (None: any); ``outcomes`` says by number how calls to it ended (``human``,
-    ``voicemail``, ``no-answer``, ``busy``, ``failed``; others are under way); ``has_balance`` is false where the account
-    must pay first. ``list_lag_ms`` is how far the list of calls stays behind; ``short_numbers`` writes numbers without
+    ``voicemail``, ``no-answer``, ``busy``, ``failed``; others are under way); ``has_balance`` is false where the
+    account must pay first. ``list_lag_ms`` is how far the list of calls stays behind; ``short_numbers`` writes numbers without
     their country, ``refuses_politely`` gives errors with status 200, and ``echoes_metadata`` is false where a call does
     not show them.
     """
@@ -128,7 +128,12 @@ class Bland:
             }
         )
         self._effects.add("call.placed", call["call_id"], request)
-        made = {"status": "success", "message": "Call successfully queued.", "call_id": call["call_id"], "batch_id": None}
+        made = {
+            "status": "success",
+            "message": "Call successfully queued.",
+            "call_id": call["call_id"],
+            "batch_id": None,
+        }
         return answer(200, made)
 
     def _keep(self, given: dict[str, Json]) -> dict[str, Json]:

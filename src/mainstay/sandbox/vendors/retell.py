@@ -110,7 +110,9 @@ class Retell:
         if agent and config.agents is not None and agent not in config.agents:
             return _error(422, "Cannot find requested asset under given api key.")
         kept = {
-            name: sent[name] for name in ("from_number", "to_number", "metadata", "retell_llm_dynamic_variables") if name in sent
+            name: sent[name]
+            for name in ("from_number", "to_number", "metadata", "retell_llm_dynamic_variables")
+            if name in sent
         }
         call = self._keep(kept | {"agent_id": agent or "agent_of_number"})
         self._effects.add("call.placed", call["call_id"], request)
@@ -190,7 +192,9 @@ def ended(call: Mapping[str, Json], reason: str, *, analyzed: bool) -> dict[str,
     return shown
 
 
-def report(call: Mapping[str, Json], reason: str, secret: str, *, event: str = "call_ended", at: float) -> SignedRequest:
+def report(
+    call: Mapping[str, Json], reason: str, secret: str, *, event: str = "call_ended", at: float
+) -> SignedRequest:
     """Give what Retell sends when a call ended, or was analysed, signed at a time (seconds since 1970)."""
     full = {**call, **ended(call, reason, analyzed=event == "call_analyzed")}
     body = orjson.dumps({"event": event, "call": full})

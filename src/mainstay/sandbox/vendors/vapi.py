@@ -27,8 +27,8 @@ class Settings:
 
     ``tokens`` lists the good keys (None: any); ``outcomes`` says by number how calls to it ended (an ``endedReason``;
     others are under way); ``numbers`` and ``assistants`` are the ids that exist (None: any); ``has_credit`` and
-    ``has_lines`` are false where the wallet is empty, or every line in use. ``list_lag_ms`` is how far the list of calls
-    stays behind, ``controls`` whether calls have a control address.
+    ``has_lines`` are false where the wallet is empty, or every line in use. ``list_lag_ms`` is how far the list of
+    calls stays behind, ``controls`` whether calls have a control address.
     """
 
     tokens: list[str] | None = None
@@ -147,14 +147,18 @@ class Vapi:
             return "Wallet Balance is -0.02. Purchase More Credits or Upgrade Your Plan."
         return "" if config.has_lines else "Over Concurrency Limit. Your limit is 10 concurrent calls."
 
-    def _shown(self, call: Mapping[str, Json], request: Request | None = None, *, is_new: bool = False) -> dict[str, Json]:
+    def _shown(
+        self, call: Mapping[str, Json], request: Request | None = None, *, is_new: bool = False
+    ) -> dict[str, Json]:
         shown = dict(call)
         reason = self.settings.outcomes.get(str((call.get("customer") or {}).get("number", "")))
         if is_new or (call["status"] != "ended" and not reason):
             if self.settings.controls:
                 host = request.headers.get("Host", "sandbox") if request else "sandbox"
                 shown["monitor"] = {"controlUrl": f"http://{host}/{self.name}/{call['id']}/control"}
-            return shown if is_new else shown | {"status": "in-progress" if call["status"] == "queued" else call["status"]}
+            return (
+                shown if is_new else shown | {"status": "in-progress" if call["status"] == "queued" else call["status"]}
+            )
         return shown | ended(call, reason) if reason else shown
 
     def _list(self, query: Mapping[str, str]) -> Reply:
