@@ -1,7 +1,7 @@
 """What Retell's refusals mean: ``{status: "error", message}``.
 
-Source: its OpenAPI file: 400, 401, 402 (payment), 422, 429 and 500. The words of a 4xx are matched, because there are no
-codes.
+Source: its OpenAPI file: 400, 401, 402 (payment), 422, 429 and 500. The words of a 4xx are matched, because there are
+no codes.
 """
 
 from __future__ import annotations

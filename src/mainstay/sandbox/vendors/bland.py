@@ -29,9 +29,9 @@ class Settings:
 
     ``tokens`` lists the good keys (None: any); ``outcomes`` says by number how calls to it ended (``human``,
     ``voicemail``, ``no-answer``, ``busy``, ``failed``; others are under way); ``has_balance`` is false where the
-    account must pay first. ``list_lag_ms`` is how far the list of calls stays behind; ``short_numbers`` writes numbers without
-    their country, ``refuses_politely`` gives errors with status 200, and ``echoes_metadata`` is false where a call does
-    not show them.
+    account must pay first. ``list_lag_ms`` is how far the list of calls stays behind; ``short_numbers`` writes numbers
+    without their country, ``refuses_politely`` gives errors with status 200, and ``echoes_metadata`` is false where a
+    call does not show them.
     """
 
     tokens: list[str] | None = None
