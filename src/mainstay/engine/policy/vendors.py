@@ -17,14 +17,17 @@ _HUBSPOT, _GHL = Vendor("HubSpot", "crm"), Vendor("GoHighLevel", "crm")
 _SLACK, _TWILIO = Vendor("Slack", "chat"), Vendor("Twilio", "sms")
 _POSTMARK, _SENDGRID, _MAILGUN = Vendor("Postmark", "email"), Vendor("SendGrid", "email"), Vendor("Mailgun", "email")
 _RESEND, _SMTP = Vendor("Resend", "email"), Vendor("a mail server", "email")
+_VAPI, _RETELL, _BLAND = Vendor("Vapi", "voice"), Vendor("Retell", "voice"), Vendor("Bland", "voice")
 
 PACKAGES = {
     "aiosmtplib": _SMTP,
+    "bland": _BLAND,
     "hubspot": _HUBSPOT,
     "mailgun": _MAILGUN,
     "postmarker": _POSTMARK,
     "postmark": _POSTMARK,
     "resend": _RESEND,
+    "retell": _RETELL,
     "sendgrid": _SENDGRID,
     "simple_salesforce": Vendor("Salesforce", "crm"),
     "slack": _SLACK,
@@ -32,15 +35,19 @@ PACKAGES = {
     "slack_sdk": _SLACK,
     "smtplib": _SMTP,
     "twilio": _TWILIO,
+    "vapi": _VAPI,
 }
 HOSTS = {
+    "api.bland.ai": _BLAND,
     "api.hubapi.com": _HUBSPOT,
     "api.hubspot.com": _HUBSPOT,
     "api.mailgun.net": _MAILGUN,
     "api.postmarkapp.com": _POSTMARK,
     "api.resend.com": _RESEND,
+    "api.retellai.com": _RETELL,
     "api.sendgrid.com": _SENDGRID,
     "api.twilio.com": _TWILIO,
+    "api.vapi.ai": _VAPI,
     "hooks.slack.com": _SLACK,
     "rest.gohighlevel.com": _GHL,
     "services.leadconnectorhq.com": _GHL,
