@@ -24,7 +24,9 @@ VAPI = {
 RETELL = {"from_number": "+13125550100", "to_number": TO, "metadata": {"mainstay_key": "mark"}}
 BLAND = {"phone_number": TO, "task": "Ask.", "metadata": {"mainstay_key": "mark"}, "max_duration": 5}
 OUTCOMES = {
-    "vapi": ("customer-ended-call", "voicemail", "customer-did-not-answer", "customer-busy", "twilio-failed-to-connect-call"),
+    "vapi": (
+        "customer-ended-call", "voicemail", "customer-did-not-answer", "customer-busy", "twilio-failed-to-connect-call",
+    ),
     "retell": ("user_hangup", "voicemail_reached", "dial_no_answer", "dial_busy", "dial_failed"),
     "bland": ("human", "voicemail", "no-answer", "busy", "failed"),
 }  # fmt: skip

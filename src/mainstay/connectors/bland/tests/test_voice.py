@@ -107,7 +107,7 @@ def listed(call_id: str, *, age: int = 0, to: str = "+13125550147") -> dict[str,
         ("Invalid pathway_id", NeedsHumanError, "compare the connection's keys"),
         ("Invalid phone number", PermanentError, "correct the contact's phone"),
         ("Something else", PermanentError, "Something else"),
-        (None, PermanentError, ""),
+        (None, PermanentError, r"^\d00: "),
     ],
 )
 async def test_words_of_a_refusal_count_whatever_its_status(
@@ -202,7 +202,7 @@ async def test_the_mark_may_come_back_as_text_or_among_the_variables(recorder: R
         [{"calls": [None]}],
         [{"calls": [{"call_id": "c1", "created_at": "yesterday"}]}],
         [{"calls": [{"call_id": "../x", "to": "+13125550147", "created_at": "2999-01-01T00:00:00Z"}]}],
-        [{"calls": [listed(f"c{number}", to="1") for number in range(100)]}] * 2,  # it does not go on
+        [{"calls": [listed(f"c{number}", to="1", age=-86_400) for number in range(100)]}] * 2,  # it does not go on
     ],
 )
 async def test_a_list_that_cannot_be_followed_leaves_the_doubt(recorder: Recorder, pages: list[Any]) -> None:

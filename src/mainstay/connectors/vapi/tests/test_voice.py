@@ -180,7 +180,7 @@ async def test_the_key_goes_to_no_other_host(recorder: Recorder, url: str) -> No
     assert len(recorder.requests) == 1
 
 
-@pytest.mark.parametrize("monitor", [None, {}, {"controlUrl": 5}, "x"])
+@pytest.mark.parametrize("monitor", [None, {}, {"controlUrl": None}, "x"])
 async def test_a_call_without_a_control_address_cannot_be_stopped(recorder: Recorder, monitor: Any) -> None:
     recorder.answer({"id": "c1", "status": "queued", "monitor": monitor})
     with pytest.raises(PermanentError, match="switch on Control"):
