@@ -50,7 +50,7 @@ def test_a_look_up_that_is_refused_leaves_the_doubt(error: Exception) -> None:
 
 @pytest.mark.parametrize(
     ("status", "unsure", "after"),
-    [(408, True, None), (423, False, None), (429, False, 10.0), (500, True, None), (503, True, None), (529, True, None)],
+    [(408, True, None), (423, False, None), (429, False, 10.0), (500, True, None), (503, True, None)],
 )
 def test_what_leaves_open_whether_somebody_is_phoned(status: int, unsure: bool, after: float | None) -> None:
     refusal = classify_call(Response(status, {}, b"no"))
