@@ -28,8 +28,9 @@ from mainstay.identity import load_contact
 from mainstay.inbound import FILE, Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
-from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM
+from mainstay.kit import CRM, Connector, Http, HttpSettings, MergingCRM, Table
 from mainstay.kit.http import Session, open_session
+from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
 from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
@@ -161,14 +162,16 @@ class App:
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.merger = MergerElsewhere(pool, self)
-        self.journey = Journey(self.commit, self)
+        self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
+        self.copies = Mirrors(pool, self, self.contacts, self.alerter.drifted)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
         own = {
             INBOUND: self.journey.program,
             PUSH: self.pusher.program,
             MERGE_ELSEWHERE: self.merger.program,
+            **self.copies.programs,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
         }
@@ -216,6 +219,7 @@ class App:
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
+            await app.copies.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -283,6 +287,15 @@ class App:
         """See :class:`mainstay.records.merging.MergingSystems`."""
         found: MergingCRM = self.vendor(workspace_id, connection, "crm", http)
         return found
+
+    def table(self, workspace_id: UUID, connection: str, http: Http) -> Table:
+        """See :class:`mainstay.mirrors.writing.Tables`."""
+        found: Table = self.vendor(workspace_id, connection, "table", http)
+        return found
+
+    def mirrors(self, workspace_id: UUID) -> Mapping[str, Mirror]:
+        """See :class:`mainstay.mirrors.writing.Tables`."""
+        return self.workspace(workspace_id).stack.mirrors
 
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""
@@ -369,4 +382,6 @@ class App:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
+        for workspace_id in self.workspaces:
+            await self.copies.begin_due(workspace_id)
         await self.keeper.keep()

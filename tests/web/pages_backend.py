@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,8 @@ from mainstay.engine.retrying import Retrier
 from mainstay.errors import MalformedError
 from mainstay.gates import Declared, Gates
 from mainstay.intake import Receipt
-from mainstay.kit import Rate
+from mainstay.kit import Http, Rate, Table
+from mainstay.mirrors import Mirror, Mirrors
 from mainstay.runs import answer
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
@@ -44,12 +45,20 @@ class PagesBackend:
         self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
         reach: Any = self  # answering alone asks nothing of it
         self.approvals = Approvals(self.pool, reach, utc_now)
+        self.mirrored = {"sheet": Mirror("sheet", "sheet")}
+        self.copies = Mirrors(self.pool, self, self.contacts, reach)
         self.keeper = RunKeeper(self.pool, self.routing, own=("push.v1",), clock=utc_now)
         self.retrier = Retrier(self.pool, self.keeper.deadline, own=("push.v1",))
 
     def routing(self, workspace_id: UUID) -> Routing:
         """What the verbs for contacts ask of a workspace: here its contacts live in Mainstay's own store."""
         return Routing("", {}, next(card.region for card in self.cards if card.id == workspace_id))
+
+    def mirrors(self, _workspace_id: UUID) -> Mapping[str, Mirror]:
+        return self.mirrored
+
+    def table(self, _workspace_id: UUID, _connection: str, _http: Http) -> Table:
+        raise NotImplementedError
 
     def workspace_cards(self) -> Sequence[WorkspaceCard]:
         return self.cards

@@ -79,6 +79,8 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "connections",
                 "Accounts and sources of the stack: list, pause, resume.",
             ),
+            Entry("mirrors", "mirrors", "mirrors", "Copies of the contacts: list, compare."),
+            Entry("drift", "drift", "drift", "Where a copy was changed: list, revert, take-over, leave, undo."),
         ),
     ),
     (

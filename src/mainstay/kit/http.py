@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,7 @@ MAX_RESPONSE_BYTES = 5_000_000
 MAX_RETRY_AFTER = 86_400.0
 DEFAULT_TIMEOUT = 20.0
 _OK_BELOW = 300
+_PORTION = 1 << 20
 _SERVER_ERROR = 500
 _UNAUTHORISED = 401
 _HUMAN = frozenset({401, 402, 403})
@@ -208,7 +210,7 @@ class Http:
             VendorError: by the connection's error mapping; when the connection breaks or times out after the request
                 left, ``unsure``. Its text is masked like an exchange.
         """
-        data: aiohttp.FormData | bytes | None = body
+        data = body
         sent: Any = None
         send = {"Accept": "application/json", **self._settings.headers, **(headers or {})}
         if json is not None:
@@ -232,7 +234,7 @@ class Http:
             if self.before_call is not None:
                 await self.before_call()
             # A form can be sent but once.
-            content = data if form is None else aiohttp.FormData(dict(form))
+            content = _portioned(data) if form is None else aiohttp.FormData(dict(form))
             return await self._exchange(entry, method, url, data=content, params=pairs, headers=send | self._entry())
 
         if self.authorize is not None and not self.access.token:
@@ -312,3 +314,8 @@ class Http:
             small = len(content) <= MAX_STORED_CHARS
             entry["response"] = self._redact.value(decoded) if small else self._redact.body(content)
         return Response(status, headers, content, decoded)
+
+
+def _portioned(data: bytes | None) -> BytesIO | bytes | None:
+    """Return a body as it is sent: a large one in portions, so that nobody waits for it."""
+    return BytesIO(data) if data is not None and len(data) > _PORTION else data

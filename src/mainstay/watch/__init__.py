@@ -1,11 +1,12 @@
 """Watching: what broke becomes one incident per cause, and somebody hears of it."""
 
 from mainstay.watch.alert import ALERT, Alerter
-from mainstay.watch.rules import Trouble, trouble_of_quarantine, trouble_of_run
+from mainstay.watch.rules import REPORTED, Trouble, trouble_of_quarantine, trouble_of_report, trouble_of_run
 from mainstay.watch.store import mark_handled, report, resolve_by_hand, resolve_healed
 
 __all__ = [
     "ALERT",
+    "REPORTED",
     "Alerter",
     "Trouble",
     "mark_handled",
@@ -13,5 +14,6 @@ __all__ = [
     "resolve_by_hand",
     "resolve_healed",
     "trouble_of_quarantine",
+    "trouble_of_report",
     "trouble_of_run",
 ]

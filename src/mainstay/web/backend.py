@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mainstay.engine.retrying import Retrier
     from mainstay.gates import Gates
     from mainstay.intake import Receipt
+    from mainstay.mirrors import Mirrors
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,11 @@ class Backend(Protocol):
     @property
     def approvals(self) -> Approvals:
         """The verb for what runs ask people: decide."""
+        ...
+
+    @property
+    def copies(self) -> Mirrors:
+        """The verbs for mirrors: compare; revert, take over, leave, undo."""
         ...
 
     @property

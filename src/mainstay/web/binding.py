@@ -27,6 +27,7 @@ class AppBackend:
         self.keeper = app.keeper
         self.retrier = app.retrier
         self.approvals = app.approvals
+        self.copies = app.copies
         self.retry_run = app.retry_run
         self.answer_run = app.answer_run
         self.mark_handled = app.mark_handled

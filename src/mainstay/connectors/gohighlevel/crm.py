@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 
+from mainstay.connectors.gohighlevel import pulling
 from mainstay.connectors.gohighlevel.contact import to_submission
 from mainstay.kit import (
     ConnectionSettings,
@@ -23,6 +24,7 @@ from mainstay.kit import (
     MalformedError,
     NeedsHumanError,
     PermanentError,
+    Pulled,
     Pushed,
     Response,
     Sent,
@@ -52,6 +54,10 @@ class GoHighLevelConnection(ConnectionSettings):
     location_id: str = Field(description="The location's id, as in its address: /v2/location/ID/.", min_length=1)
     custom_fields: dict[str, str] = Field(
         default_factory=dict, description="Custom fields to write and read: our key to the id of their field."
+    )
+    pull_by_date_updated: bool = Field(
+        default=False,
+        description="Pull what changed by the search's dateUpdated, which the vendor's contract leaves open.",
     )
     app_url: str = Field("https://app.gohighlevel.com", description="Where people open contacts (white label domain).")
 
@@ -148,6 +154,18 @@ class GoHighLevelCRM:
             if same_text(note.get("body"), text) and is_of_this_try(note.get("dateAdded"), response, self._http):
                 return Sent(str(note.get("id") or ""))
         return None
+
+    async def pull_contacts(self, cursor: str) -> Pulled:
+        """Read one batch of contacts that changed since ``cursor``. Of those that are gone, only webhooks tell."""
+        settings = self._settings
+        if not settings.pull_by_date_updated:
+            raise NeedsHumanError(
+                "pulling changes from GoHighLevel rests on a search that its contract leaves open: try it with "
+                "pull_by_date_updated = true in stack.toml, which checks each answer"
+            )
+        return await pulling.pull(
+            self._http, cursor, location_id=settings.location_id, custom_fields=settings.custom_fields
+        )
 
     async def _add_tags(self, external_id: str, tags: list[str]) -> None:
         _require_json(await self._http.request("POST", _path(external_id, "/tags"), json={"tags": tags}))

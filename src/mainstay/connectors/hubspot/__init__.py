@@ -17,6 +17,7 @@ CONNECTOR = Connector(
         "crm.add_tag": "state",
         "crm.add_note": "lookup",
         "crm.merge_contacts": "state",
+        "crm.pull_contacts": "state",
     },
     # A private app's on HubSpot's smaller plans; larger ones may say rate = "190 in 10s, 650000 in 1d".
     rates=lambda _settings: (Rate(100, 10), Rate(250_000, 86_400)),

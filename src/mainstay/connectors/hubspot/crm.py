@@ -12,7 +12,7 @@ from urllib.parse import quote
 import phonenumbers
 from pydantic import Field, SecretStr
 
-from mainstay.connectors.hubspot import notes
+from mainstay.connectors.hubspot import notes, pulling
 from mainstay.connectors.hubspot.contact import (
     CONTACTS,
     SEARCH_LAG,
@@ -31,6 +31,7 @@ from mainstay.kit import (
     HttpSettings,
     NeedsHumanError,
     PermanentError,
+    Pulled,
     Pushed,
     Response,
     Sent,
@@ -173,6 +174,13 @@ class HubSpotCRM:
     async def merge_contacts(self, survivor_id: str, merged_id: str) -> str:
         """Merge one contact into another and return the id that stands. HubSpot cannot undo it."""
         return await merge(self._http, survivor_id, merged_id)
+
+    async def pull_contacts(self, cursor: str) -> Pulled:
+        """Read one batch of contacts that changed since ``cursor``. Of those that are gone, only webhooks tell."""
+        settings = self._settings
+        return await pulling.pull(
+            self._http, cursor, properties=settings.properties, tag_property=settings.tag_property
+        )
 
     def _properties(self, contact: Contact) -> dict[str, str]:
         properties = {

@@ -14,26 +14,35 @@ class Vendor:
 
 
 _HUBSPOT, _GHL = Vendor("HubSpot", "crm"), Vendor("GoHighLevel", "crm")
+_SALESFORCE = Vendor("Salesforce", "crm")
 _SLACK, _TWILIO = Vendor("Slack", "chat"), Vendor("Twilio", "sms")
 _POSTMARK, _SENDGRID, _MAILGUN = Vendor("Postmark", "email"), Vendor("SendGrid", "email"), Vendor("Mailgun", "email")
+_MAKE, _ZAPIER = Vendor("Make", "layer"), Vendor("Zapier", "layer")
+_SHEETS = Vendor("Google Sheets", "table")
 _RESEND, _SMTP = Vendor("Resend", "email"), Vendor("a mail server", "email")
+_ASANA, _LINEAR, _NOTION = Vendor("Asana", "tasks"), Vendor("Linear", "tasks"), Vendor("Notion", "tasks")
 _VAPI, _RETELL, _BLAND = Vendor("Vapi", "voice"), Vendor("Retell", "voice"), Vendor("Bland", "voice")
 
 PACKAGES = {
     "aiosmtplib": _SMTP,
+    "asana": _ASANA,
     "bland": _BLAND,
+    "googleapiclient": _SHEETS,
+    "gspread": _SHEETS,
     "hubspot": _HUBSPOT,
     "mailgun": _MAILGUN,
+    "notion_client": _NOTION,
     "postmarker": _POSTMARK,
     "postmark": _POSTMARK,
     "resend": _RESEND,
     "retell": _RETELL,
     "sendgrid": _SENDGRID,
-    "simple_salesforce": Vendor("Salesforce", "crm"),
+    "simple_salesforce": _SALESFORCE,
     "slack": _SLACK,
     "slack_bolt": _SLACK,
     "slack_sdk": _SLACK,
     "smtplib": _SMTP,
+    "stripe": Vendor("Stripe", "billing"),
     "twilio": _TWILIO,
     "vapi": _VAPI,
 }
@@ -41,16 +50,25 @@ HOSTS = {
     "api.bland.ai": _BLAND,
     "api.hubapi.com": _HUBSPOT,
     "api.hubspot.com": _HUBSPOT,
+    "api.linear.app": _LINEAR,
     "api.mailgun.net": _MAILGUN,
+    "api.notion.com": _NOTION,
     "api.postmarkapp.com": _POSTMARK,
     "api.resend.com": _RESEND,
     "api.retellai.com": _RETELL,
     "api.sendgrid.com": _SENDGRID,
+    "api.stripe.com": Vendor("Stripe", "billing"),
     "api.twilio.com": _TWILIO,
     "api.vapi.ai": _VAPI,
+    ".make.com": _MAKE,
+    "app.asana.com/api": _ASANA,
     "hooks.slack.com": _SLACK,
+    "login.salesforce.com": _SALESFORCE,
+    "my.salesforce.com": _SALESFORCE,
+    "hooks.zapier.com": _ZAPIER,
     "rest.gohighlevel.com": _GHL,
     "services.leadconnectorhq.com": _GHL,
+    "sheets.googleapis.com": _SHEETS,
     "slack.com/api": _SLACK,
 }
 CONNECTORS = "mainstay.connectors"

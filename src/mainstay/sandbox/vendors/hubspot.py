@@ -74,21 +74,22 @@ class HubSpot:
         }
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put contacts in, each as its properties (``{"email": "a@b.co"}``) or as ``{"id": ..., "properties": ...}``.
+        """Put contacts in, each as its properties, ``lastmodifieddate`` too, or as ``{"id": ..., "properties": ...}``.
 
         An id that is there already is changed.
         """
         if kind != "contacts":
             raise SettingError(f"hubspot is seeded with contacts, not {kind}")
         for record in records:
-            properties = record.get("properties", record)
+            properties = dict(record.get("properties", record))
+            changed_at = properties.pop("lastmodifieddate", None)
             try:
                 self._check("contacts", properties)
                 held = self._objects["contacts"].get(str(record.get("id", "")))
                 if held is None:
-                    self._create("contacts", properties, record.get("id"))
+                    self._create("contacts", properties, record.get("id"), at=changed_at)
                 else:
-                    self._change("contacts", held, properties)
+                    self._change("contacts", held, properties, at=changed_at)
             except Refused as refused:
                 raise SettingError(f"contact {record!r}: {refused.reply.body.decode()}") from None
         return len(records)
@@ -256,7 +257,9 @@ class HubSpot:
         shown = self._shown("contacts", record, [("properties", name) for name in properties])
         return shown | {"new": new}
 
-    def _create(self, kind: str, properties: Mapping[str, str], record_id: str | None = None) -> dict[str, Json]:
+    def _create(
+        self, kind: str, properties: Mapping[str, str], record_id: str | None = None, *, at: str | None = None
+    ) -> dict[str, Json]:
         now = now_iso()
         record_id = record_id or str((10_000 if kind == "contacts" else 900_000_000) + self._ids.number(kind))
         record: dict[str, Json] = {
@@ -266,18 +269,20 @@ class HubSpot:
             "updatedAt": now,
             "archived": False,
         }
-        self._change(kind, record, properties)
+        self._change(kind, record, properties, at=at)
         self._objects[kind][record_id] = record
         return record
 
-    def _change(self, kind: str, record: dict[str, Json], properties: Mapping[str, str]) -> None:
+    def _change(
+        self, kind: str, record: dict[str, Json], properties: Mapping[str, str], *, at: str | None = None
+    ) -> None:
         if kind == "contacts" and properties.get("email"):
             holder = self._by_email(properties["email"])
             if holder is not None and holder["id"] != record["id"]:
                 message = f"Contact already exists. Existing ID: {holder['id']}"
                 raise Refused(self._errors.of(409, "CONFLICT", message))
         self._unindex(record)
-        now = now_iso()
+        now = at or now_iso()
         changes = {name: value.strip().lower() if name == "email" else value for name, value in properties.items()}
         merged = record["properties"] | changes | {"lastmodifieddate": now}
         # Setting a property to nothing clears it.
@@ -313,8 +318,7 @@ class HubSpot:
         now = now_iso()
         results = [self._link(one, other), self._link(other, one)]
         self._effects.add("association.created", f"{one[1]}-{other[1]}", request)
-        value = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now_iso()}
-        return answer(200, value)
+        return answer(200, {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now_iso()})
 
     def _link(self, one: tuple[str, str], other: tuple[str, str], type_id: int | None = None) -> dict[str, Json]:
         number = _ASSOCIATION_TYPES[one[0], other[0]] if type_id is None else type_id
