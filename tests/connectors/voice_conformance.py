@@ -69,8 +69,6 @@ class VoiceVendor(Protocol):
     """The simulator's settings of an account that must pay first."""
     owned: Mapping[str, Any]
     """The simulator's settings of an account that has what the connection names."""
-    disowned: Mapping[str, Any]
-    """The simulator's settings of an account that lacks it; empty where the check cannot tell."""
 
     def settings(self, base_url: str) -> ConnectionSettings:
         """The connection's settings, with ``TOKEN``."""
@@ -414,21 +412,6 @@ class VoiceConformance:
         assert await bench.check()
         assert await bench.effects() == []
 
-    async def test_check_says_what_the_account_lacks(self, bench: Bench) -> None:
-        if not bench.vendor.disowned:
-            pytest.skip("this vendor has no harmless call that could tell")
-        await bench.configure(**bench.vendor.disowned)
-        with pytest.raises(NeedsHumanError, match="the key is good, but"):
-            await bench.check()
-
-    async def test_what_the_connection_names_and_the_account_lacks_needs_a_person(self, bench: Bench) -> None:
-        if not bench.vendor.disowned:
-            pytest.skip("this vendor has no harmless call that could tell")
-        await bench.configure(**bench.vendor.disowned)
-        with pytest.raises(NeedsHumanError, match="compare"):
-            await bench.voice().place_call(call())
-        assert await bench.placed() == []
-
     # ------------------------------------------------------------------------------------------------ contract
 
     async def test_every_request_keeps_the_vendors_contract(self, bench: Bench) -> None:
@@ -478,3 +461,20 @@ class VoiceConformance:
         await bench.ends(outcome)
         read = await bench.voice().fetch_call(sent.id)
         assert (read.outcome, read.reason) == (outcome, event.data["reason"])
+
+
+class OwnNumberConformance(VoiceConformance):
+    """The same, and more: the vendor tells whether the account has what the connection names (``disowned``)."""
+
+    disowned: Mapping[str, Any]
+
+    async def test_check_says_what_the_account_lacks(self, bench: Bench) -> None:
+        await bench.configure(**self.disowned)
+        with pytest.raises(NeedsHumanError, match="the key is good, but"):
+            await bench.check()
+
+    async def test_what_the_connection_names_and_the_account_lacks_needs_a_person(self, bench: Bench) -> None:
+        await bench.configure(**self.disowned)
+        with pytest.raises(NeedsHumanError, match="compare"):
+            await bench.voice().place_call(call())
+        assert await bench.placed() == []

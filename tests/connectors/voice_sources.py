@@ -94,16 +94,6 @@ class VoiceSource:
             assert sources.plain(self.read(caller, arrived)) == expected["events"], name
             assert caller.kind.delivery_key(arrived, caller.settings()) == expected["delivery_key"], name
 
-    def test_a_changed_byte_is_not_authentic(self, caller: Caller) -> None:
-        if "x-vapi-secret" in caller.sign(b""):
-            pytest.skip("a shared secret says nothing of the body")
-        _, body, _ = self.bodies(caller)[0]
-        arrived = self.delivered(caller, body)
-        for changed in (arrived.body.replace(b"+1312", b"+1313"), arrived.body[:-1] + b" }", b""):
-            forged = sources.request(changed, arrived.headers)
-            with pytest.raises(NotAuthenticError, match="does not fit"):
-                caller.kind.verify(forged, caller.settings())
-
     @pytest.mark.parametrize("value", ["", " ", "x", "v=,d=", "v=1,d=zz", "Bearer", "ü", "0" * 64])
     def test_a_bad_header_is_not_authentic(self, caller: Caller, value: str) -> None:
         _, body, _ = self.bodies(caller)[0]
@@ -156,3 +146,15 @@ class VoiceSource:
     @pytest.fixture
     def caller(self) -> Caller:
         return self.make()
+
+
+class SignedSource(VoiceSource):
+    """The same of a vendor that signs the body, rather than to show a secret."""
+
+    def test_a_changed_byte_is_not_authentic(self, caller: Caller) -> None:
+        _, body, _ = self.bodies(caller)[0]
+        arrived = self.delivered(caller, body)
+        for changed in (arrived.body.replace(b"+1312", b"+1313"), arrived.body[:-1] + b" }", b""):
+            forged = sources.request(changed, arrived.headers)
+            with pytest.raises(NotAuthenticError, match="does not fit"):
+                caller.kind.verify(forged, caller.settings())

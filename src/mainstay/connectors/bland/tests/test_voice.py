@@ -52,7 +52,6 @@ class Bland:
     }
     no_credit: Mapping[str, Any] = {"has_balance": False}
     owned: Mapping[str, Any] = {}
-    disowned: Mapping[str, Any] = {}
 
     def settings(self, base_url: str) -> BlandConnection:
         keys = {"api_key": TOKEN, "pathway": self.agent, "base_url": base_url}

@@ -11,7 +11,7 @@ from mainstay.connectors.bland.settings import BlandSource
 from mainstay.connectors.bland.webhook import parse, verify
 from mainstay.kit import NotAuthenticError
 from mainstay.kit.signature import hmac_hex
-from tests.connectors.voice_sources import Caller, VoiceSource
+from tests.connectors.voice_sources import Caller, SignedSource
 from tests.sources import RECEIVED, request, vector
 
 SECRET = "sample-webhook-secret"
@@ -32,7 +32,7 @@ class Bland:
         return {"x-webhook-signature": hmac_hex(SECRET, body)}
 
 
-class TestSource(VoiceSource):
+class TestSource(SignedSource):
     def make(self) -> Caller:
         return Bland()
 

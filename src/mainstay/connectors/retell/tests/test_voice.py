@@ -21,8 +21,8 @@ from tests.connectors.voice_conformance import (
     SECRET,
     STEP,
     TOKEN,
+    OwnNumberConformance,
     Placed,
-    VoiceConformance,
     VoiceVendor,
     bench,
     call,
@@ -51,7 +51,6 @@ class Retell:
     }
     no_credit: Mapping[str, Any] = {"has_credit": False}
     owned: Mapping[str, Any] = {"numbers": ["+13125550199", FROM]}
-    disowned: Mapping[str, Any] = {"numbers": ["+13125550199"]}
 
     def settings(self, base_url: str) -> RetellConnection:
         keys = {"api_key": TOKEN, "from": FROM, "agent": self.agent, "base_url": base_url}
@@ -70,7 +69,9 @@ class Retell:
         return report(call, outcome, SECRET, at=RECEIVED.timestamp())
 
 
-class TestConformance(VoiceConformance):
+class TestConformance(OwnNumberConformance):
+    disowned: Mapping[str, Any] = {"numbers": ["+13125550199"]}
+
     @pytest.fixture
     def vendor(self) -> VoiceVendor:
         return Retell()

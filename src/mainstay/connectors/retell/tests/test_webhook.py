@@ -12,7 +12,7 @@ from mainstay.connectors.retell.settings import RetellSource
 from mainstay.connectors.retell.webhook import parse, verify
 from mainstay.kit import NotAuthenticError, RawRequest
 from mainstay.kit.signature import hmac_hex
-from tests.connectors.voice_sources import Caller, VoiceSource
+from tests.connectors.voice_sources import Caller, SignedSource
 from tests.sources import RECEIVED, request, vector
 
 SECRET = "sample-webhook-secret"
@@ -34,7 +34,7 @@ class Retell:
         return {"x-retell-signature": f"v={stamp},d={hmac_hex(SECRET, body + stamp.encode())}"}
 
 
-class TestSource(VoiceSource):
+class TestSource(SignedSource):
     def make(self) -> Caller:
         return Retell()
 

@@ -22,8 +22,8 @@ from tests.connectors.voice_conformance import (
     SECRET,
     STEP,
     TOKEN,
+    OwnNumberConformance,
     Placed,
-    VoiceConformance,
     VoiceVendor,
     bench,
     call,
@@ -51,7 +51,6 @@ class Vapi:
     }
     no_credit: Mapping[str, Any] = {"has_credit": False}
     owned: Mapping[str, Any] = {"numbers": ["another", NUMBER]}
-    disowned: Mapping[str, Any] = {"numbers": ["another"]}
 
     def settings(self, base_url: str) -> VapiConnection:
         keys = {"api_key": TOKEN, "phone_number_id": NUMBER, "assistant": self.agent, "base_url": base_url}
@@ -75,7 +74,9 @@ class Vapi:
         return report(call, outcome, SECRET)
 
 
-class TestConformance(VoiceConformance):
+class TestConformance(OwnNumberConformance):
+    disowned: Mapping[str, Any] = {"numbers": ["another"]}
+
     @pytest.fixture
     def vendor(self) -> VoiceVendor:
         return Vapi()
