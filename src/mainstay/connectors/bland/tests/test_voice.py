@@ -18,18 +18,8 @@ from mainstay.kit import Http, NeedsHumanError, PermanentError, Sent, TransientE
 from mainstay.kit.http import open_session
 from mainstay.sandbox.senders import SignedRequest
 from mainstay.sandbox.vendors.bland import report
-from tests.connectors.voice_conformance import (
-    SECRET,
-    STEP,
-    TOKEN,
-    Bench,
-    Placed,
-    VoiceConformance,
-    VoiceVendor,
-    bench,
-    call,
-    sandbox,
-)
+from tests.connectors.voice_bench import SECRET, STEP, TOKEN, Bench, Placed, VoiceVendor, bench, call, sandbox
+from tests.connectors.voice_conformance import VoiceConformance
 from tests.contracts.vendor_specs import validate_request
 from tests.kit.recorder import Recorder, recording
 

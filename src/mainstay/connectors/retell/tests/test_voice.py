@@ -17,17 +17,8 @@ from mainstay.kit import Http, NeedsHumanError, PermanentError, Sent, TransientE
 from mainstay.kit.http import open_session
 from mainstay.sandbox.senders import SignedRequest
 from mainstay.sandbox.vendors.retell import report
-from tests.connectors.voice_conformance import (
-    SECRET,
-    STEP,
-    TOKEN,
-    OwnNumberConformance,
-    Placed,
-    VoiceVendor,
-    bench,
-    call,
-    sandbox,
-)
+from tests.connectors.voice_bench import SECRET, STEP, TOKEN, Placed, VoiceVendor, bench, call, sandbox
+from tests.connectors.voice_conformance import OwnNumberConformance
 from tests.contracts.vendor_specs import specs_folder
 from tests.kit.recorder import Recorder, recording
 from tests.sources import RECEIVED
