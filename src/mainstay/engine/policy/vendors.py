@@ -21,10 +21,12 @@ _MAKE, _ZAPIER = Vendor("Make", "layer"), Vendor("Zapier", "layer")
 _SHEETS = Vendor("Google Sheets", "table")
 _RESEND, _SMTP = Vendor("Resend", "email"), Vendor("a mail server", "email")
 _ASANA, _LINEAR, _NOTION = Vendor("Asana", "tasks"), Vendor("Linear", "tasks"), Vendor("Notion", "tasks")
+_VAPI, _RETELL, _BLAND = Vendor("Vapi", "voice"), Vendor("Retell", "voice"), Vendor("Bland", "voice")
 
 PACKAGES = {
     "aiosmtplib": _SMTP,
     "asana": _ASANA,
+    "bland": _BLAND,
     "googleapiclient": _SHEETS,
     "gspread": _SHEETS,
     "hubspot": _HUBSPOT,
@@ -33,6 +35,7 @@ PACKAGES = {
     "postmarker": _POSTMARK,
     "postmark": _POSTMARK,
     "resend": _RESEND,
+    "retell": _RETELL,
     "sendgrid": _SENDGRID,
     "simple_salesforce": _SALESFORCE,
     "slack": _SLACK,
@@ -41,8 +44,10 @@ PACKAGES = {
     "smtplib": _SMTP,
     "stripe": Vendor("Stripe", "billing"),
     "twilio": _TWILIO,
+    "vapi": _VAPI,
 }
 HOSTS = {
+    "api.bland.ai": _BLAND,
     "api.hubapi.com": _HUBSPOT,
     "api.hubspot.com": _HUBSPOT,
     "api.linear.app": _LINEAR,
@@ -50,9 +55,11 @@ HOSTS = {
     "api.notion.com": _NOTION,
     "api.postmarkapp.com": _POSTMARK,
     "api.resend.com": _RESEND,
+    "api.retellai.com": _RETELL,
     "api.sendgrid.com": _SENDGRID,
     "api.stripe.com": Vendor("Stripe", "billing"),
     "api.twilio.com": _TWILIO,
+    "api.vapi.ai": _VAPI,
     ".make.com": _MAKE,
     "app.asana.com/api": _ASANA,
     "hooks.slack.com": _SLACK,

@@ -27,7 +27,7 @@ from mainstay.kit.roles.money import (
 from mainstay.kit.roles.outcomes import Made, Pushed, Sent
 from mainstay.kit.roles.table import Row, Rows, Table, Value, Written, cell_text, clean, rows_by_key
 from mainstay.kit.roles.tasks import Task, Tasks, TaskState
-from mainstay.kit.roles.voice import Call, CallOutcome, CallState, CallStatus, Voice
+from mainstay.kit.roles.voice import Call, CallOutcome, CallState, CallStatus, Voice, require_callable
 
 __all__ = [
     "CRM",
@@ -66,6 +66,7 @@ __all__ = [
     "Written",
     "cell_text",
     "clean",
+    "require_callable",
     "require_textable",
     "rows_by_key",
     "sender_domain",

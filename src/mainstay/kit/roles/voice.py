@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from mainstay.errors import PermanentError
 
 if TYPE_CHECKING:
     from mainstay.kit.roles.outcomes import Sent
 
 CallStatus = Literal["queued", "ringing", "talking", "ended"]
 CallOutcome = Literal["", "answered", "voicemail", "no_answer", "busy", "failed"]
+_NUMBER = re.compile(r"\+[1-9]\d{6,14}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,13 @@ class Voice(Protocol):
     async def fetch_call(self, call_id: str) -> CallState | None:
         """Read a call; None when there is none."""
         ...
+
+
+def require_callable(to: str) -> None:
+    """Refuse a number that nobody can be phoned at.
+
+    Raises:
+        PermanentError: ``to`` is no number as ``+13125550147``.
+    """
+    if not _NUMBER.fullmatch(to):
+        raise PermanentError("the number to phone must be written with its country, such as +13125550147")
