@@ -1,0 +1,44 @@
+"""QuickBooks Online: customers, invoices and payments in the books of one company."""
+
+from mainstay.connectors.quickbooks.accounting import check, make_accounting, record_url
+from mainstay.connectors.quickbooks.api import http_settings
+from mainstay.connectors.quickbooks.settings import QuickBooksConnection, QuickBooksSource, oauth
+from mainstay.connectors.quickbooks.webhook import delivery_key, fetch, parse, verify
+from mainstay.kit import Connector, Rate, SourceKind
+
+# Every method is the same for both roles: a stack without Stripe may bill from its books.
+_OPERATIONS = {
+    "push_customer": "state",
+    "create_invoice": "key",
+    "void_invoice": "state",
+    "fetch_invoice": "state",
+}
+
+CONNECTOR = Connector(
+    name="quickbooks",
+    title="QuickBooks Online",
+    settings=QuickBooksConnection,
+    http=http_settings,
+    oauth=oauth,
+    check=check,
+    roles={"accounting": make_accounting, "billing": make_accounting},
+    idempotency={f"{role}.{name}": kind for role in ("accounting", "billing") for name, kind in _OPERATIONS.items()}
+    | {"accounting.add_payment": "key"},
+    account=lambda settings: settings.realm_id or f"app {settings.client_id}",
+    rates=lambda _settings: (Rate(10, 1.0), Rate(500, 60.0)),
+    max_concurrent=10,
+    record_url=record_url,
+    sources=(
+        SourceKind(
+            name="quickbooks",
+            title="QuickBooks Online",
+            settings=QuickBooksSource,
+            verify=verify,
+            parse=parse,
+            delivery_key=delivery_key,
+            fetch=fetch,
+        ),
+    ),
+)
+
+__all__ = ["CONNECTOR"]
