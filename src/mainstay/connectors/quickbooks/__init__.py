@@ -6,14 +6,6 @@ from mainstay.connectors.quickbooks.settings import QuickBooksConnection, QuickB
 from mainstay.connectors.quickbooks.webhook import delivery_key, fetch, parse, verify
 from mainstay.kit import Connector, Rate, SourceKind
 
-# Every method is the same for both roles: a stack without Stripe may bill from its books.
-_OPERATIONS = {
-    "push_customer": "state",
-    "create_invoice": "key",
-    "void_invoice": "state",
-    "fetch_invoice": "state",
-}
-
 CONNECTOR = Connector(
     name="quickbooks",
     title="QuickBooks Online",
@@ -21,9 +13,15 @@ CONNECTOR = Connector(
     http=http_settings,
     oauth=oauth,
     check=check,
-    roles={"accounting": make_accounting, "billing": make_accounting},
-    idempotency={f"{role}.{name}": kind for role in ("accounting", "billing") for name, kind in _OPERATIONS.items()}
-    | {"accounting.add_payment": "key"},
+    roles={"accounting": make_accounting},
+    # A request's id says what is made of what: of an invoice and of a payment, its reference and all that it holds.
+    idempotency={
+        "accounting.push_customer": "state",
+        "accounting.create_invoice": "key",
+        "accounting.void_invoice": "state",
+        "accounting.fetch_invoice": "state",
+        "accounting.add_payment": "key",
+    },
     account=lambda settings: settings.realm_id or f"app {settings.client_id}",
     rates=lambda _settings: (Rate(10, 1.0), Rate(500, 60.0)),
     max_concurrent=10,

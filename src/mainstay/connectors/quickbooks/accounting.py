@@ -1,4 +1,4 @@
-"""The roles ``accounting`` and ``billing`` on QuickBooks Online."""
+"""The role ``accounting`` on QuickBooks Online."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class QuickBooksAccounting:
     """One company's books."""
 
     def __init__(self, settings: QuickBooksConnection, http: Http) -> None:
-        api = Api(settings, http)
+        api = Api(http, settings.minor_version)
         self._customers = Customers(api)
         self._invoices = Invoices(settings, api)
 
@@ -47,7 +47,7 @@ def make_accounting(
 
 async def check(settings: QuickBooksConnection, http: Http) -> str:
     """Read the company's name."""
-    companies = await Api(settings, http).query("CompanyInfo")
+    companies = await Api(http, settings.minor_version).query("CompanyInfo")
     name = next((str(each.get("CompanyName") or "") for each in companies), "")
     realm = settings.realm_id or http.access.facts.get("realm_id", "")
     where = "QuickBooks' sandbox" if settings.sandbox else "QuickBooks"

@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from mainstay.connectors.quickbooks.errors import NOT_FOUND, RefusedError, classify_answer
-from mainstay.connectors.quickbooks.settings import QuickBooksConnection
+from mainstay.connectors.quickbooks.settings import MINOR_VERSION, QuickBooksConnection
 from mainstay.kit import Http, HttpSettings, PermanentError, TransientError
 from mainstay.kit.signature import sha256_hex
 
@@ -67,9 +67,9 @@ def text_of(record: Record, *keys: str) -> str:
 class Api:
     """One company."""
 
-    def __init__(self, settings: QuickBooksConnection, http: Http) -> None:
+    def __init__(self, http: Http, minor_version: int = MINOR_VERSION) -> None:
         self._http = http
-        self._version = {"minorversion": str(settings.minor_version)}
+        self._version = {"minorversion": str(minor_version)}
 
     async def query(self, entity: str, where: str = "") -> list[Record]:
         """Return all records of a kind, oldest first; deleted ones are not among them.

@@ -12,7 +12,7 @@ from typing import Any
 
 from mainstay.connectors.quickbooks.api import Api, Record, is_id, one_of, quoted, request_id, require_id, text_of
 from mainstay.connectors.quickbooks.errors import DUPLICATE_NUMBER, STALE, RefusedError
-from mainstay.connectors.quickbooks.settings import QuickBooksConnection
+from mainstay.connectors.quickbooks.settings import LIVE_SCREENS, QuickBooksConnection
 from mainstay.kit import Invoice, InvoiceState, Made, NeedsHumanError, Payment, PermanentError, TransientError
 from mainstay.kit.money import Ordered, as_number, as_text, from_number, ordered, received
 
@@ -47,7 +47,7 @@ class Invoices:
         if found is None:
             body = self._body(customer, order, invoice, await self._ids("Item", items), await self._ids("TaxCode", taxes))
             found = await self._make(customer_id, order.reference, body)
-        return Made(found["Id"], self.url(found))
+        return Made(found["Id"], url_of(found, self._settings.screens))
 
     async def _make(self, customer_id: str, reference: str, body: Mapping[str, Any]) -> Record:
         try:
@@ -129,7 +129,7 @@ class Invoices:
     async def fetch(self, invoice_id: str) -> InvoiceState | None:
         """Read an invoice."""
         found = await self._api.read("Invoice", require_id(invoice_id, "invoice"), **LINK)
-        return None if found is None else self.state(found)
+        return None if found is None else state_of(found, self._settings.screens)
 
     async def void(self, invoice_id: str) -> None:
         """Take an unpaid invoice back. QuickBooks itself would void a paid one, and leave its payments to nothing."""
@@ -138,7 +138,7 @@ class Invoices:
             there = await self._api.read("Invoice", invoice_id)
             if there is None:
                 raise PermanentError(f"there is no invoice {invoice_id} in QuickBooks")
-            state = self.state(there)
+            state = state_of(there)
             if state.status == "void":
                 return
             if from_number(state.paid):
@@ -160,7 +160,7 @@ class Invoices:
         there = await self._api.read("Invoice", invoice_id)
         if there is None:
             raise PermanentError(f"there is no invoice {invoice_id} in QuickBooks")
-        state, customer_id = self.state(there), text_of(there, "CustomerRef", "value")
+        state, customer_id = state_of(there), text_of(there, "CustomerRef", "value")
         every = await self._api.query("Payment", f"CustomerRef = {quoted(customer_id)}")
         found = next((each for each in every if _is_payment(each, reference)), None)
         if found is None:
@@ -196,26 +196,28 @@ class Invoices:
             body["DepositToAccountRef"] = {"value": self._settings.deposit_account}
         return body
 
-    def state(self, record: Record) -> InvoiceState:
-        """Read an invoice's record. A void one is known by its note, as QuickBooks has no word for it."""
-        total, balance = from_number(record.get("TotalAmt")), from_number(record.get("Balance"))
-        currency = text_of(record, "CurrencyRef", "value")
-        if total is None or balance is None:
-            raise TransientError(f"invoice {record['Id']} has no amounts in QuickBooks' answer")
-        is_void = not total and text_of(record, "PrivateNote").casefold().startswith("void")
-        return InvoiceState(
-            id=record["Id"],
-            number=text_of(record, "DocNumber"),
-            status="void" if is_void else "open" if balance else "paid",
-            currency=currency,
-            total=as_text(total, currency),
-            paid=as_text(total - balance, currency),
-            url=self.url(record),
-        )
 
-    def url(self, record: Record) -> str:
-        """Return the customer's own link where the company takes payments online, else QuickBooks' screen."""
-        return text_of(record, "InvoiceLink") or f"{self._settings.screens}/invoice?txnId={record['Id']}"
+def state_of(record: Record, screens: str = LIVE_SCREENS) -> InvoiceState:
+    """Read an invoice's record. A void one is known by its note, as QuickBooks has no word for it."""
+    total, balance = from_number(record.get("TotalAmt")), from_number(record.get("Balance"))
+    currency = text_of(record, "CurrencyRef", "value")
+    if total is None or balance is None:
+        raise TransientError(f"invoice {record['Id']} has no amounts in QuickBooks' answer")
+    is_void = not total and text_of(record, "PrivateNote").casefold().startswith("void")
+    return InvoiceState(
+        id=record["Id"],
+        number=text_of(record, "DocNumber"),
+        status="void" if is_void else "open" if balance else "paid",
+        currency=currency,
+        total=as_text(total, currency),
+        paid=as_text(total - balance, currency),
+        url=url_of(record, screens),
+    )
+
+
+def url_of(record: Record, screens: str) -> str:
+    """Return the customer's own link where the company takes payments online, else QuickBooks' screen."""
+    return text_of(record, "InvoiceLink") or f"{screens}/invoice?txnId={record['Id']}"
 
 
 def reference_in(record: Record) -> str:

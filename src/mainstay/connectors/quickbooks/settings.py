@@ -11,8 +11,10 @@ from mainstay.kit import ConnectionSettings, HttpSettings, OAuth, SourceSettings
 from mainstay.kit.secrets import Secrets
 
 LIVE, SANDBOX = "https://quickbooks.api.intuit.com", "https://sandbox-quickbooks.api.intuit.com"
+LIVE_SCREENS, SANDBOX_SCREENS = "https://app.qbo.intuit.com/app", "https://app.sandbox.qbo.intuit.com/app"
 AUTHORIZE_URL = "https://appcenter.intuit.com/connect/oauth2"
 TOKEN_URL = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"  # noqa: S105 - an address
+MINOR_VERSION = 75
 _EMPTY = SecretStr("")
 _REALM = r"^(\d{1,25})?$"
 
@@ -25,7 +27,7 @@ class QuickBooksConnection(ConnectionSettings):
     access_token: SecretStr = Field(_EMPTY, description="An access token that something else keeps fresh; with realm_id.")
     realm_id: str = Field("", description="The company's id, with access_token: `connect` finds it out.", pattern=_REALM)
     sandbox: bool = Field(default=False, description="Whether the company is one of Intuit's sandbox, not a real one.")
-    minor_version: int = Field(75, description="Intuit's minor version.", ge=1, le=999)
+    minor_version: int = Field(MINOR_VERSION, description="Intuit's minor version.", ge=1, le=999)
     item: str = Field("", description="Product or service of lines that name none: its name or its id.", max_length=100)
     tax: str = Field("", description="Tax code of lines that name none: its name or id, TAX or NON.", max_length=100)
     deposit_account: str = Field(
@@ -55,7 +57,7 @@ class QuickBooksConnection(ConnectionSettings):
     @property
     def screens(self) -> str:
         """The address of QuickBooks' own screens."""
-        return "https://app.sandbox.qbo.intuit.com/app" if self.sandbox else "https://app.qbo.intuit.com/app"
+        return SANDBOX_SCREENS if self.sandbox else LIVE_SCREENS
 
     @property
     def way_in(self) -> HttpSettings:

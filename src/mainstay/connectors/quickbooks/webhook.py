@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mainstay.connectors.quickbooks.api import Api, Record, is_id, text_of
-from mainstay.connectors.quickbooks.invoices import Invoices, reference_in
-from mainstay.connectors.quickbooks.settings import QuickBooksConnection, QuickBooksSource
+from mainstay.connectors.quickbooks.invoices import reference_in, state_of
+from mainstay.connectors.quickbooks.settings import QuickBooksSource
 from mainstay.kit import Event, Http, MalformedError, NotAuthenticError, RawRequest, Submission
 from mainstay.kit.money import as_text, from_number
 from mainstay.kit.payload import as_list, as_object, moment, read_json, text
@@ -135,7 +135,7 @@ async def fetch(event: Event, settings: QuickBooksSource, http: Http) -> Event:
     noun, _, verb = event.type.partition(".")
     if verb in _GONE:
         return event
-    api = Api(QuickBooksConnection.model_construct(), http)
+    api = Api(http)
     record = await api.read(HANDLED[noun], str(event.data.get("id")))
     known = http.access.facts.get("realm_id")
     if known and known != settings.realm_id:
@@ -153,7 +153,7 @@ async def fetch(event: Event, settings: QuickBooksSource, http: Http) -> Event:
 
 
 def _invoice(record: Record) -> dict[str, Any]:
-    state = Invoices(QuickBooksConnection.model_construct(), None).state(record)  # type: ignore[arg-type]
+    state = state_of(record)
     told = {"number": state.number, "status": state.status, "currency": state.currency}
     return told | {"total": state.total, "paid": state.paid, "reference": reference_in(record)}
 
