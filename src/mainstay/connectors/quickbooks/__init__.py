@@ -22,7 +22,7 @@ CONNECTOR = Connector(
         "accounting.fetch_invoice": "state",
         "accounting.add_payment": "key",
     },
-    account=lambda settings: settings.realm_id or f"app {settings.client_id}",
+    account=lambda settings: settings.realm_id or settings.client_id,
     rates=lambda _settings: (Rate(10, 1.0), Rate(500, 60.0)),
     max_concurrent=10,
     record_url=record_url,

@@ -22,7 +22,7 @@ CONNECTOR = Connector(
         "accounting.fetch_invoice": "state",
         "accounting.add_payment": "key",
     },
-    account=lambda settings: settings.tenant_id or f"app {settings.client_id}",
+    account=lambda settings: settings.tenant_id or settings.client_id or settings.access_token.get_secret_value(),
     rates=lambda _settings: (Rate(60, 60.0), Rate(5000, 86_400.0)),
     max_concurrent=5,
     record_url=record_url,

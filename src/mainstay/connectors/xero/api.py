@@ -95,9 +95,9 @@ class Api:
         if not self._tenant:
             response = await self._http.request("GET", "/Connections")
             entries = response.data if isinstance(response.data, list) else None
-            if entries is None or not all(isinstance(each, dict) for each in entries):
+            if entries is None or not all(_is_connection(each) for each in entries):
                 raise TransientError(f"{response.status}: the answer is no list of connections", status=response.status)
-            found = [each for each in entries if each.get("tenantType") == "ORGANISATION" and is_id(_tenant_id(each))]
+            found = [each for each in entries if each.get("tenantType") == "ORGANISATION"]
             if len(found) != 1:
                 names = ", ".join(f"{each.get('tenantName')} ({_tenant_id(each)})" for each in found[:10])
                 what = f"it may enter several: set tenant_id to one of {names}" if found else "connect it again"
@@ -171,6 +171,10 @@ class Api:
         ):
             raise TransientError(f"{status}: the answer has no {kind} in it", status=status, unsure=unsure)
         return records
+
+
+def _is_connection(entry: Any) -> bool:
+    return isinstance(entry, dict) and bool(text_of(entry, "tenantType")) and is_id(_tenant_id(entry))
 
 
 def _tenant_id(entry: Record) -> str:
