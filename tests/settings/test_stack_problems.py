@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from mainstay.connectors import all_connectors
 from mainstay.errors import ConfigError, Problem
 from mainstay.settings import Environment
 from mainstay.settings.document import Document
 from tests.settings.conftest import Load, Refuse
 from tests.settings.test_stack import WHOLE
 
+CONNECTIONS = ", ".join(sorted(name for name, connector in all_connectors().items() if connector.settings))
+ROLES = ", ".join(sorted({role for connector in all_connectors().values() for role in connector.roles}))
 HUB = 'hub = { connector = "hubspot", token = "${HUBSPOT_TOKEN}" }\n'
 GHL = 'ghl = { connector = "gohighlevel", token = "${GHL_TOKEN}", location_id = "x" }\n'
 MAIL = 'mail = { connector = "postmark", token = "${POSTMARK_TOKEN}", from = "a@acme.example" }\n'
@@ -45,7 +48,7 @@ def of_workspace(text: str) -> str:
                 6,
                 "connections.x.connector",
                 "connector is missing",
-                "Known here: builtin, gohighlevel, hubspot, postmark, slack, smtp, twilio.",
+                f"Known here: {CONNECTIONS}.",
             ),
             (
                 '[connections]\nx = { connector = "typeform" }',
@@ -131,7 +134,7 @@ def of_workspace(text: str) -> str:
                 6,
                 "connections.x.connector",
                 'there is no connector "${GHL_TOKEN}"',
-                "Known here: builtin, gohighlevel, hubspot, postmark, slack, smtp, twilio.",
+                f"Known here: {CONNECTIONS}.",
             ),
             (
                 '[connections.m]\nconnector = "postmark"\ntoken = "${POSTMARK_TOKEN}"\nfrom = "${GHL_TOKEN}"',
@@ -169,7 +172,7 @@ def of_workspace(text: str) -> str:
                 'no connector offers a role "emial"',
                 'Did you mean "email"?',
             ),
-            ("[roles]\nfax = 1", 6, "roles.fax", 'no connector offers a role "fax"', "Roles: chat, crm, email, sms."),
+            ("[roles]\nfax = 1", 6, "roles.fax", 'no connector offers a role "fax"', f"Roles: {ROLES}."),
             ("[roles]\nchat = 1", 6, "roles.chat", "should be the name of a connection, in quotes", ""),
             (
                 f"[connections]\n{HUB}{GHL}",

@@ -19,6 +19,7 @@ from mainstay.identity import contact_of
 from mainstay.intake import Receipt
 from mainstay.kit import RawRequest
 from mainstay.model import Contact
+from mainstay.sandbox.vendors import simulators
 from mainstay.settings.environment import Environment
 from mainstay.settings.policy import require_policy
 from mainstay.settings.stack import load_stack
@@ -28,8 +29,6 @@ from mainstay.testing.alerts import CapturedAlert, captured_alerts
 if TYPE_CHECKING:
     from mainstay.sandbox.client import Sandbox
     from mainstay.settings.stack import Stack
-
-_SIMULATED = ("gohighlevel", "hubspot", "postmark", "slack", "twilio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +168,11 @@ class StackUnderTest:
 def point_at_sandbox(stack: Stack, sandbox: Sandbox) -> Stack:
     """Return the same stack with its vendors' addresses replaced by the simulators'."""
     connections = {}
+    simulated = {simulator.name for simulator in simulators()}
     for name, entry in stack.connections.items():
         # The simulators take more than the vendors; what a stack says itself counts.
         update: dict[str, object] = {"rate": entry.settings.rate or "off"}
-        if entry.connector.name in _SIMULATED:
+        if entry.connector.name in simulated:
             update["base_url"] = sandbox.url(entry.connector.name)
         webhook_url = getattr(entry.settings, "webhook_url", None)
         if webhook_url is not None and webhook_url.get_secret_value():

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from openapi_schema_validator import OAS31Validator
 
 from tests.contracts.contract import Sent
 
@@ -46,27 +46,18 @@ def _paths() -> Mapping[re.Pattern[str], Mapping[str, Any]]:
 
 class _Checks:
     def wrong_request(self, sent: Sent) -> str:
+        query = dict(sent.query)
         if not any(path.fullmatch(sent.path) and sent.method in methods for path, methods in _paths().items()):
             return "there is no such operation"
         if not sent.headers.get("authorization", "").startswith("Bearer "):
             return "no Authorization: Bearer header"
-        query = dict(sent.query)
         if unknown := set(query) - _PARAMS:
             return f"query {sorted(unknown)} is not documented"
         if sent.path.endswith("/query") != ("query" in query):
             return "a query is asked at /query, by the parameter query"
         if sent.method == "get":
             return "a GET has no body" if sent.body else ""
-        if sent.content_type != "application/json":
-            return f"a body is application/json, not {sent.content_type}"
-        entity = _entity(sent.path)
-        body = json.loads(sent.body)
-        wanted = _CHANGES if "Id" in body else _REQUIRED[entity]
-        if missing := wanted - set(body):
-            return f"{entity} lacks {sorted(missing)}"
-        if "Id" in body and not query.get("operation") and body.get("sparse") is not True:
-            return "a change that is not sparse clears whatever it does not name"
-        return _wrong(entity, body)
+        return _wrong_body(sent, query)
 
     def wrong_answer(self, sent: Sent, status: int, headers: Mapping[str, str], body: bytes) -> str:
         if status not in _STATUSES:
@@ -85,10 +76,22 @@ class _Checks:
         if sent.path.endswith("/query"):
             found = dict(data["QueryResponse"])
             kinds = [key for key in found if isinstance(found[key], list)]
-            return "; ".join(filter(None, (_wrong(kind, each) for kind in kinds for each in found.pop(kind)))) or _wrong(
-                "QueryResponse", found
-            )
+            return "; ".join(
+                filter(None, (_wrong(kind, each) for kind in kinds for each in found.pop(kind)))
+            ) or _wrong("QueryResponse", found)
         return _wrong(_entity(sent.path), data[_entity(sent.path)])
+
+
+def _wrong_body(sent: Sent, query: Mapping[str, str]) -> str:
+    if sent.content_type != "application/json":
+        return f"a body is application/json, not {sent.content_type}"
+    entity, body = _entity(sent.path), json.loads(sent.body)
+    wanted = _CHANGES if "Id" in body else _REQUIRED[entity]
+    if missing := wanted - set(body):
+        return f"{entity} lacks {sorted(missing)}"
+    if "Id" in body and not query.get("operation") and body.get("sparse") is not True:
+        return "a change that is not sparse clears whatever it does not name"
+    return _wrong(entity, body)
 
 
 def _capitals(error: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +105,7 @@ def _entity(path: str) -> str:
 
 def _wrong(entity: str, value: Any) -> str:
     schema = {"$ref": f"#/$defs/{entity}", "$defs": _schema()["$defs"]}
-    errors = [f"{error.json_path}: {error.message[:200]}" for error in Draft202012Validator(schema).iter_errors(value)]
+    errors = [f"{error.json_path}: {error.message[:200]}" for error in OAS31Validator(schema).iter_errors(value)]
     unknown = sorted(set(_unknown([{"$ref": f"#/$defs/{entity}"}], value, entity)))
     return "; ".join(errors + [f"{path} is not in the XSD" for path in unknown])
 

@@ -78,8 +78,9 @@ class Api:
             PermanentError: there are more than can be looked through.
         """
         found: list[Record] = []
+        asked = " where ".join(filter(None, (f"select * from {entity}", where)))
         for page in range(MOST_PAGES):
-            text = f"select * from {entity}{where and f' where {where}'} startposition {page * PAGE + 1} maxresults {PAGE}"
+            text = f"{asked} startposition {page * PAGE + 1} maxresults {PAGE}"
             response = await self._http.request("GET", "/query", params={"query": text, **self._version})
             answer = response.data.get("QueryResponse")
             records = answer.get(entity, []) if isinstance(answer, dict) else None
@@ -110,10 +111,10 @@ class Api:
 
 
 def _record_in(data: Record, entity: str, status: int, *, unsure: bool) -> Record:
-    record = data.get(entity)
-    if not _is_record(record):
+    record: Record | None = data.get(entity)
+    if record is None or not _is_record(record):
         raise TransientError(f"{status}: the answer has no {entity} in it", status=status, unsure=unsure)
-    return record  # type: ignore[no-any-return]
+    return record
 
 
 def _is_record(value: Any) -> bool:

@@ -125,12 +125,14 @@ def is_same(there: Record, contact: Contact) -> bool:
     if emails and contact.email:
         return contact.email.casefold() in emails
     phone = _digits(contact.own_phone)
-    return bool(phone) and phone in phones_of(there) or _name(there) == names_for(contact)[-1]
+    return (bool(phone) and phone in phones_of(there)) or _name(there) == names_for(contact)[-1]
 
 
 def emails_of(customer: Record) -> list[str]:
     """Return a customer's e-mails; QuickBooks takes several, separated by commas, in one field."""
-    return [part.strip().casefold() for part in text_of(customer, "PrimaryEmailAddr", "Address").split(",") if part.strip()]
+    return [
+        part.strip().casefold() for part in text_of(customer, "PrimaryEmailAddr", "Address").split(",") if part.strip()
+    ]
 
 
 def phones_of(customer: Record) -> list[str]:

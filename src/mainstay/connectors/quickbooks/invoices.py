@@ -45,7 +45,9 @@ class Invoices:
             raise PermanentError(f"there is no customer {customer_id} in QuickBooks")
         found = await self._find(customer_id, order.reference)
         if found is None:
-            body = self._body(customer, order, invoice, await self._ids("Item", items), await self._ids("TaxCode", taxes))
+            body = self._body(
+                customer, order, invoice, await self._ids("Item", items), await self._ids("TaxCode", taxes)
+            )
             found = await self._make(customer_id, order.reference, body)
         return Made(found["Id"], url_of(found, self._settings.screens))
 
@@ -77,7 +79,9 @@ class Invoices:
 
     async def _ids(self, entity: str, codes: list[str]) -> list[str]:
         """Return the ids of what is named by id or by name."""
-        names = {code for code in codes if code and not is_id(code)} - (_NOT_LOOKED_UP if entity == "TaxCode" else set())
+        names = {code for code in codes if code and not is_id(code)} - (
+            _NOT_LOOKED_UP if entity == "TaxCode" else set()
+        )
         found = await self._api.query(entity, one_of("Name", sorted(names))) if names else []
         ids = {text_of(each, "Name").casefold(): each["Id"] for each in reversed(found)}
         missing = sorted(name for name in names if name.casefold() not in ids)

@@ -24,8 +24,12 @@ class QuickBooksConnection(ConnectionSettings):
 
     client_id: str = Field("", description="Client ID of your app at Intuit, for `mainstay connect`.")
     client_secret: SecretStr = Field(_EMPTY, description="The app's Client Secret.")
-    access_token: SecretStr = Field(_EMPTY, description="An access token that something else keeps fresh; with realm_id.")
-    realm_id: str = Field("", description="The company's id, with access_token: `connect` finds it out.", pattern=_REALM)
+    access_token: SecretStr = Field(
+        _EMPTY, description="An access token that something else keeps fresh; with realm_id."
+    )
+    realm_id: str = Field(
+        "", description="The company's id, with access_token: `connect` finds it out.", pattern=_REALM
+    )
     sandbox: bool = Field(default=False, description="Whether the company is one of Intuit's sandbox, not a real one.")
     minor_version: int = Field(MINOR_VERSION, description="Intuit's minor version.", ge=1, le=999)
     item: str = Field("", description="Product or service of lines that name none: its name or its id.", max_length=100)

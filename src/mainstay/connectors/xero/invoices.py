@@ -104,7 +104,7 @@ class Invoices:
         return said
 
     async def _find(self, contact_id: str, reference: str) -> Record | None:
-        """Look through the contact's invoices: by ``where`` a reference with a quotation mark could not be asked for."""
+        """Look through the contact's invoices: a reference with a quotation mark could not be asked for."""
         every = await self._api.all("Invoices", ContactIDs=contact_id)
         mine = [each for each in every if text_of(each, "Type") == "ACCREC"]
         return next((each for each in mine if text_of(each, "Reference") == reference), None)
@@ -202,5 +202,3 @@ def is_payment(record: Record, reference: str) -> bool:
     """Tell whether a payment stands and is that of a reference."""
     stands = text_of(record, "Status") in {"", "AUTHORISED"} and bool(text_of(record, "PaymentID"))
     return stands and text_of(record, "Reference") == reference
-
-

@@ -30,7 +30,7 @@ class XeroConnection(ConnectionSettings):
     access_token: SecretStr = Field(_EMPTY, description="An access token that something else keeps fresh.")
     tenant_id: str = Field(
         "",
-        description="The organisation's id. Empty: looked up, which costs a call each time, where the app has one alone.",
+        description="The organisation's id. Empty: looked up each time, where the app may enter one alone.",
         pattern=rf"^({_UUID})?$",
     )
     scopes: tuple[str, ...] = Field(ACCOUNTING, description="What the app asks for.")

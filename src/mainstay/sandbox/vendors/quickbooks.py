@@ -29,12 +29,12 @@ _FAULTS = {
 class Settings:
     """``PUT /_control/config/quickbooks``.
 
-    ``tokens`` lists the good access tokens (None: any), ``realm_id`` is the company ("": any). ``other_names`` are those
-    of vendors and employees. ``home_currency`` is that of the books and of every customer. ``exact_case``: queries tell
-    capitals apart. ``custom_numbers``: the company numbers its invoices itself. ``forgets_requests``: a request's id
-    is not looked at. ``faults_as_200``: a fault comes with status 200. ``online_payments``: invoices that have an
-    e-mail get a link. ``void_drops_note``: a void invoice's note says nothing but "Voided". ``rate_limit`` enforces
-    ``calls_a_minute``. ``stale`` such many updates meet somebody else's.
+    ``tokens`` lists the good access tokens (None: any), ``realm_id`` is the company ("": any). ``other_names`` are
+    those of vendors and employees. ``home_currency`` is that of the books and of every customer. ``exact_case``:
+    queries tell capitals apart. ``custom_numbers``: the company numbers its invoices itself. ``forgets_requests``: a
+    request's id is not looked at. ``faults_as_200``: a fault comes with status 200. ``online_payments``: invoices that
+    have an e-mail get a link. ``void_drops_note``: a void invoice's note says nothing but "Voided". ``rate_limit``
+    enforces ``calls_a_minute``. So many updates as ``stale`` says meet somebody else's.
     """
 
     tokens: list[str] | None = None
@@ -156,9 +156,9 @@ class QuickBooks:
 
     def _shown(self, entity: str, record: dict[str, Json], query: Mapping[str, str]) -> Reply:
         shown = record
-        if entity == "Invoice" and query.get("include") == "invoiceLink" and self.settings.online_payments:
-            if record.get("BillEmail"):
-                shown = record | {"InvoiceLink": f"https://connect.intuit.com/t/scs-v1-{record['Id']}"}
+        is_asked = entity == "Invoice" and query.get("include") == "invoiceLink"
+        if is_asked and self.settings.online_payments and record.get("BillEmail"):
+            shown = record | {"InvoiceLink": f"https://connect.intuit.com/t/scs-v1-{record['Id']}"}
         return answer(200, {entity: shown, "time": now_iso()})
 
     def _query(self, text: str) -> Reply:
@@ -177,7 +177,9 @@ class QuickBooks:
     def _held(self, entity: str, record_id: str) -> dict[str, Json]:
         held = self._records[entity].get(record_id)
         if held is None:
-            raise Refused("610", "Object Not Found; Object Not Found : Something you're trying to use has been made inactive")
+            raise Refused(
+                "610", "Object Not Found; Object Not Found : Something you're trying to use has been made inactive"
+            )
         return held
 
     # ------------------------------------------------------------------------------------------------ writes

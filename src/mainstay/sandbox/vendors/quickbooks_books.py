@@ -30,13 +30,21 @@ class Refused(Exception):  # noqa: N818 - what a vendor does, not what we raise
 
 def company() -> dict[str, Json]:
     """Return the company's own record."""
-    return {"Id": "1", "SyncToken": "0", "CompanyName": "Acme Plumbing", "LegalName": "Acme Plumbing Inc.", "Country": "US"}
+    return {
+        "Id": "1",
+        "SyncToken": "0",
+        "CompanyName": "Acme Plumbing",
+        "LegalName": "Acme Plumbing Inc.",
+        "Country": "US",
+    }
 
 
 def items() -> list[dict[str, Json]]:
     """Return the products and services."""
     named = {"1": "Services", "2": "Hours", "3": "Boiler"}
-    return [{"Id": key, "SyncToken": "0", "Name": name, "Type": "Service", "Active": True} for key, name in named.items()]
+    return [
+        {"Id": key, "SyncToken": "0", "Name": name, "Type": "Service", "Active": True} for key, name in named.items()
+    ]
 
 
 def tax_codes() -> list[dict[str, Json]]:

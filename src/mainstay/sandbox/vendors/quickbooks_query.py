@@ -1,4 +1,4 @@
-"""QuickBooks' query language, as much of it as finds records: ``select * from Customer where A = 'x' and B IN (...)``."""
+"""QuickBooks' query language, as far as records are found by it: ``select * from Customer where A = 'x'``."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ class Settings:
     ``tokens`` lists the good access tokens (None: any). ``tenants`` are the ids of the organisations that the app may
     enter; the first is this one. ``currencies`` are those that the organisation knows, the first its own.
     ``errors_as_200``: what is refused of an element comes with status 200. ``forgets_keys``: idempotency keys are not
-    looked at. ``rate_limit`` enforces 60 calls a minute; ``rate_problem`` says which limit a 429 names. ``page_size`` is
-    the most that a page has. ``number_prefix`` is that of invoices.
+    looked at. ``rate_limit`` enforces 60 calls a minute; ``rate_problem`` says which limit a 429 names. ``page_size``
+    is the most that a page has. ``number_prefix`` is that of invoices.
     """
 
     tokens: list[str] | None = None
@@ -117,7 +117,7 @@ class Xero:
         if status == 400:
             return books.refusal(["A validation exception occurred"], {})
         title, detail = _PROBLEMS.get(status, ("InternalServerError", "An error occurred in Xero"))
-        problem = {"Type": None, "Title": title, "Status": status, "Detail": detail, "Extensions": {}}
+        problem: dict[str, Json] = {"Type": None, "Title": title, "Status": status, "Detail": detail, "Extensions": {}}
         return answer(status, problem, headers)
 
     def _connection(self, number: int, tenant: str) -> dict[str, Json]:
@@ -156,8 +156,15 @@ class Xero:
         size = min(int(query.get("pageSize", "100")), self.settings.page_size)
         start = (int(query.get("page", "1")) - 1) * size
         # A list shows no payments of its invoices.
-        page = [{key: value for key, value in each.items() if key != "Payments"} for each in found[start : start + size]]
-        counted = {"page": start // size + 1, "pageSize": size, "pageCount": -(-len(found) // size), "itemCount": len(found)}
+        page = [
+            {key: value for key, value in each.items() if key != "Payments"} for each in found[start : start + size]
+        ]
+        counted = {
+            "page": start // size + 1,
+            "pageSize": size,
+            "pageCount": -(-len(found) // size),
+            "itemCount": len(found),
+        }
         return _answered(kind, page, pagination=counted)
 
     # ------------------------------------------------------------------------------------------------ writes
@@ -169,7 +176,9 @@ class Xero:
         digest = hashlib.sha256(f"{request.method} {request.path}".encode() + request.body).hexdigest()
         if key in self._done:
             earlier, reply = self._done[key]
-            return reply if earlier == digest else books.refusal(["The Idempotency-Key was used for another request"], {})
+            return (
+                reply if earlier == digest else books.refusal(["The Idempotency-Key was used for another request"], {})
+            )
         reply = self._written(request, kind, record_id, what)
         if key:
             self._done[key] = (digest, reply)

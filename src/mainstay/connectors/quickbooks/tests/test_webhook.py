@@ -113,8 +113,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
         st.sampled_from(
-            ["type", "time", "id", "intuitentityid", "intuitaccountid", "eventNotifications", "realmId", "name"]
-            + ["dataChangeEvent", "entities", "operation", "lastUpdated"]
+            ["type", "time", "id", "intuitentityid", "intuitaccountid", "eventNotifications", "realmId", "name",
+             "dataChangeEvent", "entities", "operation", "lastUpdated"]
         ),
         inner,
         max_size=6,

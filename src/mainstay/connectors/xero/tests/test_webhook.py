@@ -75,7 +75,7 @@ def test_a_changed_byte_is_401_exactly() -> None:
     for changed in (
         replace(good, body=good.body.replace(b"S0m3", b"S0m4")),
         replace(good, body=good.body + b" "),
-        replace(good, headers=good.headers | {"x-xero-signature": case["header_value"][::-1]}),
+        replace(good, headers={**good.headers, "x-xero-signature": case["header_value"][::-1]}),
         replace(good, headers={}),
     ):
         reply = challenge(changed, settings)
@@ -150,7 +150,9 @@ def test_what_is_none_of_xeros_says_why(body: Any, why: str) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from([*event().values(), "x"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["events", *event()]), inner, max_size=7),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["events", *event()]), inner, max_size=7)
+    ),
     max_leaves=20,
 )
 
