@@ -24,6 +24,7 @@ PACKAGES = {
     "mailgun": _MAILGUN,
     "postmarker": _POSTMARK,
     "postmark": _POSTMARK,
+    "quickbooks": Vendor("QuickBooks", "accounting"),
     "resend": _RESEND,
     "sendgrid": _SENDGRID,
     "simple_salesforce": Vendor("Salesforce", "crm"),
@@ -32,6 +33,7 @@ PACKAGES = {
     "slack_sdk": _SLACK,
     "smtplib": _SMTP,
     "twilio": _TWILIO,
+    "xero_python": Vendor("Xero", "accounting"),
 }
 HOSTS = {
     "api.hubapi.com": _HUBSPOT,
@@ -41,7 +43,9 @@ HOSTS = {
     "api.resend.com": _RESEND,
     "api.sendgrid.com": _SENDGRID,
     "api.twilio.com": _TWILIO,
+    "api.xero.com": Vendor("Xero", "accounting"),
     "hooks.slack.com": _SLACK,
+    "quickbooks.api.intuit.com": Vendor("QuickBooks", "accounting"),
     "rest.gohighlevel.com": _GHL,
     "services.leadconnectorhq.com": _GHL,
     "slack.com/api": _SLACK,
