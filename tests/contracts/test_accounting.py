@@ -91,15 +91,31 @@ def test_every_answer_of_quickbooks(sandbox: Sandbox) -> None:
 
 
 def test_every_answer_of_xero(sandbox: Sandbox) -> None:
-    contact = {"Name": "Zoë 李", "EmailAddress": "zoe@example.com", "Phones": [{"PhoneType": "DEFAULT", "PhoneNumber": "+1"}]}
+    contact = {
+        "Name": "Zoë 李",
+        "EmailAddress": "zoe@example.com",
+        "Phones": [{"PhoneType": "DEFAULT", "PhoneNumber": "+1"}],
+    }
     contacts: dict[str, Any] = {"Contacts": [contact]}
     made = ask(sandbox, "xero", "PUT", f"{BASE}/Contacts", contacts, **{"Idempotency-Key": "k"}).json()["Contacts"][0]
     line = {"Description": "x", "Quantity": 1, "UnitAmount": 120.5, "AccountCode": "200"}
-    invoice = {"Type": "ACCREC", "Contact": {"ContactID": made["ContactID"]}, "LineItems": [line], "Status": "AUTHORISED"}
-    invoices = {"Invoices": [{**invoice, "DueDate": "2026-12-24", "CurrencyCode": "USD", "LineAmountTypes": "Exclusive"}]}
+    invoice = {
+        "Type": "ACCREC",
+        "Contact": {"ContactID": made["ContactID"]},
+        "LineItems": [line],
+        "Status": "AUTHORISED",
+    }
+    invoices = {
+        "Invoices": [{**invoice, "DueDate": "2026-12-24", "CurrencyCode": "USD", "LineAmountTypes": "Exclusive"}]
+    }
     stored = ask(sandbox, "xero", "PUT", f"{BASE}/Invoices?unitdp=4", invoices).json()["Invoices"][0]
     own = f"{BASE}/Invoices/{stored['InvoiceID']}"
-    paid = {"Invoice": {"InvoiceID": stored["InvoiceID"]}, "Account": {"Code": "090"}, "Date": "2026-11-27", "Amount": 20.5}
+    paid = {
+        "Invoice": {"InvoiceID": stored["InvoiceID"]},
+        "Account": {"Code": "090"},
+        "Date": "2026-11-27",
+        "Amount": 20.5,
+    }
     asked: list[tuple[str, str, Any]] = [
         ("PUT", f"{BASE}/Contacts", contacts),
         ("POST", f"{BASE}/Contacts/{made['ContactID']}", {"Contacts": [{"FirstName": "Zoë"}]}),
@@ -156,10 +172,19 @@ def test_xero_wants_its_tenant() -> None:
         validate_request("xero", "GET", f"https://x.example{BASE}/Contacts", {"Authorization": "Bearer x"})
 
 
-@pytest.mark.parametrize("answer", [{"Invoice": {"Id": 7}}, {"Fault": {"Error": []}}, {"Fault": {"Error": [{"code": 7}]}}])
+@pytest.mark.parametrize(
+    "answer", [{"Invoice": {"Id": 7}}, {"Fault": {"Error": []}}, {"Fault": {"Error": [{"code": 7}]}}]
+)
 def test_an_answer_that_breaks_quickbooks_contract_is_refused(answer: Any) -> None:
     with pytest.raises(AssertionError):
-        validate_response("quickbooks", "GET", f"https://x.example{REALM}/invoice/1", 200, {"Content-Type": "application/json"}, answer)
+        validate_response(
+            "quickbooks",
+            "GET",
+            f"https://x.example{REALM}/invoice/1",
+            200,
+            {"Content-Type": "application/json"},
+            answer,
+        )
 
 
 # ------------------------------------------------------------------------------------- Xero's documented answers

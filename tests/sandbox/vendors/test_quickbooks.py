@@ -111,7 +111,7 @@ def test_a_change_that_is_not_sparse_clears_the_rest(sandbox: Sandbox) -> None:
 def test_queries(sandbox: Sandbox, where: str, names: list[str]) -> None:
     sandbox.seed("quickbooks", "customers", [{"DisplayName": "A"}, {"DisplayName": "Gone", "Active": False}])
     sandbox.seed("quickbooks", "customers", [{"DisplayName": "O'B\\C"}])
-    found = ask(sandbox, "GET", "/query", query=f"select * from Customer{where}").json()["QueryResponse"]
+    found = ask(sandbox, "GET", "/query", query="select * from Customer" + where).json()["QueryResponse"]
     assert [each["DisplayName"] for each in found.get("Customer", ())] == names
 
 

@@ -100,7 +100,9 @@ def test_a_payment_pays_and_what_is_paid_is_not_voided(sandbox: Sandbox, contact
 
 
 def test_lists_have_pages_and_a_search(sandbox: Sandbox) -> None:
-    sandbox.seed("xero", "contacts", [{"Name": f"N {number}", "EmailAddress": f"n{number}@x.co"} for number in range(3)])
+    sandbox.seed(
+        "xero", "contacts", [{"Name": f"N {number}", "EmailAddress": f"n{number}@x.co"} for number in range(3)]
+    )
     sandbox.seed("xero", "contacts", [{"Name": "Gone", "ContactStatus": "ARCHIVED"}])
 
     def names(query: str) -> list[str]:

@@ -78,7 +78,7 @@ class Api:
             PermanentError: there are more than can be looked through.
         """
         found: list[Record] = []
-        asked = " where ".join(filter(None, (f"select * from {entity}", where)))
+        asked = " ".join(["select * from", entity, *(["where", where] if where else [])])
         for page in range(MOST_PAGES):
             text = f"{asked} startposition {page * PAGE + 1} maxresults {PAGE}"
             response = await self._http.request("GET", "/query", params={"query": text, **self._version})

@@ -31,7 +31,13 @@ def refused(*reasons: str) -> dict[str, Any]:
     }
 
 
-UNAUTHORISED: dict[str, Any] = {"Type": None, "Title": "Unauthorized", "Status": 401, "Detail": "TokenExpired", "Extensions": {}}
+UNAUTHORISED: dict[str, Any] = {
+    "Type": None,
+    "Title": "Unauthorized",
+    "Status": 401,
+    "Detail": "TokenExpired",
+    "Extensions": {},
+}
 
 
 @pytest.mark.parametrize(
