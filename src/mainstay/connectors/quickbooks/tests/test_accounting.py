@@ -12,7 +12,7 @@ from mainstay.connectors.quickbooks.api import quoted, request_id
 from mainstay.connectors.quickbooks.invoices import reference_in
 from mainstay.kit import Contact, InvoiceLine, NeedsHumanError, Payment, PermanentError, TransientError
 from mainstay.sandbox import SandboxProcess
-from tests.connectors.accounting import SARAH, invoice, one_line, payment
+from tests.connectors.accounting import SARAH, invoice, one_line, payment, person
 from tests.connectors.quickbooks_accounting import CUSTOMER, INVOICE, REALM, TOKEN, ask
 from tests.contracts.vendor_specs import validate_recorded
 from tests.kit.recorder import Recorder
@@ -24,9 +24,10 @@ NONE: dict[str, Any] = {"QueryResponse": {}}
 
 
 async def test_a_new_customer_as_it_is_sent(vendor: Recorder) -> None:
+    contact = person(phone="+13125550147", company="Acme & Söhne")
     vendor.answer(NONE)
     vendor.answer({"Customer": CUSTOMER})
-    await ask(vendor.url, "push_customer", SARAH, "")
+    await ask(vendor.url, "push_customer", contact, "")
 
     looked, made = vendor.requests
     assert looked.path == made.path.replace("/customer", "/query") == f"/v3/company/{REALM}/query"
@@ -40,7 +41,7 @@ async def test_a_new_customer_as_it_is_sent(vendor: Recorder) -> None:
         "PrimaryEmailAddr": {"Address": "sarah@example.com"},
         "PrimaryPhone": {"FreeFormNumber": "+13125550147"},
     }
-    assert f"requestid={request_id(str(SARAH.id), made.json)}" in made.url
+    assert f"requestid={request_id(str(contact.id), made.json)}" in made.url
     assert all("minorversion=75" in each.url for each in vendor.requests)
 
 
