@@ -37,6 +37,8 @@ CREATED = "contact.created"
 UPDATED = "contact.updated"
 MERGED = "contact.merged"
 UNMERGED = "contact.unmerged"
+_OF_A_LEAD = frozenset({SUBMITTED, CREATED, UPDATED})
+"""Of these the contact says it all; each lead has them, so what else they hold is not kept with each run."""
 
 
 def _utc_now() -> datetime:
@@ -170,12 +172,13 @@ class Consequences:
             )
             self._events.append(row)
         self._wakes.append((cause.workspace_id, kind, contact_id, event_as_seen(kind, event_id, data)))
-        if contact is not None:
-            for workflow in cause.routing.workflows.get(kind, ()):
-                if workflow == cause.besides:
-                    continue
-                about = {"contact": contact.to_json()}
-                self._start(cause, workflow, about, new_id(), contact, event_id, said=data)
+        for workflow in cause.routing.workflows.get(kind, ()):
+            if workflow == cause.besides:
+                continue
+            about: dict[str, Any] = {"contact": contact.to_json()} if contact else {"subject": None}
+            if kind not in _OF_A_LEAD:
+                about["event"] = dict(data)
+            self._start(cause, workflow, about, new_id(), contact, event_id, said=data)
 
     async def store(self, connection: Connection) -> None:
         """Store what was gathered."""
@@ -262,7 +265,7 @@ class Consequences:
         workflow: str,
         data: Mapping[str, Any],
         run_id: UUID,
-        contact: Contact,
+        contact: Contact | None,
         event_id: UUID | None,
         *,
         said: Mapping[str, Any] | None = None,
@@ -278,7 +281,7 @@ class Consequences:
             execution_id,
             cause.delivery_id,
             event_id,
-            contact.id,
+            contact.id if contact else None,
             cause.lane,
         )
         if (turns := cause.routing.turns.get(workflow)) is not None:
@@ -294,7 +297,7 @@ class Consequences:
             workflow=workflow,
             input=data,
             event_id=event_id,
-            contact_id=contact.id,
+            contact_id=run.contact_id,
             created_at=self._now,
             taken_over=False,
             deadline_at=run.deadline_at,

@@ -93,6 +93,14 @@ class RetryRefusedError(MainstayError):
         self.hint = hint
 
 
+class MirrorRefusedError(MainstayError):
+    """What a mirror was to do or to give cannot be; nothing was done. ``hint`` says what can be done instead."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 class FencedError(MainstayError):
     """Another worker owns this run now; whatever this one still holds must not be recorded."""
 

@@ -12,7 +12,7 @@ Each arrow hands on one frozen value; no stage calls another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,6 +34,7 @@ from mainstay.identity import (
 from mainstay.intake import SourceBinding, mark_deliveries
 from mainstay.model import Event, Run, RunState
 from mainstay.runs import Claimed, Progress, Settlement, settle
+from mainstay.watch import REPORTED, Trouble, trouble_of_report
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from mainstay.kit import Http, RawRequest
 
 
+Report = Callable[["Connection", UUID, Trouble], Awaitable[object]]
+"""Opens a workspace's incident, in the transaction that keeps what it is of."""
 FILE = "csv"
 """The kind of source that files are, which people bring in."""
 
@@ -115,14 +118,16 @@ class Inbound:
     source: str
     kind: str
     events: Sequence[Mapping[str, Any]]
+    report: Report
 
 
 class Journey:
     """Runs deliveries. ``program`` is what the engine calls for each inbound run."""
 
-    def __init__(self, commit: GroupCommit, workspaces: Workspaces) -> None:
+    def __init__(self, commit: GroupCommit, workspaces: Workspaces, report: Report) -> None:
         self._commit = commit
         self._workspaces = workspaces
+        self._report = report
         self._process: Write[Inbound, Sequence[Claimed]] = Write("process deliveries", 20, process, locks=IDENTITY)
 
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
@@ -135,7 +140,7 @@ class Journey:
         ]
         routing = self._workspaces.routing(run.workspace_id)
         following = await self._commit(
-            self._process, Inbound(run, steps, routing, source.name, kind_of(source), events)
+            self._process, Inbound(run, steps, routing, source.name, kind_of(source), events, self._report)
         )
         steps.take_unwritten()
         steps.is_settled = True
@@ -184,6 +189,7 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
             if event["person"] is None and event["type"] != "unsupported":
                 consequences.happened(_cause(item), event["type"], None, event["data"])
     await consequences.store(connection)
+    await _report(connection, alive)
     await mark_deliveries(
         connection,
         [_outcome(item, item.run.delivery_id, dropped.get(item.run.id, "")) for item in alive if item.run.delivery_id],
@@ -192,6 +198,18 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         consequences.following.get(item.run.id, ()) if fence is None else fence
         for item, fence in zip(items, fences, strict=True)
     ]
+
+
+async def _report(connection: Connection, items: Sequence[Inbound]) -> None:
+    """Make an incident of each failure that a no-code layer reports, in one order for all processes."""
+    troubles = [
+        (item, trouble_of_report(item.source, event["data"]))
+        for item in items
+        for event in item.events
+        if event["type"] == REPORTED
+    ]
+    for item, trouble in sorted(troubles, key=lambda found: (found[0].run.workspace_id, found[1].fingerprint)):
+        await item.report(connection, item.run.workspace_id, trouble)
 
 
 def _write(item: Inbound, person: Person) -> ContactWrite:

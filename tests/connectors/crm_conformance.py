@@ -88,7 +88,7 @@ class CRMVendor(Protocol):
 def person(**values: Any) -> Contact:
     """A contact of ours."""
     given: dict[str, Any] = {"email": "sarah@example.com", "phone": "+13125550147", "first_name": "Sarah"}
-    return Contact(id=UUID(int=1), workspace_id=UUID(int=2), **(given | values))
+    return Contact(**{"id": UUID(int=1), "workspace_id": UUID(int=2), **given, **values})
 
 
 async def find_note(bench: Bench, external_id: str, text: str, tried_ago: float = 0.0) -> Any:
@@ -161,11 +161,18 @@ async def bench(vendor: CRMVendor, sandbox: SandboxProcess) -> AsyncIterator[Ben
 
 
 class CRMConformance:
-    """The tests. A subclass gives the fixture ``vendor``; ``by_phone`` are settings that let it look by phone too."""
+    """The tests. A subclass gives the fixture ``vendor``; ``by_phone`` are settings that let it look by phone too.
+
+    ``new_contact_calls`` is how many calls a new contact takes; ``is_unique`` whether the vendor itself keeps two
+    creates at the same moment from making two contacts; ``writes`` which calls write, where a read goes before.
+    """
 
     by_phone: Mapping[str, Any] = MappingProxyType({})
+    new_contact_calls: int = 1
+    is_unique: bool = True
+    writes: Mapping[str, Any] = MappingProxyType({})
 
-    async def test_a_new_contact_is_one_call(self, bench: Bench) -> None:
+    async def test_a_new_contact_is_written_whole_in_few_calls(self, bench: Bench) -> None:
         pushed = await bench.crm().push_contact(person(last_name="Johnson", company="Acme Plumbing"), "")
 
         stored = await bench.only()
@@ -173,7 +180,7 @@ class CRMConformance:
         assert stored == Stored(
             pushed.external_id, "sarah@example.com", "+13125550147", "Sarah", "Johnson", "Acme Plumbing"
         )
-        assert await bench.calls() == 1
+        assert await bench.calls() == self.new_contact_calls
 
     async def test_is_found_by_email(self, bench: Bench) -> None:
         there = await bench.seed(email="sarah@example.com", first_name="S.", last_name="Johnson")
@@ -241,6 +248,8 @@ class CRMConformance:
         assert (await bench.only()).id == pushed.external_id
 
     async def test_parallel_pushes_of_one_person_make_one_contact(self, bench: Bench) -> None:
+        if not self.is_unique:
+            pytest.skip("this vendor holds no e-mail unique; its doc.md says how to make it")
         pushed = await asyncio.gather(*(bench.crm().push_contact(person(), "") for _ in range(8)))
 
         assert len({each.external_id for each in pushed}) == 1
@@ -393,7 +402,7 @@ class CRMConformance:
     @pytest.mark.parametrize("kind", ["timeout_after", "drop_after", "truncated", "html"])
     async def test_a_lost_answer_is_unsure_and_a_repeat_does_not_double(self, bench: Bench, kind: str) -> None:
         bench.timeout = 0.5
-        await bench.fault(kind)
+        await bench.fault(kind, **self.writes)
         with pytest.raises(TransientError) as caught:
             await bench.crm().push_contact(person(tags=("new lead",)), "")
         assert caught.value.unsure
@@ -406,7 +415,7 @@ class CRMConformance:
     async def test_a_lost_answer_to_an_update_is_repeated_harmlessly(self, bench: Bench) -> None:
         there = await bench.seed(email="sarah@example.com", tags=("vip",))
         bench.timeout = 0.5
-        await bench.fault("timeout_after")
+        await bench.fault("timeout_after", **self.writes)
         with pytest.raises(TransientError) as caught:
             await bench.crm().push_contact(person(), there.id)
         assert caught.value.unsure
@@ -428,7 +437,7 @@ class CRMConformance:
         full = person(**UNICODE, source="website", tags=("new lead",))
         pushed = await bench.crm().push_contact(full, "")
         await bench.crm().push_contact(replace(full, first_name="S"), pushed.external_id)
-        await bench.crm().push_contact(person(email="", phone="+13125550100"), "")
+        await bench.crm().push_contact(person(id=UUID(int=3), email="", phone="+13125550100"), "")
         await bench.crm().add_tag(pushed.external_id, "vip")
         await bench.crm().add_note(pushed.external_id, "note")
         await bench.crm().fetch_contact(pushed.external_id)
@@ -450,7 +459,8 @@ class CRMConformance:
         if vendor.connector.idempotency["crm.add_note"] != "lookup":
             pytest.skip("no look-up is promised")
         sarah = (await bench.crm().push_contact(person(), "")).external_id
-        omar = (await bench.crm().push_contact(person(email="omar@example.com", phone="+13125550148"), "")).external_id
+        other = person(id=UUID(int=3), email="omar@example.com", phone="+13125550148")
+        omar = (await bench.crm().push_contact(other, "")).external_id
         text = "Called <twice> & left a message\nfor Zoë"
         assert await find_note(bench, sarah, text) is None
         await bench.crm().add_note(sarah, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ class Contract:
 
     ``new_request_keys`` and ``new_answer_keys`` exist at the vendor and are absent from its file. ``new_statuses``
     names, for each status that the file leaves out, the component that such an answer has the shape of; ``error`` is
-    that shape where the file has no such component.
+    that shape where the file has no such component. ``mend`` corrects the file where it is known to be wrong.
     """
 
     file: str
@@ -24,6 +24,7 @@ class Contract:
     new_answer_keys: frozenset[str] = frozenset()
     new_statuses: Mapping[int, str | None] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
+    mend: Callable[[Any], None] | None = None
 
 
 @dataclass(frozen=True)

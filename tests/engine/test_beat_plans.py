@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from mainstay.db import Pool, acquire
 from mainstay.engine import dbos_engine
 from mainstay.engine.orphans import Orphans
 from mainstay.intake.flood import Floods
+from mainstay.mirrors import Mirror
 from mainstay.model import new_id
 from tests.plans import Recorder, RecordingPool
 
@@ -45,7 +47,11 @@ INSERT INTO dbos.workflow_status (workflow_uuid, status, name, queue_name, appli
                                   priority, recovery_attempts, delay_until_epoch_ms)
 SELECT execution_id, CASE state WHEN 'queued' THEN 'ENQUEUED' WHEN 'waiting' THEN 'DELAYED' ELSE 'SUCCESS' END,
        'mainstay.execution.v1', 'executions', '1', 0, 0, 0, 0, 4000000000000
-FROM runs WHERE workspace_id = $1 AND $2 > 0
+FROM runs WHERE workspace_id = $1 AND $2 > 0;
+INSERT INTO mirrors (workspace_id, name, layout, loaded_at, written_at)
+SELECT $1, 'sheet', 'x', now(), now() WHERE $2 > 0;
+INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+SELECT $1, 'sheet', md5('c' || n)::uuid FROM generate_series(1, $2::integer) AS n
 """
 
 
@@ -76,7 +82,9 @@ async def test_what_a_worker_asks_at_each_beat_costs_the_same_with_a_long_queue(
         recording: Any = RecordingPool(recorder)
         app = App(recording, public_url="")
         served: Any = app.workspaces
-        served[seeded] = None  # only its id is asked for
+        served[seeded] = SimpleNamespace(
+            stack=SimpleNamespace(mirrors={"sheet": Mirror("sheet", "sheet")}), workflows={}
+        )
         worker = dbos_engine.Worker(dsn, recording, app.driver)
         await worker._beat_once()
         await Orphans(recording).adopt()

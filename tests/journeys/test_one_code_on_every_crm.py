@@ -32,6 +32,11 @@ STACKS = {
     crm = { connector = "hubspot", token = "${TOKEN}" }
     """
     + SOURCE,
+    "salesforce": """
+    [connections]
+    crm = { connector = "salesforce", access_token = "${TOKEN}", instance_url = "https://acme.my.salesforce.com" }
+    """
+    + SOURCE,
 }
 
 
@@ -58,17 +63,25 @@ def shown_by_hubspot(sandbox: Sandbox) -> dict[str, object]:
     return {"email": properties["email"], "tags": tags, "notes": notes}
 
 
+def shown_by_salesforce(sandbox: Sandbox) -> dict[str, object]:
+    state = sandbox.state("salesforce")
+    (contact,) = state["contacts"]
+    notes = [task["Description"] for task in state["tasks"]]
+    return {"email": contact["Email"], "tags": set(contact["Mainstay_Tags__c"].split(";")), "notes": notes}
+
+
+SHOWN = {"gohighlevel": shown_by_gohighlevel, "hubspot": shown_by_hubspot, "salesforce": shown_by_salesforce}
+
+
 @pytest.mark.parametrize("connector", STACKS)
 async def test_the_same_workflow_does_the_same(connector: str, make_stack: MakeStack, sandbox: Sandbox) -> None:
     sandbox.configure("hubspot", properties=["mainstay_tags"])
+    sandbox.configure("salesforce", fields=["Mainstay_Tags__c"])
     stack = await make_stack(STACKS[connector], WORKFLOW)
 
     lead = await stack.submit("website", email="Sarah@Example.com", phone="(312) 555-0147", name="Sarah Johnson")
 
-    if connector == "builtin":
-        shown = await shown_by_builtin(stack, lead)
-    else:
-        shown = shown_by_gohighlevel(sandbox) if connector == "gohighlevel" else shown_by_hubspot(sandbox)
+    shown = await shown_by_builtin(stack, lead) if connector == "builtin" else SHOWN[connector](sandbox)
     assert shown == {
         "email": "sarah@example.com",
         "tags": {"speed-to-lead", "noted"},
@@ -82,6 +95,7 @@ async def test_a_second_submission_changes_the_same_record(
     connector: str, make_stack: MakeStack, sandbox: Sandbox
 ) -> None:
     sandbox.configure("hubspot", properties=["mainstay_tags"])
+    sandbox.configure("salesforce", fields=["Mainstay_Tags__c"])
     stack = await make_stack(STACKS[connector], WORKFLOW)
     first = await stack.submit("website", email="sarah@example.com", name="Sarah Johnson")
 
@@ -96,9 +110,12 @@ async def test_a_second_submission_changes_the_same_record(
     if connector == "hubspot":
         (contact,) = sandbox.state("hubspot")["contacts"]
         assert contact["properties"]["lastname"] == "Johnson-Birch"
+    if connector == "salesforce":
+        (contact,) = sandbox.state("salesforce")["contacts"]
+        assert contact["LastName"] == "Johnson-Birch"
 
 
-@pytest.mark.parametrize("connector", ["gohighlevel", "hubspot"])
+@pytest.mark.parametrize("connector", SHOWN)
 async def test_two_people_who_share_a_phone_keep_their_records(
     connector: str, make_stack: MakeStack, sandbox: Sandbox
 ) -> None:
@@ -107,5 +124,8 @@ async def test_two_people_who_share_a_phone_keep_their_records(
     await stack.submit("website", email="bob@example.com", phone="(312) 555-0147", name="Bob Johnson")
 
     records = [record.get("properties", record) for record in sandbox.state(connector)["contacts"]]
-    assert sorted(record["email"] for record in records) == ["bob@example.com", "sarah@example.com"]
+    assert sorted(record.get("email") or record["Email"] for record in records) == [
+        "bob@example.com",
+        "sarah@example.com",
+    ]
     assert {state for _, _, state in await stack.runs()} == {"done"}

@@ -31,6 +31,7 @@ SOURCES: dict[str, dict[str, Any]] = {
     "form": {"secret": SECRET, "honeypot": "website"},
     "json": {"secret": SECRET},
     "typeform": {"secret": SECRET},
+    "tally": {"secret": SECRET},
     "facebook_lead_ads": {"app_secret": SECRET, "verify_token": "v", "page_token": "p"},
     "calendly": {"signing_key": SECRET},
     "jotform": {"secret": SECRET},
@@ -44,6 +45,7 @@ def send(kind: str, key: str = "lead-1", person: dict[str, str] | None = None) -
     signed_at_once = {
         "json": senders.json_webhook,
         "typeform": senders.typeform,
+        "tally": senders.tally,
         "facebook_lead_ads": senders.facebook,
         "calendly": senders.calendly,
         "jotform": senders.jotform,

@@ -13,8 +13,11 @@ from mainstay.settings.document import Document
 from tests.settings.conftest import Load, Refuse
 from tests.settings.test_stack import WHOLE
 
-CONNECTIONS = ", ".join(sorted(name for name, connector in all_connectors().items() if connector.settings))
-ROLES = ", ".join(sorted({role for connector in all_connectors().values() for role in connector.roles}))
+# A new connector is listed without a line here.
+_ABLE = [connector for connector in all_connectors().values() if connector.settings is not None]
+KNOWN_HERE = f"Known here: {', '.join(sorted(connector.name for connector in _ABLE))}."
+ROLES = f"Roles: {', '.join(sorted({role for connector in _ABLE for role in connector.roles}))}."
+
 HUB = 'hub = { connector = "hubspot", token = "${HUBSPOT_TOKEN}" }\n'
 GHL = 'ghl = { connector = "gohighlevel", token = "${GHL_TOKEN}", location_id = "x" }\n'
 MAIL = 'mail = { connector = "postmark", token = "${POSTMARK_TOKEN}", from = "a@acme.example" }\n'
@@ -48,7 +51,7 @@ def of_workspace(text: str) -> str:
                 6,
                 "connections.x.connector",
                 "connector is missing",
-                f"Known here: {CONNECTIONS}.",
+                KNOWN_HERE,
             ),
             (
                 '[connections]\nx = { connector = "typeform" }',
@@ -73,11 +76,18 @@ def of_workspace(text: str) -> str:
                 'give this connection another name, or connector = "builtin"',
             ),
             (
+                '[connections.mail]\nconnector = "postmark"\nfrom = "a@acme.test"\n',
+                5,
+                "connections.mail.token",
+                "token is missing",
+                "Server API token.",
+            ),
+            (
                 '[connections.hub]\nconnector = "hubspot"\n',
                 5,
-                "connections.hub.token",
-                "token is missing",
-                "Access token of a private app.",
+                "connections.hub",
+                "give either token, or client_id with client_secret (then run  mainstay connect NAME)",
+                "",
             ),
             (
                 '[connections.hub]\nconnector = "hubspot"\ntoken = "${HUBSPOT_TOKEN}"\nmatchphone = true\n',
@@ -134,7 +144,7 @@ def of_workspace(text: str) -> str:
                 6,
                 "connections.x.connector",
                 'there is no connector "${GHL_TOKEN}"',
-                f"Known here: {CONNECTIONS}.",
+                KNOWN_HERE,
             ),
             (
                 '[connections.m]\nconnector = "postmark"\ntoken = "${POSTMARK_TOKEN}"\nfrom = "${GHL_TOKEN}"',
@@ -172,7 +182,7 @@ def of_workspace(text: str) -> str:
                 'no connector offers a role "emial"',
                 'Did you mean "email"?',
             ),
-            ("[roles]\nfax = 1", 6, "roles.fax", 'no connector offers a role "fax"', f"Roles: {ROLES}."),
+            ("[roles]\nfax = 1", 6, "roles.fax", 'no connector offers a role "fax"', ROLES),
             ("[roles]\nchat = 1", 6, "roles.chat", "should be the name of a connection, in quotes", ""),
             (
                 f"[connections]\n{HUB}{GHL}",
@@ -206,9 +216,37 @@ def of_workspace(text: str) -> str:
             (
                 '[records.contact]\nmirrors = ["sheet"]',
                 6,
-                "records.contact.mirrors",
-                "mirrors come with a later version",
-                "take the key out until then: records are written to their system of record alone",
+                "records.contact.mirrors[0]",
+                'there is no connection "sheet"',
+                "Declared: mainstay.",
+            ),
+            (
+                '[records.invoice]\nmirrors = ["sheet"]',
+                6,
+                "records.invoice.mirrors",
+                "mirrors of other records than contacts come later",
+                "take the key out until then",
+            ),
+            (
+                '[mirrors.sheet]\ntable = "Contacts"',
+                5,
+                "mirrors.sheet",
+                "no record names this mirror",
+                'name it:  [records.contact]  mirrors = ["sheet"]',
+            ),
+            (
+                '[records.contact]\nmirrors = ["sheet"]\n[mirrors.sheet]\ncolumns = { "Mail" = "emial" }',
+                8,
+                "mirrors.sheet.columns",
+                'a contact has no field "emial". Did you mean "email"?',
+                "",
+            ),
+            (
+                '[records.contact]\nmirrors = ["sheet"]\n[mirrors.sheet]\nevery = "1s"',
+                8,
+                "mirrors.sheet.every",
+                'five seconds at the least: every = "1m"',
+                "",
             ),
             (
                 '[records.contact]\nidentity = { primary = "fax" }',

@@ -88,6 +88,7 @@ async def site(pool: Pool) -> AsyncIterator[Site]:
     session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
     async with serving(app, listener), session:
         yield Site(url, backend, story, Browser(url, session), create_pages(backend))
+        await backend.close()
 
 
 @pytest.fixture

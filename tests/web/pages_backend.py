@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from mainstay.access import Connecting, Keys, Tokens
 from mainstay.approving import Approvals
 from mainstay.consequences import Routing
 from mainstay.contacts import Contacts
@@ -17,7 +18,9 @@ from mainstay.engine.retrying import Retrier
 from mainstay.errors import MalformedError
 from mainstay.gates import Declared, Gates
 from mainstay.intake import Receipt
-from mainstay.kit import Rate
+from mainstay.kit import Http, OAuth, Rate, Table
+from mainstay.kit.http import Session, open_session
+from mainstay.mirrors import Mirror, Mirrors
 from mainstay.runs import answer
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
@@ -34,9 +37,12 @@ class PagesBackend:
     refusal: str = ""
     merging: frozenset[str] = frozenset()
     released_as: str = "processed"
+    vendors: dict[str, OAuth] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._opened: Session | None = None
         self.gates = Gates(self.pool)
+        self.connecting = Connecting(Tokens(self.pool, Keys(), self._session))
         for card in self.cards:
             self.gates.serve(
                 card.id, [Declared(card.id, each.name, each.name, (Rate(100, 10),)) for each in self.connections]
@@ -44,12 +50,20 @@ class PagesBackend:
         self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
         reach: Any = self  # answering alone asks nothing of it
         self.approvals = Approvals(self.pool, reach, utc_now)
+        self.mirrored = {"sheet": Mirror("sheet", "sheet")}
+        self.copies = Mirrors(self.pool, self, self.contacts, reach)
         self.keeper = RunKeeper(self.pool, self.routing, own=("push.v1",), clock=utc_now)
         self.retrier = Retrier(self.pool, self.keeper.deadline, own=("push.v1",))
 
     def routing(self, workspace_id: UUID) -> Routing:
         """What the verbs for contacts ask of a workspace: here its contacts live in Mainstay's own store."""
         return Routing("", {}, next(card.region for card in self.cards if card.id == workspace_id))
+
+    def mirrors(self, _workspace_id: UUID) -> Mapping[str, Mirror]:
+        return self.mirrored
+
+    def table(self, _workspace_id: UUID, _connection: str, _http: Http) -> Table:
+        raise NotImplementedError
 
     def workspace_cards(self) -> Sequence[WorkspaceCard]:
         return self.cards
@@ -59,6 +73,18 @@ class PagesBackend:
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         return self.connections
+
+    def _session(self) -> Session:
+        if self._opened is None:
+            self._opened = open_session()
+        return self._opened
+
+    async def close(self) -> None:
+        if self._opened is not None:
+            await self._opened.close()
+
+    def oauth(self, workspace_id: UUID, connection: str) -> OAuth | None:
+        return self.vendors.get(connection)
 
     def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
         return self.merging

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainstay.cli.command import Command, Options, group, options_of
-from mainstay.cli.errors import MissingError
+from mainstay.cli.errors import BROKEN, MissingError
 from mainstay.cli.reading import Reading, act, choose, read
 
 if TYPE_CHECKING:
+    from mainstay.access import Checked
     from mainstay.app import App, Workspace
-    from mainstay.insight import GateRow
-    from mainstay.settings.stack import Stack
+    from mainstay.insight import AccessRow, GateRow
+    from mainstay.settings.stack import ConnectionEntry, Stack
 
 connections = group("What the stack is wired to, as stack.toml says, and how it goes there.")
 
@@ -42,8 +43,10 @@ def list_(ctx: typer.Context) -> None:
     slug = choose(options.workspace, [stack.slug for stack in stacks])
     stack = next(stack for stack in stacks if stack.slug == slug)
     base = program.public_url or f"http://{program.host}:{program.port}"
-    gates = {gate.name: gate for gate in _gates(options, slug)}
-    wired, sources = _wired(stack, gates), _sources(stack, base)
+    seen = _seen(options, slug)
+    gates = {gate.name: gate for gate in seen[0]}
+    access = {each.name: each for each in seen[1]}
+    wired, sources = _wired(stack, gates, access), _sources(stack, base)
     from mainstay.cli.output import Column, emit, say, table, text
 
     if options.as_json:
@@ -56,6 +59,7 @@ def list_(ctx: typer.Context) -> None:
             Column("connector"),
             Column("roles", grows=True),
             Column("state", grows=True),
+            Column("access", grows=True),
             Column("used", grows=True),
             Column("held"),
             Column(""),
@@ -66,6 +70,7 @@ def list_(ctx: typer.Context) -> None:
                 each["title"],
                 ", ".join(each["roles"]) or text(("none", "dim")),
                 text((state_of(gates.get(each["name"])), "yellow" if each["state"] not in {"", "open"} else "")),
+                text((each["access"], "" if each["access"] in {"", "connected"} else "yellow")),
                 used_of(gates.get(each["name"])),
                 str(gates[each["name"]].held) if each["name"] in gates else "",
                 "system of record" if each["is_system_of_record"] else "",
@@ -115,6 +120,51 @@ def resume(
     _tell(ctx, name, "resumed", lambda app, workspace: app.gates.resume(workspace.id, name))
 
 
+@connections.command("check", cls=Command)
+def check(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One connection; all when not given.")] = "",
+) -> None:
+    """Make one harmless call with each connection, and say whose account it is, or what is wrong.
+
+    Examples:
+        mainstay connections check
+        mainstay connections check hubspot --json
+    """
+    from mainstay.cli.output import Column, emit, table, text
+
+    options = options_of(ctx)
+    found = act(options, lambda app, workspace: _check(app, workspace, name))
+    if options.as_json:
+        emit({"connections": found})
+    else:
+        styles = {"ok": ("✓ ", "green"), "failed": ("✗ ", "red"), "no answer": ("~ ", "yellow")}
+        rows = []
+        for each in found:
+            mark, style = styles.get(each.state, ("- ", "dim"))
+            rows.append((each.name, each.title, text((f"{mark}{each.state}", style)), each.text))
+        table([Column("connection"), Column("connector"), Column("check"), Column("", grows=True)], rows)
+    if not all(each.is_good for each in found):
+        raise typer.Exit(BROKEN)
+
+
+async def _check(app: App, workspace: Workspace, name: str) -> list[Checked]:
+    import asyncio
+
+    from mainstay.access import check
+
+    known = workspace.stack.connections
+    if name and name not in known:
+        raise MissingError(f'there is no connection "{name}" in stack.toml', "See them: mainstay connections list")
+    return await asyncio.gather(
+        *(
+            check(each, entry.connector, entry.settings, app.open_http(workspace.id, each, ""))
+            for each, entry in known.items()
+            if not name or each == name
+        )
+    )
+
+
 def _tell(ctx: typer.Context, name: str, word: str, verb: Callable[[App, Workspace], Awaitable[bool]]) -> None:
     from mainstay.cli.output import emit
 
@@ -131,11 +181,12 @@ def _tell(ctx: typer.Context, name: str, word: str, verb: Callable[[App, Workspa
         typer.echo(f"{name} was {'paused already' if word == 'paused' else 'not stopped'}; nothing was changed")
 
 
-def _gates(options: Options, slug: str) -> tuple[GateRow, ...]:
-    async def work(reading: Reading) -> tuple[GateRow, ...]:
-        from mainstay.insight import list_gates
+def _seen(options: Options, slug: str) -> tuple[tuple[GateRow, ...], tuple[AccessRow, ...]]:
+    async def work(reading: Reading) -> tuple[tuple[GateRow, ...], tuple[AccessRow, ...]]:
+        from mainstay.insight import list_access, list_gates
 
-        return await list_gates(reading.connection, reading.workspace_id)
+        gates = await list_gates(reading.connection, reading.workspace_id)
+        return gates, await list_access(reading.connection, reading.workspace_id)
 
     return read(replace(options, workspace=slug), work)
 
@@ -155,6 +206,17 @@ def state_of(gate: GateRow | None) -> str:
     }.get(gate.state, "open")
 
 
+def access_of(access: AccessRow | None, *, is_by_person: bool) -> str:
+    """Say how a connection by OAuth 2 stands; empty of one with a fixed token."""
+    from mainstay.cli.output import ago
+
+    if access is None:
+        return "not connected yet" if is_by_person else ""
+    if access.needs_person:
+        return f"must be connected anew, since {ago(access.since)}"
+    return f"connected, ends {ago(access.ends_at)}" if access.ends_soon else "connected"
+
+
 def used_of(gate: GateRow | None) -> str:
     """Say how much of an account's budget is used."""
     windows = gate.windows if gate is not None else ()
@@ -169,10 +231,12 @@ def span_of(seconds: float) -> str:
     return f"{seconds:g}s"
 
 
-def _wired(stack: Stack, gates: Mapping[str, GateRow]) -> list[dict[str, Any]]:
+def _wired(stack: Stack, gates: Mapping[str, GateRow], access: Mapping[str, AccessRow]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
+            "access": access_of(access.get(name), is_by_person=_is_by_person(entry)),
+            "access_ends_at": access[name].ends_at if name in access else None,
             "connector": entry.connector.name,
             "title": entry.connector.title,
             "roles": [role for role, chosen in stack.roles.items() if chosen == name],
@@ -182,6 +246,11 @@ def _wired(stack: Stack, gates: Mapping[str, GateRow]) -> list[dict[str, Any]]:
         }
         for name, entry in stack.connections.items()
     ]
+
+
+def _is_by_person(entry: ConnectionEntry) -> bool:
+    oauth = entry.connector.oauth(entry.settings) if entry.connector.oauth else None
+    return oauth is not None and oauth.grant == "authorization_code"
 
 
 def _sources(stack: Stack, base: str) -> list[dict[str, Any]]:

@@ -77,13 +77,16 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "connections",
                 "connections",
                 "connections",
-                "Accounts and sources of the stack: list, pause, resume.",
+                "Accounts and sources of the stack: list, check, pause, resume.",
             ),
+            Entry("mirrors", "mirrors", "mirrors", "Copies of the contacts: list, compare."),
+            Entry("drift", "drift", "drift", "Where a copy was changed: list, revert, take-over, leave, undo."),
         ),
     ),
     (
         "Bring in",
         (
+            Entry("connect", "connect", "connect", "Let Mainstay into an account, by its vendor's page."),
             Entry("send", "send", "send", "Send a test lead, as a source's sender would."),
             Entry("import", "import_file", "imports", "Bring in contacts from a CSV file."),
         ),

@@ -46,7 +46,7 @@ class Reading:
 
         found = await resolve_short_id(self.connection, table, self.workspace_id, text)
         if not found:
-            listing = table.removeprefix("bulk_")
+            listing = "drift" if table == "drifts" else table.removeprefix("bulk_")
             raise MissingError(f'there is no {word} "{text}" in {self.slug}', f"See them: mainstay {listing} list")
         if len(found) > 1:
             named = ", ".join(short_id(each) for each in found)

@@ -117,12 +117,16 @@ def _request(
             f"Try it with {_NAMES_ONLY[kind]}; `mainstay demo` shows it on simulated vendors.",
         )
     match kind:
-        case "typeform":
-            return senders.typeform(person, _first(settings.secret), key=key, at=now)  # type: ignore[attr-defined]
+        case "typeform" | "tally" | "jotform":
+            made: SignedRequest = getattr(senders, kind)(
+                person,
+                _first(settings.secret),  # type: ignore[attr-defined]
+                key=key,
+                at=now,
+            )
+            return made
         case "calendly":
             return senders.calendly(person, _first(settings.signing_key), key=key, at=now)  # type: ignore[attr-defined]
-        case "jotform":
-            return senders.jotform(person, _first(settings.secret), key=key, at=now)  # type: ignore[attr-defined]
         case "gohighlevel":
             return _gohighlevel(settings, person, key, now)
         case "twilio":
@@ -130,7 +134,12 @@ def _request(
                 raise CommandError("say from which number, with its country", "For example --phone +13125550147")
             return senders.twilio(person, _first(settings.auth_token), key=key, url=url)  # type: ignore[attr-defined]
         case _:
-            raise CommandError(f"no sender is known for sources of kind {kind}", f"Post to {url} yourself.")
+            from mainstay.sandbox.vendors import sender
+
+            make = sender(kind)
+            if make is None:
+                raise CommandError(f"no sender is known for sources of kind {kind}", f"Post to {url} yourself.")
+            return make(settings, person, key=key, at=now, url=url)
 
 
 def _open_shape(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mainstay.access import Keys
 from mainstay.app import App, Bundle
 from mainstay.cli.command import stack_files
 from mainstay.cli.reading import reaching
@@ -108,7 +109,10 @@ async def open_app(
 ) -> AsyncIterator[App]:
     """Give an app on a migrated database; see :func:`ensure_schema`."""
     await ensure_schema(dsn, patience=patience)
-    app = await App.open(dsn, project.bundles, public_url=public_url or project.program.public_url, pool_size=pool_size)
+    program = project.program
+    keys = Keys(program.secret_keys, program.home)
+    url = public_url or program.public_url
+    app = await App.open(dsn, project.bundles, public_url=url, pool_size=pool_size, keys=keys)
     try:
         yield app
     finally:

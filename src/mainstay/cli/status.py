@@ -73,7 +73,7 @@ def _show(reading: Reading, found: Verdict) -> None:
         say(text((f"~ {found.sentence}", "bold yellow")))
     else:
         say(text(("✓ Nothing broke in the last 24 hours.", "bold green")))
-    for thing in (*found.stopped, *found.recovering):
+    for thing in (*found.stopped, *found.ahead, *found.recovering):
         _show_thing(thing, found.now, style="yellow")
     _show_healed(found.healed)
     _show_waiting(found)
@@ -83,6 +83,8 @@ def _show_thing(thing: Thing, now: datetime, *, style: str = "red") -> None:
     from mainstay.cli.output import ago, say, text
 
     said = f"{thing.title.rstrip('.')}, since {ago(thing.since, now)}" if thing.title else ""
+    if thing.is_ahead:
+        said = f"! {thing.title}"
     what = {"rejected": "delivery", "worker": "run"}.get(thing.kind, "run")
     count = str(thing.affected)
     plural = what if count == "1" else {"delivery": "deliveries"}.get(what, "runs")

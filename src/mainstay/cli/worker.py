@@ -65,6 +65,7 @@ async def _work(project: Project, dsn: str, pool: int, *, watch_stdin: bool, all
             asyncio.create_task(Comparer(app.pool, app.contacts, app).run()),
             asyncio.create_task(app.scheduler.run()),
             asyncio.create_task(app.gates.tend()),
+            asyncio.create_task(app.foreseer.run()),
         ]
         settle_memory()
         typer.echo(f"worker {own.id[-8:]} is ready")

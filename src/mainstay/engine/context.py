@@ -81,6 +81,15 @@ class Context(Awaiting):
         given: Mapping[str, Any] = self._steps.run.input.get("input") or {}
         return given
 
+    @property
+    def event(self) -> Mapping[str, Any]:
+        """What the event says that began this run: an amount paid, a text received; empty where none did.
+
+        It is empty, too, for ``contact.submitted``, ``created`` and ``updated``: of them the contact says it all.
+        """
+        said: Mapping[str, Any] = self._steps.run.input.get("event") or {}
+        return said
+
     def with_options(self, *, retry: Retry | None = None, on_unsure: OnUnsure | None = None) -> Context:
         """Return a Context of the same run whose calls have options of their own.
 

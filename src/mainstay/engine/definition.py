@@ -83,12 +83,12 @@ def workflow(  # noqa: PLR0913 - all that a workflow may say of itself
     """Declare a workflow: ``@workflow("speed_to_lead.v1", on="contact.created")``.
 
     The function gets a :class:`Context` and the contact; every role call in it is a durable step. With ``schedule`` it
-    gets the :class:`Tick` instead. With neither ``on`` nor ``schedule`` other workflows and the API start it. What it
-    returns, JSON-able, is kept as the run's result.
+    gets the :class:`Tick` instead; an event about nobody (a task that was completed) gives None. With neither ``on``
+    nor ``schedule`` other workflows and the API start it. What it returns, JSON-able, is kept as the run's result.
 
     Args:
         name: versioned; a breaking edit needs a new version.
-        on: the event type that starts it.
+        on: the event type that starts it; ``ctx.event`` has what the event says.
         schedule: when it runs by the clock, a :class:`Schedule` or a cron expression.
         critical: its failures alert at once.
         mode: with ``sync`` its caller is answered with the result: at the most three steps and no external system.

@@ -41,8 +41,8 @@ class Turns:
     debounce: timedelta | None = None
     deadline: timedelta | None = None
 
-    def turn(self, contact: Contact, data: Mapping[str, Any], now: datetime) -> Turn | None:
-        """Return the turn of a run about ``contact`` that an event with ``data`` begins."""
+    def turn(self, contact: Contact | None, data: Mapping[str, Any], now: datetime) -> Turn | None:
+        """Return the turn of a run about ``contact``, or nobody, that an event with ``data`` begins."""
         if self.overlap is Overlap.ALLOW:
             return None
         key = self._key(contact, data)
@@ -58,18 +58,18 @@ class Turns:
         """Return when a run that is made now fails if it has not ended."""
         return now + self.deadline if self.deadline else None
 
-    def _key(self, contact: Contact, data: Mapping[str, Any]) -> str:
+    def _key(self, contact: Contact | None, data: Mapping[str, Any]) -> str:
         if self.key is None:
             return _ALL
         if callable(self.key):
             try:
-                given = self.key(contact, data)
+                given = self.key(contact, data)  # type: ignore[arg-type] # None for an event about nobody
             except Exception:
                 # In the transaction that stores the lead: a slip in a workflow's key must not stand in its way.
                 log.exception("a workflow's key failed; its runs about this contact take turns by the contact")
             else:
                 return "" if given is None else _short(f"={given}")
-        return str(contact.id)
+        return str(contact.id) if contact else ""
 
 
 def _short(key: str) -> str:

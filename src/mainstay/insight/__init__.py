@@ -1,5 +1,6 @@
 """Read-only answers for every screen and command; each is about one workspace and is quick however much is stored."""
 
+from mainstay.insight.access import AccessRow, list_access
 from mainstay.insight.comparison import Line, compare, has_choice
 from mainstay.insight.contacts import (
     ContactDetail,
@@ -45,6 +46,7 @@ __all__ = [
     "BROKEN",
     "FINE",
     "HEALING",
+    "AccessRow",
     "ConnectionOverview",
     "ContactChange",
     "ContactDetail",
@@ -90,6 +92,7 @@ __all__ = [
     "identifiers_of",
     "incident_detail",
     "learned_from",
+    "list_access",
     "list_contacts",
     "list_decided",
     "list_deliveries",

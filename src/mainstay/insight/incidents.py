@@ -9,6 +9,7 @@ from uuid import UUID
 
 from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
+from mainstay.watch.rules import REPORT
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -18,7 +19,11 @@ _MOST_OPEN = 100
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """One incident. ``stopped`` counts the failed runs that nobody has handled, ``moving`` those under way again."""
+    """One incident. ``stopped`` counts the failed runs that nobody has handled, ``moving`` those under way again.
+
+    Of one with a ``source``, ``occurrences`` counts requests that are in quarantine, or failures that a no-code layer
+    reported (``is_reported``).
+    """
 
     id: UUID
     state: str
@@ -28,6 +33,7 @@ class IncidentRow:
     workflow: str
     connection: str
     source: str
+    is_reported: bool
     occurrences: int
     first_seen: datetime
     last_seen: datetime
@@ -40,9 +46,14 @@ class IncidentRow:
         """Tell whether all that it had stopped is under way again."""
         return self.state == "open" and bool(self.moving) and not self.stopped
 
+    @property
+    def is_foreseen(self) -> bool:
+        """Tell whether it is of what will happen to a connection unless somebody acts: nothing is broken yet."""
+        return bool(self.connection) and not self.workflow and not self.source
+
 
 _QUERY = f"""
-    SELECT incidents.*, affected.stopped, affected.moving
+    SELECT incidents.*, starts_with(fingerprint, '{REPORT}') AS is_reported, affected.stopped, affected.moving
     FROM incidents CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE state = 'failed') AS stopped, count(*) FILTER (WHERE state <> 'failed') AS moving
         FROM (SELECT state FROM runs WHERE incident_id = incidents.id

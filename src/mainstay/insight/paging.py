@@ -27,6 +27,7 @@ _SHORT_ID_TABLES = {
     "suggestions",
     "approvals",
     "bulk_retries",
+    "drifts",
 }
 _MOST_SAME = 10
 

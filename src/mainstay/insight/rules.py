@@ -43,7 +43,7 @@ class Thing:
 
     ``kind`` is ``incident``, ``rejected`` (deliveries that cannot be read), ``failed`` (failed runs that no incident
     has), ``worker`` (nobody works on the queue) or ``connection`` (its calls are stopped). ``affected`` counts runs, or
-    deliveries where it is ``rejected``.
+    deliveries where it is ``rejected``. What ``is_ahead`` will break unless somebody acts.
     """
 
     kind: str
@@ -54,6 +54,7 @@ class Thing:
     affected: Count
     incident_id: UUID | None = None
     source: str = ""
+    is_ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def judge(
     stopped: Sequence[Thing],
     retrying: Count,
     healed: Sequence[Healed],
+    ahead: Sequence[Thing] = (),
 ) -> tuple[str, str]:
     """Return the state and the sentence that answer "did anything break in the last 24 hours?"."""
     if broken:
@@ -89,11 +91,12 @@ def judge(
         what = _runs(retrying, "wait for their next try", "waits for its next try") if retrying else ""
         at_rest = [f"{each.title}{_held(each.affected)}" for each in stopped]
         return HEALING, f"Nothing is lost. {'; '.join(part for part in (*at_rest, under_way, what) if part)}."
+    coming = f" {ahead[0].title.rstrip('.')}." if ahead else ""
     retries = sum(item.retries for item in healed)
     if retries:
         mended = "1 retry" if retries == 1 else f"{retries:,} retries"
-        return FINE, f"Nothing broke in the last 24 hours; {mended} mended what went wrong."
-    return FINE, "Nothing broke in the last 24 hours."
+        return FINE, f"Nothing broke in the last 24 hours; {mended} mended what went wrong.{coming}"
+    return FINE, f"Nothing broke in the last 24 hours.{coming}"
 
 
 def _things(number: int) -> str:

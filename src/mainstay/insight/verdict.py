@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from mainstay.insight.access import list_access
 from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.gates import OUT, PAUSED, list_gates
 from mainstay.insight.incidents import IncidentRow, open_incidents
@@ -50,7 +51,8 @@ class Verdict:
 
     ``state`` is ``fine``, ``healing`` or ``broken``. ``runs_done`` and ``runs_failed`` count the ends of runs in the
     window, ``queued``, ``running`` and ``waiting`` the runs that are so now (``retrying`` of them: for their next try).
-    ``stopped`` are the connections whose calls are stopped, by hand or because the vendor does not answer.
+    ``stopped`` are the connections whose calls are stopped, by hand or because the vendor does not answer, ``ahead``
+    what will break unless somebody acts.
     ``rejected`` and ``quarantined`` count deliveries of the window that are still so.
     """
 
@@ -61,6 +63,7 @@ class Verdict:
     broken: tuple[Thing, ...]
     recovering: tuple[Thing, ...]
     stopped: tuple[Thing, ...]
+    ahead: tuple[Thing, ...]
     healed: tuple[Healed, ...]
     sources: tuple[SourceCount, ...]
     runs_done: int
@@ -103,15 +106,17 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
     is_alive = await _has_worker(connection, now)
     oldest = await _oldest(connection, workspace_id)
 
-    broken = [_thing_of(incident) for incident in incidents if not incident.is_recovering]
+    ahead = [_thing_of(incident) for incident in incidents if incident.is_foreseen]
+    broken = [_thing_of(each) for each in incidents if not each.is_recovering and not each.is_foreseen]
     recovering = [_thing_of(incident) for incident in incidents if incident.is_recovering]
+    broken += await _not_connected(connection, workspace_id, {each.connection for each in incidents if each.workflow})
     broken += rejected
     broken += await _unreported(connection, workspace_id, since)
     if not is_alive and oldest is not None and oldest.state == "queued" and now - oldest.since > _QUEUED_TOO_LONG:
         broken.insert(0, _no_worker(oldest, counts["queued"]))
     healed = _healed(attempts, await waiting_by_connection(connection, workspace_id))
     stopped = await _stopped(connection, workspace_id, now)
-    state, sentence = judge(broken, recovering, stopped, retrying, healed)
+    state, sentence = judge(broken, recovering, stopped, retrying, healed, ahead)
     return Verdict(
         state=state,
         sentence=sentence,
@@ -120,6 +125,7 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
         broken=tuple(broken),
         recovering=tuple(recovering),
         stopped=tuple(stopped),
+        ahead=tuple(ahead),
         healed=healed,
         sources=sources,
         runs_done=_sum(runs, "done"),
@@ -145,7 +151,24 @@ def _thing_of(incident: IncidentRow) -> Thing:
         incident.moving if incident.is_recovering else incident.stopped,
         incident.id,
         incident.source,
+        is_ahead=incident.is_foreseen,
     )
+
+
+async def _not_connected(connection: Connection, workspace_id: UUID, told: set[str]) -> list[Thing]:
+    """Return the connections that no call gets into until a person connects them, but for those told of already."""
+    return [
+        Thing(
+            "connection",
+            f"{each.name} must be connected anew",
+            each.error,
+            f"A person must agree at its vendor's page: mainstay connect {each.name}",
+            each.since,
+            Count(0),
+        )
+        for each in await list_access(connection, workspace_id)
+        if each.needs_person and each.name not in told
+    ]
 
 
 async def _stopped(connection: Connection, workspace_id: UUID, now: datetime) -> list[Thing]:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,7 @@ MAX_RESPONSE_BYTES = 5_000_000
 MAX_RETRY_AFTER = 86_400.0
 DEFAULT_TIMEOUT = 20.0
 _OK_BELOW = 300
+_PORTION = 1 << 20
 _SERVER_ERROR = 500
 _UNAUTHORISED = 401
 _HUMAN = frozenset({401, 402, 403})
@@ -166,6 +168,7 @@ class Http:
         self.exchanges: list[dict[str, Any]] = []
         self.authorize: Callable[[str], Awaitable[Access]] | None = None
         self.access = Access("")
+        self._tokens: set[str] = set()
         self.pay: Callable[[], Awaitable[None]] | None = None
         self.before_call: Callable[[], Awaitable[None]] | None = None
 
@@ -208,7 +211,8 @@ class Http:
             VendorError: by the connection's error mapping; when the connection breaks or times out after the request
                 left, ``unsure``. Its text is masked like an exchange.
         """
-        data: aiohttp.FormData | bytes | None = body
+        await self.enter()
+        data = body
         sent: Any = None
         send = {"Accept": "application/json", **self._settings.headers, **(headers or {})}
         if json is not None:
@@ -232,15 +236,13 @@ class Http:
             if self.before_call is not None:
                 await self.before_call()
             # A form can be sent but once.
-            content = data if form is None else aiohttp.FormData(dict(form))
+            content = _portioned(data) if form is None else aiohttp.FormData(dict(form))
             return await self._exchange(entry, method, url, data=content, params=pairs, headers=send | self._entry())
 
-        if self.authorize is not None and not self.access.token:
-            self.access = await self.authorize("")
         response = await exchange()
         if response.status == _UNAUTHORISED and self.authorize is not None:
             # The token ended before its time. Such a call did nothing, so it may be made again with a new one.
-            self.access = await self.authorize(self.access.token)
+            await self._authorize(self.access.token)
             response = await exchange()
         if response.status in accept:
             return response
@@ -249,6 +251,23 @@ class Http:
             refusal.args = (self._redact.text(str(refusal)),)
             raise refusal
         return response
+
+    async def enter(self) -> Access:
+        """Return ``access`` before the first call, for a connector whose paths or bodies need its facts.
+
+        Raises:
+            VendorError: as ``authorize`` does.
+        """
+        if not self.access.token:
+            await self._authorize("")
+        return self.access
+
+    async def _authorize(self, refused: str) -> None:
+        if self.authorize is not None:
+            self.access = await self.authorize(refused)
+            # A vendor may answer with it.
+            self._tokens.add(self.access.token)
+            self._redact = Redactor((*self._settings.secrets, *self._tokens))
 
     def _entry(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access.token}"} if self.access.token else {}
@@ -312,3 +331,8 @@ class Http:
             small = len(content) <= MAX_STORED_CHARS
             entry["response"] = self._redact.value(decoded) if small else self._redact.body(content)
         return Response(status, headers, content, decoded)
+
+
+def _portioned(data: bytes | None) -> BytesIO | bytes | None:
+    """Return a body as it is sent: a large one in portions, so that nobody waits for it."""
+    return BytesIO(data) if data is not None and len(data) > _PORTION else data

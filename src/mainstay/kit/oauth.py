@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-Grant = Literal["authorization_code", "client_credentials"]
+Grant = Literal["authorization_code", "client_credentials", "jwt_bearer"]
 
 
 def _nothing(_answer: Mapping[str, str], _callback: Mapping[str, str]) -> Mapping[str, str]:
@@ -19,20 +19,24 @@ class OAuth:
     """How somebody lets Mainstay into their account at a vendor, and how it stays in.
 
     Attributes:
-        authorize_url: the page at which a person agrees; empty for ``client_credentials``.
+        authorize_url: the page at which a person agrees; empty where the grant needs none.
         token_url: where codes and refresh tokens become access tokens.
         client_id: the app's name at the vendor.
         client_secret: the app's password there.
         scopes: what is asked for.
-        grant: ``client_credentials`` needs no person, and has no refresh token.
+        grant: ``client_credentials`` and ``jwt_bearer`` (RFC 7523) need no person, and have no refresh token.
+        assertion: for ``jwt_bearer``: returns a statement signed now, which each call to ``token_url`` carries (field
+            ``assertion``) in place of the client's credentials.
         client_auth: how the app proves itself at ``token_url``: HTTP Basic, or fields of the form.
         authorize_params: more parameters of the page, such as ``access_type=offline``.
         token_params: more fields of each call to ``token_url``.
         uses_pkce: whether the vendor takes a code challenge (S256).
         lifetime: of an access token whose answer has no ``expires_in``.
         refresh_lifetime: how long a refresh token lives that nobody uses; None where it does not end.
-        facts: what to keep of the vendor's answer and of the parameters that the page sent the person back with: a
-            company's id, an instance's address. Connectors read them in ``Http.access.facts``.
+        facts: what to keep of the vendor's answer (texts, without its tokens) and of the parameters that the page sent
+            the person back with: a company's id, an instance's address. Asked again at each renewal, whose answer may
+            say less: what is empty then stays as it was. Connectors read them in ``Http.access.facts``, before the
+            first call by ``(await http.enter()).facts``.
         base_url: the address of the API where the facts decide it; empty for the connection's own.
     """
 
@@ -50,6 +54,12 @@ class OAuth:
     refresh_lifetime: timedelta | None = None
     facts: Callable[[Mapping[str, str], Mapping[str, str]], Mapping[str, str]] = _nothing
     base_url: Callable[[Mapping[str, str]], str] = lambda _facts: ""
+    assertion: Callable[[], str] | None = field(default=None, repr=False)
+
+    @property
+    def needs_person(self) -> bool:
+        """Tell whether somebody must agree on the vendor's page first."""
+        return self.grant == "authorization_code"
 
 
 @dataclass(frozen=True, slots=True)

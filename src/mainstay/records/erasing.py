@@ -27,6 +27,9 @@ async def erase_traces(
     await connection.execute(
         "UPDATE events SET data = '{}' WHERE workspace_id = $1 AND contact_id = ANY($2)", workspace_id, contact_ids
     )
+    await connection.execute(
+        "UPDATE drifts SET fields = '{}' WHERE workspace_id = $1 AND contact_id = ANY($2)", workspace_id, contact_ids
+    )
     runs = await connection.fetch(
         """
         UPDATE runs SET input = '{}', error = '', result = NULL,

@@ -14,7 +14,7 @@ from mainstay.sandbox.wire import Json, Reply, Request, iso
 REDACTED = "[redacted]"
 _SECRET_HEADERS = frozenset({"authorization", "x-postmark-server-token", "x-postmark-account-token", "cookie", "token"})
 _SECRET_QUERY = re.compile(r"((?:^|&)(?:access_token|appsecret_proof|token|hapikey)=)[^&]*")
-_LONGEST_BODY = 65_536
+_LONGEST_BODY = 1_000_000
 
 _Entry = tuple[int, Request, Reply | None, str | None, float]
 

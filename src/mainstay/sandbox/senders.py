@@ -19,6 +19,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from mainstay.kit import standard_webhooks
 from mainstay.kit.signature import hmac_base64, hmac_hex
 
 Person = Mapping[str, str]
@@ -73,16 +74,7 @@ def json_webhook(person: Person, secret: str, *, key: str, at: datetime, message
             "message": message,
         }
     )
-    message_id, timestamp = f"msg_{_id(key, 24)}", str(int(at.timestamp()))
-    prefix = "whsec_"
-    signing_key = base64.b64decode(secret.removeprefix(prefix)) if secret.startswith(prefix) else secret.encode()
-    signature = hmac_base64(signing_key, f"{message_id}.{timestamp}.".encode() + body)
-    headers = {
-        "Content-Type": _JSON,
-        "webhook-id": message_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{signature}",
-    }
+    headers = {"Content-Type": _JSON, **standard_webhooks.sign((secret,), f"msg_{_id(key, 24)}", at, body)}
     return SignedRequest(body, headers)
 
 
@@ -118,6 +110,37 @@ def typeform(person: Person, secret: str, *, key: str, at: datetime) -> SignedRe
     )
     headers = {"Content-Type": _JSON, "Typeform-Signature": f"sha256={hmac_base64(secret, body)}"}
     return SignedRequest(body, headers)
+
+
+def tally(person: Person, secret: str, *, key: str, at: datetime) -> SignedRequest:
+    """Give Tally's ``FORM_RESPONSE``; the choice is told by its option's id."""
+    topics = [{"id": _uuid(topic), "text": topic} for topic in ("Boiler", "Radiators")]
+    questions = (
+        ("First name", "INPUT_TEXT", _get(person, "first_name"), None),
+        ("Last name", "INPUT_TEXT", _get(person, "last_name"), None),
+        ("Where can we write to you?", "INPUT_EMAIL", _get(person, "email"), None),
+        ("On which number can we reach you?", "INPUT_PHONE_NUMBER", _get(person, "phone"), None),
+        ("Company", "INPUT_TEXT", _get(person, "company"), None),
+        ("What is it about?", "MULTIPLE_CHOICE", [topics[0]["id"]], topics),
+    )
+    fields = [
+        {"key": f"question_{_id(label, 6)}", "label": label, "type": kind, "value": value or None}
+        | ({"options": options} if options else {})
+        for label, kind, value, options in questions
+    ]
+    response_id = _id(f"{key} response", 6)
+    data = {
+        "responseId": response_id,
+        "submissionId": response_id,
+        "respondentId": _id(f"{key} respondent", 6),
+        "formId": "VwbNEw",
+        "formName": "Ask for a quote",
+        "createdAt": _zulu(at, "milliseconds"),
+        "fields": fields,
+    }
+    told = {"eventId": _uuid(key), "eventType": "FORM_RESPONSE", "createdAt": _zulu(at, "milliseconds"), "data": data}
+    body = orjson.dumps(told)
+    return SignedRequest(body, {"Content-Type": _JSON, "Tally-Signature": hmac_base64(secret, body)})
 
 
 def facebook(person: Person, app_secret: str, *, key: str, at: datetime) -> SignedRequest:

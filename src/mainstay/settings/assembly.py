@@ -14,6 +14,7 @@ from mainstay.errors import ConfigError, PermanentError, Problem
 from mainstay.kit import Connector, EmailMessage, SourceKind, SourceSettings
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.hours import read_hours
+from mainstay.settings.mirroring import read_mirrors
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
@@ -27,7 +28,7 @@ from mainstay.settings.stack import OWN_STORE, AlertRoute, Alerts, ConnectionEnt
 from mainstay.settings.wording import Model, check
 
 BUILTIN = "builtin"
-SECTIONS = ("workspace", "connections", "roles", "records", "sources", "alerts", "retries", "elsewhere")
+SECTIONS = ("workspace", "connections", "roles", "records", "sources", "alerts", "mirrors", "retries", "elsewhere")
 ALERTING = ("chat", "email")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -45,6 +46,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     system_of_record = wiring.system_of_record(roles)
     sources = wiring.sources()
     alerts = wiring.alerts(roles)
+    mirrors = read_mirrors(document, wiring.offers)
     retries = read_retries(document, roles)
     elsewhere = _elsewhere(document)
     document.require_no_problems()
@@ -63,6 +65,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         identity=records.contact.identity,
         sources=MappingProxyType(sources),
         alerts=alerts,
+        mirrors=mirrors,
         retries=retries,
         elsewhere=elsewhere,
         folder=folder,
@@ -243,10 +246,15 @@ class _Wiring:
                 connector = self._find(at, name)
                 if connector is not None and record == "contact" and self._offers(at, name, connector, "crm"):
                     found = name
-            if self._written((*path, "mirrors")):
-                hint = "take the key out until then: records are written to their system of record alone"
-                self._document.add((*path, "mirrors"), "mirrors come with a later version", hint)
+            if record != "contact" and self._written((*path, "mirrors")):
+                hint = "take the key out until then"
+                self._document.add((*path, "mirrors"), "mirrors of other records than contacts come later", hint)
         return found
+
+    def offers(self, at: KeyPath, name: str, role: str) -> bool:
+        """Tell whether a connection that a key names has a role; note a problem where it has not."""
+        connector = self._find(at, name)
+        return connector is not None and self._offers(at, name, connector, role)
 
     def _written(self, path: KeyPath) -> Any:
         """Return what stands at a path, or None; of the wrong type too, which the section's own check has noted."""

@@ -54,6 +54,7 @@ class Document:
     def __init__(self, path: Path, environment: Environment) -> None:
         """Read the file; ConfigError when it is not there, not readable or not TOML."""
         self.name = path.name
+        self.folder = path.parent
         self._environment = environment
         self._problems: list[tuple[int, Problem]] = []
         self._masks: dict[str, str] = {}

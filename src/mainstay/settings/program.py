@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from mainstay.settings.environment import Environment
 
 LogFormat = Literal["text", "json"]
 _HIGHEST_PORT = 65535
+_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class ProgramSettings:
     log_format: LogFormat = "text"
     """``MAINSTAY_LOG_FORMAT``: ``text`` for people, ``json`` for collectors of logs. Default: ``text``."""
 
+    secret_keys: tuple[str, ...] = field(default=(), repr=False)
+    """``MAINSTAY_SECRET_KEY``: what seals the tokens of connections: 32 bytes in base64. Several, separated by commas,
+    while one replaces the other: the first seals, each opens. Default: a key of its own in the data folder.
+    """
+
     @classmethod
     def read(cls, environment: Environment) -> ProgramSettings:
         """Read and check all of them.
@@ -54,6 +61,7 @@ class ProgramSettings:
             port=reading.port(),
             public_url=reading.public_url(),
             log_format=reading.log_format(),
+            secret_keys=reading.secret_keys(),
         )
         if reading.problems:
             raise ConfigError(*reading.problems)
@@ -96,6 +104,14 @@ class _Reading:
             self._refuse("MAINSTAY_PUBLIC_URL", "is not a web address", "https://mainstay.acme.example")
         return url
 
+    def secret_keys(self) -> tuple[str, ...]:
+        keys = tuple(key for part in self.text("MAINSTAY_SECRET_KEY").split(",") if (key := part.strip()))
+        if not all(map(_is_key, keys)):
+            where = self._environment.where("MAINSTAY_SECRET_KEY")
+            message = "MAINSTAY_SECRET_KEY is not 32 bytes in base64"
+            self.problems.append(Problem(where, "MAINSTAY_SECRET_KEY", message, "make one:  openssl rand -base64 32"))
+        return keys
+
     def log_format(self) -> LogFormat:
         match self.text("MAINSTAY_LOG_FORMAT") or "text":
             case "json":
@@ -109,6 +125,13 @@ class _Reading:
     def _refuse(self, name: str, message: str, example: str) -> None:
         where = self._environment.where(name)
         self.problems.append(Problem(where, name, f"{name} {message}", f"for example {name}={example}"))
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(b64decode(text.replace("-", "+").replace("_", "/"), validate=True)) == _KEY_BYTES
+    except ValueError:
+        return False
 
 
 def _is_url(url: str) -> bool:

@@ -12,6 +12,7 @@ from mainstay.settings.hours import Hours
 
 if TYPE_CHECKING:
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
+    from mainstay.mirrors import Mirror
     from mainstay.model import Retry
     from mainstay.settings.environment import Environment
     from mainstay.settings.schema import ElsewhereTable, IdentityTable
@@ -81,6 +82,7 @@ class Stack:
         identity: by what contacts are told apart.
         sources: by name.
         alerts: who hears of trouble.
+        mirrors: the copies of contacts that are kept alike, by name.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
         folder: where ``stack.toml`` stands, with ``workflows/`` beside it.
@@ -97,6 +99,7 @@ class Stack:
     identity: IdentityTable
     sources: Mapping[str, SourceEntry]
     alerts: Alerts
+    mirrors: Mapping[str, Mirror]
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]
     folder: Path

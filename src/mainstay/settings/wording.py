@@ -49,11 +49,11 @@ _EXPECTED = {
 def check(document: Document, path: KeyPath, model: type[Model], value: Any) -> Model | None:
     """Read ``value``, which stands at ``path``, as ``model``; None when it cannot be, with the problems noted.
 
-    A secret written out is a problem too, whatever else is right.
+    A secret written out is a problem too, whatever else is right. Validators find the file's folder in their context.
     """
     _refuse_plain_secrets(document, path, model, value)
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context={"folder": document.folder})
     except ValidationError as error:
         _note(document, path, model, value, error.errors(include_url=False, include_input=False))
         return None

@@ -1,17 +1,20 @@
 """Watching: what broke becomes one incident per cause, and somebody hears of it."""
 
 from mainstay.watch.alert import ALERT, Alerter
-from mainstay.watch.rules import Trouble, trouble_of_quarantine, trouble_of_run
-from mainstay.watch.store import mark_handled, report, resolve_by_hand, resolve_healed
+from mainstay.watch.rules import REPORTED, Trouble, trouble_of_quarantine, trouble_of_report, trouble_of_run
+from mainstay.watch.store import mark_handled, report, resolve_by_hand, resolve_foreseen, resolve_healed
 
 __all__ = [
     "ALERT",
+    "REPORTED",
     "Alerter",
     "Trouble",
     "mark_handled",
     "report",
     "resolve_by_hand",
+    "resolve_foreseen",
     "resolve_healed",
     "trouble_of_quarantine",
+    "trouble_of_report",
     "trouble_of_run",
 ]

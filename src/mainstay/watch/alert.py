@@ -11,7 +11,7 @@ from mainstay.engine.operations import call_operation, find_operation
 from mainstay.kit.roles import EmailMessage
 from mainstay.model import new_id
 from mainstay.runs import Claimed, NewRun, add_runs
-from mainstay.watch.rules import trouble_of_run
+from mainstay.watch.rules import trouble_of_drift, trouble_of_run
 from mainstay.watch.store import report
 
 if TYPE_CHECKING:
@@ -50,6 +50,16 @@ class AlertRoutes(Protocol):
         ...
 
 
+class Drifting(Protocol):
+    """A mirror that somebody changed."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def connection(self) -> str: ...
+
+
 class Alerter:
     """Opens incidents and sends their alerts."""
 
@@ -74,6 +84,10 @@ class Alerter:
         trouble = trouble_of_run(run.workflow, at or "", settlement.fate, settlement.error)
         incident_id = await self.raise_trouble(connection, run.workspace_id, trouble)
         await connection.execute("UPDATE runs SET incident_id = $2 WHERE id = $1", run.id, incident_id)
+
+    async def drifted(self, connection: Connection, workspace_id: UUID, mirror: Drifting, count: int) -> None:
+        """Report that a mirror is not what was written to it."""
+        await self.raise_trouble(connection, workspace_id, trouble_of_drift(mirror.name, mirror.connection, count))
 
     async def _enqueue(
         self, connection: Connection, workspace_id: UUID, incident_id: UUID, trouble: Trouble, route: Route

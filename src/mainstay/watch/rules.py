@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+REPORTED = "layer.failed"
+"""The event of a no-code layer that reports a failure of its own."""
+REPORT = "report|"
+"""What the fingerprint of such a trouble begins with."""
 _VARIABLE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-fA-F]{12,}\b|\S+@\S+|\+?\d[\d .:-]*|'[^']*'|\"[^\"]*\"")
 _LONGEST = 200
 
@@ -23,6 +29,8 @@ _OWN = {
     "inbound.v1": ("Deliveries cannot be processed", "Deliveries cannot be processed: trouble at {at}"),
     "push.v1": ("Contacts do not reach their system", "Contacts do not get through to {at}"),
     "question.v1": ("Questions to people cannot be sent", "Questions to people do not get through to {at}"),
+    "mirror.v1": ("A mirror cannot be written", "A mirror does not get through to {at}"),
+    "compare-mirror.v1": ("A mirror cannot be compared", "A mirror cannot be read at {at}"),
     "alert.v1": ("Alerts cannot be sent", "Alerts do not get through to {at}"),
 }
 
@@ -38,6 +46,18 @@ class Trouble:
     workflow: str = ""
     connection: str = ""
     source: str = ""
+
+
+def trouble_of_drift(mirror: str, connection: str, count: int) -> Trouble:
+    """Describe that a mirror is not what was written to it."""
+    rows = "one row differs" if count == 1 else f"{count} rows differ"
+    return Trouble(
+        fingerprint=f"drift|{mirror}",
+        title=f"{mirror} is no longer what Mainstay wrote",
+        cause=f"{rows} from what was written: somebody changed the copy, or another program did.",
+        mend=f"Look at each: mainstay drift list {mirror}. Then revert it, or take it over into the contact.",
+        connection=connection,
+    )
 
 
 def trouble_of_run(workflow: str, connection: str, fate: str, error: str) -> Trouble:
@@ -62,6 +82,19 @@ def trouble_of_quarantine(source: str, reason: str) -> Trouble:
         cause=reason,
         mend="If they are real, mend the source's secret in stack.toml, then release them from quarantine; if not, "
         "ignore them.",
+        source=source,
+    )
+
+
+def trouble_of_report(source: str, data: Mapping[str, Any]) -> Trouble:
+    """Describe a failure that a no-code layer reports of its own: what it was told, we have no part in."""
+    scenario, error, link = (str(data.get(name) or "") for name in ("scenario", "error", "link"))
+    return Trouble(
+        fingerprint=f"{REPORT}{source}|{scenario}|{_alike(error)}",
+        title=f'"{scenario[:100]}" fails, says {source}',
+        cause=f"{error[:500]} · {link}" if link else error[:500],
+        mend="Mend it there, and run again there what it stopped; then resolve this. Without another report for a day "
+        "it counts as healed.",
         source=source,
     )
 

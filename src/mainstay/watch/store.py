@@ -51,7 +51,9 @@ async def resolve_healed(connection: Connection) -> int:
     status: str = await connection.execute(
         """
         UPDATE incidents SET state = 'resolved', resolved_at = now()
-        WHERE state = 'open' AND CASE WHEN source <> '' THEN last_seen < now() - interval '24 hours' ELSE
+        WHERE state = 'open' AND CASE WHEN source <> '' THEN last_seen < now() - interval '24 hours'
+            -- What is foreseen of a connection has no runs.
+            WHEN workflow = '' AND connection <> '' THEN false ELSE
             -- In the index's order, so that it is gone by: of EXISTS a planner may read all runs.
             (SELECT id FROM runs WHERE runs.incident_id = incidents.id AND runs.incident_id IS NOT NULL
                         AND (runs.state IN ('queued', 'running', 'waiting')
@@ -60,6 +62,18 @@ async def resolve_healed(connection: Connection) -> int:
         """
     )
     return int(status.rpartition(" ")[2])
+
+
+async def resolve_foreseen(connection: Connection, workspace_id: UUID, name: str) -> None:
+    """Close what was foreseen of a connection: it will not come."""
+    await connection.execute(
+        """
+        UPDATE incidents SET state = 'resolved', resolved_at = now()
+        WHERE workspace_id = $1 AND state = 'open' AND fingerprint = 'access|' || $2
+        """,
+        workspace_id,
+        name,
+    )
 
 
 async def mark_handled(connection: Connection, workspace_id: UUID, run_id: UUID) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from mainstay.access import Connecting
     from mainstay.approving import Approvals
     from mainstay.contacts import Contacts
     from mainstay.db import Pool
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from mainstay.engine.retrying import Retrier
     from mainstay.gates import Gates
     from mainstay.intake import Receipt
+    from mainstay.kit.oauth import OAuth
+    from mainstay.mirrors import Mirrors
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,16 @@ class SourceCard:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionCard:
-    """A declared connection: its name, its connector in words, the roles it has; whether records live there."""
+    """A declared connection: its name, its connector in words, the roles it has; whether records live there.
+
+    ``is_by_person``: somebody connects it at its vendor's page.
+    """
 
     name: str
     connector: str
     roles: tuple[str, ...] = ()
     is_system_of_record: bool = False
+    is_by_person: bool = False
 
 
 class Backend(Protocol):
@@ -80,6 +87,15 @@ class Backend(Protocol):
         """Return the address of a record in its system's own screens; empty when it has none."""
         ...
 
+    def oauth(self, workspace_id: UUID, connection: str) -> OAuth | None:
+        """Return how an account is connected; None of a connection with a fixed token."""
+        ...
+
+    @property
+    def connecting(self) -> Connecting:
+        """The verbs that connect an account: begin and finish."""
+        ...
+
     @property
     def gates(self) -> Gates:
         """The verbs for connections: pause and resume."""
@@ -93,6 +109,11 @@ class Backend(Protocol):
     @property
     def approvals(self) -> Approvals:
         """The verb for what runs ask people: decide."""
+        ...
+
+    @property
+    def copies(self) -> Mirrors:
+        """The verbs for mirrors: compare; revert, take over, leave, undo."""
         ...
 
     @property

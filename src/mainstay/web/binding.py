@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from mainstay.access import Connecting
 from mainstay.web.api import PREFIX as API_PREFIX
 from mainstay.web.api import create_api
 from mainstay.web.app import create_pages
@@ -15,6 +16,7 @@ from mainstay.web.intake import PREFIX, IntakeEndpoint, Receive, Scope, Send
 if TYPE_CHECKING:
     from mainstay.app import App
     from mainstay.db import Pool
+    from mainstay.kit.oauth import OAuth
 
 
 class AppBackend:
@@ -23,10 +25,12 @@ class AppBackend:
     def __init__(self, app: App) -> None:
         self._app = app
         self.contacts = app.contacts
+        self.connecting = Connecting(app.tokens)
         self.gates = app.gates
         self.keeper = app.keeper
         self.retrier = app.retrier
         self.approvals = app.approvals
+        self.copies = app.copies
         self.retry_run = app.retry_run
         self.answer_run = app.answer_run
         self.mark_handled = app.mark_handled
@@ -62,16 +66,22 @@ class AppBackend:
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         """Return a workspace's declared connections."""
-        stack = self._app.workspace(workspace_id).stack
+        workspace = self._app.workspace(workspace_id)
+        stack, oauth = workspace.stack, workspace.oauth
         return [
             ConnectionCard(
                 name,
                 entry.connector.title,
                 tuple(role for role, chosen in stack.roles.items() if chosen == name),
                 is_system_of_record=name == stack.system_of_record,
+                is_by_person=name in oauth and oauth[name].grant == "authorization_code",
             )
             for name, entry in stack.connections.items()
         ]
+
+    def oauth(self, workspace_id: UUID, connection: str) -> OAuth | None:
+        """Return how an account is connected; None of a connection with a fixed token."""
+        return self._app.workspace(workspace_id).oauth.get(connection)
 
     def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
         """Return the connections that merge their own two records of a person when two contacts are merged by hand."""

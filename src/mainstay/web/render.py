@@ -19,7 +19,7 @@ from mainstay.db import acquire
 from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
 from mainstay.insight.approvals import approvals_waiting
 from mainstay.model import short_id
-from mainstay.web import wording
+from mainstay.web import drift_wording, wording
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -56,6 +56,7 @@ _NOTICES = {
     "declined": "Declined: the run goes on.",
     "paused": "Paused. Calls under way come to their end; the runs that want to call now wait, and nothing is lost.",
     "paused_already": "It was paused already; nothing was changed.",
+    "connected": "Connected. Runs that stopped for want of access can be retried.",
     "resumed": "Its calls go again. What was held goes on, the oldest first.",
     "not_stopped": "Nothing was done: nothing stopped it.",
     "not_open": "Nothing was done: the incident is not open any more.",
@@ -113,6 +114,9 @@ def make_environment() -> Environment:
         "suggestion_look": wording.suggestion_look,
         "approval_look": wording.approval_look,
         "standing_look": wording.standing_look,
+        "drift_look": drift_wording.drift_look,
+        "drift_words": drift_wording.drift_words,
+        "mirror_look": drift_wording.mirror_look,
         "suggestion_rule": wording.suggestion_rule,
         "recognised": wording.recognised,
         "merge_reason": wording.merge_reason,

@@ -23,6 +23,8 @@ _OWN_WORKFLOWS = {
     "merge-elsewhere.v1": "Merge two contacts in their system",
     "alert.v1": "Send an alert",
     "question.v1": "Pass on a question",
+    "mirror.v1": "Write a mirror",
+    "compare-mirror.v1": "Compare a mirror",
 }
 
 

@@ -3,6 +3,7 @@
 from mainstay.connectors.form.settings import FormSettings
 from mainstay.connectors.form.webhook import delivery_key, parse, verify
 from mainstay.kit import Connector, SourceKind
+from mainstay.kit.proving import SECRET_HEADERS, SECRET_PARAMS
 
 
 def _kind(name: str, title: str) -> SourceKind:
@@ -13,8 +14,8 @@ def _kind(name: str, title: str) -> SourceKind:
         verify=verify,
         parse=parse,
         delivery_key=delivery_key,
-        secret_headers=("authorization", "x-webhook-secret"),
-        secret_params=("secret",),
+        secret_headers=SECRET_HEADERS,
+        secret_params=SECRET_PARAMS,
     )
 
 

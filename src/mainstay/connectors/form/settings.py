@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Self
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from mainstay.kit.mapping import MappedSettings
 from mainstay.kit.secrets import Secrets, plain
-
-SIGNING_PREFIX = "whsec_"
+from mainstay.kit.standard_webhooks import require_whole
 
 
 class FormSettings(MappedSettings):
@@ -28,11 +24,5 @@ class FormSettings(MappedSettings):
     @model_validator(mode="after")
     def _check_signing_secrets(self) -> Self:
         for secret in plain(self.secret):
-            if secret.startswith(SIGNING_PREFIX):
-                try:
-                    base64.b64decode(secret.removeprefix(SIGNING_PREFIX), validate=True)
-                except binascii.Error:
-                    kind = "secret"
-                    message = "a secret that begins with whsec_ should go on in base64: copy it again, whole"
-                    raise PydanticCustomError(kind, message) from None
+            require_whole(secret)
         return self

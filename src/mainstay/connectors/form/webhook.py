@@ -5,67 +5,27 @@ Signatures: Standard Webhooks (standardwebhooks.com): ``webhook-id``, ``webhook-
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
-from mainstay.connectors.form.settings import SIGNING_PREFIX, FormSettings
-from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
+from mainstay.connectors.form.settings import FormSettings
+from mainstay.kit import Event, MalformedError, RawRequest
 from mainstay.kit.payload import as_object, is_form, read_form, read_json, text
-from mainstay.kit.secrets import is_one_of, plain
-from mainstay.kit.signature import equal, from_epoch, hmac_base64, require_fresh, require_header, sha256_hex
+from mainstay.kit.proving import require_proof, sent_key
 
 MAX_EVENTS = 1_000
-TOLERANCE = timedelta(minutes=5)
-_MAX_KEY = 200
 
 
 def verify(request: RawRequest, settings: FormSettings) -> str:
     """Check the signature where there is one, else the shared secret; without a secret in the settings nothing."""
     if not settings.secret:
         return "unsigned"
-    if "webhook-signature" in request.headers:
-        _verify_signature(request, settings)
-        return "signature ok"
-    given = request.headers.get("x-webhook-secret", "")
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if not given and scheme.lower() == "bearer":
-        given = token.strip()
-    given = given or request.query.get("secret", "")
-    if not given:
-        raise NotAuthenticError(
-            "the secret is missing: sign by Standard Webhooks, or send it as the header x-webhook-secret, "
-            "as Authorization: Bearer, or as the parameter secret"
-        )
-    if not is_one_of(given, settings.secret):
-        raise NotAuthenticError("the secret that was sent is not this source's")
-    return "shared secret ok"
-
-
-def _verify_signature(request: RawRequest, settings: FormSettings) -> None:
-    message_id = require_header(request.headers.get("webhook-id"), "webhook-id")
-    timestamp = require_header(request.headers.get("webhook-timestamp"), "webhook-timestamp")
-    signatures = require_header(request.headers.get("webhook-signature"), "webhook-signature")
-    message = f"{message_id}.{timestamp}.".encode() + request.body
-    expected = [f"v1,{hmac_base64(_signing_key(secret), message)}" for secret in plain(settings.secret)]
-    matches = [equal(given, one) for given in signatures.split() for one in expected]
-    if not any(matches):
-        raise NotAuthenticError("the signature in webhook-signature does not fit: another secret, or a changed body")
-    require_fresh(from_epoch(timestamp), request.received_at, TOLERANCE)
-
-
-def _signing_key(secret: str) -> bytes:
-    if secret.startswith(SIGNING_PREFIX):
-        return base64.b64decode(secret.removeprefix(SIGNING_PREFIX))
-    return secret.encode()
+    return require_proof(request, settings.secret)
 
 
 def delivery_key(request: RawRequest, _settings: FormSettings) -> str:
     """Return ``webhook-id``, else ``Idempotency-Key``; a very long one as its hash."""
-    key = request.headers.get("webhook-id") or request.headers.get("idempotency-key") or ""
-    key = key.strip()
-    return key if len(key) <= _MAX_KEY else sha256_hex(key.encode())
+    return sent_key(request)
 
 
 def parse(request: RawRequest, settings: FormSettings) -> Sequence[Event]:

@@ -1,6 +1,7 @@
 """GoHighLevel (HighLevel, LeadConnector): contacts as a CRM, its webhooks as a source."""
 
-from mainstay.connectors.gohighlevel.crm import GoHighLevelConnection, GoHighLevelCRM, http_settings, record_url
+from mainstay.connectors.gohighlevel.crm import GoHighLevelCRM, http_settings, record_url
+from mainstay.connectors.gohighlevel.settings import GoHighLevelConnection, check, oauth
 from mainstay.connectors.gohighlevel.webhook import GoHighLevelSource, delivery_key, parse, verify
 from mainstay.kit import Connector, Rate, SourceKind
 
@@ -9,12 +10,15 @@ CONNECTOR = Connector(
     title="GoHighLevel",
     settings=GoHighLevelConnection,
     http=http_settings,
+    oauth=oauth,
+    check=check,
     roles={"crm": lambda settings, http, _store: GoHighLevelCRM(settings, http)},
     idempotency={
         "crm.push_contact": "state",
         "crm.fetch_contact": "state",
         "crm.add_tag": "state",
         "crm.add_note": "lookup",
+        "crm.pull_contacts": "state",
     },
     # Of one app in one location; that a private token is such an app, the vendor does not say.
     account=lambda settings: settings.location_id,

@@ -1,4 +1,4 @@
-"""GoHighLevel's contacts as the role ``crm``, over API version 2021-07-28 with a Private Integration Token.
+"""GoHighLevel's contacts as the role ``crm``, over API version 2021-07-28.
 
 Vendor facts: the contract ``gohighlevel.json``, and github.com/GoHighLevel/highlevel-api-docs issues 37 (two-match
 upsert), 64 (a 422 may have created) and 314 (fields that PUT really takes).
@@ -12,17 +12,17 @@ from dataclasses import replace
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr
-
+from mainstay.connectors.gohighlevel import pulling
 from mainstay.connectors.gohighlevel.contact import to_submission
+from mainstay.connectors.gohighlevel.settings import BASE_URL, GoHighLevelConnection
 from mainstay.kit import (
-    ConnectionSettings,
     Contact,
     Http,
     HttpSettings,
     MalformedError,
     NeedsHumanError,
     PermanentError,
+    Pulled,
     Pushed,
     Response,
     Sent,
@@ -33,7 +33,6 @@ from mainstay.kit import (
 from mainstay.kit.http import classify as classify_common
 from mainstay.kit.lookup import is_of_this_try, same_text
 
-BASE_URL = "https://services.leadconnectorhq.com"
 VERSION = "2021-07-28"
 RATE_INTERVAL = 10.0
 DAILY_PAUSE = 3600.0
@@ -44,25 +43,13 @@ _UNIQUE_FIELDS = ("phone", "email")
 _NOT_IN_UPDATE = frozenset({"companyName"})
 
 
-class GoHighLevelConnection(ConnectionSettings):
-    """``[connections]`` entry with ``connector = "gohighlevel"``: one location (sub-account)."""
-
-    base_url: str = BASE_URL
-    token: SecretStr = Field(description="Private Integration Token of the location.")
-    location_id: str = Field(description="The location's id, as in its address: /v2/location/ID/.", min_length=1)
-    custom_fields: dict[str, str] = Field(
-        default_factory=dict, description="Custom fields to write and read: our key to the id of their field."
-    )
-    app_url: str = Field("https://app.gohighlevel.com", description="Where people open contacts (white label domain).")
-
-
 def http_settings(settings: GoHighLevelConnection) -> HttpSettings:
     """Return base address, the Version header that every call needs, and the error mapping."""
     token = settings.token.get_secret_value()
     return HttpSettings(
         base_url=settings.base_url or BASE_URL,
-        headers={"Authorization": f"Bearer {token}", "Version": VERSION},
-        secrets=(token,),
+        headers={"Version": VERSION} | ({"Authorization": f"Bearer {token}"} if token else {}),
+        secrets=(token,) if token else (),
         classify=classify,
     )
 
@@ -148,6 +135,18 @@ class GoHighLevelCRM:
             if same_text(note.get("body"), text) and is_of_this_try(note.get("dateAdded"), response, self._http):
                 return Sent(str(note.get("id") or ""))
         return None
+
+    async def pull_contacts(self, cursor: str) -> Pulled:
+        """Read one batch of contacts that changed since ``cursor``. Of those that are gone, only webhooks tell."""
+        settings = self._settings
+        if not settings.pull_by_date_updated:
+            raise NeedsHumanError(
+                "pulling changes from GoHighLevel rests on a search that its contract leaves open: try it with "
+                "pull_by_date_updated = true in stack.toml, which checks each answer"
+            )
+        return await pulling.pull(
+            self._http, cursor, location_id=settings.location_id, custom_fields=settings.custom_fields
+        )
 
     async def _add_tags(self, external_id: str, tags: list[str]) -> None:
         _require_json(await self._http.request("POST", _path(external_id, "/tags"), json={"tags": tags}))

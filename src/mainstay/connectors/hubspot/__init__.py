@@ -1,7 +1,8 @@
 """HubSpot: contacts as a CRM, its webhooks as a source."""
 
 from mainstay.connectors.hubspot.contact import SEARCH_LAG
-from mainstay.connectors.hubspot.crm import HubSpotConnection, HubSpotCRM, http_settings, record_url
+from mainstay.connectors.hubspot.crm import HubSpotCRM, http_settings, record_url
+from mainstay.connectors.hubspot.settings import HubSpotConnection, check, oauth
 from mainstay.connectors.hubspot.webhook import HubSpotSource, delivery_key, fetch, parse, verify
 from mainstay.kit import Connector, Rate, SourceKind
 
@@ -10,6 +11,9 @@ CONNECTOR = Connector(
     title="HubSpot",
     settings=HubSpotConnection,
     http=http_settings,
+    oauth=oauth,
+    check=check,
+    account=lambda settings: settings.client_id and f"app {settings.client_id}/{settings.portal_id}",
     roles={"crm": lambda settings, http, _store: HubSpotCRM(settings, http)},
     idempotency={
         "crm.push_contact": "state",
@@ -17,6 +21,7 @@ CONNECTOR = Connector(
         "crm.add_tag": "state",
         "crm.add_note": "lookup",
         "crm.merge_contacts": "state",
+        "crm.pull_contacts": "state",
     },
     # A private app's on HubSpot's smaller plans; larger ones may say rate = "190 in 10s, 650000 in 1d".
     rates=lambda _settings: (Rate(100, 10), Rate(250_000, 86_400)),

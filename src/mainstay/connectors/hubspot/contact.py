@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mainstay.kit import Http, PermanentError, Response, Submission, TransientError
@@ -48,15 +49,13 @@ def split_tags(value: str) -> list[str]:
     return [tag for part in value.split(";") if (tag := part.strip())]
 
 
-async def read_contact(
-    http: Http, external_id: str, *, properties: Mapping[str, str], tag_property: str
-) -> Submission | None:
-    """Read one contact; None when it does not exist (any more). ``connection`` is the caller's to fill."""
-    names = [*STANDARD, OPT_OUT, *properties.values(), *([tag_property] if tag_property else [])]
-    response = await http.request("GET", path(external_id), params={"properties": ",".join(names)}, accept=(404,))
-    if response.status == 404:
-        return None
-    record = record_in(response)
+def asked_properties(properties: Mapping[str, str], tag_property: str) -> list[str]:
+    """Return the properties that a read asks for."""
+    return [*STANDARD, OPT_OUT, *properties.values(), *([tag_property] if tag_property else [])]
+
+
+def to_submission(record: Mapping[str, Any], *, properties: Mapping[str, str], tag_property: str) -> Submission:
+    """Read a record. ``connection`` is the caller's to fill."""
     custom = {key: found for key, name in properties.items() if (found := value_of(record, name))}
     return Submission(
         email=value_of(record, "email"),
@@ -68,5 +67,17 @@ async def read_contact(
         tags=tuple(split_tags(value_of(record, tag_property))) if tag_property else (),
         custom=custom,
         do_not_contact=opts_out(value_of(record, OPT_OUT)),
-        external_id=external_id,
+        external_id=str(record["id"]),
     )
+
+
+async def read_contact(
+    http: Http, external_id: str, *, properties: Mapping[str, str], tag_property: str
+) -> Submission | None:
+    """Read one contact; None when it does not exist (any more). ``connection`` is the caller's to fill."""
+    names = ",".join(asked_properties(properties, tag_property))
+    response = await http.request("GET", path(external_id), params={"properties": names}, accept=(404,))
+    if response.status == 404:
+        return None
+    found = to_submission(record_in(response), properties=properties, tag_property=tag_property)
+    return replace(found, external_id=external_id)

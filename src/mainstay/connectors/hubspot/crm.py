@@ -1,4 +1,4 @@
-"""HubSpot's contacts as the role ``crm``, over ``/crm/v3`` with the token of a private app.
+"""HubSpot's contacts as the role ``crm``, over ``/crm/v3``.
 
 Vendor facts: the contract ``hubspot.json``; the 409 with "Existing ID" and the search lag from
 github.com/HubSpot/hubspot-api-nodejs issue 545 and hubspot-api-php issue 59.
@@ -10,9 +10,8 @@ import re
 from urllib.parse import quote
 
 import phonenumbers
-from pydantic import Field, SecretStr
 
-from mainstay.connectors.hubspot import notes
+from mainstay.connectors.hubspot import notes, pulling
 from mainstay.connectors.hubspot.contact import (
     CONTACTS,
     SEARCH_LAG,
@@ -24,13 +23,14 @@ from mainstay.connectors.hubspot.contact import (
     value_of,
 )
 from mainstay.connectors.hubspot.merging import merge
+from mainstay.connectors.hubspot.settings import BASE_URL, HubSpotConnection
 from mainstay.kit import (
-    ConnectionSettings,
     Contact,
     Http,
     HttpSettings,
     NeedsHumanError,
     PermanentError,
+    Pulled,
     Pushed,
     Response,
     Sent,
@@ -40,31 +40,10 @@ from mainstay.kit import (
 )
 from mainstay.kit.http import classify as classify_common
 
-BASE_URL = "https://api.hubapi.com"
 WAITS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0, "DAILY": 3600.0}
 LOCKED_WAIT, MIGRATION_WAIT = 2.0, 600.0
 _EXISTING_ID = re.compile(r"Existing ID:\s*(\d{1,20})")
 _LOCKED, _MIGRATING = 423, 477
-
-
-class HubSpotConnection(ConnectionSettings):
-    """``[connections]`` entry with ``connector = "hubspot"``: one HubSpot account."""
-
-    base_url: str = BASE_URL
-    token: SecretStr = Field(description="Access token of a private app.")
-    portal_id: str = Field("", description="The account's id (Hub ID), for links to contacts.")
-    properties: dict[str, str] = Field(
-        default_factory=dict,
-        description='Further properties: our key, or "source", to the internal name of a HubSpot property.',
-    )
-    tag_property: str = Field(
-        "mainstay_tags", description="Multi-line text property for tags, separated by semicolons; empty for no tags."
-    )
-    match_phone: bool = Field(
-        default=False,
-        description="Before creating a contact with an e-mail, look for one with its phone and no e-mail. One search "
-        "more for each new contact; HubSpot allows five a second.",
-    )
 
 
 def http_settings(settings: HubSpotConnection) -> HttpSettings:
@@ -72,8 +51,8 @@ def http_settings(settings: HubSpotConnection) -> HttpSettings:
     token = settings.token.get_secret_value()
     return HttpSettings(
         base_url=settings.base_url or BASE_URL,
-        headers={"Authorization": f"Bearer {token}"},
-        secrets=(token,),
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        secrets=(token,) if token else (),
         classify=classify,
     )
 
@@ -173,6 +152,13 @@ class HubSpotCRM:
     async def merge_contacts(self, survivor_id: str, merged_id: str) -> str:
         """Merge one contact into another and return the id that stands. HubSpot cannot undo it."""
         return await merge(self._http, survivor_id, merged_id)
+
+    async def pull_contacts(self, cursor: str) -> Pulled:
+        """Read one batch of contacts that changed since ``cursor``. Of those that are gone, only webhooks tell."""
+        settings = self._settings
+        return await pulling.pull(
+            self._http, cursor, properties=settings.properties, tag_property=settings.tag_property
+        )
 
     def _properties(self, contact: Contact) -> dict[str, str]:
         properties = {

@@ -1,6 +1,6 @@
 """Postmark: transactional e-mail."""
 
-from mainstay.connectors.postmark.email import PostmarkConnection, http_settings, make_email
+from mainstay.connectors.postmark.email import PostmarkConnection, check, http_settings, make_email
 from mainstay.kit import Connector
 
 CONNECTOR = Connector(
@@ -8,6 +8,7 @@ CONNECTOR = Connector(
     title="Postmark",
     settings=PostmarkConnection,
     http=http_settings,
+    check=check,
     roles={"email": make_email},
     # Postmark takes no idempotency key; by the one sent as metadata a lost message is found, once it is indexed.
     idempotency={"email.send": "lookup"},

@@ -40,6 +40,13 @@ def http_settings(settings: PostmarkConnection) -> HttpSettings:
     )
 
 
+async def check(_settings: PostmarkConnection, http: Http) -> str:
+    """Read the server that the token is of."""
+    answer = (await http.request("GET", "/server")).data
+    name = answer.get("Name") if isinstance(answer, dict) else None
+    return f'the Postmark server "{name}"' if name else "a Postmark server"
+
+
 def make_email(settings: PostmarkConnection, http: Http, _store: RecordStore | None = None) -> PostmarkEmail:
     """Build the role for one attempt."""
     return PostmarkEmail(settings, http)

@@ -28,8 +28,8 @@ def classify_answer(response: Response) -> VendorError | None:
     data = response.data if isinstance(response.data, dict) else {}
     code = data.get("ErrorCode")
     if not isinstance(code, int):
-        # A list of messages carries no code.
-        if refusal is not None or isinstance(data.get("Messages"), list):
+        # A list of messages carries no code, nor does a server's description.
+        if refusal is not None or isinstance(data.get("Messages"), list) or "ServerLink" in data or "Color" in data:
             return refusal
         text = f"{response.status}: the answer is not one of Postmark's; is base_url right?"
         return TransientError(text, status=response.status, unsure=True)

@@ -1,6 +1,6 @@
 """Slack: posting to channels, by a bot token or an incoming webhook."""
 
-from mainstay.connectors.slack.chat import SlackConnection, http_settings, make_chat, rates
+from mainstay.connectors.slack.chat import SlackConnection, check, http_settings, make_chat, rates
 from mainstay.kit import Connector
 
 CONNECTOR = Connector(
@@ -8,6 +8,7 @@ CONNECTOR = Connector(
     title="Slack",
     settings=SlackConnection,
     http=http_settings,
+    check=check,
     roles={"chat": make_chat},
     # Slack takes no idempotency key; by the one sent as metadata a lost post is found. A webhook finds nothing.
     idempotency={"chat.post": "lookup"},

@@ -57,6 +57,15 @@ class SlackConnection(ConnectionSettings):
         return self
 
 
+async def check(settings: SlackConnection, http: Http) -> str:
+    """Ask who the token is; of a webhook nothing can be asked without a post."""
+    if settings.webhook_url.get_secret_value():
+        return "an incoming webhook; Slack tells nothing of it before a post"
+    answer = (await http.request("GET", "/auth.test")).data
+    told = answer if isinstance(answer, dict) else {}
+    return f"{told.get('user', 'a bot')} in the Slack workspace {told.get('team', 'without a name')}"
+
+
 def http_settings(settings: SlackConnection) -> HttpSettings:
     """Return how to reach Slack; a webhook keeps its path alone under ``base_url`` (taken without its ``/api``)."""
     headers = {"Content-Type": _JSON}

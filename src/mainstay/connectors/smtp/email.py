@@ -32,6 +32,12 @@ def http_settings(settings: SmtpConnection) -> HttpSettings:
     return HttpSettings(base_url=f"smtp://{host}:{port}", secrets=(settings.password.get_secret_value(),))
 
 
+async def check(settings: SmtpConnection, http: Http) -> str:
+    """Greet the server and log in, and send nothing."""
+    await SmtpEmail(settings, http).greet()
+    return f"the mail server {settings.address[0]}" + (f", as {settings.username}" if settings.username else "")
+
+
 def make_email(settings: SmtpConnection, http: Http, _store: RecordStore | None = None) -> SmtpEmail:
     """Build the role for one attempt."""
     return SmtpEmail(settings, http)
@@ -74,6 +80,29 @@ class SmtpEmail:
                 **outcome,
             )
         return Sent(message_id)
+
+    async def greet(self) -> None:
+        """Connect, encrypt and log in as the settings say, then leave."""
+        # Here, because a stack without this connection should not pay for the import.
+        import aiosmtplib  # noqa: PLC0415
+
+        from mainstay.connectors.smtp.errors import explain  # noqa: PLC0415
+
+        client = self._client(aiosmtplib)
+        refusal: VendorError | None = None
+        try:
+            async with asyncio.timeout(self._timeout):
+                await client.connect()
+            with suppress(OSError, aiosmtplib.SMTPException):
+                await client.quit(timeout=QUIT_TIMEOUT)
+        except (OSError, TimeoutError, ValueError, aiosmtplib.SMTPException) as error:
+            refusal = explain(error, sending=False, timeout=self._timeout)
+            refusal.args = (self._http.redact(str(refusal)),)
+        finally:
+            client.close()
+        # Raised outside the handler, so that no traceback shows the library's own text, which names whole addresses.
+        if refusal is not None:
+            raise refusal
 
     async def _deliver(self, message: EmailMessage, message_id: str) -> str:
         # Here, because a stack without this connection should not pay for the import.

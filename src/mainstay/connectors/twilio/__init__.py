@@ -1,7 +1,7 @@
 """Twilio: text messages, sent and received."""
 
 from mainstay.connectors.twilio.settings import TwilioConnection, TwilioSource
-from mainstay.connectors.twilio.sms import http_settings, make_sms
+from mainstay.connectors.twilio.sms import check, http_settings, make_sms
 from mainstay.connectors.twilio.webhook import RECEIPT, delivery_key, parse, verify
 from mainstay.kit import Connector, SourceKind
 
@@ -10,6 +10,7 @@ CONNECTOR = Connector(
     title="Twilio",
     settings=TwilioConnection,
     http=http_settings,
+    check=check,
     roles={"sms": make_sms},
     # Twilio takes no idempotency key and no mark of ours; a lost message is found by its recipient, text and age.
     idempotency={"sms.send": "lookup"},

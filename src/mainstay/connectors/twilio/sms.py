@@ -10,7 +10,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 from mainstay.connectors.twilio.errors import classify_answer
 from mainstay.connectors.twilio.settings import TwilioConnection
-from mainstay.kit import Http, HttpSettings, PermanentError, RecordStore, Response, Sent, TransientError
+from mainstay.kit import (
+    Http,
+    HttpSettings,
+    NeedsHumanError,
+    PermanentError,
+    RecordStore,
+    Response,
+    Sent,
+    TransientError,
+)
 from mainstay.kit.lookup import is_of_this_try, same_text
 from mainstay.kit.roles import require_textable
 
@@ -30,6 +39,15 @@ def http_settings(settings: TwilioConnection) -> HttpSettings:
         secrets=(password, basic),
         classify=classify_answer,
     )
+
+
+async def check(settings: TwilioConnection, http: Http) -> str:
+    """Read the account."""
+    answer = (await http.request("GET", f"/2010-04-01/Accounts/{settings.account_sid}.json")).data
+    told = answer if isinstance(answer, dict) else {}
+    if told.get("status", "active") != "active":
+        raise NeedsHumanError(f"the Twilio account is {told['status']}: see to it in Twilio's console")
+    return f'the Twilio account "{told.get("friendly_name") or settings.account_sid}"'
 
 
 def make_sms(settings: TwilioConnection, http: Http, _store: RecordStore | None = None) -> TwilioSMS:

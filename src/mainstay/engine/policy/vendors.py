@@ -14,40 +14,58 @@ class Vendor:
 
 
 _HUBSPOT, _GHL = Vendor("HubSpot", "crm"), Vendor("GoHighLevel", "crm")
+_SALESFORCE = Vendor("Salesforce", "crm")
 _SLACK, _TWILIO = Vendor("Slack", "chat"), Vendor("Twilio", "sms")
 _POSTMARK, _SENDGRID, _MAILGUN = Vendor("Postmark", "email"), Vendor("SendGrid", "email"), Vendor("Mailgun", "email")
+_MAKE, _ZAPIER = Vendor("Make", "layer"), Vendor("Zapier", "layer")
+_SHEETS = Vendor("Google Sheets", "table")
 _RESEND, _SMTP = Vendor("Resend", "email"), Vendor("a mail server", "email")
+_ASANA, _LINEAR, _NOTION = Vendor("Asana", "tasks"), Vendor("Linear", "tasks"), Vendor("Notion", "tasks")
 
 PACKAGES = {
     "aiosmtplib": _SMTP,
+    "asana": _ASANA,
+    "googleapiclient": _SHEETS,
+    "gspread": _SHEETS,
     "hubspot": _HUBSPOT,
     "mailgun": _MAILGUN,
+    "notion_client": _NOTION,
     "postmarker": _POSTMARK,
     "postmark": _POSTMARK,
     "quickbooks": Vendor("QuickBooks", "accounting"),
     "resend": _RESEND,
     "sendgrid": _SENDGRID,
-    "simple_salesforce": Vendor("Salesforce", "crm"),
+    "simple_salesforce": _SALESFORCE,
     "slack": _SLACK,
     "slack_bolt": _SLACK,
     "slack_sdk": _SLACK,
     "smtplib": _SMTP,
+    "stripe": Vendor("Stripe", "billing"),
     "twilio": _TWILIO,
     "xero_python": Vendor("Xero", "accounting"),
 }
 HOSTS = {
     "api.hubapi.com": _HUBSPOT,
     "api.hubspot.com": _HUBSPOT,
+    "api.linear.app": _LINEAR,
     "api.mailgun.net": _MAILGUN,
+    "api.notion.com": _NOTION,
     "api.postmarkapp.com": _POSTMARK,
     "api.resend.com": _RESEND,
     "api.sendgrid.com": _SENDGRID,
+    "api.stripe.com": Vendor("Stripe", "billing"),
     "api.twilio.com": _TWILIO,
     "api.xero.com": Vendor("Xero", "accounting"),
-    "hooks.slack.com": _SLACK,
     "quickbooks.api.intuit.com": Vendor("QuickBooks", "accounting"),
+    ".make.com": _MAKE,
+    "app.asana.com/api": _ASANA,
+    "hooks.slack.com": _SLACK,
+    "login.salesforce.com": _SALESFORCE,
+    "my.salesforce.com": _SALESFORCE,
+    "hooks.zapier.com": _ZAPIER,
     "rest.gohighlevel.com": _GHL,
     "services.leadconnectorhq.com": _GHL,
+    "sheets.googleapis.com": _SHEETS,
     "slack.com/api": _SLACK,
 }
 CONNECTORS = "mainstay.connectors"

@@ -4,7 +4,7 @@ Every method is one durable step: it runs within one attempt, may make several H
 subclass when it fails, and returns a small frozen value. It must bear being called again with the same arguments.
 """
 
-from mainstay.kit.roles.contacts import CRM, MergingCRM, RecordStore
+from mainstay.kit.roles.contacts import CRM, MergingCRM, Pulled, PullingCRM, RecordStore
 from mainstay.kit.roles.layer import Layer
 from mainstay.kit.roles.messages import (
     MAX_SMS_CHARS,
@@ -25,7 +25,7 @@ from mainstay.kit.roles.money import (
     Payment,
 )
 from mainstay.kit.roles.outcomes import Made, Pushed, Sent
-from mainstay.kit.roles.table import Row, Rows, Table, Value, Written
+from mainstay.kit.roles.table import Row, Rows, Table, Value, Written, cell_text, clean, rows_by_key
 from mainstay.kit.roles.tasks import Task, Tasks, TaskState
 from mainstay.kit.roles.voice import Call, CallOutcome, CallState, CallStatus, Voice
 
@@ -50,6 +50,8 @@ __all__ = [
     "Made",
     "MergingCRM",
     "Payment",
+    "Pulled",
+    "PullingCRM",
     "Pushed",
     "RecordStore",
     "Row",
@@ -62,6 +64,9 @@ __all__ = [
     "Value",
     "Voice",
     "Written",
+    "cell_text",
+    "clean",
     "require_textable",
+    "rows_by_key",
     "sender_domain",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -9,6 +10,24 @@ if TYPE_CHECKING:
 
     from mainstay.kit.roles.outcomes import Pushed
     from mainstay.model import Contact, Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """Contacts that changed in a system, the oldest change first.
+
+    Attributes:
+        contacts: each as it is there now, with its ``external_id``, and with the time of its last change as
+            ``occurred_at``; ``connection`` is the caller's to fill.
+        removed: ids of contacts that are there no more, as far as the system tells; one merged away is one of them.
+        cursor: where the next pull goes on. Keep it once the contacts are safe.
+        has_more: False once all was given that had changed up to now.
+    """
+
+    contacts: tuple[Submission, ...]
+    removed: tuple[str, ...]
+    cursor: str
+    has_more: bool
 
 
 class CRM(Protocol):
@@ -40,6 +59,26 @@ class MergingCRM(CRM, Protocol):
 
     async def merge_contacts(self, survivor_id: str, merged_id: str) -> str:
         """Merge one contact into another and return the id that stands. Called again, it finds it done."""
+        ...
+
+
+class PullingCRM(CRM, Protocol):
+    """A CRM that can be asked what changed; its connector names ``crm.pull_contacts`` in ``idempotency``.
+
+    It heals what webhooks miss. Changes made by Mainstay itself are among those given.
+    """
+
+    async def pull_contacts(self, cursor: str) -> Pulled:
+        """Read one batch of contacts that changed since ``cursor``; since ever, with an empty one.
+
+        Called until ``has_more`` is False, it has given every contact that changed before it was called first, in its
+        state of then or later, however many changed in one instant and whatever changes meanwhile. It goes back a
+        little for what the system shows late, so that some contacts come again: they are told by their content. The
+        cursor is the connector's own, and good for one object of one account.
+
+        Raises:
+            PermanentError: the cursor is none of this connector's.
+        """
         ...
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
+from datetime import datetime
 
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.vendors.gohighlevel_account import Settings, oauth_server
 from mainstay.sandbox.vendors.gohighlevel_fields import SHOWN, SHOWN_ON_CREATE, problems
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
@@ -14,24 +16,6 @@ VERSIONS = ("2021-07-28", "v3")
 DUPLICATE = "This location does not allow duplicated contacts."
 _DAILY = 200_000
 _NOT_DIGITS = re.compile(r"\D")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """``PUT /_control/config/gohighlevel``.
-
-    ``allow_duplicates`` and ``match_order`` are the location's "Allow Duplicate Contact" setting; ``locations`` holds
-    other values for single locations (``{"loc": {"allow_duplicates": true}}``). ``tokens`` lists the good tokens and
-    ``allowed_locations`` the locations they reach; None admits all. ``rate_limit`` enforces 100 requests in 10 s for
-    each token.
-    """
-
-    allow_duplicates: bool = False
-    match_order: list[str] = field(default_factory=lambda: ["email", "phone"])
-    locations: dict[str, dict[str, Json]] = field(default_factory=dict)
-    tokens: list[str] | None = None
-    allowed_locations: list[str] | None = None
-    rate_limit: bool = False
 
 
 class GoHighLevel:
@@ -53,6 +37,7 @@ class GoHighLevel:
         # (location, field, normal form) -> ids, oldest first: with duplicates allowed one value has several.
         self._found_by: dict[tuple[str, str, str], list[str]] = {}
         self._windows: dict[str, RateWindow] = {}
+        self._oauth = oauth_server()
 
     def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
         """Change settings and return all of them."""
@@ -64,28 +49,35 @@ class GoHighLevel:
         return {
             "contacts": list(self._contacts.values()),
             "notes": list(self._notes.values()),
+            "token_calls": self._oauth.state(),
             "effects": self._effects.listing(),
         }
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put contacts in; each needs a ``locationId`` and may bring its ``id``. An id that is there is changed."""
+        """Put contacts in; each needs a ``locationId`` and may bring its ``id`` and ``dateUpdated``.
+
+        An id that is there is changed.
+        """
         if kind != "contacts":
             raise SettingError(f"gohighlevel is seeded with contacts, not {kind}")
         for record in records:
-            fields = {name: value for name, value in record.items() if name != "id"}
+            fields = {name: value for name, value in record.items() if name not in {"id", "dateUpdated"}}
             if wrong := problems("create", fields):
                 raise SettingError(f"contact {record!r}: {'; '.join(wrong)}")
             held = self._contacts.get(str(record.get("id", "")))
             if held is None:
-                self._create(fields, record.get("id"))
+                held = self._create(fields, record.get("id"))
             else:
                 self._change(held, fields)
+            held["dateUpdated"] = record.get("dateUpdated", held["dateUpdated"])
         return len(records)
 
     # ---------------------------------------------------------------------------------------------- requests
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
+        if reply := self._oauth.handle(request, self.settings, locationId=self.settings.oauth_location):
+            return reply
         token = request.bearer
         if refused := self._refusal(request, token):
             return refused
@@ -118,7 +110,10 @@ class GoHighLevel:
     def _refusal(self, request: Request, token: str) -> Reply | None:
         if not token:
             return _error(401, "Authorization header was not found.", error="Unauthorized")
-        if not token_is_good(token, self.settings.tokens):
+        is_good = self._oauth.is_good(token, self.settings)
+        if is_good is False:
+            return _error(401, "The token has expired.", error="Unauthorized")
+        if not (is_good or token_is_good(token, self.settings.tokens)):
             return _error(401, "Invalid JWT", error="Unauthorized")
         version = request.headers.get("Version")
         if version not in VERSIONS:
@@ -284,18 +279,30 @@ class GoHighLevel:
             return _error(400, "locationId can't be undefined")
         if not self._reaches(body["locationId"]):
             return _error(403, "The token does not have access to this location.")
-        limit, page = body.get("pageLimit", 20), body.get("page", 1)
+        limit, page, behind = body.get("pageLimit", 20), body.get("page", 1), body.get("searchAfter")
         if not isinstance(limit, int) or not isinstance(page, int) or not 1 <= limit <= 500 or page < 1:
             return _error(400, "pageLimit is from 1 to 500, page from 1")
         found = [c for c in self._contacts.values() if c["locationId"] == body["locationId"]]
         for item in body.get("filters", []):
             field_name, operator = item.get("field"), item.get("operator")
+            if operator == "range" and field_name in {"dateAdded", "dateUpdated"}:
+                least, most = (str(item["value"].get(end, other)) for end, other in (("gte", ""), ("lte", "9")))
+                found = [c for c in found if least <= c[field_name] <= most]
+                continue
             if operator not in {"eq", "contains"} or not isinstance(field_name, str):
                 return _error(400, f"filter {item!r} is unknown here: field, operator eq or contains, value")
             wanted = _normal(field_name, str(item.get("value", "")))
             exact = operator == "eq"
             found = [c for c in found if _holds(_normal(field_name, str(c.get(field_name, ""))), wanted, exact=exact)]
-        shown = [_shown(contact) for contact in found[(page - 1) * limit : page * limit]]
+        sort = (body.get("sort") or [{}])[0]
+        key = str(sort.get("field", "dateAdded"))
+        found.sort(key=lambda contact: _place(contact, key), reverse=sort.get("direction") == "desc")
+        if behind:
+            found = [contact for contact in found if _place(contact, key) > behind]
+        shown = [
+            _shown(contact) | {"searchAfter": _place(contact, key)}
+            for contact in found[(page - 1) * limit : page * limit]
+        ]
         return answer(200, {"contacts": shown, "total": len(found), "traceId": self._ids.uuid("trace")})
 
     def _duplicate(self, request: Request) -> Reply:
@@ -327,6 +334,13 @@ class GoHighLevel:
         for key in self._index_keys(contact):
             if contact["id"] in self._found_by.get(key, ()):
                 self._found_by[key].remove(contact["id"])
+
+
+def _place(contact: Mapping[str, Json], key: str) -> list[Json]:
+    """Return where a contact stands in the search's order, which is what ``searchAfter`` takes."""
+    value = contact.get(key, "")
+    is_time = key in {"dateAdded", "dateUpdated"}
+    return [round(datetime.fromisoformat(value).timestamp() * 1000) if is_time else value, contact["id"]]
 
 
 def _normal(name: str, value: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
 from mainstay.sandbox.vendors import hubspot_search as search
+from mainstay.sandbox.vendors.hubspot_account import Settings, oauth_server
 from mainstay.sandbox.vendors.hubspot_errors import Errors, Refused, standard_error
 from mainstay.sandbox.vendors.hubspot_properties import PROPERTIES
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
@@ -19,21 +20,6 @@ _INDEXED = ("email", "phone", "mobilephone")
 _SYSTEM = ("hs_object_id", "createdate", "lastmodifieddate")
 _SHOWN = {"contacts": (*_SYSTEM, "email", "firstname", "lastname"), "notes": (*_SYSTEM, "hs_timestamp")}
 _ASSOCIATION_TYPES = {("notes", "contacts"): 202, ("contacts", "notes"): 201}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """``PUT /_control/config/hubspot``.
-
-    ``properties`` adds the account's own contact properties: HubSpot refuses a name that it does not know.
-    ``search_lag_ms`` is how far search stays behind writes. ``rate_limit`` enforces 100 requests in 10 s and 5
-    searches in a second. ``tokens`` lists the good tokens (None: any).
-    """
-
-    properties: list[str] = field(default_factory=list)
-    search_lag_ms: int = 0
-    rate_limit: bool = False
-    tokens: list[str] | None = None
 
 
 class HubSpot:
@@ -56,6 +42,7 @@ class HubSpot:
         self._seen = {kind: search.Seen() for kind in self._objects}
         self._associations: list[dict[str, Json]] = []
         self._merged: dict[str, str] = {}
+        self._oauth = oauth_server(self._errors)
         self._requests = RateWindow(100, 10)
         self._searches = RateWindow(5, 1)
 
@@ -70,25 +57,27 @@ class HubSpot:
             "contacts": list(self._objects["contacts"].values()),
             "notes": list(self._objects["notes"].values()),
             "associations": self._associations,
+            "token_calls": self._oauth.state(),
             "effects": self._effects.listing(),
         }
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put contacts in, each as its properties (``{"email": "a@b.co"}``) or as ``{"id": ..., "properties": ...}``.
+        """Put contacts in, each as its properties, ``lastmodifieddate`` too, or as ``{"id": ..., "properties": ...}``.
 
         An id that is there already is changed.
         """
         if kind != "contacts":
             raise SettingError(f"hubspot is seeded with contacts, not {kind}")
         for record in records:
-            properties = record.get("properties", record)
+            properties = dict(record.get("properties", record))
+            changed_at = properties.pop("lastmodifieddate", None)
             try:
                 self._check("contacts", properties)
                 held = self._objects["contacts"].get(str(record.get("id", "")))
                 if held is None:
-                    self._create("contacts", properties, record.get("id"))
+                    self._create("contacts", properties, record.get("id"), at=changed_at)
                 else:
-                    self._change("contacts", held, properties)
+                    self._change("contacts", held, properties, at=changed_at)
             except Refused as refused:
                 raise SettingError(f"contact {record!r}: {refused.reply.body.decode()}") from None
         return len(records)
@@ -97,6 +86,8 @@ class HubSpot:
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
+        if reply := self._oauth.handle(request, self.settings):
+            return reply
         try:
             self._authorize(request)
             is_search = request.path.endswith("/search")
@@ -123,7 +114,11 @@ class HubSpot:
         return self._errors.failure(status, retry_after, is_search=request.path.endswith("/search"))
 
     def _authorize(self, request: Request) -> None:
-        if not request.bearer or not token_is_good(request.bearer, self.settings.tokens):
+        is_good = self._oauth.is_good(request.bearer, self.settings)
+        if is_good is False:
+            message = "The OAuth token used to make this call expired."
+            raise Refused(self._errors.of(401, "EXPIRED_AUTHENTICATION", message))
+        if not request.bearer or not (is_good or token_is_good(request.bearer, self.settings.tokens)):
             message = "Authentication credentials not found or not valid."
             raise Refused(self._errors.of(401, "INVALID_AUTHENTICATION", message))
 
@@ -137,8 +132,8 @@ class HubSpot:
                 return self._search(kind, request)
             case ["POST", "crm", "v3", "objects", "contacts", "merge" | "batch" as verb, *_]:
                 return self._merge(request) if verb == "merge" else self._batch_upsert(request)
-            case ["GET", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
-                return answer(200, self._shown(kind, self._get(kind, key, request), request.query))
+            case ["GET", "crm", "v3", "objects", ("contacts" | "notes") as kind, *key]:
+                return self._read(kind, key, request)
             case ["PATCH", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
                 return self._update_one(kind, key, request)
             case ["DELETE", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
@@ -147,6 +142,12 @@ class HubSpot:
                 return self._associate(request, (one, one_id), (other, other_id))
             case _:
                 raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", "resource not found"))
+
+    def _read(self, kind: str, key: list[str], request: Request) -> Reply:
+        if key:
+            return answer(200, self._shown(kind, self._get(kind, key[0], request), request.query))
+        first = list(self._objects[kind].values())[: int(dict(request.query).get("limit", "10"))]
+        return answer(200, {"results": [self._shown(kind, each, request.query) for each in first]})
 
     def _body(self, request: Request, *required: str) -> dict[str, Json]:
         try:
@@ -256,7 +257,9 @@ class HubSpot:
         shown = self._shown("contacts", record, [("properties", name) for name in properties])
         return shown | {"new": new}
 
-    def _create(self, kind: str, properties: Mapping[str, str], record_id: str | None = None) -> dict[str, Json]:
+    def _create(
+        self, kind: str, properties: Mapping[str, str], record_id: str | None = None, *, at: str | None = None
+    ) -> dict[str, Json]:
         now = now_iso()
         record_id = record_id or str((10_000 if kind == "contacts" else 900_000_000) + self._ids.number(kind))
         record: dict[str, Json] = {
@@ -266,18 +269,20 @@ class HubSpot:
             "updatedAt": now,
             "archived": False,
         }
-        self._change(kind, record, properties)
+        self._change(kind, record, properties, at=at)
         self._objects[kind][record_id] = record
         return record
 
-    def _change(self, kind: str, record: dict[str, Json], properties: Mapping[str, str]) -> None:
+    def _change(
+        self, kind: str, record: dict[str, Json], properties: Mapping[str, str], *, at: str | None = None
+    ) -> None:
         if kind == "contacts" and properties.get("email"):
             holder = self._by_email(properties["email"])
             if holder is not None and holder["id"] != record["id"]:
                 message = f"Contact already exists. Existing ID: {holder['id']}"
                 raise Refused(self._errors.of(409, "CONFLICT", message))
         self._unindex(record)
-        now = now_iso()
+        now = at or now_iso()
         changes = {name: value.strip().lower() if name == "email" else value for name, value in properties.items()}
         merged = record["properties"] | changes | {"lastmodifieddate": now}
         # Setting a property to nothing clears it.
@@ -313,8 +318,7 @@ class HubSpot:
         now = now_iso()
         results = [self._link(one, other), self._link(other, one)]
         self._effects.add("association.created", f"{one[1]}-{other[1]}", request)
-        value = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now_iso()}
-        return answer(200, value)
+        return answer(200, {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now_iso()})
 
     def _link(self, one: tuple[str, str], other: tuple[str, str], type_id: int | None = None) -> dict[str, Json]:
         number = _ASSOCIATION_TYPES[one[0], other[0]] if type_id is None else type_id

@@ -15,6 +15,9 @@ from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, no
 _ADDRESS = re.compile(r"(?:.*<)?[^@\s<>,]+@[^@\s<>,]+\.[^@\s<>,]+>?")
 _BATCH = 500
 _RECIPIENTS = 50
+_SERVER = "/server"
+_READ = (_SERVER, "/messages/outbound")
+_SANDBOX = {"ID": 1, "Name": "Sandbox", "Color": "blue", "SmtpApiActivated": True}
 _TEST_TOKEN = "POSTMARK_API_TEST"  # noqa: S105 Postmark's public token that sends nothing
 
 
@@ -70,8 +73,8 @@ class Postmark:
             return _error(401, 10, "No Account or Server API tokens were supplied in the HTTP headers.")
         if token != _TEST_TOKEN and not token_is_good(token, self.settings.tokens):
             return _error(401, 10, "The Server Token you provided in the X-Postmark-Server-Token is not valid.")
-        if request.path == "/messages/outbound" and request.method == "GET":
-            return self._search(dict(request.query))
+        if request.path in _READ and request.method == "GET":
+            return self._search(dict(request.query)) if request.path != _SERVER else answer(200, _SANDBOX)
         if request.path not in {"/email", "/email/batch"}:
             return answer(404, {"ErrorCode": 404, "Message": "No such path."})
         if request.method != "POST":

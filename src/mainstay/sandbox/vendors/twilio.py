@@ -17,6 +17,7 @@ from mainstay.sandbox.wire import FORM, Json, Reply, Request, SettingError, answ
 
 _VERSION = "2010-04-01"
 _PATH = re.compile(rf"/{_VERSION}/Accounts/(AC[0-9a-fA-F]{{32}})/Messages(?:/((?:SM|MM)[0-9a-fA-F]{{32}}))?\.json")
+_ACCOUNT = re.compile(rf"/{_VERSION}/Accounts/(AC[0-9a-fA-F]{{32}})\.json")
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOST_CHARS = 1600
@@ -85,13 +86,16 @@ class Twilio:
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
-        found = _PATH.fullmatch(request.path)
+        found = _PATH.fullmatch(request.path) or _ACCOUNT.fullmatch(request.path)
         if found is None:
             return _error(404, 20404, f"The requested resource {request.path} was not found")
-        account, sid = found[1], found[2]
+        account, sid = found[1], found[2] if found.re is _PATH else ""
         user, password = _basic(request)
         if not (user == account or user.startswith("SK")) or not token_is_good(password, self.settings.tokens):
             return _error(401, 20003, "Authenticate")
+        if found.re is _ACCOUNT and request.method == "GET":
+            names = {"friendly_name": "Sandbox", "status": "active", "type": "Full", "sid": account}
+            return answer(200, {**names, "owner_account_sid": account, "uri": request.path})
         if request.method == "GET":
             return self._fetch(account, sid) if sid else self._list(account, dict(request.query))
         if request.method == "POST" and not sid:

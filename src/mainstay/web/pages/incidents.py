@@ -36,7 +36,7 @@ async def incident(request: Request, slug: str, incident_id: UUID, before: UUID 
         if shown is None:
             raise HTTPException(404, "There is no such incident in this workspace.")
         wanted = RunFilter(incident_id=incident_id)
-        is_of_source = bool(shown.source)
+        is_of_source = bool(shown.source) and not shown.is_reported
         return page.html(
             "incident.html",
             incident=shown,

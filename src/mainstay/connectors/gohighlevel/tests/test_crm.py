@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mainstay.connectors.gohighlevel import CONNECTOR
-from mainstay.connectors.gohighlevel.crm import GoHighLevelConnection, classify, record_url
+from mainstay.connectors.gohighlevel.crm import classify, record_url
+from mainstay.connectors.gohighlevel.settings import GoHighLevelConnection
 from mainstay.kit import ConnectionSettings, NeedsHumanError, PermanentError, Response, TransientError
 from mainstay.sandbox import Sandbox
 from tests.connectors.crm_conformance import (

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mainstay.connectors.hubspot import CONNECTOR
-from mainstay.connectors.hubspot.crm import HubSpotConnection, HubSpotCRM, _same_number, classify, record_url
+from mainstay.connectors.hubspot.crm import HubSpotCRM, _same_number, classify, record_url
+from mainstay.connectors.hubspot.settings import HubSpotConnection
 from mainstay.kit import ConnectionSettings, NeedsHumanError, PermanentError, Response, TransientError
 from mainstay.sandbox import Sandbox, SandboxProcess
 from tests.connectors.crm_conformance import (

@@ -456,6 +456,86 @@ CREATE VIEW record_ids AS
     UNION ALL
     SELECT workspace_id, record_type, connection, external_id, record_id, record_id, is_ours FROM crosswalk_beside;
 
+-- Mirrors -----------------------------------------------------------------------------------------------------
+
+-- One row for each copy of the contacts that a stack declares. layout is a digest of where it is and what it holds; the first
+-- load goes by id, has come to loaded_to, and begins when every transaction has ended that may not have seen this row.
+CREATE TABLE mirrors (
+    workspace_id   uuid NOT NULL REFERENCES workspaces,
+    name           text NOT NULL,
+    layout         text NOT NULL,
+    is_declared    boolean NOT NULL DEFAULT true,
+    began_in       xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    loaded_to      uuid,
+    loaded_at      timestamptz,
+    written_at     timestamptz,
+    run_id         uuid,
+    -- The comparison under way or the last one, which counts from one.
+    comparison     integer NOT NULL DEFAULT 0,
+    compare_run_id uuid,
+    compared_at    timestamptz,
+    PRIMARY KEY (workspace_id, name)
+);
+
+-- Contacts that changed since they were written to a mirror. change tells one change of a contact from the next.
+CREATE SEQUENCE mirror_changes;
+CREATE TABLE stale_in_mirror (
+    workspace_id  uuid NOT NULL,
+    mirror        text NOT NULL,
+    contact_id    uuid NOT NULL,
+    change        bigint NOT NULL DEFAULT nextval('mirror_changes'),
+    PRIMARY KEY (workspace_id, mirror, contact_id)
+);
+
+-- What a mirror holds by our last write, as a digest. seen_in is the last comparison that came across it, on which page of
+-- the mirror; a row that is written in the midst of one counts as seen, on page -1.
+CREATE TABLE mirrored (
+    workspace_id  uuid NOT NULL,
+    mirror        text NOT NULL,
+    contact_id    uuid NOT NULL,
+    digest        bytea NOT NULL,
+    written_at    timestamptz NOT NULL,
+    seen_in       integer NOT NULL,
+    seen_page     integer NOT NULL,
+    PRIMARY KEY (workspace_id, mirror, contact_id)
+);
+
+-- Where a mirror is not what we wrote. key is the row's there; fields has, for each column that differs, ours and theirs.
+CREATE TABLE drifts (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    mirror        text NOT NULL,
+    key           text NOT NULL,
+    contact_id    uuid,
+    kind          text NOT NULL CHECK (kind IN ('changed', 'missing', 'unknown', 'double')),
+    state         text NOT NULL CHECK (state IN ('open', 'reverted', 'taken over', 'left', 'gone')),
+    fields        jsonb NOT NULL DEFAULT '{}',
+    found_in      integer NOT NULL,
+    found_at      timestamptz NOT NULL DEFAULT now(),
+    decided_at    timestamptz,
+    decided_by    text NOT NULL DEFAULT ''
+);
+CREATE UNIQUE INDEX drifts_open ON drifts (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left');
+CREATE INDEX drifts_by_workspace ON drifts (workspace_id, id DESC);
+CREATE INDEX drifts_waiting ON drifts (workspace_id, id DESC) WHERE state = 'open';
+CREATE INDEX drifts_by_short_id ON drifts (workspace_id, right(id::text, 8) text_pattern_ops);
+CREATE INDEX drifts_by_contact ON drifts (contact_id) WHERE contact_id IS NOT NULL;
+
+-- In the transaction of each write, so that no order of commits can hide one.
+CREATE FUNCTION note_stale() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+    SELECT m.workspace_id, m.name, w.id
+    FROM mirrors AS m JOIN (SELECT DISTINCT workspace_id, id FROM written) AS w USING (workspace_id)
+    WHERE m.is_declared ORDER BY m.workspace_id, m.name, w.id
+    ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER contacts_made_stale AFTER INSERT ON contacts REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION note_stale();
+CREATE TRIGGER contacts_changed_stale AFTER UPDATE ON contacts REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION note_stale();
+
 -- Runs --------------------------------------------------------------------------------------------------------
 
 CREATE TABLE runs (
@@ -699,6 +779,54 @@ CREATE TABLE connections (
     PRIMARY KEY (workspace_id, name)
 );
 CREATE INDEX connections_by_account ON connections (account);
+
+-- Access by OAuth 2. Tokens are sealed with the key of MAINSTAY_SECRET_KEY, never here in the clear. Each write raises the
+-- version: whoever renews says which one they go by, and takes the renewal on until renewing_until. The refresh token
+-- before is tried once more when the vendor refuses the newest. callback: what the vendor's page sent the person back with.
+CREATE TABLE oauth_tokens (
+    workspace_id     uuid NOT NULL REFERENCES workspaces,
+    connection       text NOT NULL,
+    state            text NOT NULL DEFAULT 'connected' CHECK (state IN ('connected', 'needs a person')),
+    state_since      timestamptz NOT NULL,
+    error            text NOT NULL DEFAULT '',
+    access_token     text NOT NULL DEFAULT '',
+    refresh_token    text NOT NULL DEFAULT '',
+    previous_refresh_token text NOT NULL DEFAULT '',
+    issued_at        timestamptz NOT NULL,
+    expires_at       timestamptz NOT NULL,
+    refresh_expires_at timestamptz,
+    scopes           text[] NOT NULL DEFAULT '{}',
+    facts            jsonb NOT NULL DEFAULT '{}',
+    callback         jsonb NOT NULL DEFAULT '{}',
+    connected_at     timestamptz NOT NULL,
+    refreshed_at     timestamptz,
+    version          integer NOT NULL DEFAULT 1,
+    renewing_by      uuid,
+    renewing_until   timestamptz,
+    -- An app that gets in by itself needs nobody, ever.
+    is_by_app        boolean NOT NULL DEFAULT false,
+    ends_at          timestamptz GENERATED ALWAYS AS (CASE WHEN is_by_app THEN NULL WHEN refresh_token <> ''
+                     THEN refresh_expires_at ELSE expires_at END) STORED,
+    -- Whether each use of the refresh token moves its end.
+    is_rolling       boolean NOT NULL DEFAULT false,
+    -- The end that people were told of.
+    warned_of        timestamptz,
+    PRIMARY KEY (workspace_id, connection)
+);
+
+-- A person on their way to a vendor's page and back; the state that the vendor returns is kept as its digest.
+CREATE TABLE oauth_flows (
+    state_hash       text PRIMARY KEY,
+    workspace_id     uuid NOT NULL REFERENCES workspaces,
+    connection       text NOT NULL,
+    verifier         text NOT NULL,
+    redirect_url     text NOT NULL,
+    by               text NOT NULL DEFAULT '',
+    created_at       timestamptz NOT NULL,
+    expires_at       timestamptz NOT NULL
+);
+CREATE INDEX oauth_flows_by_connection ON oauth_flows (workspace_id, connection, created_at);
+CREATE INDEX oauth_flows_by_end ON oauth_flows (expires_at);
 
 -- Lease calls of an account for lease_seconds: as many as are needed where all its windows have room, and some ahead while
 -- less than half is used. What was leased counts for its window's length from the lease's end on, so that no window of

@@ -1,0 +1,39 @@
+"""What stack.toml says of a Notion workspace, and of the changes that it reports."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from mainstay.kit import ConnectionSettings, SourceSettings
+from mainstay.kit.secrets import Secrets
+
+
+class Properties(BaseModel):
+    """Which properties of the database a task's parts are; where none is named, the first of its type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: str = Field(default="", description="A status or a checkbox.")
+    due: str = Field(default="", description="A date.")
+    assignee: str = Field(default="", description="A person.")
+    labels: str = Field(default="", description="A multi-select.")
+    key: str = Field(default="", description="A text in which Mainstay keeps its own id of a task.")
+
+
+class NotionConnection(ConnectionSettings):
+    """``{ connector = "notion", token = "${NOTION_TOKEN}", database = "Tasks" }``."""
+
+    token: SecretStr = Field(description="The integration's secret.", min_length=1)
+    database: str = Field("", description="Where tasks go: a database's name or id. A workflow may name another.")
+    properties: Properties = Field(Properties(), description="Which properties hold what.")
+    done: str = Field("", description="The status of a task that is done; empty for the first in the group Complete.")
+    version: str = Field("2025-09-03", description="Notion-Version.", pattern=r"^\d{4}-\d\d-\d\d$")
+
+
+class NotionSource(SourceSettings):
+    """``[sources.NAME]`` with ``kind = "notion"``; its deliveries name pages, which ``connection`` reads."""
+
+    connection: str = Field(description="The notion connection that reads the pages.", min_length=1)
+    verification_token: Secrets = Field((), description="What Notion sent to verify the subscription.")
+    properties: Properties = Field(Properties(), description="Which properties hold what, as the connection has it.")
+    done: str = Field("", description="The status of a task that is done, as the connection has it.")

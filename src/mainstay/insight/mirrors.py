@@ -1,0 +1,140 @@
+"""Mirrors as people look at them: how far each is, and where it is not what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from mainstay.insight.counting import Count, count_of
+from mainstay.insight.merges import NAME
+from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+
+_MOST_COUNTED = 9_999
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorRow:
+    """One mirror. ``behind`` is how many contacts changed since they were written.
+
+    ``run_id`` is of the run that writes it now, or failed to, with its ``run_state`` and ``error``; None for neither.
+    """
+
+    name: str
+    loaded_at: datetime | None
+    written_at: datetime | None
+    compared_at: datetime | None
+    behind: Count
+    drifts: Count
+    run_id: UUID | None
+    run_state: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    """One place where a mirror is not what was written. ``fields`` is column to ``{"ours", "theirs"}``."""
+
+    id: UUID
+    mirror: str
+    kind: str
+    state: str
+    key: str
+    contact_id: UUID | None
+    contact_name: str
+    fields: Mapping[str, Mapping[str, str]]
+    found_at: datetime
+    decided_at: datetime | None
+    decided_by: str
+
+
+async def list_mirrors(connection: Connection, workspace_id: UUID) -> Sequence[MirrorRow]:
+    """Return the mirrors that the stack declares, by name."""
+    rows = await connection.fetch(
+        """
+        SELECT mirrors.*, runs.id AS open_run_id, runs.state AS run_state, runs.error,
+               (SELECT count(*) FROM (SELECT FROM stale_in_mirror AS s
+                                      WHERE s.workspace_id = $1 AND s.mirror = mirrors.name LIMIT $2) AS t) AS behind,
+               (SELECT count(*) FROM (SELECT FROM drifts AS d WHERE d.workspace_id = $1 AND d.mirror = mirrors.name
+                                      AND d.state = 'open' LIMIT $2) AS t) AS drifts
+        FROM mirrors LEFT JOIN runs ON runs.id = mirrors.run_id AND runs.handled_at IS NULL
+             AND runs.state IN ('queued', 'running', 'waiting', 'failed')
+        WHERE mirrors.workspace_id = $1 AND is_declared ORDER BY name
+        """,
+        workspace_id,
+        _MOST_COUNTED + 1,
+    )
+    return [
+        MirrorRow(
+            row["name"],
+            row["loaded_at"],
+            row["written_at"],
+            row["compared_at"],
+            count_of(row["behind"], _MOST_COUNTED),
+            count_of(row["drifts"], _MOST_COUNTED),
+            row["open_run_id"],
+            row["run_state"] or "",
+            row["error"] or "",
+        )
+        for row in rows
+    ]
+
+
+async def list_drifts(
+    connection: Connection,
+    workspace_id: UUID,
+    *,
+    mirror: str = "",
+    decided: bool = False,
+    before: UUID | None = None,
+    size: int = PAGE_SIZE,
+) -> Page[DriftRow]:
+    """Return what drifted and waits for a person, or was decided; the newest first."""
+    state = "<>" if decided else "="
+    rows = await connection.fetch(
+        f"""
+        SELECT drifts.*, {NAME} AS contact_name FROM drifts LEFT JOIN contacts ON contacts.id = drifts.contact_id
+        WHERE drifts.workspace_id = $1 AND drifts.state {state} 'open' AND ($2 = '' OR mirror = $2)
+          AND drifts.id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+        ORDER BY drifts.id DESC LIMIT $4
+        """,  # noqa: S608 - a part from this package
+        workspace_id,
+        mirror,
+        before,
+        size + 1,
+    )
+    return page_of(rows, _drift, size)
+
+
+async def find_drift(connection: Connection, workspace_id: UUID, drift_id: UUID) -> DriftRow | None:
+    """Return one; None when there is none."""
+    row = await connection.fetchrow(
+        f"""
+        SELECT drifts.*, {NAME} AS contact_name FROM drifts LEFT JOIN contacts ON contacts.id = drifts.contact_id
+        WHERE drifts.workspace_id = $1 AND drifts.id = $2
+        """,  # noqa: S608 - a part from this package
+        workspace_id,
+        drift_id,
+    )
+    return _drift(row) if row is not None else None
+
+
+def _drift(row: Row) -> DriftRow:
+    return DriftRow(
+        row["id"],
+        row["mirror"],
+        row["kind"],
+        row["state"],
+        row["key"],
+        row["contact_id"],
+        row["contact_name"] or "",
+        row["fields"],
+        row["found_at"],
+        row["decided_at"],
+        row["decided_by"],
+    )

@@ -1,0 +1,163 @@
+"""The run that compares a mirror with what was written to it, a page a step."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from mainstay.db import acquire, transact
+from mainstay.identity import contact_of
+from mainstay.mirrors import drifts
+from mainstay.mirrors.drifts import Found, Page
+from mainstay.mirrors.rules import KEY, Mirror
+from mainstay.mirrors.writing import Tables, declared
+from mainstay.model import Lane, new_id
+from mainstay.runs import NewRun, add_runs
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mainstay.db import Connection, Pool
+    from mainstay.engine import StepRunner
+    from mainstay.kit import Http
+    from mainstay.model import Run
+    from mainstay.runs import Claimed
+
+COMPARE = "compare-mirror.v1"
+OnDrift = Callable[["Connection", UUID, Mirror, int], Awaitable[None]]
+
+
+class Comparer:
+    """Looks whether somebody changed a mirror. ``program`` is what the engine calls for each run.
+
+    ``on_drift`` is told, in the transaction that ends a comparison, how much of a mirror is open.
+    """
+
+    def __init__(self, pool: Pool, tables: Tables, on_drift: OnDrift) -> None:
+        self._pool = pool
+        self._tables = tables
+        self._on_drift = on_drift
+
+    async def begin_due(self, workspace_id: UUID) -> None:
+        """Begin the comparisons whose time has come."""
+        mirrors = list(self._tables.mirrors(workspace_id).values())
+        if not mirrors:
+            return
+
+        async def work(connection: Connection) -> None:
+            names, every = [each.name for each in mirrors], [each.compare_every for each in mirrors]
+            for name in await drifts.due(connection, workspace_id, names, every):
+                await _begin(connection, workspace_id, name)
+
+        await transact(self._pool, work)
+
+    async def begin(self, workspace_id: UUID, name: str) -> UUID:
+        """Begin a comparison now, in place of one that is under way; returns its run's id."""
+        declared(self._tables, workspace_id, name)
+        return await transact(self._pool, lambda connection: _begin(connection, workspace_id, name))
+
+    async def program(self, steps: StepRunner) -> Sequence[Claimed]:
+        """Read the mirror to its end."""
+        workspace_id, name = steps.run.workspace_id, str(steps.run.input["mirror"])
+        mirror = declared(self._tables, workspace_id, name)
+        cursor, number = "", 0
+        while True:
+
+            async def call(http: Http, cursor: str = cursor, number: int = number) -> Mapping[str, Any]:
+                table = self._tables.table(workspace_id, mirror.connection, http)
+                began_at = await self._now()
+                rows = await table.read_rows(mirror.table, cursor)
+                found = await self._compare(steps.run, mirror, rows.rows, number=number, began_at=began_at)
+                return {"cursor": rows.cursor, "rows": len(rows.rows), "differ": found}
+
+            read = await steps.step("table.read_rows", call, connection=mirror.connection)
+            cursor, number = read["cursor"] if read else "", number + 1
+            if not cursor:
+                break
+
+        async def finish(connection: Connection) -> None:
+            comparison = await drifts.comparison_of(connection, workspace_id, name, steps.run.id)
+            if comparison is None:
+                return
+            left = await drifts.finish(connection, workspace_id, name, comparison)
+            if left and mirror.drift == "revert":
+                await drifts.revert(connection, workspace_id, name, by="the stack")
+            elif left:
+                await self._on_drift(connection, workspace_id, mirror, left)
+
+        await transact(self._pool, finish)
+        return ()
+
+    async def _now(self) -> datetime:
+        async with acquire(self._pool) as connection:
+            now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        return now
+
+    async def _compare(
+        self, run: Run, mirror: Mirror, rows: Sequence[Mapping[str, str]], *, number: int, began_at: datetime
+    ) -> int:
+        keyed = [(key, row) for row in rows if (key := row.get(KEY, "").strip())]
+        ids = {key: contact_id for key, _ in keyed if (contact_id := _id_of(key))}
+
+        async def work(connection: Connection) -> int:
+            comparison = await drifts.comparison_of(connection, run.workspace_id, mirror.name, run.id)
+            if comparison is None:
+                return 0
+            page = Page(comparison, number, began_at)
+            known = await drifts.known(connection, run.workspace_id, mirror.name, page, ids.values())
+            found: list[Found] = []
+            differ: dict[UUID, Mapping[str, str]] = {}
+            seen: set[UUID] = set()
+            for key, row in keyed:
+                contact_id = ids.get(key)
+                standing = known[contact_id] if contact_id else None
+                if contact_id is None or standing is None or (standing.digest is None and not standing.is_moving):
+                    found.append(Found("unknown", key, contact_id))
+                elif contact_id in seen or standing.is_elsewhere:
+                    found.append(Found("double", key, contact_id))
+                else:
+                    seen.add(contact_id)
+                    if not standing.is_moving and mirror.digest(row) != standing.digest:
+                        differ[contact_id] = row
+            found += await _differences(connection, run.workspace_id, mirror, differ)
+            await drifts.note(connection, run.workspace_id, mirror.name, page, seen, _once(found))
+            return len(found)
+
+        return await transact(self._pool, work)
+
+
+def _once(found: Sequence[Found]) -> list[Found]:
+    return list({(each.kind, each.key): each for each in found}.values())
+
+
+async def _differences(
+    connection: Connection, workspace_id: UUID, mirror: Mirror, theirs: Mapping[UUID, Mapping[str, str]]
+) -> list[Found]:
+    if not theirs:
+        return []
+    rows = await connection.fetch(
+        "SELECT * FROM contacts WHERE id = ANY($1) AND workspace_id = $2", list(theirs), workspace_id
+    )
+    ours = {row["id"]: mirror.row(contact_of(row)) for row in rows}
+    return [
+        Found("changed", str(contact_id), contact_id, fields)
+        for contact_id, texts in theirs.items()
+        if (fields := mirror.differences(ours.get(contact_id, {}), texts))
+    ]
+
+
+async def _begin(connection: Connection, workspace_id: UUID, name: str) -> UUID:
+    run_id, execution_id = new_id(), str(new_id())
+    run = NewRun(run_id, workspace_id, COMPARE, {"mirror": name}, execution_id, lane=Lane.BACKFILL)
+    await add_runs(connection, [run])
+    await drifts.begin(connection, workspace_id, name, run_id)
+    await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, Lane.BACKFILL)
+    return run_id
+
+
+def _id_of(key: str) -> UUID | None:
+    try:
+        return UUID(key)
+    except ValueError:
+        return None

@@ -1,0 +1,269 @@
+"""SQL of drift: what a comparison found, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+from mainstay.mirrors.store import make_stale
+from mainstay.model import new_id
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mainstay.db import Connection
+
+Kind = Literal["changed", "missing", "unknown", "double"]
+"""A row says something else than we wrote; is gone; has a key of no contact; has the key of another row."""
+State = Literal["open", "reverted", "taken over", "left", "gone"]
+"""It waits for a person; was written again as it was; was taken over by the contact; may stay; came right by itself."""
+_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """A drift as it is kept."""
+
+    id: UUID
+    mirror: str
+    kind: Kind
+    contact_id: UUID | None
+    fields: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A place where a mirror is not what we wrote. ``fields`` is column to ``{"ours", "theirs"}``."""
+
+    kind: Kind
+    key: str
+    contact_id: UUID | None = None
+    fields: Mapping[str, Mapping[str, str]] | None = None
+
+
+async def due(connection: Connection, workspace_id: UUID, names: Sequence[str], every: Sequence[Any]) -> list[str]:
+    """Return the mirrors that are to be compared now, and are not being compared."""
+    rows = await connection.fetch(
+        """
+        SELECT name FROM mirrors JOIN unnest($2::text[], $3::interval[]) AS t (name, every) USING (name)
+        WHERE workspace_id = $1 AND is_declared AND loaded_at IS NOT NULL
+          AND coalesce(compared_at, loaded_at) <= now() - every
+          AND NOT EXISTS (SELECT FROM runs WHERE runs.id = mirrors.compare_run_id
+                          AND runs.state IN ('queued', 'running', 'waiting', 'failed') AND runs.handled_at IS NULL)
+        FOR NO KEY UPDATE OF mirrors SKIP LOCKED
+        """,
+        workspace_id,
+        names,
+        every,
+    )
+    return [row["name"] for row in rows]
+
+
+async def begin(connection: Connection, workspace_id: UUID, name: str, run_id: UUID) -> None:
+    """Let a run begin the next comparison of a mirror."""
+    await connection.execute(
+        "UPDATE mirrors SET compare_run_id = $3, comparison = comparison + 1 WHERE workspace_id = $1 AND name = $2",
+        workspace_id,
+        name,
+        run_id,
+    )
+
+
+async def comparison_of(connection: Connection, workspace_id: UUID, name: str, run_id: UUID) -> int | None:
+    """Return which comparison a run makes; None when a later run has taken its place."""
+    number: int | None = await connection.fetchval(
+        "SELECT comparison FROM mirrors WHERE workspace_id = $1 AND name = $2 AND compare_run_id = $3",
+        workspace_id,
+        name,
+        run_id,
+    )
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a comparison, read from ``began_at`` on by the database's clock."""
+
+    comparison: int
+    number: int
+    began_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a contact stands in a mirror.
+
+    ``digest`` is of what we wrote, None for nothing; ``is_moving``: it is about to be written, or was since the page
+    was read; ``is_elsewhere``: another page has it, too.
+    """
+
+    digest: bytes | None
+    is_moving: bool
+    is_elsewhere: bool
+
+
+async def known(
+    connection: Connection, workspace_id: UUID, name: str, page: Page, ids: Collection[UUID]
+) -> dict[UUID, Standing]:
+    """Return how contacts stand that a page has."""
+    rows = await connection.fetch(
+        """
+        SELECT asked.id, m.digest, s.contact_id IS NOT NULL OR m.written_at >= $5 AS is_moving,
+               m.seen_in = $4 AND m.seen_page NOT IN (-1, $6) AS is_elsewhere
+        FROM unnest($3::uuid[]) AS asked (id)
+        LEFT JOIN mirrored AS m ON m.workspace_id = $1 AND m.mirror = $2 AND m.contact_id = asked.id
+        LEFT JOIN stale_in_mirror AS s ON s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = asked.id
+        """,
+        workspace_id,
+        name,
+        list(ids),
+        page.comparison,
+        page.began_at,
+        page.number,
+    )
+    return {
+        row["id"]: Standing(row["digest"] and bytes(row["digest"]), bool(row["is_moving"]), bool(row["is_elsewhere"]))
+        for row in rows
+    }
+
+
+async def note(
+    connection: Connection, workspace_id: UUID, name: str, page: Page, seen: Collection[UUID], found: Sequence[Found]
+) -> None:
+    """Note a page: which contacts it has, and what is wrong with it."""
+    await connection.execute(
+        """
+        UPDATE mirrored SET seen_in = $3, seen_page = $4
+        WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($5)
+        """,
+        workspace_id,
+        name,
+        page.comparison,
+        page.number,
+        list(seen),
+    )
+    await connection.execute(
+        """
+        INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, found_in)
+        SELECT id, $1, $2, key, contact_id, kind, 'open', fields, $3
+        FROM unnest($4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[])
+             AS t (id, key, contact_id, kind, fields)
+        ON CONFLICT (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left') DO UPDATE SET
+            found_in = excluded.found_in, fields = excluded.fields,
+            state = CASE WHEN drifts.fields = excluded.fields THEN drifts.state ELSE 'open' END
+        """,
+        workspace_id,
+        name,
+        page.comparison,
+        [new_id() for _ in found],
+        [each.key for each in found],
+        [each.contact_id for each in found],
+        [each.kind for each in found],
+        [dict(each.fields or {}) for each in found],
+    )
+
+
+async def finish(connection: Connection, workspace_id: UUID, name: str, comparison: int) -> int:
+    """End a comparison: note what is missing, and what has come right; returns how much is open."""
+    await connection.execute(
+        """
+        INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, found_in)
+        SELECT gen_random_uuid(), $1, $2, m.contact_id::text, m.contact_id, 'missing', 'open', $3
+        FROM mirrored AS m
+        WHERE m.workspace_id = $1 AND m.mirror = $2 AND m.seen_in < $3
+          AND NOT EXISTS (SELECT FROM stale_in_mirror AS s
+                          WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = m.contact_id)
+        ON CONFLICT (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left') DO UPDATE SET found_in = $3
+        """,
+        workspace_id,
+        name,
+        comparison,
+    )
+    await connection.execute(
+        """
+        UPDATE drifts SET state = 'gone', decided_at = now()
+        WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left') AND found_in < $3
+        """,
+        workspace_id,
+        name,
+        comparison,
+    )
+    await connection.execute(
+        "UPDATE mirrors SET compared_at = now() WHERE workspace_id = $1 AND name = $2", workspace_id, name
+    )
+    left: int = await connection.fetchval(
+        "SELECT count(*) FROM drifts WHERE workspace_id = $1 AND mirror = $2 AND state = 'open'", workspace_id, name
+    )
+    return left
+
+
+async def revert(
+    connection: Connection, workspace_id: UUID, name: str, ids: Collection[UUID] | None = None, *, by: str = ""
+) -> int:
+    """Have what drifted written again as it was (all that is open, or these); returns how many.
+
+    What a mirror has double is left: to remove one of two rows takes a person.
+    """
+    rows = await connection.fetch(
+        """
+        UPDATE drifts SET state = 'reverted', decided_at = now(), decided_by = $4
+        WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left') AND kind <> 'double'
+          AND contact_id IS NOT NULL AND ($3::uuid[] IS NULL OR id = ANY($3))
+        RETURNING contact_id
+        """,
+        workspace_id,
+        name,
+        None if ids is None else list(ids),
+        by,
+    )
+    stale = sorted({row["contact_id"] for row in rows})
+    for start in range(0, len(stale), _AT_ONCE):
+        await make_stale(connection, workspace_id, name, stale[start : start + _AT_ONCE])
+    return len(rows)
+
+
+async def open_ones(connection: Connection, workspace_id: UUID, ids: Collection[UUID]) -> list[Drifted]:
+    """Return of these drifts those that wait for a decision, held until the transaction ends."""
+    rows = await connection.fetch(
+        """
+        SELECT * FROM drifts WHERE workspace_id = $1 AND id = ANY($2) AND state IN ('open', 'left')
+        ORDER BY id FOR NO KEY UPDATE
+        """,
+        workspace_id,
+        list(ids),
+    )
+    return [Drifted(row["id"], row["mirror"], row["kind"], row["contact_id"], row["fields"]) for row in rows]
+
+
+async def decide(
+    connection: Connection, workspace_id: UUID, ids: Collection[UUID], state: State, *, by: str, only: Sequence[State]
+) -> int:
+    """Note what became of drifts that are in one of the states ``only``; returns of how many."""
+    done: str = await connection.execute(
+        """
+        UPDATE drifts SET state = $3, decided_at = CASE WHEN $3 = 'open' THEN NULL ELSE now() END, decided_by = $4
+        WHERE workspace_id = $1 AND id = ANY($2) AND state = ANY($5)
+        """,
+        workspace_id,
+        list(ids),
+        state,
+        by,
+        list(only),
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def reverted(connection: Connection, workspace_id: UUID, name: str, ids: Collection[UUID]) -> list[Drifted]:
+    """Return of these drifts the changed rows of a mirror that were reverted, of contacts that there still are."""
+    rows = await connection.fetch(
+        """
+        SELECT drifts.* FROM drifts JOIN mirrored USING (workspace_id, mirror, contact_id)
+        WHERE workspace_id = $1 AND mirror = $2 AND drifts.id = ANY($3) AND state = 'reverted' AND kind = 'changed'
+        """,
+        workspace_id,
+        name,
+        list(ids),
+    )
+    return [Drifted(row["id"], row["mirror"], row["kind"], row["contact_id"], row["fields"]) for row in rows]

@@ -1,0 +1,209 @@
+"""SQL of mirrors: what is declared, what is stale, what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from mainstay.identity import contact_of
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+    from mainstay.mirrors.rules import Mirror
+    from mainstay.model import Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is to be written next. ``stale`` is each contact's id and which change of it made it so.
+
+    ``loaded_to`` is set for a page of the first load, and ``is_last`` when nothing comes after it.
+    """
+
+    contacts: tuple[Contact, ...]
+    gone: tuple[UUID, ...]
+    digests: dict[UUID, bytes]
+    stale: tuple[tuple[UUID, int], ...] = ()
+    loaded_to: UUID | None = None
+    is_last: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to do."""
+        return not self.contacts and not self.gone and not self.is_last
+
+
+async def declare(connection: Connection, workspace_id: UUID, mirrors: Sequence[Mirror]) -> None:
+    """Let a workspace's mirrors be these. One of another layout than before is written anew."""
+    await connection.execute(
+        "UPDATE mirrors SET is_declared = false WHERE workspace_id = $1 AND is_declared AND name <> ALL($2)",
+        workspace_id,
+        [each.name for each in mirrors],
+    )
+    await connection.execute(
+        """
+        INSERT INTO mirrors AS known (workspace_id, name, layout)
+        SELECT $1, name, layout FROM unnest($2::text[], $3::text[]) AS t (name, layout)
+        ON CONFLICT (workspace_id, name) DO UPDATE SET
+            layout = excluded.layout, is_declared = true, loaded_to = NULL, loaded_at = NULL, began_in = DEFAULT
+        WHERE NOT known.is_declared OR known.layout <> excluded.layout
+        """,
+        workspace_id,
+        [each.name for each in mirrors],
+        [each.layout for each in mirrors],
+    )
+
+
+async def due(connection: Connection, workspace_id: UUID, mirrors: Sequence[Mirror]) -> list[str]:
+    """Return the mirrors for which a run is to begin: something is to be written, and none is under way."""
+    rows = await connection.fetch(
+        """
+        SELECT name FROM mirrors JOIN unnest($2::text[], $3::interval[]) AS t (name, every) USING (name)
+        WHERE workspace_id = $1 AND is_declared
+          AND (loaded_at IS NULL AND began_in < pg_snapshot_xmin(pg_current_snapshot())
+               OR loaded_at IS NOT NULL AND (written_at IS NULL OR written_at <= now() - every)
+               AND EXISTS (SELECT FROM stale_in_mirror AS s WHERE s.workspace_id = $1 AND s.mirror = mirrors.name))
+          AND NOT EXISTS (SELECT FROM runs WHERE runs.id = mirrors.run_id
+                          AND runs.state IN ('queued', 'running', 'waiting', 'failed') AND runs.handled_at IS NULL)
+        FOR NO KEY UPDATE OF mirrors SKIP LOCKED
+        """,
+        workspace_id,
+        [each.name for each in mirrors],
+        [each.every for each in mirrors],
+    )
+    return [row["name"] for row in rows]
+
+
+async def own(connection: Connection, workspace_id: UUID, name: str, run_id: UUID) -> None:
+    """Let a run be the one that writes a mirror."""
+    await connection.execute(
+        "UPDATE mirrors SET run_id = $3 WHERE workspace_id = $1 AND name = $2", workspace_id, name, run_id
+    )
+
+
+async def next_batch(connection: Connection, workspace_id: UUID, name: str, size: int) -> Batch:
+    """Return what is to be written next, ``size`` rows at the most: what is stale first, then the first load."""
+    stale = await connection.fetch(
+        """
+        SELECT contact_id, change FROM stale_in_mirror WHERE workspace_id = $1 AND mirror = $2
+        ORDER BY contact_id LIMIT $3
+        """,
+        workspace_id,
+        name,
+        size,
+    )
+    if stale:
+        batch = await _contacts(connection, workspace_id, name, [row["contact_id"] for row in stale])
+        return Batch(*batch, stale=tuple((row["contact_id"], row["change"]) for row in stale))
+    mirror = await connection.fetchrow(
+        "SELECT loaded_to, loaded_at FROM mirrors WHERE workspace_id = $1 AND name = $2", workspace_id, name
+    )
+    if mirror is None or mirror["loaded_at"] is not None:
+        return Batch((), (), {})
+    page = await connection.fetch(
+        """
+        SELECT id FROM contacts
+        WHERE workspace_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id LIMIT $3
+        """,
+        workspace_id,
+        mirror["loaded_to"] or UUID(int=0),
+        size,
+    )
+    ids = [row["id"] for row in page]
+    batch = await _contacts(connection, workspace_id, name, ids)
+    return Batch(*batch, loaded_to=ids[-1] if ids else None, is_last=len(ids) < size)
+
+
+async def _contacts(
+    connection: Connection, workspace_id: UUID, name: str, ids: Collection[UUID]
+) -> tuple[tuple[Contact, ...], tuple[UUID, ...], dict[UUID, bytes]]:
+    rows = await connection.fetch(
+        """
+        SELECT * FROM contacts
+        WHERE id = ANY($2) AND workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id
+        """,
+        workspace_id,
+        ids,
+    )
+    contacts = tuple(contact_of(row) for row in rows)
+    digests = await connection.fetch(
+        "SELECT contact_id, digest FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)",
+        workspace_id,
+        name,
+        ids,
+    )
+    there = {contact.id for contact in contacts}
+    known = {row["contact_id"]: bytes(row["digest"]) for row in digests}
+    return contacts, tuple(each for each in ids if each not in there), known
+
+
+async def note_written(
+    connection: Connection, workspace_id: UUID, name: str, batch: Batch, digests: dict[UUID, bytes]
+) -> None:
+    """Note that a batch stands in the mirror; ``digests`` are of the rows that were written.
+
+    What changed meanwhile stays stale.
+    """
+    await connection.execute(
+        """
+        INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
+        SELECT $1, $2, id, digest, now(), comparison, -1
+        FROM unnest($3::uuid[], $4::bytea[]) AS t (id, digest)
+        JOIN mirrors ON workspace_id = $1 AND name = $2
+        ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET
+            digest = excluded.digest, written_at = excluded.written_at, seen_in = excluded.seen_in, seen_page = -1
+        """,
+        workspace_id,
+        name,
+        list(digests),
+        list(digests.values()),
+    )
+    await connection.execute(
+        "DELETE FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)",
+        workspace_id,
+        name,
+        batch.gone,
+    )
+    await connection.execute(
+        """
+        DELETE FROM stale_in_mirror AS s USING unnest($3::uuid[], $4::bigint[]) AS t (id, change)
+        WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = t.id AND s.change = t.change
+        """,
+        workspace_id,
+        name,
+        [contact_id for contact_id, _ in batch.stale],
+        [change for _, change in batch.stale],
+    )
+    await connection.execute(
+        """
+        UPDATE mirrors SET written_at = now(), loaded_to = coalesce($3, loaded_to),
+               loaded_at = CASE WHEN $4 THEN now() ELSE loaded_at END
+        WHERE workspace_id = $1 AND name = $2
+        """,
+        workspace_id,
+        name,
+        batch.loaded_to,
+        batch.is_last,
+    )
+
+
+async def make_stale(connection: Connection, workspace_id: UUID, name: str, ids: Collection[UUID]) -> None:
+    """Have rows written again, whatever is known of them."""
+    await connection.execute(
+        "DELETE FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)",
+        workspace_id,
+        name,
+        ids,
+    )
+    await connection.execute(
+        """
+        INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+        SELECT $1, $2, id FROM unnest($3::uuid[]) AS t (id) ORDER BY id
+        ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes')
+        """,
+        workspace_id,
+        name,
+        ids,
+    )

@@ -1,0 +1,45 @@
+"""Notion: its answers are bare objects in the file, and two of its requests are written wrongly there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.contracts.contract import Contract
+
+_ERROR = {
+    "type": "object",
+    "required": ["object", "status", "code", "message"],
+    "properties": {
+        "object": {"type": "string", "enum": ["error"]},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "request_id": {"type": "string"},
+        "additional_data": {"type": "object", "additionalProperties": True},
+    },
+}
+
+
+def _mend(spec: Any) -> None:
+    schemas = spec["components"]["schemas"]
+    # Named and referred to as a data source, and typed as a database: as the version 2025-09-03 itself has it.
+    source = schemas["dataSourceIdParentRequest"]
+    source["properties"] = {"type": {"const": "data_source_id"}, "data_source_id": source["properties"]["database_id"]}
+    source["required"] = ["data_source_id"]
+    # The children of a new page are blocks, and not texts.
+    page = spec["paths"]["/v1/pages"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    page["properties"]["children"]["items"] = {"$ref": "#/components/schemas/blockObjectRequest"}
+    text = spec["paths"]["/v1/comments"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    text["properties"]["rich_text"]["items"] = {"$ref": "#/components/schemas/richTextRequest"}
+
+
+CONTRACTS = {
+    "notion": Contract(
+        "notion.json",
+        "https://api.notion.com",
+        new_answer_keys=frozenset({"request_id", "workspace", "workspace_name"}),
+        new_statuses=dict.fromkeys((401, 402, 403, 404, 409, 429, 500, 502, 503, 504, 529)),
+        error=_ERROR,
+        mend=_mend,
+    )
+}

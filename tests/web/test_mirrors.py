@@ -1,0 +1,77 @@
+"""The page of mirrors: what drifted, and what a person makes of it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from mainstay.db import acquire
+from mainstay.model import new_id
+from tests.web.conftest import Browser, Site
+
+
+async def drift(site: Site, kind: str = "changed", **fields: str) -> tuple[UUID, UUID]:
+    """Let a contact of the story differ in the mirror sheet; returns the difference's id and the contact's."""
+    drift_id = new_id()
+    said = {title: {"ours": "", "theirs": theirs} for title, theirs in fields.items()}
+    async with acquire(site.backend.pool) as connection:
+        contact_id: UUID = await connection.fetchval(
+            "SELECT id FROM contacts WHERE workspace_id = $1 AND merged_into IS NULL LIMIT 1", site.story.card.id
+        )
+        await connection.execute(
+            "INSERT INTO mirrors (workspace_id, name, layout, loaded_at) VALUES ($1, 'sheet', 'x', now())",
+            site.story.card.id,
+        )
+        await connection.execute(
+            """
+            INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, found_in)
+            VALUES ($1, $2, 'sheet', $3::uuid::text, $3, $4, 'open', $5, 1)
+            """,
+            drift_id,
+            site.story.card.id,
+            contact_id,
+            kind,
+            said,
+        )
+    return drift_id, contact_id
+
+
+async def test_a_difference_is_shown_and_decided(site: Site, operator: Browser) -> None:
+    root = f"/w/{site.story.card.slug}"
+    drift_id, contact_id = await drift(site, Company="<b>Acme</b>")
+    page = await operator.get(f"{root}/mirrors")
+    assert "&lt;b&gt;Acme&lt;/b&gt;" in page.text
+    assert f'href="{root}/mirrors"' in (await operator.get(f"{root}/connections")).text
+
+    taken = await operator.post(f"{root}/mirrors/drift/{drift_id}/take-over")
+    assert taken.status == 303
+    async with acquire(site.backend.pool) as connection:
+        assert await connection.fetchval("SELECT company FROM contacts WHERE id = $1", contact_id) == "<b>Acme</b>"
+    assert "Taken over" in (await operator.get(f"{root}/mirrors")).text
+
+    late = await operator.post(f"{root}/mirrors/drift/{drift_id}/take-over")
+    assert late.status == 409
+    assert "That was not done: there is no such difference that waits for a decision." in late.text
+
+
+@pytest.mark.parametrize(("verb", "state"), [("revert", "reverted"), ("leave", "left")])
+async def test_other_verbs(site: Site, operator: Browser, verb: str, state: str) -> None:
+    drift_id, contact_id = await drift(site, Company="Acme")
+    root = f"/w/{site.story.card.slug}"
+    assert (await operator.post(f"{root}/mirrors/drift/{drift_id}/{verb}")).status == 303
+    async with acquire(site.backend.pool) as connection:
+        row = await connection.fetchrow("SELECT state, decided_by FROM drifts")
+        stale = await connection.fetchval("SELECT count(*) FROM stale_in_mirror WHERE contact_id = $1", contact_id)
+    assert row is not None
+    assert (row["state"], row["decided_by"] != "", stale) == (state, True, int(verb == "revert"))
+
+
+async def test_what_is_not_there_is_not_found(site: Site, operator: Browser) -> None:
+    drift_id, _ = await drift(site, Company="Acme")
+    root = f"/w/{site.story.card.slug}"
+    assert (await operator.post(f"/w/bell/mirrors/drift/{drift_id}/leave")).status == 404
+    assert (await operator.post(f"{root}/mirrors/drift/{new_id()}/leave")).status == 404
+    assert (await operator.post(f"{root}/mirrors/nothing/compare")).status == 404
+    compared = await operator.post(f"{root}/mirrors/sheet/compare")
+    assert (compared.status, "/runs/" in compared.headers["location"]) == (303, True)
