@@ -34,6 +34,7 @@ PACKAGES = {
     "notion_client": _NOTION,
     "postmarker": _POSTMARK,
     "postmark": _POSTMARK,
+    "quickbooks": Vendor("QuickBooks", "accounting"),
     "resend": _RESEND,
     "retell": _RETELL,
     "sendgrid": _SENDGRID,
@@ -45,6 +46,7 @@ PACKAGES = {
     "stripe": Vendor("Stripe", "billing"),
     "twilio": _TWILIO,
     "vapi": _VAPI,
+    "xero_python": Vendor("Xero", "accounting"),
 }
 HOSTS = {
     "api.bland.ai": _BLAND,
@@ -60,6 +62,8 @@ HOSTS = {
     "api.stripe.com": Vendor("Stripe", "billing"),
     "api.twilio.com": _TWILIO,
     "api.vapi.ai": _VAPI,
+    "api.xero.com": Vendor("Xero", "accounting"),
+    "quickbooks.api.intuit.com": Vendor("QuickBooks", "accounting"),
     ".make.com": _MAKE,
     "app.asana.com/api": _ASANA,
     "hooks.slack.com": _SLACK,
