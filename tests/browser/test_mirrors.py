@@ -45,13 +45,13 @@ async def test_a_difference_is_taken_over(desk: Page, served: Served) -> None:
     await desk.get_by_role("link", name="Connections").first.click()
     await desk.get_by_role("link", name="Mirrors").click()
     await expect(desk.get_by_role("heading", name="Not what Mainstay wrote")).to_be_visible()
-    changed = desk.locator("form.review").filter(has_text="555-0199")
+    changed = desk.locator("form.thing").filter(has_text="555-0199")
     await expect(changed).to_contain_text("+13125550147")
 
     await changed.get_by_role("button", name="Leave").click()
-    await expect(desk.locator("form.review").filter(has_text="555-0199")).to_have_count(0)
+    await expect(desk.locator("form.thing").filter(has_text="555-0199")).to_have_count(0)
     await expect(desk.get_by_role("row").filter(has_text="Left")).to_contain_text("Phone, Company")
-    await desk.locator("form.review").filter(has_text="its row is gone").get_by_role("button", name="Revert").click()
+    await desk.locator("form.thing").filter(has_text="its row is gone").get_by_role("button", name="Revert").click()
     await expect(desk.get_by_role("row").filter(has_text="Reverted")).to_be_visible()
 
 

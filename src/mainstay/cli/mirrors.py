@@ -98,4 +98,6 @@ def state_of(row: MirrorRow) -> str:
         return "being filled"
     if row.run_id is not None:
         return "being written"
-    return "alike" if not row.behind.number else "waits a moment for more"
+    if row.behind:
+        return "waits a moment for more"
+    return "changed there" if row.drifts else "alike"

@@ -42,4 +42,6 @@ def mirror_look(mirror: MirrorRow) -> Look:
         return Look("healing", "healing", "Being filled")
     if mirror.run_id is not None or mirror.behind:
         return Look("healing", "waiting", "Being written")
+    if mirror.drifts:
+        return Look("waiting", "waiting", "Changed there")
     return Look("fine", "fine", "Alike")
