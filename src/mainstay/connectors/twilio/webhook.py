@@ -14,22 +14,30 @@ from mainstay.connectors.twilio.settings import TwilioSource
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest, Reply, Submission
 from mainstay.kit.opting import texted_wish
 from mainstay.kit.secrets import plain
-from mainstay.kit.signature import equal, hmac_base64, require_header
+from mainstay.kit.signature import equal, hmac_base64, require_header, sha256_hex
 
 RECEIPT = Reply(200, b"<Response/>", "text/xml; charset=utf-8")
 """TwiML that says nothing: Twilio sends a plain text back to the person, and logs a warning for JSON."""
 MAX_FIELDS = 500
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}")
 _PLACE = re.compile(r"[^/?#]*")
+_DIGEST = re.compile(r"[?&]bodySHA256=([0-9a-fA-F]{64})(?:&|$)")
 _PORT = re.compile(r":\d+$")
 _MAX_MEDIA = 10
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def verify(request: RawRequest, settings: TwilioSource) -> str:
-    """Check ``X-Twilio-Signature``: HMAC-SHA1 over the public address and the form's sorted fields."""
+    """Check ``X-Twilio-Signature``: HMAC-SHA1 over the public address and the form's sorted fields.
+
+    Of a body that is no form the address has the digest, and is signed alone.
+    """
     given = require_header(request.headers.get("x-twilio-signature"), "X-Twilio-Signature")
-    fields = "".join(name + value for name, value in sorted(set(_pairs(request))))
+    found = _DIGEST.search(request.url)
+    digest = found[1] if found else ""
+    if digest and not equal(digest, sha256_hex(request.body)):
+        raise NotAuthenticError("the body is not the one whose bodySHA256 the address has")
+    fields = "" if digest else "".join(name + value for name, value in sorted(set(_pairs(request))))
     if not any(
         equal(given, hmac_base64(token, (url + fields).encode(errors="surrogatepass"), "sha1"))
         for token in plain(settings.auth_token)

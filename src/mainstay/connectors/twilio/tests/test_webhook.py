@@ -61,6 +61,21 @@ def test_twilios_own_vectors(name: str) -> None:
             verify(changed, SOURCE)
 
 
+@pytest.mark.parametrize("name", ["twilio-json-body", "twilio-json-body-empty-object", "twilio-json-body-only-sha"])
+def test_twilios_own_vectors_of_a_body_that_is_no_form(name: str) -> None:
+    case = vector(name)
+    headers = {"content-type": "application/json", "x-twilio-signature": case["header_value"]}
+    request = RawRequest("POST", case["url"], headers, case["body"].encode(), AT)
+    assert verify(request, SOURCE) == "signature ok"
+    for changed in (
+        replace(request, body=request.body + b" "),
+        replace(request, url=request.url.replace("myapp", "yourapp")),
+        replace(request, url=request.url.replace("bodySHA256", "body")),
+    ):
+        with pytest.raises(NotAuthenticError):
+            verify(changed, SOURCE)
+
+
 def test_without_a_signature_it_is_not_taken() -> None:
     with pytest.raises(NotAuthenticError, match="X-Twilio-Signature is missing"):
         verify(arrived({"Body": "x"}), SOURCE)
