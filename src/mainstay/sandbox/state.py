@@ -121,6 +121,17 @@ def changed(settings: S, changes: Mapping[str, Json]) -> S:
     return dataclasses.replace(settings, **values)  # type: ignore[type-var]
 
 
+class Configurable:
+    """A simulator whose ``settings`` are changed by the control plane."""
+
+    settings: Any
+
+    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
+        """Change settings and return all of them."""
+        self.settings = changed(self.settings, settings)
+        return dataclasses.asdict(self.settings)
+
+
 def token_is_good(token: str, tokens: list[str] | None) -> bool:
     """Without a list of tokens any token is good, unless it says of itself that it is not."""
     if tokens is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from mainstay.kit.payload import moment
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
 WORKSPACE = "1200000000000001"
@@ -39,7 +39,7 @@ class _RefusalError(Exception):
         super().__init__(said)
 
 
-class Asana:
+class Asana(Configurable):
     """Asana's API, as far as tasks go."""
 
     name = "asana"
@@ -61,11 +61,6 @@ class Asana:
         for name in ("Leads", "Sales"):
             self._add("projects", name=name)
         self._add("users", name="Mainstay", email="bot@example.com")
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every record, oldest first, and the effects."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import orjson
 
 from mainstay.kit.signature import hmac_hex
 from mainstay.sandbox.senders import SignedRequest
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer
 
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}")
@@ -43,7 +43,7 @@ class Settings:
     echoes_metadata: bool = True
 
 
-class Bland:
+class Bland(Configurable):
     """Bland's ``/v1/calls``."""
 
     name = "bland"
@@ -59,11 +59,6 @@ class Bland:
         self._effects = Effects()
         self._calls: dict[str, dict[str, Json]] = {}
         self._made_at: dict[str, float] = {}
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every call as Bland shows it, oldest first, and the effects."""

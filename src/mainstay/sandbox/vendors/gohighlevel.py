@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from datetime import datetime
 
-from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, RateWindow, token_is_good
 from mainstay.sandbox.vendors.gohighlevel_account import Settings, oauth_server
 from mainstay.sandbox.vendors.gohighlevel_fields import SHOWN, SHOWN_ON_CREATE, problems
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
@@ -18,7 +17,7 @@ _DAILY = 200_000
 _NOT_DIGITS = re.compile(r"\D")
 
 
-class GoHighLevel:
+class GoHighLevel(Configurable):
     """HighLevel's contacts API, versions 2021-07-28 and v3."""
 
     name = "gohighlevel"
@@ -38,11 +37,6 @@ class GoHighLevel:
         self._found_by: dict[tuple[str, str, str], list[str]] = {}
         self._windows: dict[str, RateWindow] = {}
         self._oauth = oauth_server()
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return contacts and notes in order of creation, and the effects."""

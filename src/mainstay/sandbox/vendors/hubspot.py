@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 
-from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, RateWindow, token_is_good
 from mainstay.sandbox.vendors import hubspot_search as search
 from mainstay.sandbox.vendors.hubspot_account import Settings, oauth_server
 from mainstay.sandbox.vendors.hubspot_errors import Errors, Refused, standard_error
@@ -22,7 +21,7 @@ _SHOWN = {"contacts": (*_SYSTEM, "email", "firstname", "lastname"), "notes": (*_
 _ASSOCIATION_TYPES = {("notes", "contacts"): 202, ("contacts", "notes"): 201}
 
 
-class HubSpot:
+class HubSpot(Configurable):
     """HubSpot's CRM, ``/crm/v3/objects/...`` and the dated paths; contacts, notes, default associations."""
 
     name = "hubspot"
@@ -45,11 +44,6 @@ class HubSpot:
         self._oauth = oauth_server(self._errors)
         self._requests = RateWindow(100, 10)
         self._searches = RateWindow(5, 1)
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return contacts, notes and associations in order of creation, and the effects."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.vendors.linear_graphql import Field, GraphQLError, matches, read, selected
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
@@ -48,7 +48,7 @@ class _RefusalError(Exception):
         super().__init__(said)
 
 
-class Linear:
+class Linear(Configurable):
     """``POST /graphql``: issues, comments, labels, users, teams and their states."""
 
     name = "linear"
@@ -75,11 +75,6 @@ class Linear:
             for position, (state, kind) in enumerate(_STATES + _STATES_LAST):
                 one = {"id": self._ids.uuid("state"), "name": state, "type": kind, "position": float(position)}
                 self._states.append(one | {"team": team})
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every record, oldest first, and the effects."""

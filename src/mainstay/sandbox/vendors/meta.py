@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer
 
 _VERSION = re.compile(r"v\d+\.\d+")
@@ -44,7 +44,7 @@ class Settings:
     tokens: list[str] | None = None
 
 
-class Meta:
+class Meta(Configurable):
     """``GET /v{N}.0/{leadgen_id}`` and ``GET /v{N}.0/{form_id}/leads``; leads come by seeding."""
 
     name = "meta"
@@ -59,11 +59,6 @@ class Meta:
         self._ids = Ids(self.name)
         self._effects = Effects()
         self._leads: dict[str, dict[str, Json]] = {}
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return the leads, and effects (always none: nothing is written here)."""

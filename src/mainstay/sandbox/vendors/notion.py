@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from mainstay.kit.payload import moment
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
 _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
@@ -51,7 +51,7 @@ class _RefusalError(Exception):
         super().__init__(said)
 
 
-class Notion:
+class Notion(Configurable):
     """Notion's API, as far as tasks go."""
 
     name = "notion"
@@ -72,11 +72,6 @@ class Notion:
         self._made_at: dict[str, float] = {}
         for title, status in (("Tasks", "status"), ("Sales", "checkbox")):
             self._source(title, status)
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every record, oldest first, and the effects."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import orjson
 
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
 _ADDRESS = re.compile(r"(?:.*<)?[^@\s<>,]+@[^@\s<>,]+\.[^@\s<>,]+>?")
@@ -36,7 +36,7 @@ class Settings:
     search_lag_ms: int = 0
 
 
-class Postmark:
+class Postmark(Configurable):
     """Postmark's ``/email``, ``/email/batch`` and the search of what was sent."""
 
     name = "postmark"
@@ -52,11 +52,6 @@ class Postmark:
         self._effects = Effects()
         self._messages: list[dict[str, Json]] = []
         self._sent_at: list[float] = []
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every mail as sent, with its MessageID and time, and the effects."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
 _ADDRESS = re.compile(r"(?:.*<)?[^@\s<>,]+@([^@\s<>,]+\.[^@\s<>,]+?)>?")
@@ -37,7 +37,7 @@ class Settings:
     monthly_left: int | None = None
 
 
-class Resend:
+class Resend(Configurable):
     """Resend's ``/emails`` and ``/domains``."""
 
     name = "resend"
@@ -53,11 +53,6 @@ class Resend:
         self._effects = Effects()
         self._messages: list[dict[str, Json]] = []
         self._keys: dict[str, tuple[bytes, str, float]] = {}
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every mail as sent, with its id and time, and the effects."""

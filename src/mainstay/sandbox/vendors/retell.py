@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import orjson
 
 from mainstay.kit.signature import hmac_hex
 from mainstay.sandbox.senders import SignedRequest
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer
 
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}")
@@ -36,7 +36,7 @@ class Settings:
     list_lag_ms: int = 0
 
 
-class Retell:
+class Retell(Configurable):
     """Retell's calls: create, get, list (v3), stop; and its numbers."""
 
     name = "retell"
@@ -52,11 +52,6 @@ class Retell:
         self._effects = Effects()
         self._calls: dict[str, dict[str, Json]] = {}
         self._made_at: dict[str, float] = {}
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every call as Retell shows it, oldest first, and the effects."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
 _ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+\.[^@\s<>,]+")
@@ -26,7 +26,7 @@ class Settings:
     has_credits: bool = True
 
 
-class Sendgrid:
+class Sendgrid(Configurable):
     """SendGrid's ``/mail/send``."""
 
     name = "sendgrid"
@@ -41,11 +41,6 @@ class Sendgrid:
         self._ids = Ids(self.name)
         self._effects = Effects()
         self._messages: list[dict[str, Json]] = []
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every mail as sent, with its id and time, and the effects."""

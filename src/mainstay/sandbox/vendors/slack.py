@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import orjson
 
-from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, RateWindow, token_is_good
 from mainstay.sandbox.vendors.slack_reading import list_channels, read_history
 from mainstay.sandbox.wire import FORM, Json, Reply, Request, SettingError, answer, text
 
@@ -39,7 +39,7 @@ class Settings:
     scopes: list[str] | None = None
 
 
-class Slack:
+class Slack(Configurable):
     """Slack's Web API (posting, reading and listing channels, ``auth.test``) and incoming webhooks."""
 
     name = "slack"
@@ -56,11 +56,6 @@ class Slack:
         self._messages: list[dict[str, Json]] = []
         self._channel_ids: dict[str, str] = {}
         self._windows: dict[str, RateWindow] = {}
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every message in order, with the fields as sent, and the effects."""

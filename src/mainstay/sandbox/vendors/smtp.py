@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from email import message_from_bytes, policy
 
 from mainstay.sandbox.faults import DONE, Armed, Fault, Faults
-from mainstay.sandbox.state import Effects, changed
+from mainstay.sandbox.state import Configurable, Effects
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, now_iso
 
 _PATH = re.compile(r"(?:FROM|TO):\s*<([^>]*)>", re.IGNORECASE)
@@ -28,7 +27,7 @@ class Settings:
     deferred: list[str] | None = None
 
 
-class Smtp:
+class Smtp(Configurable):
     """The mails that the SMTP server took, kept like any other vendor's records."""
 
     name = "smtp"
@@ -42,11 +41,6 @@ class Smtp:
         self.settings = Settings()
         self._effects = Effects()
         self._messages: list[dict[str, Json]] = []
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return the mails ``{from, to, message_id, subject, headers, text, html, at}`` and the effects."""

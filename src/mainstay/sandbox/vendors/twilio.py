@@ -7,12 +7,12 @@ import binascii
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import urlencode
 
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.wire import FORM, Json, Reply, Request, SettingError, answer
 
 _VERSION = "2010-04-01"
@@ -54,7 +54,7 @@ class Settings:
     trial: bool = False
 
 
-class Twilio:
+class Twilio(Configurable):
     """Twilio's ``Messages.json``: create, fetch, list."""
 
     name = "twilio"
@@ -70,11 +70,6 @@ class Twilio:
         self._effects = Effects()
         self._messages: list[dict[str, Json]] = []
         self._made_at: list[float] = []
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every message as Twilio shows it, oldest first, and the effects."""

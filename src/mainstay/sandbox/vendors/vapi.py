@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import orjson
 
 from mainstay.sandbox.senders import SignedRequest
-from mainstay.sandbox.state import Effects, Ids, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, iso
 
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}")
@@ -41,7 +41,7 @@ class Settings:
     controls: bool = True
 
 
-class Vapi:
+class Vapi(Configurable):
     """Vapi's ``/call`` and ``/phone-number``."""
 
     name = "vapi"
@@ -57,11 +57,6 @@ class Vapi:
         self._effects = Effects()
         self._calls: dict[str, dict[str, Json]] = {}
         self._made_at: dict[str, float] = {}
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return every call as Vapi shows it, oldest first, and the effects."""

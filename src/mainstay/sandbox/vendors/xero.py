@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, RateWindow, token_is_good
 from mainstay.sandbox.vendors import xero_books as books
 from mainstay.sandbox.vendors.xero_books import Refused
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
@@ -48,7 +48,7 @@ class Settings:
     number_prefix: str = "INV-"
 
 
-class Xero:
+class Xero(Configurable):
     """One organisation: create, create or update, void, read, search."""
 
     name = "xero"
@@ -65,11 +65,6 @@ class Xero:
         self._calls = RateWindow(_A_MINUTE, 60)
         self._done: dict[str, tuple[str, Reply]] = {}
         self._records: dict[str, dict[str, dict[str, Json]]] = {"Contacts": {}, "Invoices": {}, "Payments": {}}
-
-    def configure(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """Change settings and return all of them."""
-        self.settings = changed(self.settings, settings)
-        return asdict(self.settings)
 
     def state(self) -> dict[str, Json]:
         """Return contacts, invoices and payments as Xero shows them, oldest first, and the effects."""
