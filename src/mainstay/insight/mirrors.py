@@ -15,7 +15,7 @@ from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
 if TYPE_CHECKING:
     from mainstay.db import Connection
 
-_MOST_COUNTED = 9_999
+_MOST_COUNTED = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ async def list_mirrors(connection: Connection, workspace_id: UUID) -> Sequence[M
         """
         SELECT mirrors.*, runs.id AS open_run_id, runs.state AS run_state, runs.error,
                (SELECT count(*) FROM (SELECT FROM stale_in_mirror AS s
-                                      WHERE s.workspace_id = $1 AND s.mirror = mirrors.name LIMIT $2) AS t) AS behind,
+                                      WHERE s.workspace_id = $1 AND s.mirror = mirrors.name
+                                      ORDER BY s.contact_id LIMIT $2) AS t) AS behind,
                (SELECT count(*) FROM (SELECT FROM drifts AS d WHERE d.workspace_id = $1 AND d.mirror = mirrors.name
                                       AND d.state = 'open' LIMIT $2) AS t) AS drifts
         FROM mirrors LEFT JOIN runs ON runs.id = mirrors.run_id AND runs.handled_at IS NULL
