@@ -151,7 +151,7 @@ def _of_import(module: Module, node: ast.Import | ast.ImportFrom, surroundings: 
 def _vendor(module: Module, node: ast.AST, says: str, role: str) -> _Finding:
     line: int = getattr(node, "lineno", 0)
     allowed = frozenset({"RUN005"} if module.allows("RUN005", node) else ())
-    role = role or "crm, ctx.chat, ctx.email or ctx.sms"
+    role = role or "crm, ctx.email, ctx.tasks or another role"
     instead = f"call ctx.{role}, which stack.toml binds to a vendor"
     return _Finding("RUN005", Place(str(module.path), line, allowed=allowed), f"{says}: a role would do", instead)
 

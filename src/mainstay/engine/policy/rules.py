@@ -68,7 +68,7 @@ _ALL = (
         "A workflow asks for roles, not for vendors",
         "What names a vendor must be rewritten when the vendor changes, and its calls are neither kept, nor retried, "
         "nor within the vendor's limits.",
-        "Call the role: ctx.crm, ctx.chat, ctx.email, ctx.sms; stack.toml says which vendor has it.",
+        "Call the role: ctx.crm, ctx.email, ctx.tasks, ctx.billing and so on; stack.toml says which vendor has it.",
     ),
     Rule(
         "RUN006",
