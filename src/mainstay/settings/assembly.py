@@ -63,6 +63,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         roles=MappingProxyType(roles),
         system_of_record=system_of_record,
         identity=records.contact.identity,
+        pull=_pull(records.contact.reconcile, system_of_record, wiring, sources),
         sources=MappingProxyType(sources),
         alerts=alerts,
         mirrors=mirrors,
@@ -70,6 +71,17 @@ def assemble(document: Document, folder: Path) -> Stack:
         elsewhere=elsewhere,
         folder=folder,
     )
+
+
+def _pull(
+    every: timedelta | str, name: str, wiring: _Wiring, sources: Mapping[str, SourceEntry]
+) -> Pull | None:
+    entry = wiring.connections[name]
+    is_able = "crm.pull_contacts" in entry.connector.idempotency and entry.connector.can_pull(entry.settings)
+    if isinstance(every, str) or not is_able:
+        return None
+    bringing = tuple(source for source, found in sources.items() if found.settings.connection == name)
+    return Pull(name, every, bringing)
 
 
 def _workspace(document: Document) -> WorkspaceTable | None:

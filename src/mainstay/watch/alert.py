@@ -89,6 +89,11 @@ class Alerter:
         """Report that a mirror is not what was written to it."""
         await self.raise_trouble(connection, workspace_id, trouble_of_drift(mirror.name, mirror.connection, count))
 
+    async def missed(self, connection: Connection, workspace_id: UUID, pull: Missing, count: int, since: datetime) -> None:
+        """Report that a connection's webhooks seem to come no more."""
+        trouble = trouble_of_missed(pull.connection, pull.sources[0], count, since)
+        await self.raise_trouble(connection, workspace_id, trouble)
+
     async def _enqueue(
         self, connection: Connection, workspace_id: UUID, incident_id: UUID, trouble: Trouble, route: Route
     ) -> None:

@@ -86,6 +86,19 @@ def trouble_of_quarantine(source: str, reason: str) -> Trouble:
     )
 
 
+def trouble_of_missed(connection: str, source: str, count: int, since: datetime) -> Trouble:
+    """Describe changes that no webhook brought, and none has come since."""
+    return Trouble(
+        fingerprint=f"missed|{connection}",
+        title=f"Webhooks of {connection} seem to come no more",
+        cause=f"{count} changes of the last day came by the pull alone. Nothing has been delivered to "
+        f'"{source}" since {since:%Y-%m-%d %H:%M} UTC.',
+        mend="Nothing is lost: the pull brings what they miss, later. See that the webhook is switched on at the vendor and "
+        "posts to the source's address (mainstay connections list). After a quiet day this counts as healed.",
+        source=source,
+    )
+
+
 def trouble_of_report(source: str, data: Mapping[str, Any]) -> Trouble:
     """Describe a failure that a no-code layer reports of its own: what it was told, we have no part in."""
     scenario, error, link = (str(data.get(name) or "") for name in ("scenario", "error", "link"))
