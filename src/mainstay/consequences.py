@@ -72,8 +72,8 @@ class Cause:
     """What a write came from. ``run`` is the run that drives what follows; without one it goes on the queue.
 
     Where a caller waits (``is_awaited``), ``run`` drives what it waits for alone: the rest goes on the queue as well.
-    ``besides`` is a workflow that no event starts here, as the caller starts it by its name. What ``is_apart`` all goes on
-    the queue, in the lane of ``run``.
+    ``besides`` is a workflow that no event starts here, as the caller starts it by its name. What ``is_apart`` begins
+    nothing that ``run`` drives: all goes on the queue, in its lane.
     """
 
     workspace_id: UUID

@@ -209,7 +209,7 @@ async def judge(connection: Connection, workspace_id: UUID, pull: Pull) -> tuple
         )
         SELECT count(*) AS number, min(changed_at) AS since FROM due
         WHERE NOT EXISTS (SELECT FROM changes WHERE changes.contact_id = due.contact_id AND changes.source = ANY($4)
-                          AND changes.at >= due.changed_at)
+                          AND changes.delivery_id IS NOT NULL AND changes.at >= due.changed_at)
         """,
         workspace_id,
         pull.connection,

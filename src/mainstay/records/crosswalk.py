@@ -198,7 +198,9 @@ async def forget(connection: Connection, workspace_id: UUID, record_ids: Sequenc
         )
 
 
-async def forget_id(connection: Connection, workspace_id: UUID, system: str, external_ids: Sequence[str]) -> dict[str, UUID]:
+async def forget_id(
+    connection: Connection, workspace_id: UUID, system: str, external_ids: Sequence[str]
+) -> dict[str, UUID]:
     """Drop ids of records that are gone in a system; returns those that were known, with the contact they led to.
 
     Whoever needs one of these contacts there has it pushed: found by its e-mail or phone, or made anew.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 from mainstay.connectors import all_connectors, all_source_kinds
 from mainstay.errors import ConfigError, PermanentError, Problem
 from mainstay.kit import Connector, EmailMessage, SourceKind, SourceSettings
+from mainstay.pulls import Pull
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
@@ -73,9 +75,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     )
 
 
-def _pull(
-    every: timedelta | str, name: str, wiring: _Wiring, sources: Mapping[str, SourceEntry]
-) -> Pull | None:
+def _pull(every: timedelta | str, name: str, wiring: _Wiring, sources: Mapping[str, SourceEntry]) -> Pull | None:
     entry = wiring.connections[name]
     is_able = "crm.pull_contacts" in entry.connector.idempotency and entry.connector.can_pull(entry.settings)
     if isinstance(every, str) or not is_able:

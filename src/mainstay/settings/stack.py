@@ -13,8 +13,8 @@ from mainstay.settings.hours import Hours
 if TYPE_CHECKING:
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
-    from mainstay.pulls import Pull
     from mainstay.model import Retry
+    from mainstay.pulls import Pull
     from mainstay.settings.environment import Environment
     from mainstay.settings.schema import ElsewhereTable, IdentityTable
 
