@@ -12,7 +12,7 @@ from mainstay.errors import NeedsHumanError, PermanentError
 from mainstay.gates import Pause
 from mainstay.kit import Submission
 from mainstay.kit.pulling import Cursor
-from mainstay.pulls import pulling
+from mainstay.pulls import pulling, store
 from tests.conftest import MakeStack
 from tests.pulls.crm import STACK, Reconciled, now
 
@@ -37,9 +37,10 @@ async def test_a_change_whose_webhook_was_missed_comes_in(hub: Reconciled) -> No
     assert hub.crm.pushes == pushes
     (said,) = await hub.rows("SELECT * FROM changes WHERE source = 'hub'")
     assert (said["kind"], said["rule"]) == ("crm", "external id")
-    assert await hub.rows("SELECT lane FROM runs WHERE workflow IN ('follow.v1', 'reconcile.v1')") == [
-        {"lane": "backfill"}
-    ] * 2
+    assert (
+        await hub.rows("SELECT lane FROM runs WHERE workflow IN ('follow.v1', 'reconcile.v1')")
+        == [{"lane": "backfill"}] * 2
+    )
 
 
 async def test_what_is_known_costs_nothing(hub: Reconciled) -> None:
@@ -105,7 +106,7 @@ async def test_a_kill_between_a_page_and_its_cursor_doubles_nothing(
 ) -> None:
     for number in range(3):
         hub.crm.put(str(number), Submission(email=f"{number}@example.com", first_name="Ann"))
-    keep, calls = pulling.store.keep_cursor, []
+    keep, calls = store.keep_cursor, []
 
     async def dies(*values: Any, **keys: Any) -> None:
         calls.append(values)
@@ -113,7 +114,7 @@ async def test_a_kill_between_a_page_and_its_cursor_doubles_nothing(
             raise ConnectionError("killed")
         await keep(*values, **keys)
 
-    monkeypatch.setattr(pulling.store, "keep_cursor", dies)
+    monkeypatch.setattr(store, "keep_cursor", dies)
     await hub.pull()
 
     assert (len(calls), hub.crm.pulls) == (3, 3)

@@ -75,7 +75,7 @@ PEOPLE = st.fixed_dictionaries(dict.fromkeys(VALUES, WORDS))
 
 @given(theirs=PEOPLE, ours=PEOPLE, before=st.lists(PEOPLE, max_size=3))
 def test_news_is_never_what_is_known_and_never_more_than_was_said(
-    theirs: dict[str, str], ours: dict[str, str], before: list[dict[str, str]]
+    theirs: dict[str, Any], ours: dict[str, Any], before: list[dict[str, str]]
 ) -> None:
     former = Former()
     for each in before:

@@ -19,8 +19,9 @@ WINDOW = timedelta(days=7)
 class PullRow:
     """How a connection is pulled from.
 
-    ``brought`` counts the changes of the last seven days, ``missed`` those of them that no webhook brought. ``pulled_at`` is when all was read that had changed; None before the first time. ``run_id`` is of the run that pulls
-    now, or failed to, with its ``run_state``; None for neither.
+    Of the changes of the last seven days ``brought`` came by pulls, ``missed`` of them by no webhook. ``pulled_at`` is
+    when all was read that had changed; None before the first time. ``run_id`` is of the run that pulls now, or failed
+    to, with its ``run_state``; None for neither.
     """
 
     name: str

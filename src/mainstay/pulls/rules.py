@@ -90,9 +90,7 @@ def says_more(person: Person, contact: Contact) -> bool:
     """Tell whether a record says anything that its contact does not."""
     tags = {tag.casefold() for tag in contact.tags}
     return (
-        any(
-            value and value != getattr(contact, name) for name in VALUES if (value := getattr(person, name)) is not None
-        )
+        any(getattr(person, name) not in {"", getattr(contact, name)} for name in VALUES)
         or any(text and text != contact.custom.get(key) for key, text in (person.custom or {}).items())
         or any(tag.casefold() not in tags for tag in person.tags)
         or (person.do_not_contact and not contact.do_not_contact)
