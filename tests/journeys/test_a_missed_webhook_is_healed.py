@@ -1,4 +1,4 @@
-"""What people change in their CRM comes in, though its webhook was missed; our own writes come back and mean nothing."""
+"""What people change in their CRM comes in, though its webhook was missed; our own writes come back as nothing new."""
 
 from __future__ import annotations
 

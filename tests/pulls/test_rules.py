@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mainstay.identity import Person
 from mainstay.model import Contact, new_id
-from mainstay.pulls.rules import VALUES, Former, is_quiet, key_of, news, says_more
+from mainstay.pulls.rules import VALUES, Former, is_as_made, is_quiet, key_of, news, says_more, without_defaults
 
 THEN = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 OURS = Contact(
@@ -91,6 +91,14 @@ def test_news_is_never_what_is_known_and_never_more_than_was_said(
     if kept is not None:
         assert says_more(kept, contact)
         assert {name: value for name in VALUES if (value := getattr(kept, name)) not in {"", ours[name]}} == fresh
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0, True), (9, True), (11, False), (None, False)])
+def test_a_record_as_our_push_made_it_has_the_defaults_of_its_system(seconds: int | None, expected: bool) -> None:
+    created = None if seconds is None else THEN - timedelta(seconds=seconds)
+    assert is_as_made(person(), created) is expected
+    kept = without_defaults(person(custom={"country": "US", "roof": "slate"}), OURS)
+    assert kept.custom == {"roof": "slate"}
 
 
 def test_the_same_said_again_has_the_same_key() -> None:

@@ -19,7 +19,7 @@ from mainstay.db.tallies import add_tallies
 from mainstay.identity import ContactWrite, Dropped, Person, Resolution, load_contact, normalise, resolve
 from mainstay.model import Lane, new_id
 from mainstay.pulls import store
-from mainstay.pulls.rules import MANY, Pull, chunks, is_quiet, key_of, news
+from mainstay.pulls.rules import MANY, Pull, chunks, is_as_made, is_quiet, key_of, news, without_defaults
 from mainstay.records import forget_id
 from mainstay.runs import NewRun, add_runs
 
@@ -140,8 +140,12 @@ class Puller:
         found = []
         for person in people:
             ours = known.get(person.external_id)
-            said = person if ours is None else news(person, ours.contact, ours.former)
-            if said is not None:
+            if ours is None:
+                found.append(person)
+                continue
+            if ours.is_ours and is_as_made(person, pulled.created.get(person.external_id)):
+                person = without_defaults(person, ours.contact)
+            if (said := news(person, ours.contact, ours.former)) is not None:
                 found.append(said)
         return found
 

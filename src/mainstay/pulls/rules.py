@@ -21,6 +21,8 @@ LATE = timedelta(minutes=5)
 """How long after a change its webhook may still be on its way."""
 MANY = 10
 """So many changes of a day that no webhook brought, and none brought since, are no accident any more."""
+_MADE = timedelta(seconds=10)
+"""How long a push takes that makes a record there, by one or a few calls."""
 VALUES = ("email", "phone", "first_name", "last_name", "company")
 
 
@@ -84,6 +86,18 @@ def news(person: Person, contact: Contact, former: Former) -> Person | None:
         do_not_contact=person.do_not_contact and (contact.do_not_contact or not former.was_opted_out),
     )
     return kept if says_more(kept, contact) else None
+
+
+def without_defaults(person: Person, contact: Contact) -> Person:
+    """Return what a record says that is as our own push made it: fields that we never named are its system's defaults."""
+    return replace(person, custom={key: text for key, text in (person.custom or {}).items() if key in contact.custom})
+
+
+def is_as_made(person: Person, created_at: datetime | None) -> bool:
+    """Tell whether a record has not changed since it was made."""
+    if created_at is None or not person.occurred_at:
+        return False
+    return datetime.fromisoformat(person.occurred_at) - created_at <= _MADE
 
 
 def says_more(person: Person, contact: Contact) -> bool:

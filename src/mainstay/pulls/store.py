@@ -104,10 +104,14 @@ async def keep_cursor(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whom a record is of, and what that contact was where the system may not have heard of the change yet."""
+    """Whom a record is of, and what that contact was where the system may not have heard of the change yet.
+
+    ``is_ours``: our own push made the record.
+    """
 
     contact: Contact
     former: Former
+    is_ours: bool
 
 
 async def known(
@@ -116,14 +120,14 @@ async def known(
     """Return the contacts whose ids in the system these people have, by id; also those that are being made there."""
     rows = await connection.fetch(
         """
-        SELECT contacts.*, ids.external_id, coalesce(own.pushed_version, 0) AS pushed_version
+        SELECT contacts.*, ids.external_id, ids.is_ours, coalesce(own.pushed_version, 0) AS pushed_version
         FROM (
-            SELECT asked.external_id, surviving(record_ids.record_id) AS contact_id
+            SELECT asked.external_id, surviving(record_ids.record_id) AS contact_id, is_ours
             FROM unnest($3::text[]) AS asked (external_id)
             JOIN record_ids ON record_ids.workspace_id = $1 AND record_type = 'contact' AND record_ids.connection = $2
                  AND record_ids.external_id = asked.external_id
             UNION ALL
-            SELECT asked.external_id, making.record_id
+            SELECT asked.external_id, making.record_id, true
             FROM unnest($3::text[], $4::text[], $5::text[]) AS asked (external_id, email, phone)
             CROSS JOIN LATERAL (
                 SELECT contact_id FROM identifiers WHERE workspace_id = $1 AND kind = 'email' AND value = asked.email
@@ -152,7 +156,7 @@ async def known(
         at = changed_at[row["external_id"]]
         versions[row["id"]] = row["pushed_version"], datetime.fromisoformat(at) if at else None
     former = await _former(connection, system, versions)
-    return {row["external_id"]: Known(contact_of(row), former[row["id"]]) for row in rows}
+    return {row["external_id"]: Known(contact_of(row), former[row["id"]], row["is_ours"]) for row in rows}
 
 
 async def _former(
