@@ -76,8 +76,10 @@ VENDORS = [
     Vendor(
         "gohighlevel",
         f'connector = "gohighlevel", token = "${{TOKEN}}", location_id = "{LOCATION}", pull_by_date_updated = true',
-        lambda record_id, said, at: {"id": record_id, "locationId": LOCATION, "dateUpdated": at}
-        | {key: value == "true" if key == "dnd" else value for key, value in said.items()},
+        lambda record_id, said, at: (
+            {"id": record_id, "locationId": LOCATION, "dateUpdated": at}
+            | {key: value == "true" if key == "dnd" else value for key, value in said.items()}
+        ),
         {"email": "email", "first_name": "firstName", "company": "companyName", "phone": "phone", "out": "dnd"},
         "true",
         {},
@@ -85,8 +87,10 @@ VENDORS = [
     Vendor(
         "salesforce",
         'connector = "salesforce", access_token = "${TOKEN}", instance_url = "https://acme.my.salesforce.com"',
-        lambda record_id, said, at: {"Id": record_id, "SystemModstamp": at.replace("Z", "+0000")}
-        | {key: value == "true" if key == "HasOptedOutOfEmail" else value for key, value in said.items()},
+        lambda record_id, said, at: (
+            {"Id": record_id, "SystemModstamp": at.replace("Z", "+0000")}
+            | {key: value == "true" if key == "HasOptedOutOfEmail" else value for key, value in said.items()}
+        ),
         {
             "email": "Email",
             "first_name": "FirstName",

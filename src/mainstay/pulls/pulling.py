@@ -139,13 +139,12 @@ class Puller:
             known = await store.known(connection, run.workspace_id, name, people)
         found = []
         for person in people:
-            ours = known.get(person.external_id)
-            if ours is None:
-                found.append(person)
-                continue
-            if ours.is_ours and is_as_made(person, pulled.created.get(person.external_id)):
-                person = without_defaults(person, ours.contact)
-            if (said := news(person, ours.contact, ours.former)) is not None:
+            said: Person | None = person
+            if (ours := known.get(person.external_id)) is not None:
+                is_made = ours.is_ours and is_as_made(person, pulled.created.get(person.external_id))
+                beyond = without_defaults(person, ours.contact) if is_made else person
+                said = news(beyond, ours.contact, ours.former)
+            if said is not None:
                 found.append(said)
         return found
 

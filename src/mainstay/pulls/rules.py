@@ -89,7 +89,7 @@ def news(person: Person, contact: Contact, former: Former) -> Person | None:
 
 
 def without_defaults(person: Person, contact: Contact) -> Person:
-    """Return what a record says that is as our own push made it: fields that we never named are its system's defaults."""
+    """Return what a record says that is as our own push made it: what we never named are its system's defaults."""
     return replace(person, custom={key: text for key, text in (person.custom or {}).items() if key in contact.custom})
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mainstay.model import Contact
 
 
+_MOST_CHANGES = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where a pull goes on, and since when this connection is pulled from at all."""
@@ -120,29 +123,33 @@ async def known(
     """Return the contacts whose ids in the system these people have, by id; also those that are being made there."""
     rows = await connection.fetch(
         """
-        SELECT contacts.*, ids.external_id, ids.is_ours, coalesce(own.pushed_version, 0) AS pushed_version
-        FROM (
-            SELECT asked.external_id, surviving(record_ids.record_id) AS contact_id, is_ours
-            FROM unnest($3::text[]) AS asked (external_id)
-            JOIN record_ids ON record_ids.workspace_id = $1 AND record_type = 'contact' AND record_ids.connection = $2
-                 AND record_ids.external_id = asked.external_id
+        SELECT ours.*, asked.external_id, found.is_ours, coalesce(own.pushed_version, 0) AS pushed_version
+        FROM unnest($3::text[], $4::text[], $5::text[]) AS asked (external_id, email, phone)
+        -- Each look-up with its limit: as a join a planner may read whole tables for a page of ids.
+        CROSS JOIN LATERAL (
+            (SELECT record_id, is_ours FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact'
+             AND connection = $2 AND external_id = asked.external_id LIMIT 1)
             UNION ALL
-            SELECT asked.external_id, making.record_id, true
-            FROM unnest($3::text[], $4::text[], $5::text[]) AS asked (external_id, email, phone)
-            CROSS JOIN LATERAL (
-                SELECT contact_id FROM identifiers WHERE workspace_id = $1 AND kind = 'email' AND value = asked.email
-                AND standing = 'owner'
-                UNION ALL
-                SELECT contact_id FROM identifiers WHERE workspace_id = $1 AND kind = 'phone' AND value = asked.phone
-                AND standing = 'owner' AND asked.email = ''
-            ) AS owner
-            JOIN crosswalk AS making ON making.workspace_id = $1 AND making.record_type = 'contact'
-                 AND making.record_id = owner.contact_id AND making.connection = $2
-                 AND making.external_id IS NULL AND making.push_run_id IS NOT NULL
-        ) AS ids
-        JOIN contacts ON contacts.id = ids.contact_id AND contacts.deleted_at IS NULL
-        LEFT JOIN crosswalk AS own ON own.workspace_id = $1 AND own.record_type = 'contact'
-             AND own.record_id = contacts.id AND own.connection = $2
+            (SELECT record_id, is_ours FROM crosswalk_beside WHERE workspace_id = $1 AND record_type = 'contact'
+             AND connection = $2 AND external_id = asked.external_id LIMIT 1)
+            UNION ALL
+            (SELECT making.record_id, true FROM identifiers
+             JOIN crosswalk AS making ON making.workspace_id = $1 AND making.record_type = 'contact'
+                  AND making.record_id = identifiers.contact_id AND making.connection = $2
+                  AND making.external_id IS NULL AND making.push_run_id IS NOT NULL
+             WHERE identifiers.workspace_id = $1 AND standing = 'owner'
+               AND kind = CASE WHEN asked.email <> '' THEN 'email' ELSE 'phone' END
+               AND value = CASE WHEN asked.email <> '' THEN asked.email ELSE asked.phone END
+             LIMIT 1)
+            LIMIT 1
+        ) AS found
+        CROSS JOIN LATERAL (
+            SELECT * FROM contacts WHERE id = surviving(found.record_id) AND deleted_at IS NULL LIMIT 1
+        ) AS ours
+        LEFT JOIN LATERAL (
+            SELECT pushed_version FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact'
+            AND record_id = ours.id AND connection = $2 LIMIT 1
+        ) AS own ON true
         """,
         workspace_id,
         system,
@@ -169,16 +176,20 @@ async def _former(
     found = {contact_id: Former() for contact_id in versions}
     rows = await connection.fetch(
         """
-        SELECT changes.contact_id, changes.before
+        SELECT t.id AS contact_id, late.before
         FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[]) AS t (id, version, changed_at)
-        JOIN changes ON changes.contact_id = t.id
-        WHERE (changes.version > t.version OR changes.at >= t.changed_at) AND changes.before <> '{}'
-          AND NOT (changes.kind = 'crm' AND changes.person ->> 'connection' = $4)
+        CROSS JOIN LATERAL (
+            SELECT before FROM changes
+            WHERE contact_id = t.id AND (version > t.version OR at >= t.changed_at) AND before <> '{}'
+              AND NOT (kind = 'crm' AND person ->> 'connection' = $4)
+            ORDER BY id DESC LIMIT $5
+        ) AS late
         """,
         list(versions),
         [version for version, _ in versions.values()],
         [changed_at for _, changed_at in versions.values()],
         system,
+        _MOST_CHANGES,
     )
     for row in rows:
         found[row["contact_id"]].add(row["before"])

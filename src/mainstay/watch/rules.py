@@ -95,7 +95,7 @@ def trouble_of_missed(connection: str, source: str, count: int, since: datetime)
         title=f"Webhooks of {connection} seem to come no more",
         cause=f"{count} changes of the last day came by the pull alone. Nothing has been delivered to "
         f'"{source}" since {since:%Y-%m-%d %H:%M} UTC.',
-        mend="Nothing is lost: the pull brings what they miss, later. See at the vendor that the webhook is switched on "
+        mend="Nothing is lost: the pull brings what they miss, later. See at the vendor that the webhook is on, "
         "and posts to the source's address (mainstay connections list). After a quiet day this counts as healed.",
         source=source,
     )
