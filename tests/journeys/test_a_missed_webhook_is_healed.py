@@ -71,7 +71,7 @@ VENDORS = [
         lambda record_id, said, at: {"id": record_id, "properties": said | {"lastmodifieddate": at}},
         {"email": "email", "first_name": "firstname", "company": "company", "phone": "phone", "out": "hs_email_optout"},
         "true",
-        {},
+        {"properties": ["hs_email_optout", "mainstay_tags"]},
     ),
     Vendor(
         "gohighlevel",
@@ -205,8 +205,6 @@ async def test_the_later_word_wins(make_stack: MakeStack, sandbox: Sandbox, vend
 
 
 async def test_an_opt_out_in_the_crm_arrives(make_stack: MakeStack, sandbox: Sandbox, vendor: Vendor) -> None:
-    if vendor.name == "hubspot":
-        pytest.skip("HubSpot's opt-out is read-only there: nothing but its own unsubscribe sets it")
     stack = await make(make_stack, vendor)
     await stack.submit("website", email="sarah@example.com", first_name="Sarah", last_name="Johnson")
     (record_id,) = vendor.ids(sandbox)
