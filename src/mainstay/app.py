@@ -28,10 +28,11 @@ from mainstay.identity import load_contact
 from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
-from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, Table
+from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
+from mainstay.pulls import RECONCILE, Pull, Puller
 from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
@@ -82,6 +83,7 @@ class App:
         self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
         self.copies = Mirrors(pool, self, self.contacts, self.alerter.drifted)
+        self.puller = Puller(pool, self, self.alerter.missed)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
         own = {
@@ -89,6 +91,7 @@ class App:
             PUSH: self.pusher.program,
             MERGE_ELSEWHERE: self.merger.program,
             **self.copies.programs,
+            RECONCILE: self.puller.program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
         }
@@ -141,6 +144,7 @@ class App:
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
             await app.copies.declare(workspace_id)
+            await app.puller.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -225,6 +229,15 @@ class App:
     def mirrors(self, workspace_id: UUID) -> Mapping[str, Mirror]:
         """See :class:`mainstay.mirrors.writing.Tables`."""
         return self.workspace(workspace_id).stack.mirrors
+
+    def pull(self, workspace_id: UUID) -> Pull | None:
+        """See :class:`mainstay.pulls.pulling.Systems`."""
+        return self.workspace(workspace_id).stack.pull
+
+    def pulling_crm(self, workspace_id: UUID, connection: str, http: Http) -> PullingCRM:
+        """See :class:`mainstay.pulls.pulling.Systems`."""
+        found: PullingCRM = self.vendor(workspace_id, connection, "crm", http)
+        return found
 
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""
@@ -313,4 +326,5 @@ class App:
             await forget_old_keys(connection)
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
+            await self.puller.begin_due(workspace_id)
         await self.keeper.keep()

@@ -72,7 +72,8 @@ class Cause:
     """What a write came from. ``run`` is the run that drives what follows; without one it goes on the queue.
 
     Where a caller waits (``is_awaited``), ``run`` drives what it waits for alone: the rest goes on the queue as well.
-    ``besides`` is a workflow that no event starts here, as the caller starts it by its name.
+    ``besides`` is a workflow that no event starts here, as the caller starts it by its name. What ``is_apart`` begins
+    nothing that ``run`` drives: all goes on the queue, in its lane.
     """
 
     workspace_id: UUID
@@ -82,6 +83,7 @@ class Cause:
     run: Run | None = None
     is_awaited: bool = False
     besides: str = ""
+    is_apart: bool = False
 
     @property
     def lane(self) -> Lane:
@@ -90,7 +92,8 @@ class Cause:
 
     def driver_of(self, workflow: str) -> Run | None:
         """Return the run that drives a workflow which begins here."""
-        return None if self.is_awaited and workflow not in self.routing.sync else self.run
+        is_elsewhere = self.is_apart or (self.is_awaited and workflow not in self.routing.sync)
+        return None if is_elsewhere else self.run
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class Consequences:
             for merged in each.resolution.merged:
                 await self.of_merge(connection, each.cause, merged)
             # Between the merges: whether an id is a contact's own in a system depends on what came first.
-            await self._link(connection, each)
+            await self.link(connection, each)
         written = _as_they_ended(written)
         newest = {each.resolution.contact.id: (each.cause, each.resolution.contact) for each in written}
         await self._push(connection, [newest[contact_id] for contact_id in self._to_push(written)])
@@ -224,7 +227,8 @@ class Consequences:
         return list(wanted)
 
     @staticmethod
-    async def _link(connection: Connection, written: Written) -> None:
+    async def link(connection: Connection, written: Written) -> None:
+        """Note the id that the system which sent a write has for its contact."""
         person, contact = written.person, written.resolution.contact
         if person.external_id and person.connection and not written.resolution.is_repeated:
             adopted = Adopted(

@@ -280,6 +280,29 @@ def test_output_is_plain_without_a_terminal(acme: Path, run: Run) -> None:
     assert "\x1b" not in run("status").out + run("connections", "list").out + run("runs", "show", "0").err
 
 
+def test_connections_say_what_the_pull_brought(acme: Path, run: Run) -> None:
+    bring(run, acme, "sarah@example.com,Sarah Johnson,")
+
+    async def work() -> None:
+        connection = await asyncpg.connect(os.environ["DATABASE_URL"])
+        await connection.execute(
+            "INSERT INTO pulls (workspace_id, connection, cursor, began_at, pulled_at) "
+            "SELECT id, 'mainstay', '', now(), now() FROM workspaces"
+        )
+        await connection.execute(
+            "INSERT INTO tallies (workspace_id, hour, name, label, shard, count) "
+            "SELECT id, date_trunc('hour', now()), 'pull mainstay', unnest(ARRAY['brought', 'missed']), 1, 3 "
+            "FROM workspaces"
+        )
+        await connection.close()
+
+    asyncio.run(work())
+    (told,) = [each for each in run("connections", "list", "--json").json["connections"] if each["name"] == "mainstay"]
+    assert (told["pull"]["brought"], told["pull"]["missed"]) == (3, 3)
+    assert "of 7 days 3 changes, 3 that no webhook had brought" in " ".join(run("connections", "list").out.split())
+    assert "mainstay: 3 changes came by the pull that no webhook had brought" in run("status").out
+
+
 @pytest.mark.parametrize(
     "command",
     [

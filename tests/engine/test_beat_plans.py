@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from mainstay.engine.orphans import Orphans
 from mainstay.intake.flood import Floods
 from mainstay.mirrors import Mirror
 from mainstay.model import new_id
+from mainstay.pulls import Pull
 from tests.plans import Recorder, RecordingPool
 
 ROWS = 30_000
@@ -51,7 +53,8 @@ FROM runs WHERE workspace_id = $1 AND $2 > 0;
 INSERT INTO mirrors (workspace_id, name, layout, loaded_at, written_at)
 SELECT $1, 'sheet', 'x', now(), now() WHERE $2 > 0;
 INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
-SELECT $1, 'sheet', md5('c' || n)::uuid FROM generate_series(1, $2::integer) AS n
+SELECT $1, 'sheet', md5('c' || n)::uuid FROM generate_series(1, $2::integer) AS n;
+INSERT INTO pulls (workspace_id, connection, cursor, began_at) SELECT $1, 'hub', '', now() WHERE $2 > 0
 """
 
 
@@ -83,7 +86,10 @@ async def test_what_a_worker_asks_at_each_beat_costs_the_same_with_a_long_queue(
         app = App(recording, public_url="")
         served: Any = app.workspaces
         served[seeded] = SimpleNamespace(
-            stack=SimpleNamespace(mirrors={"sheet": Mirror("sheet", "sheet")}), workflows={}
+            stack=SimpleNamespace(
+                mirrors={"sheet": Mirror("sheet", "sheet")}, pull=Pull("hub", timedelta(minutes=15), ("hub",))
+            ),
+            workflows={},
         )
         worker = dbos_engine.Worker(dsn, recording, app.driver)
         await worker._beat_once()

@@ -231,3 +231,16 @@ async def test_the_window_is_a_day(seed: Seed) -> None:
     found = await judged(seed)
 
     assert found.now - found.since == timedelta(hours=24)
+
+
+async def test_what_no_webhook_brought_is_told_and_is_no_trouble(seed: Seed) -> None:
+    await seed.tally("pull hub", "brought", 9)
+    await seed.tally("pull hub", "missed", 3)
+
+    found = await judged(seed)
+
+    assert [(each.connection, each.changes) for each in found.missed] == [("hub", 3)]
+    assert found.state == FINE
+    assert found.sentence == (
+        "Nothing broke in the last 24 hours; 3 changes came by the pull that no webhook had brought."
+    )

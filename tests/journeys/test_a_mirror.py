@@ -34,7 +34,7 @@ STACK = f"""
 
 
 def cells(sandbox: Sandbox) -> list[list[str]]:
-    found: list[list[str]] = sandbox.state("google_sheets")["spreadsheets"][BOOK].get("Leads", [])
+    found: list[list[str]] = sandbox.state("google_sheets")["spreadsheets"].get(BOOK, {}).get("Leads", [])
     return [row[1:] for row in found]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from getpass import getuser
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from mainstay.cli.reading import Reading, act, choose, read
 if TYPE_CHECKING:
     from mainstay.access import Checked
     from mainstay.app import App, Workspace
-    from mainstay.insight import AccessRow, GateRow
+    from mainstay.insight import AccessRow, GateRow, PullRow
     from mainstay.settings.stack import ConnectionEntry, Stack
 
 connections = group("What the stack is wired to, as stack.toml says, and how it goes there.")
@@ -46,7 +47,8 @@ def list_(ctx: typer.Context) -> None:
     seen = _seen(options, slug)
     gates = {gate.name: gate for gate in seen[0]}
     access = {each.name: each for each in seen[1]}
-    wired, sources = _wired(stack, gates, access), _sources(stack, base)
+    pulls = {each.name: each for each in seen[2]}
+    wired, sources = _wired(stack, gates, access, pulls), _sources(stack, base)
     from mainstay.cli.output import Column, emit, say, table, text
 
     if options.as_json:
@@ -78,6 +80,8 @@ def list_(ctx: typer.Context) -> None:
             for each in wired
         ],
     )
+    for pull in pulls.values():
+        say(text((pulled_of(pull), "dim")))
     if not sources:
         say(text(('\nNo sources yet: add [sources.website] with kind = "form"', "dim")))
         return
@@ -181,12 +185,16 @@ def _tell(ctx: typer.Context, name: str, word: str, verb: Callable[[App, Workspa
         typer.echo(f"{name} was {'paused already' if word == 'paused' else 'not stopped'}; nothing was changed")
 
 
-def _seen(options: Options, slug: str) -> tuple[tuple[GateRow, ...], tuple[AccessRow, ...]]:
-    async def work(reading: Reading) -> tuple[tuple[GateRow, ...], tuple[AccessRow, ...]]:
-        from mainstay.insight import list_access, list_gates
+_Seen = tuple["tuple[GateRow, ...]", "tuple[AccessRow, ...]", "tuple[PullRow, ...]"]
+
+
+def _seen(options: Options, slug: str) -> _Seen:
+    async def work(reading: Reading) -> _Seen:
+        from mainstay.insight import list_access, list_gates, list_pulls
 
         gates = await list_gates(reading.connection, reading.workspace_id)
-        return gates, await list_access(reading.connection, reading.workspace_id)
+        access = await list_access(reading.connection, reading.workspace_id)
+        return gates, access, await list_pulls(reading.connection, reading.workspace_id, datetime.now(UTC))
 
     return read(replace(options, workspace=slug), work)
 
@@ -217,6 +225,16 @@ def access_of(access: AccessRow | None, *, is_by_person: bool) -> str:
     return f"connected, ends {ago(access.ends_at)}" if access.ends_soon else "connected"
 
 
+def pulled_of(pull: PullRow) -> str:
+    """Say how far a connection is read, and what came by that alone."""
+    from mainstay.cli.output import ago, number
+
+    read = f"read {ago(pull.pulled_at)}" if pull.pulled_at else "not read yet"
+    missed = f", {pull.missed:,} that no webhook had brought" if pull.missed else ""
+    stopped = "; the pull has failed: mainstay incidents list" if pull.run_state == "failed" else ""
+    return f"{pull.name}: what changed there was {read}; of 7 days {number(pull.brought, 'change')}{missed}{stopped}"
+
+
 def used_of(gate: GateRow | None) -> str:
     """Say how much of an account's budget is used."""
     windows = gate.windows if gate is not None else ()
@@ -231,7 +249,9 @@ def span_of(seconds: float) -> str:
     return f"{seconds:g}s"
 
 
-def _wired(stack: Stack, gates: Mapping[str, GateRow], access: Mapping[str, AccessRow]) -> list[dict[str, Any]]:
+def _wired(
+    stack: Stack, gates: Mapping[str, GateRow], access: Mapping[str, AccessRow], pulls: Mapping[str, PullRow]
+) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
@@ -243,6 +263,7 @@ def _wired(stack: Stack, gates: Mapping[str, GateRow], access: Mapping[str, Acce
             "is_system_of_record": name == stack.system_of_record,
             "state": gates[name].state if name in gates else "",
             "gate": gates.get(name),
+            "pull": pulls.get(name),
         }
         for name, entry in stack.connections.items()
     ]

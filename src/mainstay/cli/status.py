@@ -12,7 +12,7 @@ from mainstay.cli.errors import BROKEN
 from mainstay.cli.reading import Reading, read_all
 
 if TYPE_CHECKING:
-    from mainstay.insight import Healed, Thing, Verdict
+    from mainstay.insight import Healed, Missed, Thing, Verdict
 
 _WORST_FIRST = ("broken", "healing", "fine")
 
@@ -76,6 +76,7 @@ def _show(reading: Reading, found: Verdict) -> None:
     for thing in (*found.stopped, *found.ahead, *found.recovering):
         _show_thing(thing, found.now, style="yellow")
     _show_healed(found.healed)
+    _show_missed(found.missed, found.now)
     _show_waiting(found)
 
 
@@ -124,6 +125,15 @@ def _show_healed(healed: tuple[Healed, ...]) -> None:
         return
     told = ", ".join(f"{item.connection} ({number(item.retries, 'retry', 'retries')})" for item in over)
     say(text((f"{len(over)} healed by {'itself' if len(over) == 1 else 'themselves'}: ", "green"), told))
+
+
+def _show_missed(missed: tuple[Missed, ...], now: datetime) -> None:
+    from mainstay.cli.output import ago, number, say, text
+
+    for item in missed:
+        changes, since = number(item.changes, "change"), ago(item.first, now)
+        told = f"{changes} came by the pull that no webhook had brought, since {since}"
+        say(text((f"{item.connection}: ", "green"), told))
 
 
 def _show_waiting(found: Verdict) -> None:

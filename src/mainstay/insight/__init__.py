@@ -26,8 +26,9 @@ from mainstay.insight.incidents import IncidentRow, incident_detail, open_incide
 from mainstay.insight.lineage import Lineage, Saying
 from mainstay.insight.merges import MergeRow
 from mainstay.insight.paging import Page, resolve_short_id
+from mainstay.insight.pulls import PullRow, list_pulls
 from mainstay.insight.reviews import Review, SuggestionRow, find_suggestion, list_decided, list_suggestions, review
-from mainstay.insight.rules import BROKEN, FINE, HEALING, Healed, Thing, advice, guard_words
+from mainstay.insight.rules import BROKEN, FINE, HEALING, Healed, Missed, Thing, advice, guard_words
 from mainstay.insight.runs import RunDetail, RunFilter, RunRow, Step, list_runs, run_detail, runs_of_delivery
 from mainstay.insight.search import search_contacts
 from mainstay.insight.suggestions import Twin, learned_from, suggestions_waiting
@@ -62,8 +63,10 @@ __all__ = [
     "Line",
     "Lineage",
     "MergeRow",
+    "Missed",
     "OldestRun",
     "Page",
+    "PullRow",
     "QuarantineRow",
     "RawDelivery",
     "Review",
@@ -97,6 +100,7 @@ __all__ = [
     "list_decided",
     "list_deliveries",
     "list_gates",
+    "list_pulls",
     "list_quarantine",
     "list_runs",
     "list_suggestions",

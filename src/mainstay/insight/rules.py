@@ -72,6 +72,16 @@ class Healed:
     last: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Changes in the system of record that a pull brought, and no webhook; ``first`` and ``last`` are whole hours."""
+
+    connection: str
+    changes: int
+    first: datetime
+    last: datetime
+
+
 def judge(
     broken: Sequence[Thing],
     recovering: Sequence[Thing],
@@ -79,6 +89,8 @@ def judge(
     retrying: Count,
     healed: Sequence[Healed],
     ahead: Sequence[Thing] = (),
+    *,
+    missed: Sequence[Missed] = (),
 ) -> tuple[str, str]:
     """Return the state and the sentence that answer "did anything break in the last 24 hours?"."""
     if broken:
@@ -92,11 +104,15 @@ def judge(
         at_rest = [f"{each.title}{_held(each.affected)}" for each in stopped]
         return HEALING, f"Nothing is lost. {'; '.join(part for part in (*at_rest, under_way, what) if part)}."
     coming = f" {ahead[0].title.rstrip('.')}." if ahead else ""
-    retries = sum(item.retries for item in healed)
-    if retries:
-        mended = "1 retry" if retries == 1 else f"{retries:,} retries"
-        return FINE, f"Nothing broke in the last 24 hours; {mended} mended what went wrong.{coming}"
-    return FINE, f"Nothing broke in the last 24 hours.{coming}"
+    retries, late = sum(item.retries for item in healed), sum(item.changes for item in missed)
+    mended = [f"{_number(retries, 'retry', 'retries')} mended what went wrong"] if retries else []
+    if late:
+        mended.append(f"{_number(late, 'change', 'changes')} came by the pull that no webhook had brought")
+    return FINE, f"{'; '.join(('Nothing broke in the last 24 hours', *mended))}.{coming}"
+
+
+def _number(number: int, one: str, many: str) -> str:
+    return f"1 {one}" if number == 1 else f"{number:,} {many}"
 
 
 def _things(number: int) -> str:

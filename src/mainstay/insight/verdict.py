@@ -12,7 +12,7 @@ from mainstay.insight.access import list_access
 from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.gates import OUT, PAUSED, list_gates
 from mainstay.insight.incidents import IncidentRow, open_incidents
-from mainstay.insight.rules import BROKEN, Healed, Thing, judge
+from mainstay.insight.rules import BROKEN, Healed, Missed, Thing, judge
 from mainstay.insight.tallies import Tally, tallies_since, waiting_by_connection
 from mainstay.model import first_id_at
 
@@ -52,7 +52,7 @@ class Verdict:
     ``state`` is ``fine``, ``healing`` or ``broken``. ``runs_done`` and ``runs_failed`` count the ends of runs in the
     window, ``queued``, ``running`` and ``waiting`` the runs that are so now (``retrying`` of them: for their next try).
     ``stopped`` are the connections whose calls are stopped, by hand or because the vendor does not answer, ``ahead``
-    what will break unless somebody acts.
+    what will break unless somebody acts, ``missed`` what no webhook brought.
     ``rejected`` and ``quarantined`` count deliveries of the window that are still so.
     """
 
@@ -65,6 +65,7 @@ class Verdict:
     stopped: tuple[Thing, ...]
     ahead: tuple[Thing, ...]
     healed: tuple[Healed, ...]
+    missed: tuple[Missed, ...]
     sources: tuple[SourceCount, ...]
     runs_done: int
     runs_failed: int
@@ -115,8 +116,9 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
     if not is_alive and oldest is not None and oldest.state == "queued" and now - oldest.since > _QUEUED_TOO_LONG:
         broken.insert(0, _no_worker(oldest, counts["queued"]))
     healed = _healed(attempts, await waiting_by_connection(connection, workspace_id))
+    missed = missed_in(await tallies_since(connection, workspace_id, since, "pull"))
     stopped = await _stopped(connection, workspace_id, now)
-    state, sentence = judge(broken, recovering, stopped, retrying, healed, ahead)
+    state, sentence = judge(broken, recovering, stopped, retrying, healed, ahead, missed=missed)
     return Verdict(
         state=state,
         sentence=sentence,
@@ -127,6 +129,7 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
         stopped=tuple(stopped),
         ahead=tuple(ahead),
         healed=healed,
+        missed=missed,
         sources=sources,
         runs_done=_sum(runs, "done"),
         runs_failed=_sum(runs, "failed"),
@@ -224,6 +227,15 @@ def _healed(attempts: Mapping[tuple[str, str], Tally], waiting: Mapping[str, int
         )
         for (name, label), tally in attempts.items()
         if label == "retry"
+    )
+
+
+def missed_in(tallies: Mapping[tuple[str, str], Tally]) -> tuple[Missed, ...]:
+    """Return what no webhook brought, by connection, from the counters of pulls."""
+    return tuple(
+        Missed(name, tally.count, tally.first, tally.last)
+        for (name, label), tally in tallies.items()
+        if label == "missed"
     )
 
 

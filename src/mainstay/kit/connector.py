@@ -65,6 +65,7 @@ class Connector:
         rates: calls that the vendor takes of one account, each of which holds; ``rate`` in stack.toml goes before.
         max_concurrent: calls at once that the vendor takes of one account; 0 where it sets no such limit.
         record_url: link to a contact in the vendor's own screens, or None: ``(settings, external_id) -> url``.
+        can_pull: whether a connection may be asked what changed (``crm.pull_contacts``), by its settings.
         is_builtin: True for Mainstay's own store alone: the record needs no push.
         sources: source kinds of this vendor.
     """
@@ -82,6 +83,7 @@ class Connector:
     rates: Callable[[Any], tuple[Rate, ...]] = lambda _settings: ()
     max_concurrent: int = 0
     record_url: Callable[[Any, str], str] | None = None
+    can_pull: Callable[[Any], bool] = lambda _settings: True
     is_builtin: bool = False
     sources: tuple[SourceKind, ...] = ()
 

@@ -1,6 +1,6 @@
 """Records: which system is right about a record, and the pushes that keep it so."""
 
-from mainstay.records.crosswalk import Adopted, follow_merge, follow_unmerge, forget, link
+from mainstay.records.crosswalk import Adopted, follow_merge, follow_unmerge, forget, forget_id, link
 from mainstay.records.store import Pushing, Want, push_failed, pushed, raise_wanted, start_push, want
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "follow_merge",
     "follow_unmerge",
     "forget",
+    "forget_id",
     "link",
     "push_failed",
     "pushed",

@@ -196,3 +196,45 @@ async def forget(connection: Connection, workspace_id: UUID, record_ids: Sequenc
             workspace_id,
             record_ids,
         )
+
+
+async def forget_id(
+    connection: Connection, workspace_id: UUID, system: str, external_ids: Sequence[str]
+) -> dict[str, UUID]:
+    """Drop ids of records that are gone in a system; returns those that were known, with the contact they led to.
+
+    Whoever needs one of these contacts there has it pushed: found by its e-mail or phone, or made anew.
+    """
+    lost: dict[str, UUID] = {}
+    for statement in (
+        # A push that is under way has its row for as long.
+        """
+        UPDATE crosswalk SET external_id = NULL, home_id = NULL, is_ours = false, pushed_version = 0, updated_at = now()
+        FROM (SELECT external_id FROM unnest($3::text[]) AS t (external_id)) AS gone
+        WHERE workspace_id = $1 AND record_type = 'contact' AND connection = $2
+          AND crosswalk.external_id = gone.external_id
+        RETURNING gone.external_id, record_id
+        """,
+        """
+        DELETE FROM crosswalk_beside
+        WHERE workspace_id = $1 AND record_type = 'contact' AND connection = $2 AND external_id = ANY($3)
+        RETURNING external_id, record_id
+        """,
+    ):
+        rows = await connection.fetch(statement, workspace_id, system, external_ids)
+        lost |= {row["external_id"]: row["record_id"] for row in rows}
+    for record_id in sorted(set(lost.values())):
+        await connection.execute(
+            """
+            DELETE FROM crosswalk
+            WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = $3 AND connection = $2
+              AND external_id IS NULL
+              AND NOT EXISTS (SELECT FROM runs WHERE runs.id = crosswalk.push_run_id
+                              AND runs.state IN ('queued', 'running', 'waiting'))
+            """,
+            workspace_id,
+            system,
+            record_id,
+        )
+        await _move_up(connection, workspace_id, await connection.fetchval("SELECT surviving($1)", record_id))
+    return lost

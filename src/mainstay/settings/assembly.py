@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 from mainstay.connectors import all_connectors, all_source_kinds
 from mainstay.errors import ConfigError, PermanentError, Problem
 from mainstay.kit import Connector, EmailMessage, SourceKind, SourceSettings
+from mainstay.pulls import Pull
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
@@ -63,6 +65,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         roles=MappingProxyType(roles),
         system_of_record=system_of_record,
         identity=records.contact.identity,
+        pull=_pull(records.contact.reconcile, system_of_record, wiring, sources),
         sources=MappingProxyType(sources),
         alerts=alerts,
         mirrors=mirrors,
@@ -70,6 +73,15 @@ def assemble(document: Document, folder: Path) -> Stack:
         elsewhere=elsewhere,
         folder=folder,
     )
+
+
+def _pull(every: timedelta | str, name: str, wiring: _Wiring, sources: Mapping[str, SourceEntry]) -> Pull | None:
+    entry = wiring.connections[name]
+    is_able = "crm.pull_contacts" in entry.connector.idempotency and entry.connector.can_pull(entry.settings)
+    if isinstance(every, str) or not is_able:
+        return None
+    bringing = tuple(source for source, found in sources.items() if found.settings.connection == name)
+    return Pull(name, every, bringing)
 
 
 def _workspace(document: Document) -> WorkspaceTable | None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
+from mainstay.kit import Duration
 from mainstay.settings.document import suggest
 from mainstay.settings.hours import check_weekly, read_hours
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?")
 _LONGEST_SLUG = 48
+_LEAST_RECONCILE = timedelta(minutes=1)
 _USUAL_REGIONS = {"UK": "GB", "USA": "US", "EN": "GB"}
 _EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
 
@@ -86,6 +89,15 @@ def _check_probability(value: object) -> object:
     return value
 
 
+def _check_reconcile(value: object) -> object:
+    if value == "off":
+        return value
+    every = TypeAdapter(Duration).validate_python(value)
+    if every < _LEAST_RECONCILE:
+        raise _problem('a minute at the least: reconcile = "15m", or "off"')
+    return every
+
+
 class Table(BaseModel):
     """A table that takes its own keys and no others."""
 
@@ -154,6 +166,10 @@ class ContactTable(RecordTable):
     """``[records.contact]``."""
 
     identity: IdentityTable = IdentityTable()
+    reconcile: Annotated[Duration | Literal["off"], BeforeValidator(_check_reconcile)] = Field(
+        default=timedelta(minutes=15),
+        description='How often it is asked what changed there, whatever webhooks say: reconcile = "15m", or "off".',
+    )
 
 
 class RecordsTable(Table):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
     from mainstay.model import Retry
+    from mainstay.pulls import Pull
     from mainstay.settings.environment import Environment
     from mainstay.settings.schema import ElsewhereTable, IdentityTable
 
@@ -80,6 +81,7 @@ class Stack:
         roles: role to the name of the connection that workflows get for it.
         system_of_record: the connection where contacts truly live.
         identity: by what contacts are told apart.
+        pull: how changes in the system of record are pulled; None where it cannot tell, or shall not.
         sources: by name.
         alerts: who hears of trouble.
         mirrors: the copies of contacts that are kept alike, by name.
@@ -97,6 +99,7 @@ class Stack:
     roles: Mapping[str, str]
     system_of_record: str
     identity: IdentityTable
+    pull: Pull | None
     sources: Mapping[str, SourceEntry]
     alerts: Alerts
     mirrors: Mapping[str, Mirror]

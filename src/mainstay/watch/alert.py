@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from mainstay.engine.operations import call_operation, find_operation
 from mainstay.kit.roles import EmailMessage
 from mainstay.model import new_id
 from mainstay.runs import Claimed, NewRun, add_runs
-from mainstay.watch.rules import trouble_of_drift, trouble_of_run
+from mainstay.watch.rules import trouble_of_drift, trouble_of_missed, trouble_of_run
 from mainstay.watch.store import report
 
 if TYPE_CHECKING:
@@ -60,6 +61,16 @@ class Drifting(Protocol):
     def connection(self) -> str: ...
 
 
+class Missing(Protocol):
+    """A connection whose changes no webhook brings."""
+
+    @property
+    def connection(self) -> str: ...
+
+    @property
+    def sources(self) -> Sequence[str]: ...
+
+
 class Alerter:
     """Opens incidents and sends their alerts."""
 
@@ -88,6 +99,13 @@ class Alerter:
     async def drifted(self, connection: Connection, workspace_id: UUID, mirror: Drifting, count: int) -> None:
         """Report that a mirror is not what was written to it."""
         await self.raise_trouble(connection, workspace_id, trouble_of_drift(mirror.name, mirror.connection, count))
+
+    async def missed(
+        self, connection: Connection, workspace_id: UUID, pull: Missing, count: int, since: datetime
+    ) -> None:
+        """Report that a connection's webhooks seem to come no more."""
+        trouble = trouble_of_missed(pull.connection, pull.sources[0], count, since)
+        await self.raise_trouble(connection, workspace_id, trouble)
 
     async def _enqueue(
         self, connection: Connection, workspace_id: UUID, incident_id: UUID, trouble: Trouble, route: Route

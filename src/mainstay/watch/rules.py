@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 REPORTED = "layer.failed"
@@ -31,6 +32,7 @@ _OWN = {
     "question.v1": ("Questions to people cannot be sent", "Questions to people do not get through to {at}"),
     "mirror.v1": ("A mirror cannot be written", "A mirror does not get through to {at}"),
     "compare-mirror.v1": ("A mirror cannot be compared", "A mirror cannot be read at {at}"),
+    "reconcile.v1": ("Changes in the system of record are not pulled", "What changed at {at} cannot be pulled"),
     "alert.v1": ("Alerts cannot be sent", "Alerts do not get through to {at}"),
 }
 
@@ -82,6 +84,19 @@ def trouble_of_quarantine(source: str, reason: str) -> Trouble:
         cause=reason,
         mend="If they are real, mend the source's secret in stack.toml, then release them from quarantine; if not, "
         "ignore them.",
+        source=source,
+    )
+
+
+def trouble_of_missed(connection: str, source: str, count: int, since: datetime) -> Trouble:
+    """Describe changes that no webhook brought, and none has come since."""
+    return Trouble(
+        fingerprint=f"missed|{connection}",
+        title=f"Webhooks of {connection} seem to come no more",
+        cause=f"{count} changes of the last day came by the pull alone. Nothing has been delivered to "
+        f'"{source}" since {since:%Y-%m-%d %H:%M} UTC.',
+        mend="Nothing is lost: the pull brings what they miss, later. See at the vendor that the webhook is on, "
+        "and posts to the source's address (mainstay connections list). After a quiet day this counts as healed.",
         source=source,
     )
 

@@ -24,6 +24,7 @@ _OWN_WORKFLOWS = {
     "alert.v1": "Send an alert",
     "question.v1": "Pass on a question",
     "mirror.v1": "Write a mirror",
+    "reconcile.v1": "Pull what changed in the system of record",
     "compare-mirror.v1": "Compare a mirror",
 }
 

@@ -24,6 +24,7 @@ CONNECTOR = Connector(
     account=lambda settings: settings.location_id,
     rates=lambda _settings: (Rate(100, 10), Rate(200_000, 86_400)),
     record_url=record_url,
+    can_pull=lambda settings: settings.pull_by_date_updated,
     sources=(
         SourceKind(
             name="gohighlevel",

@@ -47,6 +47,7 @@ async def pull(http: Http, cursor: str, *, location_id: str, custom_fields: Mapp
         removed=(),
         cursor=(_behind(records[-1][0], start) if has_more else Cursor.caught_up(response, LAG)).write(),
         has_more=has_more,
+        created={record["id"]: created for record, _ in records if (created := moment(record.get("dateAdded")))},
     )
 
 

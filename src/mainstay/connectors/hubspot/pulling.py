@@ -50,6 +50,7 @@ async def pull(http: Http, cursor: str, *, properties: Mapping[str, str], tag_pr
         removed=(),
         cursor=end.write(),
         has_more=has_more,
+        created={record["id"]: created for record, _ in given if (created := moment(record.get("createdAt")))},
     )
 
 

@@ -32,7 +32,7 @@ async def pull(http: Http, settings: SalesforceConnection, cursor: str) -> Pulle
     where = f"SystemModstamp >= {utc(start.since)}"
     if start.after:
         where += f" AND (SystemModstamp > {utc(start.since)} OR Id > {quoted(record_id(start.after))})"
-    soql = select(settings, [*read_fields(settings), "IsDeleted", "SystemModstamp"], where)
+    soql = select(settings, [*read_fields(settings), "IsDeleted", "CreatedDate", "SystemModstamp"], where)
     rows, answer = await query(
         http, settings.data, f"{soql} ORDER BY SystemModstamp, Id LIMIT {BATCH}", deleted_too=True
     )
@@ -48,6 +48,7 @@ async def pull(http: Http, settings: SalesforceConnection, cursor: str) -> Pulle
         removed=tuple(str(row["Id"]) for row in rows if row.get("IsDeleted") is True),
         cursor=end.write(),
         has_more=has_more,
+        created={str(row["Id"]): created for row in rows if (created := moment(row.get("CreatedDate")))},
     )
 
 

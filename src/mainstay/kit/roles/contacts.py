@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
     from uuid import UUID
 
     from mainstay.kit.roles.outcomes import Pushed
@@ -22,12 +24,15 @@ class Pulled:
         removed: ids of contacts that are there no more, as far as the system tells; one merged away is one of them.
         cursor: where the next pull goes on. Keep it once the contacts are safe.
         has_more: False once all was given that had changed up to now.
+        created: by id, when each contact was made there, as far as the system tells: an old one that was merely touched
+            is no new lead.
     """
 
     contacts: tuple[Submission, ...]
     removed: tuple[str, ...]
     cursor: str
     has_more: bool
+    created: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class CRM(Protocol):
@@ -70,6 +75,8 @@ class PullingCRM(CRM, Protocol):
 
     async def pull_contacts(self, cursor: str) -> Pulled:
         """Read one batch of contacts that changed since ``cursor``; since ever, with an empty one.
+
+        A cursor to begin with may be a time, as :func:`mainstay.kit.pulling.utc` writes it.
 
         Called until ``has_more`` is False, it has given every contact that changed before it was called first, in its
         state of then or later, however many changed in one instant and whatever changes meanwhile. It goes back a

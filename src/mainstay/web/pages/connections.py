@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from mainstay.gates import Pause
-from mainstay.insight import connection_overview, list_access, list_gates
+from mainstay.insight import connection_overview, list_access, list_gates, list_pulls
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
 
@@ -26,10 +26,12 @@ async def connections(request: Request, slug: str) -> Response:
         gates = {gate.name: gate for gate in await list_gates(page.connection, workspace_id)}
         health = {item.name: item for item in await connection_overview(page.connection, workspace_id, page.now)}
         access = {each.name: each for each in await list_access(page.connection, workspace_id)}
+        pulls = {each.name: each for each in await list_pulls(page.connection, workspace_id, page.now)}
         cards = site.backend.connection_cards(workspace_id)
         return page.html(
             "connections.html",
             connections=[(card, gates.get(card.name), health.get(card.name), access.get(card.name)) for card in cards],
+            pulls=pulls,
             is_any_stopped=any(gate.state != "open" or gate.held for gate in gates.values()),
         )
 

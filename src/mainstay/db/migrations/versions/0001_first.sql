@@ -456,6 +456,29 @@ CREATE VIEW record_ids AS
     UNION ALL
     SELECT workspace_id, record_type, connection, external_id, record_id, record_id, is_ours FROM crosswalk_beside;
 
+-- Pulls ----------------------------------------------------------------------------------------------------------
+
+-- How far a workspace has read what changed in its system of record. What was made there before began_at starts no workflow.
+CREATE TABLE pulls (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    connection    text NOT NULL,
+    cursor        text NOT NULL,
+    began_at      timestamptz NOT NULL,
+    -- When all was read that had changed.
+    pulled_at     timestamptz,
+    run_id        uuid,
+    PRIMARY KEY (workspace_id, connection)
+);
+
+-- Changes that a pull brought, for some minutes: then it is known whether a webhook brought them, too.
+CREATE TABLE pulled_changes (
+    workspace_id  uuid NOT NULL,
+    connection    text NOT NULL,
+    contact_id    uuid NOT NULL,
+    changed_at    timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, connection, contact_id, changed_at)
+);
+
 -- Mirrors -----------------------------------------------------------------------------------------------------
 
 -- One row for each copy of the contacts that a stack declares. layout is a digest of where it is and what it holds; the first

@@ -1,0 +1,131 @@
+"""What of a record in the system of record is news to us: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mainstay.identity.person import Person, person_to_json
+
+if TYPE_CHECKING:
+    from mainstay.model import Contact
+
+BACK = timedelta(days=1)
+"""How far back the first pull looks. All that is older is for an import."""
+LATE = timedelta(minutes=5)
+"""How long after a change its webhook may still be on its way."""
+MANY = 10
+"""So many changes of a day that no webhook brought, and none brought since, are no accident any more."""
+_MADE = timedelta(seconds=10)
+"""How long a push takes that makes a record there, by one or a few calls."""
+VALUES = ("email", "phone", "first_name", "last_name", "company")
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What a stack says of pulls: from which connection, how often.
+
+    ``sources`` are those that bring the connection's webhooks; without any, nothing counts as missed.
+    """
+
+    connection: str
+    every: timedelta
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Former:
+    """What a contact was until we changed it, where the other system may not have the change yet: field to values."""
+
+    values: dict[str, set[str]] = field(default_factory=dict)
+    custom: dict[str, set[str]] = field(default_factory=dict)
+    was_opted_out: bool = False
+
+    def add(self, before: Mapping[str, Any]) -> None:
+        """Take up what one change took the place of."""
+        for name in VALUES:
+            if before.get(name):
+                self.values.setdefault(name, set()).add(before[name])
+        for key, text in (before.get("custom") or {}).items():
+            self.custom.setdefault(key, set()).add(text)
+        self.was_opted_out = self.was_opted_out or bool(before.get("do_not_contact"))
+
+
+def news(person: Person, contact: Contact, former: Former) -> Person | None:
+    """Return what a record says that its contact does not; None when we know it all.
+
+    What the contact was before is no news: the record has not heard yet, or it is our own push that comes back while
+    the next one is under way.
+    """
+    old = [
+        name
+        for name in VALUES
+        if (value := getattr(person, name)) != getattr(contact, name) and value in former.values.get(name, ())
+    ]
+    custom = {
+        key: text
+        for key, text in (person.custom or {}).items()
+        if text == contact.custom.get(key) or text not in former.custom.get(key, ())
+    }
+    dropped: dict[str, Any] = dict.fromkeys(old, "")
+    if "email" in old:
+        dropped["alias_key"] = ""
+    if "phone" in old:
+        dropped["phone_ext"] = ""
+    kept = replace(
+        person,
+        **dropped,
+        custom=custom,
+        weak=tuple(kind for kind in person.weak if kind not in old),
+        raw={name: text for name, text in (person.raw or {}).items() if name not in old} or None,
+        do_not_contact=person.do_not_contact and (contact.do_not_contact or not former.was_opted_out),
+    )
+    return kept if says_more(kept, contact) else None
+
+
+def without_defaults(person: Person, contact: Contact) -> Person:
+    """Return what a record says that is as our own push made it: what we never named are its system's defaults."""
+    return replace(person, custom={key: text for key, text in (person.custom or {}).items() if key in contact.custom})
+
+
+def is_as_made(person: Person, created_at: datetime | None) -> bool:
+    """Tell whether a record has not changed since it was made."""
+    if created_at is None or not person.occurred_at:
+        return False
+    return datetime.fromisoformat(person.occurred_at) - created_at <= _MADE
+
+
+def says_more(person: Person, contact: Contact) -> bool:
+    """Tell whether a record says anything that its contact does not."""
+    tags = {tag.casefold() for tag in contact.tags}
+    return (
+        any(getattr(person, name) not in {"", getattr(contact, name)} for name in VALUES)
+        or any(text and text != contact.custom.get(key) for key, text in (person.custom or {}).items())
+        or any(tag.casefold() not in tags for tag in person.tags)
+        or (person.do_not_contact and not contact.do_not_contact)
+        or bool(person.consent and contact.do_not_contact)
+    )
+
+
+def key_of(person: Person) -> str:
+    """Return by what a statement of the system of record is recognised when it comes again."""
+    said = orjson.dumps(person_to_json(person), option=orjson.OPT_SORT_KEYS)
+    digest = blake2b(said, digest_size=16).hexdigest()
+    return f"pull {person.connection} {person.external_id} {digest}"
+
+
+def is_quiet(person: Person, created_at: datetime | None, began_at: datetime, *, is_new: bool) -> bool:
+    """Tell whether a change starts no workflow: it was made before we pulled at all, or only touched an old record."""
+    changed_at = datetime.fromisoformat(person.occurred_at) if person.occurred_at else None
+    at = (created_at or changed_at) if is_new else changed_at
+    return at is not None and at < began_at
+
+
+def chunks(items: Sequence[Any], size: int) -> Collection[Sequence[Any]]:
+    """Return a list in parts of ``size``."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
