@@ -208,6 +208,8 @@ async def break_things(stage: Stage, rng: random.Random, seconds: float, said: l
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, psutil.Error) as error:
             # What one breaks, another may need.
             outcome = f"{fault.__name__} could not be done: {error!r}"
+            # Whatever it had stopped already, nobody else starts.
+            await asyncio.to_thread(stage.server.start)
         said.append(f"{at:7.1f} s  {outcome}")
         print(said[-1], flush=True)
 

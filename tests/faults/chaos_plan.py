@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import psutil
+
+from tests.faults.fleet import end_postgres
 
 if TYPE_CHECKING:
     from tests.faults.chaos import Stage
@@ -84,7 +85,7 @@ async def pause_web(stage: Stage, rng: random.Random) -> str:
 async def restart_postgres(stage: Stage, rng: random.Random) -> str:
     """Kill the server, or stop it at once; start it again after a while."""
     number, seconds = rng.choice((signal.SIGKILL, signal.SIGQUIT)), rng.uniform(0, 4)
-    os.kill(stage.postmaster(), number)
+    await end_postgres(stage.folder, number)
     await asyncio.sleep(seconds)
     await asyncio.to_thread(stage.server.start)
     return f"PostgreSQL ended by {number.name}, away for {seconds:.1f} s"
@@ -94,7 +95,7 @@ async def restart_postgres_in_a_loop(stage: Stage, rng: random.Random) -> str:
     """Restart it several times, with hardly a second between."""
     times = rng.randint(2, 5)
     for _ in range(times):
-        os.kill(stage.postmaster(), signal.SIGQUIT)
+        await end_postgres(stage.folder, signal.SIGQUIT)
         await asyncio.to_thread(stage.server.start)
         await asyncio.sleep(rng.uniform(0, 1.5))
     return f"PostgreSQL restarted {times} times"

@@ -17,6 +17,7 @@ from typing import Any
 
 import asyncpg
 import orjson
+import psutil
 
 from mainstay.sandbox.client import Sandbox
 from tests.faults import invariants
@@ -64,6 +65,16 @@ def postmaster(home: Path) -> int:
     if found is None:
         raise ProcessLookupError(home)
     return int(found.read_text("utf-8").split()[0])
+
+
+async def end_postgres(home: Path, number: int) -> None:
+    """End the server in a folder by a signal, and wait until it has ended.
+
+    One that is only about to end still answers, and would be taken for one that runs by whoever starts it anew.
+    """
+    first = psutil.Process(postmaster(home))
+    first.send_signal(number)
+    await until(lambda: not first.is_running() or first.status() == psutil.STATUS_ZOMBIE, "PostgreSQL ends")
 
 
 class Process:

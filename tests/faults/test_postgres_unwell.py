@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -19,7 +18,7 @@ import pytest
 
 from mainstay.db.embedded import EmbeddedServer
 from mainstay.sandbox.client import Sandbox
-from tests.faults.fleet import ONCE, Books, Fleet, postmaster, until, vendor_copies
+from tests.faults.fleet import ONCE, Books, Fleet, end_postgres, postmaster, until, vendor_copies
 from tests.faults.sender import insist, post
 
 LEADS = 12
@@ -195,10 +194,6 @@ async def test_senders_are_told_to_come_back(
     await stack.finish(sandbox, number + LEADS)
 
 
-def has_ended(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
 async def test_restarted_in_a_loop(
     fleet: Fleet, sandbox: Sandbox, own_server: EmbeddedServer, own_dsn: str, tmp_path: Path
 ) -> None:
@@ -207,10 +202,7 @@ async def test_restarted_in_a_loop(
     async with aiohttp.ClientSession() as session:
         sending = asyncio.gather(*(insist(session, port, lead(n), key=f"{n}") for n in range(3 * LEADS)))
         for _ in range(6):
-            first = psutil.Process(postmaster(tmp_path))
-            first.send_signal(signal.SIGQUIT)
-            # One that is only about to end still answers, and would be taken for one that runs.
-            await until(partial(has_ended, first), "the server ends")
+            await end_postgres(tmp_path, signal.SIGQUIT)
             await asyncio.to_thread(own_server.start)
             await asyncio.sleep(0.5)
         statuses = await sending
