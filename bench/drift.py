@@ -30,10 +30,12 @@ def main() -> None:
                 slug = f"{copy}-{size}"
                 seed(dsn, slug, size)
                 _, bound = limits(dsn, slug)
-                print(f"{size:,} contacts, {copy} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)", flush=True)
+                print(
+                    f"{size:,} contacts, {copy} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)", flush=True
+                )
                 tell("limit: a bare table selected", size / bound, "rows/s")
                 rows = defaultdict(lambda size=size: size, {"revert": size // CHANGED})
-                bounds = {name: bound for name in ("comparison", "comparison, 1 % edited", "comparison, reverted")}
+                bounds = dict.fromkeys(("comparison", "comparison, 1 % edited", "comparison, reverted"), bound)
                 tell_figures(measured(Task(copy, slug, size, dsn, postmaster, is_compared=True)), rows, bounds)
         if arguments.sheet_rows:
             with SandboxProcess(keep_requests=10_000) as vendors:

@@ -32,7 +32,9 @@ def main() -> None:
                 slug = f"{copy}-{size}"
                 seed(dsn, slug, size)
                 bound, _ = limits(dsn, slug)
-                print(f"{size:,} contacts, {copy} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)", flush=True)
+                print(
+                    f"{size:,} contacts, {copy} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)", flush=True
+                )
                 tell("limit: selected, and copied into a bare table", size / bound, "rows/s")
                 rows = {"first load": size, "1 % changed": size // CHANGED}
                 tell_figures(measured(Task(copy, slug, size, dsn, postmaster)), rows, {"first load": bound})

@@ -29,7 +29,7 @@ from mainstay.cli.session import migrate_all
 from mainstay.db import acquire
 from mainstay.db.embedded import EmbeddedServer
 from mainstay.kit import Row, Rows, Written
-from mainstay.mirrors import KEY, USUAL_COLUMNS, Mirror
+from mainstay.mirrors import KEY, USUAL_COLUMNS
 from mainstay.model import new_id
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
@@ -53,7 +53,7 @@ _SHEET = f'connector = "google_sheets", spreadsheet_id = "{BOOK}", access_token 
 _SEED = """
 INSERT INTO contacts (id, workspace_id, email, phone, first_name, last_name, company, source, tags, created_at,
                       updated_at)
-SELECT (lpad(to_hex(n), 12, '0') || '7000' || right(md5(n::text), 16))::uuid, $1, 'lead' || n || '@example.com',
+SELECT (lpad(to_hex($3::bigint + n), 12, '0') || '7000' || right(md5(n::text), 16))::uuid, $1, 'lead' || n || '@example.com',
        '+1312' || lpad(n::text, 7, '0'), 'First' || n % 900, 'Last' || n % 7000,
        CASE WHEN n % 3 = 0 THEN 'Company ' || n ELSE '' END, 'website',
        CASE WHEN n % 4 = 0 THEN ARRAY['customer', 'north'] ELSE '{}' END, now(), now()
@@ -196,7 +196,8 @@ class _Copy:
         if sheets is not None:
             made = sheets.requests("google_sheets")[earlier:]
             self.figures.calls[name] = {
-                kind: sum((each["method"] == "GET") == (kind == "reads") for each in made) for kind in ("reads", "writes")
+                kind: sum((each["method"] == "GET") == (kind == "reads") for each in made)
+                for kind in ("reads", "writes")
             }
 
     def _cpu(self) -> tuple[float, float]:
@@ -216,9 +217,7 @@ async def _measure(task: Task) -> Figures:
         (folder / "workflows").mkdir()
         (folder / ".env").write_text(f"COPIES={copies_of(task.dsn)}\n")
         sql = f'connector = "sql_table", dsn = "${{COPIES}}", create = "tables", schema = "{task.slug}"'
-        (folder / "stack.toml").write_text(
-            _STACK.format(slug=task.slug, copy=_SHEET if task.copy == "sheet" else sql)
-        )
+        (folder / "stack.toml").write_text(_STACK.format(slug=task.slug, copy=_SHEET if task.copy == "sheet" else sql))
         stack = await StackUnderTest.open(folder, task.dsn, Sandbox(task.sandbox or "http://127.0.0.1:1"))
         app: Any = stack.app
         if task.copy == "memory":
@@ -293,7 +292,9 @@ async def _seed(dsn: str, slug: str, rows: int) -> None:
         await connection.execute("SELECT set_config('mainstay.writer', 'identity', true)")
         await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, $2, $2)", workspace_id, slug)
         start = int.from_bytes(os.urandom(3))
-        await connection.execute(_SEED.replace("to_hex(n)", f"to_hex({start}::bigint * 16777216 + n)"), workspace_id, rows)
+        await connection.execute(
+            _SEED.replace("to_hex($3::bigint + n)", f"to_hex({start}::bigint * 16777216 + n)"), workspace_id, rows
+        )
     await connection.execute("VACUUM ANALYZE contacts")
     await connection.execute("CHECKPOINT")
     await connection.close()

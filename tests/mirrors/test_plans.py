@@ -1,0 +1,80 @@
+"""What a mirror asks for each batch and page must cost the same however large the book and the copy are."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from mainstay.db import Pool, acquire
+from mainstay.mirrors import Mirror, drifts, store
+from mainstay.mirrors.drifts import Found, Page
+from mainstay.model import new_id
+from tests.plans import Recorder, touched
+
+ROWS = 30_000
+SIZE = 500
+MOST = 6_000
+"""So many rows may a node look at: a portion of a comparison's end is the most."""
+STATES = {"stale": "some rows are stale", "load": "in the midst of the first load", "drifted": "all has drifted"}
+
+_SEED = """
+SELECT set_config('mainstay.writer', 'identity', true) WHERE $2 > 0 AND $1 IS NOT NULL;
+INSERT INTO contacts (id, workspace_id, email, created_at, updated_at)
+SELECT md5('c' || n)::uuid, $1, n || '@example.com', now(), now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO mirrors (workspace_id, name, layout, loaded_at, written_at, comparison, compare_run_id)
+SELECT $1, 'sheet', 'x', now(), now(), 2, $1 WHERE $2 > 0;
+INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
+SELECT $1, 'sheet', md5('c' || n)::uuid, decode(md5('d'), 'hex'), now() - interval '1 hour', 1, 0
+FROM generate_series(1, $2::integer) AS n
+"""
+_STALE = "INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id) SELECT $1, 'sheet', id FROM contacts"
+_DRIFTED = """
+INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, found_in)
+SELECT gen_random_uuid(), $1, 'sheet', id::text, id, 'changed', 'open', 1 FROM contacts
+"""
+
+
+async def _ask(connection: Any, workspace_id: UUID) -> None:
+    """Send what a batch, a page, the end of a comparison and a revert send."""
+    await store.due(connection, workspace_id, [Mirror("sheet", "sheet")])
+    batch = await store.next_batch(connection, workspace_id, "sheet", SIZE)
+    digests = {contact.id: b"d" * 16 for contact in batch.contacts}
+    page = Page(2, 0, datetime.now(UTC))
+    await drifts.odd(connection, workspace_id, "sheet", page, digests)
+    found = [Found("changed", str(each), each) for each in digests]
+    await drifts.note(connection, workspace_id, "sheet", page, digests, found)
+    await store.note_written(connection, workspace_id, "sheet", batch, digests)
+    await drifts.note_missing(connection, workspace_id, "sheet", 2, UUID(int=2**126))
+    await drifts.note_right(connection, workspace_id, "sheet", 2)
+    await drifts.revert_some(connection, workspace_id, "sheet", None, by="test")
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str) -> None:
+    workspace_id = new_id()
+    async with acquire(pool) as connection, connection.transaction():
+        await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, 'acme', 'Acme')", workspace_id)
+        for statement in _SEED.split(";\n"):
+            await connection.execute(statement, workspace_id, ROWS)
+        if state == "stale":
+            await connection.execute(_STALE, workspace_id)
+        if state == "load":
+            await connection.execute("UPDATE mirrors SET loaded_at = NULL, loaded_to = $1", UUID(int=2**127))
+        if state == "drifted":
+            await connection.execute(_DRIFTED, workspace_id)
+        await connection.execute("ANALYZE")
+        recorder = Recorder(connection)
+        await _ask(recorder, workspace_id)
+        assert len(recorder.sent) > 10
+
+        bad = {}
+        for query, values in recorder.sent:
+            rows = await connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
+            plan = json.loads(rows[0][0])[0]["Plan"]
+            if many := [(node, count) for node, count in touched(plan) if count > MOST]:
+                bad[query] = many
+    assert not bad, "\n".join(f"{many}\n{query}" for query, many in bad.items())
