@@ -109,14 +109,17 @@ async def odd(
     connection: Connection, workspace_id: UUID, name: str, page: Page, digests: Mapping[UUID, bytes]
 ) -> dict[UUID, Standing]:
     """Return how those contacts of a page stand that are not as we wrote them; ``digests`` are of the page's rows."""
+    # By ANY: joined with a list alone, the planner reads the whole of a mirror for each page.
     rows = await connection.fetch(
         """
         SELECT asked.id, m.digest IS NOT NULL OR s.contact_id IS NOT NULL AS is_known,
                s.contact_id IS NOT NULL OR coalesce(m.written_at >= $6, false) AS is_moving,
                coalesce(m.seen_in = $5 AND m.seen_page NOT IN (-1, $7), false) AS is_elsewhere
         FROM unnest($3::uuid[], $4::bytea[]) AS asked (id, digest)
-        LEFT JOIN mirrored AS m ON m.workspace_id = $1 AND m.mirror = $2 AND m.contact_id = asked.id
-        LEFT JOIN stale_in_mirror AS s ON s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = asked.id
+        LEFT JOIN (SELECT * FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)) AS m
+            ON m.contact_id = asked.id
+        LEFT JOIN (SELECT * FROM stale_in_mirror WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)) AS s
+            ON s.contact_id = asked.id
         WHERE m.digest IS DISTINCT FROM asked.digest OR m.seen_in = $5 AND m.seen_page NOT IN (-1, $7)
         """,
         workspace_id,
@@ -173,6 +176,7 @@ async def note_missing(
 
     In portions: a copy that somebody emptied would keep one transaction too long.
     """
+    # OFFSET 0: else the planner may join each portion with all that is stale.
     last: UUID | None = await connection.fetchval(
         """
         WITH page AS MATERIALIZED (
@@ -184,7 +188,7 @@ async def note_missing(
             FROM page AS m
             WHERE m.seen_in < $3
               AND NOT EXISTS (SELECT FROM stale_in_mirror AS s
-                              WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = m.contact_id)
+                              WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = m.contact_id OFFSET 0)
             ON CONFLICT (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left') DO UPDATE SET found_in = $3
         )
         SELECT contact_id FROM page ORDER BY contact_id DESC LIMIT 1
@@ -203,8 +207,8 @@ async def note_right(connection: Connection, workspace_id: UUID, name: str, comp
     done: str = await connection.execute(
         """
         UPDATE drifts SET state = 'gone', decided_at = now()
-        WHERE id IN (SELECT id FROM drifts WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left')
-                     AND found_in < $3 LIMIT $4)
+        WHERE id = ANY(ARRAY(SELECT id FROM drifts WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left')
+                             AND found_in < $3 ORDER BY key, kind LIMIT $4))
         """,
         workspace_id,
         name,
@@ -246,9 +250,10 @@ async def revert_some(
     rows = await connection.fetch(
         """
         UPDATE drifts SET state = 'reverted', decided_at = now(), decided_by = $4
-        WHERE id IN (SELECT id FROM drifts
-                     WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left') AND kind <> 'double'
-                       AND contact_id IS NOT NULL AND ($3::uuid[] IS NULL OR id = ANY($3)) LIMIT $5 FOR NO KEY UPDATE)
+        WHERE id = ANY(ARRAY(SELECT id FROM drifts
+                             WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left') AND kind <> 'double'
+                               AND contact_id IS NOT NULL AND ($3::uuid[] IS NULL OR id = ANY($3))
+                             ORDER BY key, kind LIMIT $5 FOR NO KEY UPDATE))
         RETURNING contact_id
         """,
         workspace_id,

@@ -190,7 +190,8 @@ async def note_written(
     await connection.execute(
         """
         DELETE FROM stale_in_mirror AS s USING unnest($3::uuid[], $4::bigint[]) AS t (id, change)
-        WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = t.id AND s.change = t.change
+        WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = ANY($3) AND s.contact_id = t.id
+          AND s.change = t.change
         """,
         workspace_id,
         name,
