@@ -53,8 +53,8 @@ _SHEET = f'connector = "google_sheets", spreadsheet_id = "{BOOK}", access_token 
 _SEED = """
 INSERT INTO contacts (id, workspace_id, email, phone, first_name, last_name, company, source, tags, created_at,
                       updated_at)
-SELECT (lpad(to_hex($3::bigint + n), 12, '0') || '7000' || right(md5(n::text), 16))::uuid, $1, 'lead' || n || '@example.com',
-       '+1312' || lpad(n::text, 7, '0'), 'First' || n % 900, 'Last' || n % 7000,
+SELECT (lpad(to_hex($3::bigint + n), 12, '0') || '7000' || right(md5(n::text), 16))::uuid, $1,
+       'lead' || n || '@example.com', '+1312' || lpad(n::text, 7, '0'), 'First' || n % 900, 'Last' || n % 7000,
        CASE WHEN n % 3 = 0 THEN 'Company ' || n ELSE '' END, 'website',
        CASE WHEN n % 4 = 0 THEN ARRAY['customer', 'north'] ELSE '{}' END, now(), now()
 FROM generate_series(1, $2::integer) AS n

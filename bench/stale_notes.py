@@ -1,6 +1,6 @@
 """What the triggers that note stale copies cost: single writes and bulk imports, without them, and with.
 
-    python bench/stale_notes.py [--rounds 6] [--writes 2000] [--rows 20000]
+    python bench/stale_notes.py [--rounds 6] [--writes 4000] [--rows 20000]
 
 On one server, in turn: the triggers switched off, on with no mirror declared, on with one. Single writes go by eight
 callers with shared commits, as in the product; an import is of new people. Told is the CPU of PostgreSQL and the time,
@@ -79,7 +79,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--writes", type=int, default=2000)
+    parser.add_argument("--writes", type=int, default=4000)
     parser.add_argument("--rows", type=int, default=20_000)
     with server() as (dsn, postmaster):
         uvloop.run(_measure(dsn, postmaster, parser.parse_args()))
