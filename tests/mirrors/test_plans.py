@@ -21,7 +21,12 @@ ROWS = 40_000
 SIZE = 500
 MOST = 20_000
 """So many rows may a node look at: a portion of a comparison's end is the most, and what it left when it was undone."""
-STATES = {"stale": "some rows are stale", "load": "in the midst of the first load", "drifted": "all has drifted"}
+STATES = {
+    "stale": "some rows are stale",
+    "load": "in the midst of the first load",
+    "drifted": "all has drifted",
+    "new": "statistics know others only",
+}
 
 _SEED = """
 INSERT INTO contacts (id, workspace_id, email, created_at, updated_at)
@@ -31,6 +36,10 @@ SELECT $1, 'sheet', 'x', now(), now(), 2, $1 WHERE $2 > 0;
 INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
 SELECT $1, 'sheet', md5('c' || n)::uuid, decode(md5('d'), 'hex'), now() - interval '1 hour', 1, 0
 FROM generate_series(1, $2::integer) AS n
+"""
+_OTHERS = """
+INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
+SELECT $1, 'other', md5('c' || n)::uuid, decode(md5('d'), 'hex'), now(), 1, 0 FROM generate_series(1, $2::integer) AS n
 """
 _STALE = "INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id) SELECT $1, 'sheet', id FROM contacts"
 _DRIFTED = """
@@ -69,15 +78,19 @@ async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str) -> N
     async with acquire(pool) as connection, connection.transaction():
         await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, 'acme', 'Acme')", workspace_id)
         await connection.execute("SELECT set_config('mainstay.writer', 'identity', true)")
+        if state == "new":
+            await connection.execute(_OTHERS, new_id(), ROWS)
+            await connection.execute("ANALYZE")
         for statement in _SEED.split(";\n"):
             await connection.execute(statement, workspace_id, ROWS)
-        if state == "stale":
+        if state in {"stale", "new"}:
             await connection.execute(_STALE, workspace_id)
         if state == "load":
             await connection.execute("UPDATE mirrors SET loaded_at = NULL, loaded_to = $1", UUID(int=2**127))
         if state == "drifted":
             await connection.execute(_DRIFTED, workspace_id)
-        await connection.execute("ANALYZE")
+        if state != "new":
+            await connection.execute("ANALYZE")
         recorder = Recorder(connection)
         async with undone(connection):
             await _ask(recorder, workspace_id)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from mainstay.db import acquire, transact
-from mainstay.identity import contact_of
 from mainstay.mirrors import drifts
 from mainstay.mirrors.drifts import Found, Page
 from mainstay.mirrors.rules import KEY, Mirror
-from mainstay.mirrors.store import COLUMNS
+from mainstay.mirrors.store import contacts_of
 from mainstay.mirrors.writing import Tables, declared
 from mainstay.model import Lane, new_id
 from mainstay.runs import NewRun, add_runs
@@ -158,12 +157,8 @@ async def _differences(
 ) -> list[Found]:
     if not theirs:
         return []
-    rows = await connection.fetch(
-        f"SELECT {COLUMNS} FROM contacts WHERE id = ANY($1) AND workspace_id = $2",  # noqa: S608 names of columns
-        list(theirs),
-        workspace_id,
-    )
-    ours = {row["id"]: mirror.row(contact_of(row)) for row in rows}
+    contacts = await contacts_of(connection, workspace_id, list(theirs))
+    ours = {contact.id: mirror.row(contact) for contact in contacts}
     return [
         Found("changed", str(contact_id), contact_id, fields)
         for contact_id, texts in theirs.items()

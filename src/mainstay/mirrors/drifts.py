@@ -109,17 +109,18 @@ async def odd(
     connection: Connection, workspace_id: UUID, name: str, page: Page, digests: Mapping[UUID, bytes]
 ) -> dict[UUID, Standing]:
     """Return how those contacts of a page stand that are not as we wrote them; ``digests`` are of the page's rows."""
-    # By ANY: joined with a list alone, the planner reads the whole of a mirror for each page.
+    # One by one: joined, the planner reads the whole of a mirror for each page, or where it has no statistics of a new one
+    # yet, the whole of the page for each row.
     rows = await connection.fetch(
         """
         SELECT asked.id, m.digest IS NOT NULL OR s.contact_id IS NOT NULL AS is_known,
                s.contact_id IS NOT NULL OR coalesce(m.written_at >= $6, false) AS is_moving,
                coalesce(m.seen_in = $5 AND m.seen_page NOT IN (-1, $7), false) AS is_elsewhere
         FROM unnest($3::uuid[], $4::bytea[]) AS asked (id, digest)
-        LEFT JOIN (SELECT * FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)) AS m
-            ON m.contact_id = asked.id
-        LEFT JOIN (SELECT * FROM stale_in_mirror WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)) AS s
-            ON s.contact_id = asked.id
+        LEFT JOIN LATERAL (SELECT * FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = asked.id
+                           LIMIT 1) AS m ON true
+        LEFT JOIN LATERAL (SELECT * FROM stale_in_mirror
+                           WHERE workspace_id = $1 AND mirror = $2 AND contact_id = asked.id LIMIT 1) AS s ON true
         WHERE m.digest IS DISTINCT FROM asked.digest OR m.seen_in = $5 AND m.seen_page NOT IN (-1, $7)
         """,
         workspace_id,

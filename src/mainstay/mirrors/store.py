@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.mirrors.rules import Mirror
 
-COLUMNS = ", ".join(Contact.__dataclass_fields__)
-"""What a contact is read of: not all of its row, which has the origins of every value."""
+_COLUMNS = ", ".join(Contact.__dataclass_fields__)
+# What a contact is read of: not all of its row, which has the origins of every value.
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ async def next_batch(connection: Connection, workspace_id: UUID, name: str, size
         return Batch((), (), {})
     rows = await connection.fetch(
         f"""
-        SELECT {COLUMNS} FROM contacts
+        SELECT {_COLUMNS} FROM contacts
         WHERE workspace_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id LIMIT $3
         """,  # noqa: S608 the names above
         workspace_id,
@@ -136,18 +136,26 @@ async def next_batch(connection: Connection, workspace_id: UUID, name: str, size
 
 async def _changed(connection: Connection, workspace_id: UUID, name: str, stale: Sequence[tuple[UUID, int]]) -> Batch:
     ids = [contact_id for contact_id, _ in stale]
+    contacts = tuple(await contacts_of(connection, workspace_id, ids))
+    there = {contact.id for contact in contacts}
+    gone = tuple(each for each in ids if each not in there)
+    return Batch(contacts, gone, await _digests(connection, workspace_id, name, ids), stale=tuple(stale))
+
+
+async def contacts_of(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> list[Contact]:
+    """Return those of some contacts that there are: neither merged into others nor deleted."""
+    # One by one: where statistics are of a book before its import, the planner would read all of it.
     rows = await connection.fetch(
         f"""
-        SELECT {COLUMNS} FROM contacts
-        WHERE id = ANY($2) AND workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id
+        SELECT c.* FROM unnest($2::uuid[]) AS asked (id)
+        CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM contacts
+                            WHERE id = asked.id AND workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL
+                            LIMIT 1) AS c
         """,  # noqa: S608 the names above
         workspace_id,
         ids,
     )
-    contacts = tuple(map(contact_of, rows))
-    there = {contact.id for contact in contacts}
-    gone = tuple(each for each in ids if each not in there)
-    return Batch(contacts, gone, await _digests(connection, workspace_id, name, ids), stale=tuple(stale))
+    return list(map(contact_of, rows))
 
 
 async def _digests(connection: Connection, workspace_id: UUID, name: str, ids: Sequence[UUID]) -> dict[UUID, bytes]:
@@ -167,6 +175,8 @@ async def note_written(
 
     What changed meanwhile stays stale.
     """
+    # A plan for lists of any length would look through them row by row.
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
     await connection.execute(
         """
         INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
@@ -189,9 +199,8 @@ async def note_written(
     )
     await connection.execute(
         """
-        DELETE FROM stale_in_mirror AS s USING unnest($3::uuid[], $4::bigint[]) AS t (id, change)
-        WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = ANY($3) AND s.contact_id = t.id
-          AND s.change = t.change
+        DELETE FROM stale_in_mirror
+        WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3) AND change = ANY($4)
         """,
         workspace_id,
         name,
