@@ -1,49 +1,51 @@
-"""How fast a mirror is compared with what was written to it, without drift and with one row in a hundred changed.
+"""Comparisons of a copy with what was written: how fast, with nothing edited, with 1 % edited, and after its revert.
 
-    python bench/drift.py [--rows 200000]
+    python bench/drift.py [--rows 200000] [--sheet-rows 20000]
 
-The table is in memory, which leaves Mainstay's own cost. Beside it: how long PostgreSQL takes to hand the same rows to
-this process, in the same run. Nothing is asserted.
+The copies are those of bench/mirror.py. The limit, on the same server in the same run: a bare table of the same rows
+selected. Memory is the peak of the process, at a quarter of the rows and at all of them. Nothing is asserted.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import os
+from collections import defaultdict
 
-from copied_book import Book, book, peak_memory, timed
-from stand import Stand, tell
+from mirrored import CHANGED, SHEET_ROWS, Task, limits, measured, seed, server, tell_figures
+from stand import tell
 
-from mainstay.db import acquire
-
-
-async def _read(each: Book) -> None:
-    async with acquire(each.pool) as connection, connection.transaction():
-        async for _ in connection.cursor("SELECT * FROM contacts", prefetch=20_000):
-            pass
+from mainstay.sandbox.process import SandboxProcess
 
 
-async def _run(stand: Stand, rows: int) -> None:
-    async with book(stand) as each:
-        await each.seed(rows)
-        await each.declare()
-        await each.write()
-        limit, _, _ = await timed(lambda: _read(each), stand)
-        tell("SELECT of the same rows", rows / limit, "rows/s")
-        for name, every in (("nothing has drifted", 0), ("1 % has drifted", 100)):
-            for place, (key, row) in enumerate(list(each.sink.rows.items())):
-                if every and place % every == 0:
-                    each.sink.rows[key] = {**row, "Company": "somebody's"}
-            wall, cpu, server = await timed(each.compare, stand)
-            said = f"rows/s; CPU {1e6 * cpu / rows:.1f} us a row here, {1e6 * server / rows:.1f} in PostgreSQL"
-            tell(f"compared, {name}", rows / wall, said)
-            tell("  times the SELECT", wall / limit)
-            tell("  peak memory, the table's own rows included", peak_memory(), "MB")
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--sheet-rows", type=int, default=SHEET_ROWS)
+    arguments = parser.parse_args()
+    with server() as (dsn, postmaster):
+        for size in (arguments.rows // 4, arguments.rows):
+            for copy in ("memory", "sql"):
+                slug = f"{copy}-{size}"
+                seed(dsn, slug, size)
+                _, bound = limits(dsn, slug)
+                print(
+                    f"{size:,} contacts, {copy} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)", flush=True
+                )
+                tell("limit: a bare table selected", size / bound, "rows/s")
+                rows = defaultdict(lambda size=size: size, {"revert": size // CHANGED})
+                bounds = dict.fromkeys(("comparison", "comparison, 1 % edited", "comparison, reverted"), bound)
+                tell_figures(measured(Task(copy, slug, size, dsn, postmaster, is_compared=True)), rows, bounds)
+        if arguments.sheet_rows:
+            with SandboxProcess(keep_requests=10_000) as vendors:
+                size = arguments.sheet_rows
+                seed(dsn, "sheet", size)
+                vendors.sandbox.configure("google_sheets", reads=60, writes=60)
+                print(f"{size:,} contacts, a sheet (load {os.getloadavg()[0]:.1f})", flush=True)
+                task = Task("sheet", "sheet", size, dsn, postmaster, vendors.base_url, is_compared=True)
+                tell_figures(measured(task), defaultdict(lambda: size), {})
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=200_000)
-    asked = parser.parse_args()
-    with Stand({}) as made:
-        asyncio.run(_run(made, asked.rows))
+    main()

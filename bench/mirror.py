@@ -1,92 +1,53 @@
-"""How fast a mirror is filled and kept: the first load, then one contact in a hundred changed.
+"""Copies of the contacts: how fast all of them are written for the first time, and then what changed.
 
-    python bench/mirror.py [--rows 200000] [--sql]
+    python bench/mirror.py [--rows 200000] [--sheet-rows 20000]
 
-Into a table in memory, which leaves Mainstay's own cost; with --sql also into a table of another database on the same
-server. Beside each: how long PostgreSQL takes to copy the same columns out and into a bare table, in the same run. And
-what the notes of what is stale cost a write where no mirror is declared, and where one is. Nothing is asserted.
+Three copies: a table in memory, which leaves what Mainstay itself costs; a SQL table in another database of the same
+server; a sheet at the simulated Google, whose calls are counted (Google takes 60 reads and 60 writes a minute). The
+limit, on the same server in the same run: the same rows selected, and copied into a bare table without an index.
+Memory is the peak of the process, at a quarter of the rows and at all of them; a table in memory is in it itself. CPU
+is given next to rates, because a rate says little on a machine that others use. Nothing is asserted.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import io
+import os
 
-from copied_book import TITLES, Book, MemoryTable, book, peak_memory, timed
-from stand import Stand, tell
+from mirrored import CHANGED, SHEET_ROWS, Task, limits, measured, seed, server, tell_figures
+from stand import tell
 
-from mainstay.db import acquire
-
-_COLUMNS = "id, first_name, last_name, email, phone, company, source, '', ''"
+from mainstay.sandbox.process import SandboxProcess
 
 
-async def _copy(each: Book) -> None:
-    """Copy the same cells into a bare table."""
-    async with acquire(each.pool) as connection:
-        await connection.execute("DROP TABLE IF EXISTS bare")
-        await connection.execute(f"CREATE TABLE bare ({TITLES})")
-        kept = io.BytesIO()
-        await connection.copy_from_query(f"SELECT {_COLUMNS} FROM contacts ORDER BY id", output=kept)  # noqa: S608
-        kept.seek(0)
-        await connection.copy_to_table("bare", source=kept)
-
-
-async def _fill(each: Book, stand: Stand, rows: int, name: str, limit: float) -> None:
-    await each.declare()
-    for what, count in (("first load", rows), ("1 % changed", rows // 100)):
-        if count < rows:
-            await each.change(100)
-        wall, cpu, server = await timed(each.write, stand)
-        said = f"rows/s; CPU {1e6 * cpu / count:.1f} us a row here, {1e6 * server / count:.1f} in PostgreSQL"
-        tell(f"{name}: {what}", count / wall, said)
-        if count == rows:
-            tell("  times a COPY out and in", wall / limit)
-    tell("  peak memory", peak_memory(), "MB")
-
-
-async def _notes(each: Book, stand: Stand) -> None:
-    """Time one statement that changes a hundredth of the book, seven times in turn: the best of each."""
-    costs: dict[str, list[float]] = {"without the trigger": [], "no mirror": [], "one mirror": []}
-    for _ in range(7):
-        for name, found in costs.items():
-            what = "DISABLE" if name == "without the trigger" else "ENABLE"
-            async with acquire(each.pool) as connection:
-                await connection.execute("TRUNCATE mirrors, stale_in_mirror")
-                await connection.execute(f"ALTER TABLE contacts {what} TRIGGER contacts_changed_stale")
-            if name == "one mirror":
-                await each.declare()
-            found.append((await timed(lambda: each.change(100), stand))[0])
-    for name, found in costs.items():
-        tell(f"a write of 1 % of the book in one statement, {name}", 1000 * min(found), "ms")
-
-
-async def _run(stand: Stand, rows: int, *, with_sql: bool) -> None:
-    async with book(stand) as each:
-        await each.seed(rows // 4)
-        await each.declare()
-        await each.write()
-        tell(f"peak memory at {rows // 4:,} rows", peak_memory(), "MB")
-        each.sink = MemoryTable()
-        async with acquire(each.pool) as connection, connection.transaction():
-            await connection.execute("SET LOCAL mainstay.writer = 'identity'")
-            await connection.execute("TRUNCATE contacts CASCADE")
-        await each.seed(rows)
-        limit, _, _ = await timed(lambda: _copy(each), stand)
-        tell("COPY of the same cells out and in", rows / limit, "rows/s")
-        await _fill(each, stand, rows, "in memory", limit)
-        await _notes(each, stand)
-        if with_sql:
-            async with acquire(each.pool) as connection:
-                await connection.execute("CREATE DATABASE reporting")
-            each.use_sql(stand.dsn.replace("/mainstay", "/reporting", 1))
-            await _fill(each, stand, rows, "SQL table", limit)
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--sheet-rows", type=int, default=SHEET_ROWS)
+    arguments = parser.parse_args()
+    with server() as (dsn, postmaster):
+        for size in (arguments.rows // 4, arguments.rows):
+            for copy in ("memory", "sql"):
+                slug = f"{copy}-{size}"
+                seed(dsn, slug, size)
+                bound, _ = limits(dsn, slug)
+                print(
+                    f"{size:,} contacts, {copy} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)", flush=True
+                )
+                tell("limit: selected, and copied into a bare table", size / bound, "rows/s")
+                rows = {"first load": size, "1 % changed": size // CHANGED}
+                tell_figures(measured(Task(copy, slug, size, dsn, postmaster)), rows, {"first load": bound})
+        if arguments.sheet_rows:
+            with SandboxProcess(keep_requests=10_000) as vendors:
+                size = arguments.sheet_rows
+                seed(dsn, "sheet", size)
+                vendors.sandbox.configure("google_sheets", reads=60, writes=60)
+                print(f"{size:,} contacts, a sheet (load {os.getloadavg()[0]:.1f})", flush=True)
+                rows = {"first load": size, "1 % changed": size // CHANGED}
+                task = Task("sheet", "sheet", size, dsn, postmaster, vendors.base_url)
+                tell_figures(measured(task), rows, {})
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--sql", action="store_true")
-    asked = parser.parse_args()
-    with Stand({}) as made:
-        asyncio.run(_run(made, asked.rows, with_sql=asked.sql))
+    main()

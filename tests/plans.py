@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -45,3 +45,11 @@ def scans(node: dict[str, Any]) -> list[str]:
     """Return the tables that a plan reads from end to end."""
     found = [node["Relation Name"]] if "Seq Scan" in node["Node Type"] else []
     return found + [table for child in node.get("Plans", ()) for table in scans(child)]
+
+
+def touched(node: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield how many rows each node of a plan has looked at."""
+    removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    yield node["Node Type"], (node["Actual Rows"] + removed) * node["Actual Loops"]
+    for child in node.get("Plans", ()):
+        yield from touched(child)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +19,7 @@ from mainstay.intake.flood import Floods
 from mainstay.mirrors import Mirror
 from mainstay.model import new_id
 from mainstay.pulls import Pull
-from tests.plans import Recorder, RecordingPool
+from tests.plans import Recorder, RecordingPool, touched
 
 ROWS = 30_000
 MOST = 5_000
@@ -56,14 +55,6 @@ INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
 SELECT $1, 'sheet', md5('c' || n)::uuid FROM generate_series(1, $2::integer) AS n;
 INSERT INTO pulls (workspace_id, connection, cursor, began_at) SELECT $1, 'hub', '', now() WHERE $2 > 0
 """
-
-
-def touched(node: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """Yield how many rows each node of a plan has looked at."""
-    removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-    yield node["Node Type"], (node["Actual Rows"] + removed) * node["Actual Loops"]
-    for child in node.get("Plans", ()):
-        yield from touched(child)
 
 
 @pytest.fixture

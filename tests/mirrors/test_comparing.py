@@ -6,7 +6,7 @@ import pytest
 
 from mainstay.db import acquire
 from mainstay.errors import MirrorRefusedError, PermanentError, TransientError
-from mainstay.mirrors import KEY
+from mainstay.mirrors import KEY, drifts
 from tests.conftest import MakeStack
 from tests.mirrors.copies import Copy
 
@@ -55,6 +55,29 @@ async def test_what_drifted_is_reverted(copy: Copy) -> None:
     assert sorted(copy.table.rows, key=str) == sorted(before, key=str)
     await copy.compare()
     assert await copy.drifts() == []
+
+
+async def test_an_emptied_copy_is_worked_off_in_portions(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drifts, "_AT_ONCE", 2)
+    before, copy.table.rows = copy.table.rows, []
+    await copy.compare()
+    assert [kind for kind, _, _ in await copy.drifts()] == ["missing"] * len(NAMES)
+    assert await copy.count("incidents WHERE state = 'open' AND title LIKE 'sheet is no longer%'") == 1
+    copy.table.rows = [dict(row) for row in before]
+    await copy.compare()
+    assert (await copy.drifts(), len(await copy.drifts("gone"))) == ([], len(NAMES))
+    copy.table.rows = []
+    await copy.compare()
+    assert await copy.revert() == len(NAMES)
+    assert sorted(copy.table.rows, key=str) == sorted(before, key=str)
+
+
+async def test_a_row_that_is_double_on_one_page_and_over_two(copy: Copy) -> None:
+    ann, bob = copy.table.of("ann@example.com"), copy.table.of("bob@example.com")
+    copy.table.page = 4
+    copy.table.rows = [ann, dict(ann), bob, *copy.table.rows[2:], dict(bob)]
+    await copy.compare()
+    assert {(kind, key) for kind, key, _ in await copy.drifts()} == {("double", ann[KEY]), ("double", bob[KEY])}
 
 
 async def test_what_came_right_by_itself_is_gone(copy: Copy) -> None:

@@ -1,82 +1,106 @@
-"""What a batch and a page of a mirror cost is the same however many contacts, notes and drifts there are."""
+"""What a mirror asks for each batch and page must cost the same however large the book and the copy are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from mainstay.db import Pool, acquire
-from mainstay.insight.mirrors import find_drift, list_drifts, list_mirrors
-from mainstay.mirrors import drifts, store
+import pytest
+
+from mainstay.db import Connection, Pool, acquire
+from mainstay.mirrors import Mirror, drifts, store
 from mainstay.mirrors.drifts import Found, Page
 from mainstay.model import new_id
-from tests.plans import Recorder, scans
+from tests.plans import Recorder, touched
 
 ROWS = 40_000
-BIG = {"contacts", "mirrored", "stale_in_mirror", "drifts"}
-SEED = """
-INSERT INTO contacts (id, workspace_id, email, created_at, updated_at)
-SELECT md5('c' || n)::uuid, $1, n || '@example.com', now(), now() FROM generate_series(1, $2::integer) AS n;
-INSERT INTO mirrors (workspace_id, name, layout, loaded_at)
-SELECT $1, 'm' || n, 'x', CASE WHEN n > 1 THEN now() END FROM generate_series(1, 4) AS n WHERE $2 > 0;
-INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
-SELECT $1, 'm' || n % 4 + 1, md5('c' || n)::uuid, 'x', now(), 1, 0 FROM generate_series(1, $2::integer) AS n;
-INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
-SELECT $1, 'm' || n % 2 + 2, md5('c' || n)::uuid FROM generate_series(1, $2::integer) AS n;
-INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, found_in)
-SELECT md5('d' || n)::uuid, $1, 'm' || n % 4 + 1, n::text, md5('c' || n)::uuid, 'changed',
-       (ARRAY['open', 'gone', 'reverted', 'gone'])[n % 4 + 1], 1 FROM generate_series(1, $2::integer) AS n
-"""
-Asks = Callable[[Any, UUID, list[UUID]], Awaitable[Any]]
-
-
-async def note_written(connection: Any, workspace: UUID, ids: list[UUID]) -> None:
-    batch = await store.next_batch(connection, workspace, "m2", 50)
-    await store.note_written(connection, workspace, "m2", batch, dict.fromkeys(ids, b"y"))
-
-
-PAGE = Page(1, 0, datetime(2026, 3, 2, tzinfo=UTC))
-CALLS: dict[str, Asks] = {
-    "the next batch": lambda connection, workspace, _: store.next_batch(connection, workspace, "m2", 50),
-    "a page of the first load": lambda connection, workspace, _: store.next_batch(connection, workspace, "m1", 50),
-    "a batch noted": note_written,
-    "made stale": lambda connection, workspace, ids: store.make_stale(connection, workspace, "m2", ids),
-    "what is known": lambda connection, workspace, ids: drifts.known(connection, workspace, "m2", PAGE, ids),
-    "a page noted": lambda connection, workspace, ids: drifts.note(
-        connection, workspace, "m2", PAGE, ids, [Found("changed", str(ids[0]), ids[0])]
-    ),
-    "some reverted": lambda connection, workspace, ids: drifts.revert(connection, workspace, "m1", ids),
-    "those open": drifts.open_ones,
-    "some left": lambda connection, workspace, ids: drifts.decide(
-        connection, workspace, ids, "left", by="dana", only=["open"]
-    ),
-    "reverted ones": lambda connection, workspace, ids: drifts.reverted(connection, workspace, "m1", ids),
-    "listed": lambda connection, workspace, _: list_drifts(connection, workspace),
-    "listed, decided": lambda connection, workspace, _: list_drifts(connection, workspace, decided=True),
-    "one": lambda connection, workspace, ids: find_drift(connection, workspace, ids[0]),
-    "the mirrors": lambda connection, workspace, _: list_mirrors(connection, workspace),
+SIZE = 500
+MOST = 20_000
+"""So many rows may a node look at: a portion of a comparison's end is the most, and what it left when it was undone."""
+STATES = {
+    "stale": "some rows are stale",
+    "load": "in the midst of the first load",
+    "drifted": "all has drifted",
+    "new": "statistics know others only",
 }
 
+_SEED = """
+INSERT INTO contacts (id, workspace_id, email, created_at, updated_at)
+SELECT md5('c' || n)::uuid, $1, n || '@example.com', now(), now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO mirrors (workspace_id, name, layout, loaded_at, written_at, comparison, compare_run_id)
+SELECT $1, 'sheet', 'x', now(), now(), 2, $1 WHERE $2 > 0;
+INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
+SELECT $1, 'sheet', md5('c' || n)::uuid, decode(md5('d'), 'hex'), now() - interval '1 hour', 1, 0
+FROM generate_series(1, $2::integer) AS n
+"""
+_OTHERS = """
+INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
+SELECT $1, 'other', md5('c' || n)::uuid, decode(md5('d'), 'hex'), now(), 1, 0 FROM generate_series(1, $2::integer) AS n
+"""
+_STALE = "INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id) SELECT $1, 'sheet', id FROM contacts"
+_DRIFTED = """
+INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, found_in)
+SELECT gen_random_uuid(), $1, 'sheet', id::text, id, 'changed', 'open', 1 FROM contacts
+"""
 
-async def test_no_query_reads_a_big_table_from_end_to_end(pool: Pool) -> None:
+
+async def _ask(connection: Any, workspace_id: UUID) -> None:
+    """Send what a batch, a page, the end of a comparison and a revert send."""
+    await store.due(connection, workspace_id, [Mirror("sheet", "sheet")])
+    batch = await store.next_batch(connection, workspace_id, "sheet", SIZE)
+    digests = {contact.id: b"d" * 16 for contact in batch.contacts}
+    page = Page(2, 0, datetime.now(UTC))
+    await drifts.odd(connection, workspace_id, "sheet", page, digests)
+    found = [Found("changed", str(each), each) for each in digests]
+    await drifts.note(connection, workspace_id, "sheet", page, digests, found)
+    await store.note_written(connection, workspace_id, "sheet", batch, digests)
+    await drifts.note_missing(connection, workspace_id, "sheet", 2, UUID(int=2**126))
+    await drifts.note_right(connection, workspace_id, "sheet", 2)
+    await drifts.revert_some(connection, workspace_id, "sheet", None, by="test")
+
+
+@asynccontextmanager
+async def undone(connection: Connection) -> AsyncIterator[None]:
+    """Take back what is done in it."""
+    transaction = connection.transaction()
+    await transaction.start()
+    yield
+    await transaction.rollback()
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str) -> None:
     workspace_id = new_id()
-    bad = []
     async with acquire(pool) as connection, connection.transaction():
         await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, 'acme', 'Acme')", workspace_id)
         await connection.execute("SELECT set_config('mainstay.writer', 'identity', true)")
-        for statement in SEED.split(";\n"):
+        if state == "new":
+            await connection.execute(_OTHERS, new_id(), ROWS)
+            await connection.execute("ANALYZE")
+        for statement in _SEED.split(";\n"):
             await connection.execute(statement, workspace_id, ROWS)
-        await connection.execute("ANALYZE")
-        rows = await connection.fetch("SELECT id FROM contacts LIMIT 20")
-        for name, call in CALLS.items():
-            recorder = Recorder(connection)
-            await call(recorder, workspace_id, [row["id"] for row in rows])
-            assert recorder.sent
-            for query, values in recorder.sent:
-                explained = await connection.fetch(f"EXPLAIN (FORMAT JSON) {query}", *values)
-                if found := set(scans(json.loads(explained[0][0])[0]["Plan"])) & BIG:
-                    bad.append(f"{name}: reads all of {found}\n{query}")
-    assert not bad, "\n\n".join(bad)
+        if state in {"stale", "new"}:
+            await connection.execute(_STALE, workspace_id)
+        if state == "load":
+            await connection.execute("UPDATE mirrors SET loaded_at = NULL, loaded_to = $1", UUID(int=2**127))
+        if state == "drifted":
+            await connection.execute(_DRIFTED, workspace_id)
+        if state != "new":
+            await connection.execute("ANALYZE")
+        recorder = Recorder(connection)
+        async with undone(connection):
+            await _ask(recorder, workspace_id)
+        assert len(recorder.sent) > 10
+
+        bad = {}
+        for query, values in recorder.sent:
+            async with undone(connection):
+                rows = await connection.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
+            plan = json.loads(rows[0][0])[0]["Plan"]
+            if many := [(node, count) for node, count in touched(plan) if count > MOST]:
+                bad[query] = many
+    assert not bad, "\n".join(f"{many}\n{query}" for query, many in bad.items())

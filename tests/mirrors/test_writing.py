@@ -7,7 +7,9 @@ import pytest
 
 from mainstay.db import acquire
 from mainstay.errors import PermanentError, TransientError
+from mainstay.mirrors import Mirror, store
 from tests.conftest import MakeStack
+from tests.faults.fleet import until
 from tests.mirrors.copies import Copy
 
 
@@ -85,6 +87,31 @@ async def test_a_write_of_which_no_answer_came_is_done_once_more_and_leaves_the_
     assert copy.table.column("E-mail") == ["ann@example.com", "bob@example.com"]
     assert [state for _, _, state in await copy.stack.runs("mirror.v1")] == ["done"]
     assert await copy.count("stale_in_mirror") == 0
+
+
+async def test_a_first_load_waits_for_whoever_could_not_see_the_mirror(copy: Copy) -> None:
+    """A write that begins while the mirror is being declared notes nothing, so it has to be over."""
+    await copy.submit("ann")
+    pool, workspace_id, mirror = copy.stack.app.pool, copy.workspace_id, Mirror("late", "slack")
+    async with acquire(pool) as declaring, acquire(pool) as writing, acquire(pool) as asking:
+        declaration = declaring.transaction()
+        await declaration.start()
+        await store.declare(declaring, workspace_id, [mirror])
+        write = writing.transaction()
+        await write.start()
+        await writing.execute("SELECT set_config('mainstay.writer', 'identity', true)")
+        await writing.execute("UPDATE contacts SET company = 'Acme'")
+        await declaration.commit()
+        await store.begin(declaring, workspace_id)
+        assert await store.due(asking, workspace_id, [mirror]) == []
+        await write.commit()
+        assert await copy.count("stale_in_mirror WHERE mirror = 'late'") == 0
+
+        async def is_due() -> bool:
+            # Other tests on this server have transactions, too.
+            return await store.due(asking, workspace_id, [mirror]) == ["late"]
+
+        await until(is_due, "the first load may begin")
 
 
 async def test_another_layout_is_written_anew(copy: Copy, make_stack: MakeStack) -> None:

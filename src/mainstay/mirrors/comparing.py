@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from mainstay.db import acquire, transact
-from mainstay.identity import contact_of
 from mainstay.mirrors import drifts
 from mainstay.mirrors.drifts import Found, Page
 from mainstay.mirrors.rules import KEY, Mirror
+from mainstay.mirrors.store import contacts_of
 from mainstay.mirrors.writing import Tables, declared
 from mainstay.model import Lane, new_id
 from mainstay.runs import NewRun, add_runs
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mainstay.runs import Claimed
 
 COMPARE = "compare-mirror.v1"
+Result = TypeVar("Result")
 OnDrift = Callable[["Connection", UUID, Mirror, int], Awaitable[None]]
 
 
@@ -76,18 +78,36 @@ class Comparer:
             if not cursor:
                 break
 
-        async def finish(connection: Connection) -> None:
-            comparison = await drifts.comparison_of(connection, workspace_id, name, steps.run.id)
-            if comparison is None:
-                return
-            left = await drifts.finish(connection, workspace_id, name, comparison)
-            if left and mirror.drift == "revert":
-                await drifts.revert(connection, workspace_id, name, by="the stack")
-            elif left:
-                await self._on_drift(connection, workspace_id, mirror, left)
-
-        await transact(self._pool, finish)
+        await self._finish(steps.run, mirror)
         return ()
+
+    async def _finish(self, run: Run, mirror: Mirror) -> None:
+        last: UUID | None = UUID(int=0)
+        while last is not None:
+            last = await self._unless_replaced(run, mirror, partial(drifts.note_missing, after=last))
+        while await self._unless_replaced(run, mirror, drifts.note_right):
+            pass
+
+        async def end(connection: Connection, workspace_id: UUID, name: str, _comparison: int) -> int:
+            left = await drifts.finish(connection, workspace_id, name)
+            if left and mirror.drift != "revert":
+                await self._on_drift(connection, workspace_id, mirror, left)
+            return left
+
+        left = await self._unless_replaced(run, mirror, end)
+        if left and mirror.drift == "revert":
+            await drifts.revert(self._pool, run.workspace_id, mirror.name, by="the stack")
+
+    async def _unless_replaced(
+        self, run: Run, mirror: Mirror, work: Callable[[Connection, UUID, str, int], Awaitable[Result]]
+    ) -> Result | None:
+        """Do it in a transaction, given which comparison this is; not when a later one has taken its place."""
+
+        async def checked(connection: Connection) -> Result | None:
+            comparison = await drifts.comparison_of(connection, run.workspace_id, mirror.name, run.id)
+            return None if comparison is None else await work(connection, run.workspace_id, mirror.name, comparison)
+
+        return await transact(self._pool, checked)
 
     async def _now(self) -> datetime:
         async with acquire(self._pool) as connection:
@@ -97,34 +117,35 @@ class Comparer:
     async def _compare(
         self, run: Run, mirror: Mirror, rows: Sequence[Mapping[str, str]], *, number: int, began_at: datetime
     ) -> int:
-        keyed = [(key, row) for row in rows if (key := row.get(KEY, "").strip())]
-        ids = {key: contact_id for key, _ in keyed if (contact_id := _id_of(key))}
+        found: list[Found] = []
+        theirs: dict[UUID, Mapping[str, str]] = {}
+        more: list[UUID] = []
+        for row in rows:
+            if key := row.get(KEY, "").strip():
+                contact_id = _id_of(key)
+                if contact_id is None:
+                    found.append(Found("unknown", key))
+                elif theirs.setdefault(contact_id, row) is not row:
+                    more.append(contact_id)
+        digests = {contact_id: mirror.digest(row) for contact_id, row in theirs.items()}
 
-        async def work(connection: Connection) -> int:
-            comparison = await drifts.comparison_of(connection, run.workspace_id, mirror.name, run.id)
-            if comparison is None:
-                return 0
+        async def work(connection: Connection, workspace_id: UUID, name: str, comparison: int) -> int:
             page = Page(comparison, number, began_at)
-            known = await drifts.known(connection, run.workspace_id, mirror.name, page, ids.values())
-            found: list[Found] = []
-            differ: dict[UUID, Mapping[str, str]] = {}
-            seen: set[UUID] = set()
-            for key, row in keyed:
-                contact_id = ids.get(key)
-                standing = known[contact_id] if contact_id else None
-                if contact_id is None or standing is None or (standing.digest is None and not standing.is_moving):
-                    found.append(Found("unknown", key, contact_id))
-                elif contact_id in seen or standing.is_elsewhere:
-                    found.append(Found("double", key, contact_id))
-                else:
-                    seen.add(contact_id)
-                    if not standing.is_moving and mirror.digest(row) != standing.digest:
-                        differ[contact_id] = row
-            found += await _differences(connection, run.workspace_id, mirror, differ)
-            await drifts.note(connection, run.workspace_id, mirror.name, page, seen, _once(found))
-            return len(found)
+            odd = await drifts.odd(connection, workspace_id, name, page, digests)
+            unknown = {each for each, standing in odd.items() if not standing.is_known}
+            elsewhere = {each for each, standing in odd.items() if standing.is_elsewhere}
+            seen = theirs.keys() - unknown - elsewhere
+            differ = {each: theirs[each] for each in odd if each in seen and not odd[each].is_moving}
+            told = [
+                *found,
+                *(Found("unknown", str(each), each) for each in unknown),
+                *(Found("double", str(each), each) for each in elsewhere.union(more) - unknown),
+                *await _differences(connection, workspace_id, mirror, differ),
+            ]
+            await drifts.note(connection, workspace_id, name, page, seen, _once(told))
+            return len(told)
 
-        return await transact(self._pool, work)
+        return await self._unless_replaced(run, mirror, work) or 0
 
 
 def _once(found: Sequence[Found]) -> list[Found]:
@@ -136,10 +157,8 @@ async def _differences(
 ) -> list[Found]:
     if not theirs:
         return []
-    rows = await connection.fetch(
-        "SELECT * FROM contacts WHERE id = ANY($1) AND workspace_id = $2", list(theirs), workspace_id
-    )
-    ours = {row["id"]: mirror.row(contact_of(row)) for row in rows}
+    contacts = await contacts_of(connection, workspace_id, list(theirs))
+    ours = {contact.id: mirror.row(contact) for contact in contacts}
     return [
         Found("changed", str(contact_id), contact_id, fields)
         for contact_id, texts in theirs.items()

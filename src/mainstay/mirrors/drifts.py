@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
+from mainstay.db import transact
 from mainstay.mirrors.store import make_stale
 from mainstay.model import new_id
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mainstay.db import Connection
+    from mainstay.db import Connection, Pool
 
 Kind = Literal["changed", "missing", "unknown", "double"]
 """A row says something else than we wrote; is gone; has a key of no contact; has the key of another row."""
@@ -93,40 +94,44 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a contact stands in a mirror.
+    """How a contact stands in a mirror whose row is not simply what we wrote.
 
-    ``digest`` is of what we wrote, None for nothing; ``is_moving``: it is about to be written, or was since the page
-    was read; ``is_elsewhere``: another page has it, too.
+    ``is_known``: we wrote it, or are about to; ``is_moving``: it is about to be written, or was since the page was
+    read; ``is_elsewhere``: another page has it, too.
     """
 
-    digest: bytes | None
+    is_known: bool
     is_moving: bool
     is_elsewhere: bool
 
 
-async def known(
-    connection: Connection, workspace_id: UUID, name: str, page: Page, ids: Collection[UUID]
+async def odd(
+    connection: Connection, workspace_id: UUID, name: str, page: Page, digests: Mapping[UUID, bytes]
 ) -> dict[UUID, Standing]:
-    """Return how contacts stand that a page has."""
+    """Return how those contacts of a page stand that are not as we wrote them; ``digests`` are of the page's rows."""
+    # One by one: joined, the planner reads the whole of a mirror for each page, or where it has no statistics of a new one
+    # yet, the whole of the page for each row.
     rows = await connection.fetch(
         """
-        SELECT asked.id, m.digest, s.contact_id IS NOT NULL OR m.written_at >= $5 AS is_moving,
-               m.seen_in = $4 AND m.seen_page NOT IN (-1, $6) AS is_elsewhere
-        FROM unnest($3::uuid[]) AS asked (id)
-        LEFT JOIN mirrored AS m ON m.workspace_id = $1 AND m.mirror = $2 AND m.contact_id = asked.id
-        LEFT JOIN stale_in_mirror AS s ON s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = asked.id
+        SELECT asked.id, m.digest IS NOT NULL OR s.contact_id IS NOT NULL AS is_known,
+               s.contact_id IS NOT NULL OR coalesce(m.written_at >= $6, false) AS is_moving,
+               coalesce(m.seen_in = $5 AND m.seen_page NOT IN (-1, $7), false) AS is_elsewhere
+        FROM unnest($3::uuid[], $4::bytea[]) AS asked (id, digest)
+        LEFT JOIN LATERAL (SELECT * FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = asked.id
+                           LIMIT 1) AS m ON true
+        LEFT JOIN LATERAL (SELECT * FROM stale_in_mirror
+                           WHERE workspace_id = $1 AND mirror = $2 AND contact_id = asked.id LIMIT 1) AS s ON true
+        WHERE m.digest IS DISTINCT FROM asked.digest OR m.seen_in = $5 AND m.seen_page NOT IN (-1, $7)
         """,
         workspace_id,
         name,
-        list(ids),
+        list(digests),
+        list(digests.values()),
         page.comparison,
         page.began_at,
         page.number,
     )
-    return {
-        row["id"]: Standing(row["digest"] and bytes(row["digest"]), bool(row["is_moving"]), bool(row["is_elsewhere"]))
-        for row in rows
-    }
+    return {row["id"]: Standing(row["is_known"], row["is_moving"], row["is_elsewhere"]) for row in rows}
 
 
 async def note(
@@ -165,31 +170,57 @@ async def note(
     )
 
 
-async def finish(connection: Connection, workspace_id: UUID, name: str, comparison: int) -> int:
-    """End a comparison: note what is missing, and what has come right; returns how much is open."""
-    await connection.execute(
+async def note_missing(
+    connection: Connection, workspace_id: UUID, name: str, comparison: int, after: UUID | None = None
+) -> UUID | None:
+    """Note what a comparison has not come across, of some contacts; returns the last of them, None at the end.
+
+    In portions: a copy that somebody emptied would keep one transaction too long.
+    """
+    # OFFSET 0: else the planner may join each portion with all that is stale.
+    last: UUID | None = await connection.fetchval(
         """
-        INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, found_in)
-        SELECT gen_random_uuid(), $1, $2, m.contact_id::text, m.contact_id, 'missing', 'open', $3
-        FROM mirrored AS m
-        WHERE m.workspace_id = $1 AND m.mirror = $2 AND m.seen_in < $3
-          AND NOT EXISTS (SELECT FROM stale_in_mirror AS s
-                          WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = m.contact_id)
-        ON CONFLICT (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left') DO UPDATE SET found_in = $3
+        WITH page AS MATERIALIZED (
+            SELECT contact_id, seen_in FROM mirrored
+            WHERE workspace_id = $1 AND mirror = $2 AND contact_id > $4 ORDER BY contact_id LIMIT $5
+        ), noted AS (
+            INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, found_in)
+            SELECT gen_random_uuid(), $1, $2, m.contact_id::text, m.contact_id, 'missing', 'open', $3
+            FROM page AS m
+            WHERE m.seen_in < $3
+              AND NOT EXISTS (SELECT FROM stale_in_mirror AS s
+                              WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = m.contact_id OFFSET 0)
+            ON CONFLICT (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left') DO UPDATE SET found_in = $3
+        )
+        SELECT contact_id FROM page ORDER BY contact_id DESC LIMIT 1
         """,
         workspace_id,
         name,
         comparison,
+        after or UUID(int=0),
+        _AT_ONCE,
     )
-    await connection.execute(
+    return last
+
+
+async def note_right(connection: Connection, workspace_id: UUID, name: str, comparison: int) -> bool:
+    """Close some of what a comparison has not found again; False when none is left."""
+    done: str = await connection.execute(
         """
         UPDATE drifts SET state = 'gone', decided_at = now()
-        WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left') AND found_in < $3
+        WHERE id = ANY(ARRAY(SELECT id FROM drifts WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left')
+                             AND found_in < $3 ORDER BY key, kind LIMIT $4))
         """,
         workspace_id,
         name,
         comparison,
+        _AT_ONCE,
     )
+    return done != "UPDATE 0"
+
+
+async def finish(connection: Connection, workspace_id: UUID, name: str) -> int:
+    """End a comparison; returns how much is open."""
     await connection.execute(
         "UPDATE mirrors SET compared_at = now() WHERE workspace_id = $1 AND name = $2", workspace_id, name
     )
@@ -200,27 +231,40 @@ async def finish(connection: Connection, workspace_id: UUID, name: str, comparis
 
 
 async def revert(
-    connection: Connection, workspace_id: UUID, name: str, ids: Collection[UUID] | None = None, *, by: str = ""
+    pool: Pool, workspace_id: UUID, name: str, ids: Collection[UUID] | None = None, *, by: str = ""
 ) -> int:
-    """Have what drifted written again as it was (all that is open, or these); returns how many.
+    """Have what drifted written again as it was (all that is open, or these), in portions; returns how many.
 
     What a mirror has double is left: to remove one of two rows takes a person.
     """
+    chosen, count, more = None if ids is None else list(ids), 0, _AT_ONCE
+    while more == _AT_ONCE:
+        more = await transact(pool, lambda connection: revert_some(connection, workspace_id, name, chosen, by=by))
+        count += more
+    return count
+
+
+async def revert_some(
+    connection: Connection, workspace_id: UUID, name: str, ids: Sequence[UUID] | None, *, by: str
+) -> int:
+    """Have a portion of it written again; less than that, or none, at the end."""
     rows = await connection.fetch(
         """
         UPDATE drifts SET state = 'reverted', decided_at = now(), decided_by = $4
-        WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left') AND kind <> 'double'
-          AND contact_id IS NOT NULL AND ($3::uuid[] IS NULL OR id = ANY($3))
+        WHERE id = ANY(ARRAY(SELECT id FROM drifts
+                             WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left') AND kind <> 'double'
+                               AND contact_id IS NOT NULL AND ($3::uuid[] IS NULL OR id = ANY($3))
+                             ORDER BY key, kind LIMIT $5 FOR NO KEY UPDATE))
         RETURNING contact_id
         """,
         workspace_id,
         name,
-        None if ids is None else list(ids),
+        ids,
         by,
+        _AT_ONCE,
     )
-    stale = sorted({row["contact_id"] for row in rows})
-    for start in range(0, len(stale), _AT_ONCE):
-        await make_stale(connection, workspace_id, name, stale[start : start + _AT_ONCE])
+    if rows:
+        await make_stale(connection, workspace_id, name, sorted({row["contact_id"] for row in rows}))
     return len(rows)
 
 

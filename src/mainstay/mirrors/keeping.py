@@ -45,7 +45,7 @@ class Mirrors:
     async def revert(self, workspace_id: UUID, name: str, ids: Collection[UUID] | None = None, *, by: str) -> int:
         """Have what drifted in a mirror written again as it was: all that is open, or these; returns how many."""
         declared(self._tables, workspace_id, name)
-        return await transact(self._pool, lambda connection: drifts.revert(connection, workspace_id, name, ids, by=by))
+        return await drifts.revert(self._pool, workspace_id, name, ids, by=by)
 
     async def leave(self, workspace_id: UUID, ids: Collection[UUID], *, by: str) -> int:
         """Let differences be: they are known, and are told of again only when they change; returns how many."""

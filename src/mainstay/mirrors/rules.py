@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import attrgetter
 from typing import Literal
 
 from mainstay.kit.roles.table import clean
@@ -46,6 +47,12 @@ class Mirror:
     every: timedelta = timedelta(minutes=1)
     compare_every: timedelta = timedelta(days=1)
     drift: Drift = "raise"
+    _cells: tuple[tuple[str, Callable[[Contact], str]], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Look once how each column is read: that is done for each contact."""
+        cells = tuple((title, _reader(name)) for title, name in self.columns.items())
+        object.__setattr__(self, "_cells", cells)
 
     @property
     def layout(self) -> str:
@@ -54,7 +61,12 @@ class Mirror:
 
     def row(self, contact: Contact) -> dict[str, str]:
         """Return a contact's row, the key first; every cell is a text."""
-        return {KEY: str(contact.id)} | {title: _text(contact, name) for title, name in self.columns.items()}
+        row = {KEY: str(contact.id)}
+        for title, read in self._cells:
+            text = read(contact)
+            # As every table keeps it: else what comes back would not be what was written.
+            row[title] = clean(text) if text else text
+        return row
 
     def digest(self, row: Mapping[str, str]) -> bytes:
         """Return what is the same for two rows that say the same in this mirror's columns."""
@@ -74,19 +86,15 @@ class Mirror:
         return {name: value for name, value in named.items() if name in WRITABLE or name.startswith(CUSTOM)}
 
 
-def _text(contact: Contact, name: str) -> str:
-    # As every table keeps it: else what comes back would not be what was written.
-    return clean(_said(contact, name))
-
-
-def _said(contact: Contact, name: str) -> str:
+def _reader(name: str) -> Callable[[Contact], str]:
     if name.startswith(CUSTOM):
-        return contact.custom.get(name.removeprefix(CUSTOM), "")
+        key = name.removeprefix(CUSTOM)
+        return lambda contact: contact.custom.get(key, "")
     if name == "tags":
-        return ", ".join(contact.tags)
+        return lambda contact: ", ".join(contact.tags)
     if name == "do_not_contact":
-        return "yes" if contact.do_not_contact else ""
-    return str(getattr(contact, name))
+        return lambda contact: "yes" if contact.do_not_contact else ""
+    return attrgetter(name)
 
 
 def _digest(parts: Sequence[str]) -> bytes:

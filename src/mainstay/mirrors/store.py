@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from mainstay.identity import contact_of
+from mainstay.model import Contact
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.mirrors.rules import Mirror
-    from mainstay.model import Contact
+
+_COLUMNS = ", ".join(Contact.__dataclass_fields__)
+# What a contact is read of: not all of its row, which has the origins of every value.
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,27 @@ async def declare(connection: Connection, workspace_id: UUID, mirrors: Sequence[
         INSERT INTO mirrors AS known (workspace_id, name, layout)
         SELECT $1, name, layout FROM unnest($2::text[], $3::text[]) AS t (name, layout)
         ON CONFLICT (workspace_id, name) DO UPDATE SET
-            layout = excluded.layout, is_declared = true, loaded_to = NULL, loaded_at = NULL, began_in = DEFAULT
+            layout = excluded.layout, is_declared = true, loaded_to = NULL, loaded_at = NULL, began_in = NULL
         WHERE NOT known.is_declared OR known.layout <> excluded.layout
         """,
         workspace_id,
         [each.name for each in mirrors],
         [each.layout for each in mirrors],
+    )
+
+
+async def begin(connection: Connection, workspace_id: UUID) -> None:
+    """Let mirrors whose declaration is committed begin: whoever writes from here on notes what it makes stale.
+
+    In a transaction after that of :func:`declare`: who writes before that one commits does not see the mirror, may have
+    begun after it, and has an id before that of this one.
+    """
+    await connection.execute(
+        """
+        UPDATE mirrors SET began_in = pg_current_xact_id()
+        WHERE workspace_id = $1 AND is_declared AND began_in IS NULL
+        """,
+        workspace_id,
     )
 
 
@@ -95,48 +113,59 @@ async def next_batch(connection: Connection, workspace_id: UUID, name: str, size
         size,
     )
     if stale:
-        batch = await _contacts(connection, workspace_id, name, [row["contact_id"] for row in stale])
-        return Batch(*batch, stale=tuple((row["contact_id"], row["change"]) for row in stale))
+        return await _changed(connection, workspace_id, name, [(row["contact_id"], row["change"]) for row in stale])
     mirror = await connection.fetchrow(
         "SELECT loaded_to, loaded_at FROM mirrors WHERE workspace_id = $1 AND name = $2", workspace_id, name
     )
     if mirror is None or mirror["loaded_at"] is not None:
         return Batch((), (), {})
-    page = await connection.fetch(
-        """
-        SELECT id FROM contacts
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM contacts
         WHERE workspace_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id LIMIT $3
-        """,
+        """,  # noqa: S608 the names above
         workspace_id,
         mirror["loaded_to"] or UUID(int=0),
         size,
     )
-    ids = [row["id"] for row in page]
-    batch = await _contacts(connection, workspace_id, name, ids)
-    return Batch(*batch, loaded_to=ids[-1] if ids else None, is_last=len(ids) < size)
+    contacts = tuple(map(contact_of, rows))
+    digests = await _digests(connection, workspace_id, name, [contact.id for contact in contacts])
+    last = contacts[-1].id if contacts else None
+    return Batch(contacts, (), digests, loaded_to=last, is_last=len(contacts) < size)
 
 
-async def _contacts(
-    connection: Connection, workspace_id: UUID, name: str, ids: Collection[UUID]
-) -> tuple[tuple[Contact, ...], tuple[UUID, ...], dict[UUID, bytes]]:
+async def _changed(connection: Connection, workspace_id: UUID, name: str, stale: Sequence[tuple[UUID, int]]) -> Batch:
+    ids = [contact_id for contact_id, _ in stale]
+    contacts = tuple(await contacts_of(connection, workspace_id, ids))
+    there = {contact.id for contact in contacts}
+    gone = tuple(each for each in ids if each not in there)
+    return Batch(contacts, gone, await _digests(connection, workspace_id, name, ids), stale=tuple(stale))
+
+
+async def contacts_of(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> list[Contact]:
+    """Return those of some contacts that there are: neither merged into others nor deleted."""
+    # One by one: where statistics are of a book before its import, the planner would read all of it.
     rows = await connection.fetch(
-        """
-        SELECT * FROM contacts
-        WHERE id = ANY($2) AND workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id
-        """,
+        f"""
+        SELECT c.* FROM unnest($2::uuid[]) AS asked (id)
+        CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM contacts
+                            WHERE id = asked.id AND workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL
+                            LIMIT 1) AS c
+        """,  # noqa: S608 the names above
         workspace_id,
         ids,
     )
-    contacts = tuple(contact_of(row) for row in rows)
-    digests = await connection.fetch(
+    return list(map(contact_of, rows))
+
+
+async def _digests(connection: Connection, workspace_id: UUID, name: str, ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    rows = await connection.fetch(
         "SELECT contact_id, digest FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)",
         workspace_id,
         name,
         ids,
     )
-    there = {contact.id for contact in contacts}
-    known = {row["contact_id"]: bytes(row["digest"]) for row in digests}
-    return contacts, tuple(each for each in ids if each not in there), known
+    return {row["contact_id"]: bytes(row["digest"]) for row in rows}
 
 
 async def note_written(
@@ -146,6 +175,8 @@ async def note_written(
 
     What changed meanwhile stays stale.
     """
+    # A plan for lists of any length would look through them row by row.
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
     await connection.execute(
         """
         INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
@@ -168,8 +199,8 @@ async def note_written(
     )
     await connection.execute(
         """
-        DELETE FROM stale_in_mirror AS s USING unnest($3::uuid[], $4::bigint[]) AS t (id, change)
-        WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = t.id AND s.change = t.change
+        DELETE FROM stale_in_mirror
+        WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3) AND change = ANY($4)
         """,
         workspace_id,
         name,

@@ -47,6 +47,7 @@ class Writer:
         """Let a workspace's mirrors be those of its stack."""
         mirrors = list(self._tables.mirrors(workspace_id).values())
         await transact(self._pool, lambda connection: store.declare(connection, workspace_id, mirrors))
+        await transact(self._pool, lambda connection: store.begin(connection, workspace_id))
 
     async def begin_due(self, workspace_id: UUID) -> None:
         """Begin a run for each mirror that has something to write."""

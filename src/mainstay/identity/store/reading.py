@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -113,10 +114,17 @@ def view_of(row: Row) -> View:
     return View(contact_of(row), {name: Origin(*origin) for name, origin in row["origins"].items()})
 
 
+_CONTACT = tuple(Contact.__dataclass_fields__)
+_contact_values = itemgetter(*_CONTACT)
+_LISTS = tuple(_CONTACT.index(name) for name in ("tags", "flags"))
+
+
 def contact_of(row: Row) -> Contact:
     """Read a row of ``contacts``."""
-    values = {name: row[name] for name in Contact.__dataclass_fields__}
-    return Contact(**{**values, "tags": tuple(values["tags"]), "flags": tuple(values["flags"])})
+    values = list(_contact_values(row))
+    for place in _LISTS:
+        values[place] = tuple(values[place])
+    return Contact(*values)
 
 
 def known_of(contact: Contact) -> Known:
