@@ -109,8 +109,8 @@ async def odd(
     connection: Connection, workspace_id: UUID, name: str, page: Page, digests: Mapping[UUID, bytes]
 ) -> dict[UUID, Standing]:
     """Return how those contacts of a page stand that are not as we wrote them; ``digests`` are of the page's rows."""
-    # One by one: joined, the planner reads the whole of a mirror for each page, or where it has no statistics of a new one
-    # yet, the whole of the page for each row.
+    # One by one: joined, the planner reads the whole of a mirror for each page, or where it has no statistics of a new
+    # one yet, the whole of the page for each row.
     rows = await connection.fetch(
         """
         SELECT asked.id, m.digest IS NOT NULL OR s.contact_id IS NOT NULL AS is_known,

@@ -147,10 +147,9 @@ async def contacts_of(connection: Connection, workspace_id: UUID, ids: Sequence[
     # One by one: where statistics are of a book before its import, the planner would read all of it.
     rows = await connection.fetch(
         f"""
-        SELECT c.* FROM unnest($2::uuid[]) AS asked (id)
-        CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM contacts
-                            WHERE id = asked.id AND workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL
-                            LIMIT 1) AS c
+        SELECT {_COLUMNS} FROM unnest($2::uuid[]) AS asked (contact_id)
+        JOIN LATERAL (SELECT * FROM contacts WHERE id = contact_id LIMIT 1) AS c
+            ON workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL
         """,  # noqa: S608 the names above
         workspace_id,
         ids,
