@@ -27,6 +27,15 @@ async def test_a_copy_as_it_was_written_has_no_drift(copy: Copy) -> None:
     assert await copy.count("mirrors WHERE compared_at IS NOT NULL") == 1
 
 
+async def test_an_empty_copy_is_not_read(make_stack: MakeStack) -> None:
+    copy = await Copy.make(make_stack)
+    await copy.write()
+    copy.table.fails = TransientError("there is no table yet")
+    await copy.compare()
+    assert await copy.count("mirrors WHERE compared_at IS NOT NULL") == 1
+    assert copy.table.fails is not None
+
+
 async def test_each_kind_is_found_and_told(copy: Copy) -> None:
     keys = {name: copy.key_of(name) for name in NAMES}
     copy.table.of("ann@example.com")["Phone"] = "+13125550147"
@@ -51,7 +60,10 @@ async def test_what_drifted_is_reverted(copy: Copy) -> None:
     copy.table.of("ann@example.com")["Phone"] = "+13125550147"
     copy.table.rows.pop(1)
     await copy.compare()
+    await copy.stack.app.watch_once()
+    assert await copy.count("incidents WHERE state = 'open'") == 1
     assert await copy.revert() == 2
+    assert await copy.count("incidents WHERE state = 'open'") == 0
     assert sorted(copy.table.rows, key=str) == sorted(before, key=str)
     await copy.compare()
     assert await copy.drifts() == []

@@ -187,5 +187,5 @@ def _show(found: Sequence[DriftRow]) -> None:
                     ago(row.found_at) if is_first else "",
                 )
             )
-    names = ("", "mirror", "contact", "what", "Mainstay wrote", "there it says", "", "found")
+    names = ("drift", "mirror", "contact", "what", "Mainstay wrote", "there it says", "", "found")
     table([Column(name, grows=name in {"Mainstay wrote", "there it says"}) for name in names], lines)

@@ -64,7 +64,8 @@ class Comparer:
         workspace_id, name = steps.run.workspace_id, str(steps.run.input["mirror"])
         mirror = declared(self._tables, workspace_id, name)
         cursor, number = "", 0
-        while True:
+        # Where nothing was written yet there need not be a table either.
+        while await self._is_written(workspace_id, name):
 
             async def call(http: Http, cursor: str = cursor, number: int = number) -> Mapping[str, Any]:
                 table = self._tables.table(workspace_id, mirror.connection, http)
@@ -108,6 +109,10 @@ class Comparer:
             return None if comparison is None else await work(connection, run.workspace_id, mirror.name, comparison)
 
         return await transact(self._pool, checked)
+
+    async def _is_written(self, workspace_id: UUID, name: str) -> bool:
+        async with acquire(self._pool) as connection:
+            return await drifts.is_written(connection, workspace_id, name)
 
     async def _now(self) -> datetime:
         async with acquire(self._pool) as connection:

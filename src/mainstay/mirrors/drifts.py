@@ -105,6 +105,14 @@ class Standing:
     is_elsewhere: bool
 
 
+async def is_written(connection: Connection, workspace_id: UUID, name: str) -> bool:
+    """Tell whether a mirror has any row of ours."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM mirrored WHERE workspace_id = $1 AND mirror = $2)", workspace_id, name
+    )
+    return found
+
+
 async def odd(
     connection: Connection, workspace_id: UUID, name: str, page: Page, digests: Mapping[UUID, bytes]
 ) -> dict[UUID, Standing]:

@@ -47,11 +47,17 @@ async def report(connection: Connection, workspace_id: UUID, trouble: Trouble) -
 
 
 async def resolve_healed(connection: Connection) -> int:
-    """Resolve the incidents whose runs have all ended well or been handled; those of senders after a quiet day."""
+    """Resolve the incidents whose runs have all ended well or been handled; those of senders after a quiet day.
+
+    That of a mirror which somebody changed is over when all that differed is decided, or came right.
+    """
     status: str = await connection.execute(
         """
         UPDATE incidents SET state = 'resolved', resolved_at = now()
         WHERE state = 'open' AND CASE WHEN source <> '' THEN last_seen < now() - interval '24 hours'
+            WHEN fingerprint LIKE 'drift|%' THEN
+            NOT EXISTS (SELECT FROM drifts AS d WHERE d.workspace_id = incidents.workspace_id
+                        AND d.mirror = substr(incidents.fingerprint, 7) AND d.state = 'open')
             -- What is foreseen of a connection has no runs.
             WHEN workflow = '' AND connection <> '' THEN false ELSE
             -- In the index's order, so that it is gone by: of EXISTS a planner may read all runs.
