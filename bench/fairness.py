@@ -24,7 +24,7 @@ from mainstay.sandbox.process import SandboxProcess
 
 MORE = """
 [connections]
-slack = {{ connector = "slack", token = "${{SLACK_TOKEN}}", base_url = "{slack}" }}
+slack = {{ connector = "slack", token = "${{SLACK_TOKEN}}", base_url = "{slack}", rate = "off" }}
 [sources.website]
 kind = "json"
 """
