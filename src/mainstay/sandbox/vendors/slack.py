@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -158,7 +159,8 @@ class Slack(Configurable):
 
     def _keep(self, request: Request, via: str, channel: str, fields: dict[str, Json]) -> str:
         number = self._ids.number("message")
-        ts = f"{1_700_000_000 + number}.{number % 1_000_000:06d}"
+        # The microseconds tell one message from the next, as Slack makes them do; the seconds are its clock.
+        ts = f"{int(time.time())}.{number % 1_000_000:06d}"
         self._messages.append({**fields, "ts": ts, "via": via, "channel": channel})
         correlation: dict[str, str] = {}
         metadata = fields.get("metadata")
