@@ -81,13 +81,14 @@ class Copy:
     stack: StackUnderTest
     table: MemoryTable
     mirror: Mirror
+    declared: dict[str, Mirror] | None = None
 
     @classmethod
     async def make(cls, make_stack: MakeStack, **keys: Any) -> Copy:
         made = cls(await make_stack(STACK), MemoryTable(), Mirror("sheet", "slack", **keys))
         app: Any = made.stack.app
         app.table = lambda _workspace, _connection, _http: made.table
-        app.mirrors = lambda _workspace: {"sheet": made.mirror}
+        app.mirrors = lambda _workspace: {"sheet": made.mirror} if made.declared is None else made.declared
         await app.copies.declare(made.workspace_id)
         return made
 
@@ -114,6 +115,15 @@ class Copy:
             await connection.execute("UPDATE mirrors SET written_at = written_at - interval '1 hour'")
         await until(is_begun, "the first load begins")
         await self.stack.settle()
+
+    async def fill(self) -> None:
+        """Write until all is in it, once more where it was before."""
+
+        async def is_filled() -> bool:
+            await self.write()
+            return await self.count("mirrors WHERE loaded_at IS NOT NULL") == 1
+
+        await until(is_filled, "all is in it")
 
     async def compare(self) -> None:
         await self.stack.app.copies.compare(self.workspace_id, "sheet")

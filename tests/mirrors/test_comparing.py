@@ -36,6 +36,12 @@ async def test_an_empty_copy_is_not_read(make_stack: MakeStack) -> None:
     assert copy.table.fails is not None
 
 
+async def test_a_copy_that_is_being_filled_is_not_compared(make_stack: MakeStack) -> None:
+    copy = await Copy.make(make_stack)
+    with pytest.raises(MirrorRefusedError, match="is being filled"):
+        await copy.compare()
+
+
 async def test_each_kind_is_found_and_told(copy: Copy) -> None:
     keys = {name: copy.key_of(name) for name in NAMES}
     copy.table.of("ann@example.com")["Phone"] = "+13125550147"

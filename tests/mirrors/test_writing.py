@@ -126,5 +126,38 @@ async def test_another_layout_is_written_anew(copy: Copy, make_stack: MakeStack)
     assert copy.table.rows[0]["Roof"] == "tile"
 
 
+@pytest.mark.parametrize(
+    "keys", [{"table": "People"}, {"connection": "mail"}, {"columns": {"Given name": "first_name", "Mail": "email"}}]
+)
+async def test_a_copy_that_is_elsewhere_or_named_otherwise_is_filled_anew(
+    make_stack: MakeStack, keys: dict[str, Any]
+) -> None:
+    copy = await Copy.make(make_stack, columns={"First name": "first_name", "E-mail": "email"})
+    await copy.submit("ann", "bob")
+    await copy.write()
+    copy.table.rows.clear()
+    old = copy.mirror
+    copy.mirror = Mirror(**{"name": "sheet", "connection": old.connection, "columns": old.columns} | keys)
+    await copy.stack.app.copies.declare(copy.workspace_id)
+    await copy.fill()
+    assert copy.table.column(next(iter(copy.mirror.columns))) == ["Ann", "Bob"]
+
+
+async def test_who_went_while_the_stack_had_no_mirror_goes_when_it_has_it_again(copy: Copy) -> None:
+    await copy.submit("ann", "bob", "cat", "dan")
+    await copy.write()
+    gone = [_id(copy, name) for name in ("bob", "dan")]
+    mirrors, app = copy.mirror, copy.stack.app
+    copy.declared = {}
+    await app.copies.declare(copy.workspace_id)
+    for contact_id in gone:
+        await app.contacts.delete(copy.workspace_id, contact_id)
+    copy.declared = {"sheet": mirrors}
+    await app.copies.declare(copy.workspace_id)
+    copy.table.batch = 1
+    await copy.fill()
+    assert copy.table.column("First name") == ["Ann", "Cat"]
+
+
 def _id(copy: Copy, name: str) -> Any:
     return UUID(copy.key_of(name))

@@ -75,3 +75,7 @@ async def test_what_is_not_there_is_not_found(site: Site, operator: Browser) -> 
     assert (await operator.post(f"{root}/mirrors/nothing/compare")).status == 404
     compared = await operator.post(f"{root}/mirrors/sheet/compare")
     assert (compared.status, "/runs/" in compared.headers["location"]) == (303, True)
+    async with acquire(site.backend.pool) as connection:
+        await connection.execute("UPDATE mirrors SET loaded_at = NULL")
+    early = await operator.post(f"{root}/mirrors/sheet/compare")
+    assert (early.status, "sheet is being filled" in early.text) == (409, True)

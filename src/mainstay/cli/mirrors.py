@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstay.cli.command import Command, group, options_of
-from mainstay.cli.errors import MissingError
+from mainstay.cli.errors import CommandError, MissingError
 from mainstay.cli.reading import Reading, act, read
+from mainstay.errors import MirrorRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,10 @@ def compare(
     async def work(app: App, workspace: Workspace) -> UUID:
         if name not in workspace.stack.mirrors:
             raise MissingError(f'the stack has no mirror "{name}"', "See them: mainstay mirrors list")
-        return await app.copies.compare(workspace.id, name)
+        try:
+            return await app.copies.compare(workspace.id, name)
+        except MirrorRefusedError as error:
+            raise CommandError(str(error), error.hint) from None
 
     run_id = act(options, work)
     from mainstay.cli.output import emit, identifier, say, text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from mainstay.db import acquire, transact
+from mainstay.errors import MirrorRefusedError
 from mainstay.mirrors import drifts
 from mainstay.mirrors.drifts import Found, Page
 from mainstay.mirrors.rules import KEY, Mirror
@@ -55,9 +56,19 @@ class Comparer:
         await transact(self._pool, work)
 
     async def begin(self, workspace_id: UUID, name: str) -> UUID:
-        """Begin a comparison now, in place of one that is under way; returns its run's id."""
+        """Begin a comparison now, in place of one that is under way; returns its run's id.
+
+        Raises:
+            MirrorRefusedError: not all is in the mirror yet.
+        """
         declared(self._tables, workspace_id, name)
-        return await transact(self._pool, lambda connection: _begin(connection, workspace_id, name))
+
+        async def work(connection: Connection) -> UUID:
+            if not await drifts.is_loaded(connection, workspace_id, name):
+                raise MirrorRefusedError(f"{name} is being filled", "Compare it when all contacts are in it")
+            return await _begin(connection, workspace_id, name)
+
+        return await transact(self._pool, work)
 
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Read the mirror to its end."""

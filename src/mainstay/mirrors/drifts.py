@@ -105,6 +105,16 @@ class Standing:
     is_elsewhere: bool
 
 
+async def is_loaded(connection: Connection, workspace_id: UUID, name: str) -> bool:
+    """Tell whether all contacts are in a mirror."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM mirrors WHERE workspace_id = $1 AND name = $2 AND loaded_at IS NOT NULL)",
+        workspace_id,
+        name,
+    )
+    return found
+
+
 async def is_written(connection: Connection, workspace_id: UUID, name: str) -> bool:
     """Tell whether a mirror has any row of ours."""
     found: bool = await connection.fetchval(

@@ -47,17 +47,16 @@ class Mirror:
     every: timedelta = timedelta(minutes=1)
     compare_every: timedelta = timedelta(days=1)
     drift: Drift = "raise"
+    layout: str = field(init=False, repr=False, compare=False)
+    """A digest of where the copy is and what it holds: of another layout, all is to be written anew."""
     _cells: tuple[tuple[str, Callable[[Contact], str]], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Look once how each column is read: that is done for each contact."""
+        layout = _digest([self.connection, self.table, *self.columns, *self.columns.values()]).hex()
+        object.__setattr__(self, "layout", layout)
         cells = tuple((title, _reader(name)) for title, name in self.columns.items())
         object.__setattr__(self, "_cells", cells)
-
-    @property
-    def layout(self) -> str:
-        """What a change of means that all is to be written anew."""
-        return _digest([self.connection, self.table, *self.columns, *self.columns.values()]).hex()
 
     def row(self, contact: Contact) -> dict[str, str]:
         """Return a contact's row, the key first; every cell is a text."""
@@ -69,8 +68,8 @@ class Mirror:
         return row
 
     def digest(self, row: Mapping[str, str]) -> bytes:
-        """Return what is the same for two rows that say the same in this mirror's columns."""
-        return _digest([row.get(title, "") for title in self.columns])
+        """Return what is the same for two rows that say the same in this mirror's columns, in the same layout."""
+        return _digest([self.layout, *(row.get(title, "") for title in self.columns)])
 
     def differences(self, ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, dict[str, str]]:
         """Return the columns in which two rows differ."""

@@ -119,19 +119,45 @@ async def next_batch(connection: Connection, workspace_id: UUID, name: str, size
     )
     if mirror is None or mirror["loaded_at"] is not None:
         return Batch((), (), {})
+    return await _page(connection, workspace_id, name, mirror["loaded_to"] or UUID(int=0), size)
+
+
+async def _page(connection: Connection, workspace_id: UUID, name: str, after: UUID, size: int) -> Batch:
+    """Return a page of a load, and who is in the mirror between its ends and is no contact any more.
+
+    Somebody may have gone while the stack did not have the mirror, so that nothing was noted.
+    """
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM contacts
         WHERE workspace_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id LIMIT $3
         """,  # noqa: S608 the names above
         workspace_id,
-        mirror["loaded_to"] or UUID(int=0),
+        after,
         size,
     )
-    contacts = tuple(map(contact_of, rows))
-    digests = await _digests(connection, workspace_id, name, [contact.id for contact in contacts])
-    last = contacts[-1].id if contacts else None
-    return Batch(contacts, (), digests, loaded_to=last, is_last=len(contacts) < size)
+    contacts = [contact_of(row) for row in rows]
+    last = contacts[-1].id if len(contacts) == size else UUID(int=2**128 - 1)
+    written = await connection.fetch(
+        """
+        SELECT contact_id, digest FROM mirrored
+        WHERE workspace_id = $1 AND mirror = $2 AND contact_id > $3 AND contact_id <= $4
+        ORDER BY contact_id LIMIT $5
+        """,
+        workspace_id,
+        name,
+        after,
+        last,
+        2 * size,
+    )
+    is_last = len(contacts) < size
+    if len(written) == 2 * size:
+        # So many have gone that the page ends with the last of them.
+        last, is_last = written[-1]["contact_id"], False
+        contacts = [contact for contact in contacts if contact.id <= last]
+    digests = {row["contact_id"]: bytes(row["digest"]) for row in written}
+    gone = tuple(digests.keys() - {contact.id for contact in contacts})
+    return Batch(tuple(contacts), gone, digests, loaded_to=last, is_last=is_last)
 
 
 async def _changed(connection: Connection, workspace_id: UUID, name: str, stale: Sequence[tuple[UUID, int]]) -> Batch:

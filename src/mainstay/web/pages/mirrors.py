@@ -48,6 +48,8 @@ async def compare(request: Request, slug: str, name: str) -> Response:
         run_id = await site.backend.copies.compare(site.workspace(slug).id, name)
     except WorkflowError:
         raise HTTPException(404, "The stack has no such mirror.") from None
+    except MirrorRefusedError as error:
+        return await _mirrors(request, slug, refusal=f"That was not done: {error}. {error.hint}.")
     return RedirectResponse(f"/w/{slug}/runs/{run_id}", 303)
 
 
