@@ -15,11 +15,10 @@ from mainstay.runs import (
     Brake,
     Chosen,
     Claimed,
-    NewRun,
     Settlement,
-    add_runs,
     answer,
     begin_bulk,
+    begin_run,
     requeue,
     resume_bulk,
     send_some,
@@ -181,10 +180,8 @@ class Retrier:
 
 
 async def _carry_out(connection: Connection, workspace_id: UUID, run_id: UUID, bulk_id: UUID) -> None:
-    execution_id = str(new_id())
     data = {"bulk_id": str(bulk_id)}
-    await add_runs(connection, [NewRun(run_id, workspace_id, BULK_RETRY, data, execution_id, lane=Lane.BACKFILL)])
-    await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, Lane.BACKFILL)
+    await begin_run(connection, workspace_id, BULK_RETRY, data, lane=Lane.BACKFILL, run_id=run_id)
 
 
 def _check_step(run: Row, from_step: int) -> None:

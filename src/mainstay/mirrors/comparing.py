@@ -14,8 +14,8 @@ from mainstay.mirrors.drifts import Found, Page
 from mainstay.mirrors.rules import KEY, Mirror
 from mainstay.mirrors.store import contacts_of
 from mainstay.mirrors.writing import Tables, declared
-from mainstay.model import Lane, new_id
-from mainstay.runs import NewRun, add_runs
+from mainstay.model import Lane
+from mainstay.runs import begin_run
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -183,11 +183,8 @@ async def _differences(
 
 
 async def _begin(connection: Connection, workspace_id: UUID, name: str) -> UUID:
-    run_id, execution_id = new_id(), str(new_id())
-    run = NewRun(run_id, workspace_id, COMPARE, {"mirror": name}, execution_id, lane=Lane.BACKFILL)
-    await add_runs(connection, [run])
+    run_id = await begin_run(connection, workspace_id, COMPARE, {"mirror": name}, lane=Lane.BACKFILL)
     await drifts.begin(connection, workspace_id, name, run_id)
-    await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, Lane.BACKFILL)
     return run_id
 
 

@@ -10,8 +10,8 @@ from mainstay.db import acquire, transact
 from mainstay.errors import WorkflowError
 from mainstay.mirrors import drifts, store
 from mainstay.mirrors.rules import KEY, Mirror
-from mainstay.model import Lane, new_id
-from mainstay.runs import NewRun, add_runs
+from mainstay.model import Lane
+from mainstay.runs import begin_run
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
@@ -126,10 +126,7 @@ class Writer:
 
 
 async def _begin(connection: Connection, workspace_id: UUID, data: Mapping[str, Any]) -> UUID:
-    run_id, execution_id = new_id(), str(new_id())
-    await add_runs(connection, [NewRun(run_id, workspace_id, MIRROR, data, execution_id, lane=Lane.BACKFILL)])
-    await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, Lane.BACKFILL)
-    return run_id
+    return await begin_run(connection, workspace_id, MIRROR, data, lane=Lane.BACKFILL)
 
 
 def declared(tables: Tables, workspace_id: UUID, name: str) -> Mirror:

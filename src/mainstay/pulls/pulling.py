@@ -17,11 +17,11 @@ from mainstay.consequences import Cause, Consequences, Routing, Written
 from mainstay.db import acquire, transact
 from mainstay.db.tallies import add_tallies
 from mainstay.identity import ContactWrite, Dropped, Person, Resolution, load_contact, normalise, resolve
-from mainstay.model import Lane, new_id
+from mainstay.model import Lane
 from mainstay.pulls import store
 from mainstay.pulls.rules import MANY, Pull, chunks, is_as_made, is_quiet, key_of, news, without_defaults
 from mainstay.records import forget_id
-from mainstay.runs import NewRun, add_runs
+from mainstay.runs import begin_run
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
@@ -225,10 +225,6 @@ def _is_change(resolution: Resolution) -> bool:
     return bool(resolution.is_new or resolution.changed or resolution.merged)
 
 
-async def _begin(connection: Connection, workspace_id: UUID, name: str) -> UUID:
-    run_id, execution_id = new_id(), str(new_id())
-    run = NewRun(run_id, workspace_id, RECONCILE, {"connection": name}, execution_id, lane=Lane.BACKFILL)
-    await add_runs(connection, [run])
+async def _begin(connection: Connection, workspace_id: UUID, name: str) -> None:
+    run_id = await begin_run(connection, workspace_id, RECONCILE, {"connection": name}, lane=Lane.BACKFILL)
     await store.own(connection, workspace_id, name, run_id)
-    await connection.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, Lane.BACKFILL)
-    return run_id

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.errors import FencedError, PermanentError
-from mainstay.model import RunState, new_id
+from mainstay.model import RunState
 from mainstay.records.store import PUSH, Done, Want, external_id_of, is_wanted, pushed, start_push, want
-from mainstay.runs import Claimed, NewRun, Progress, Settlement, add_runs, hold, settle, wake
+from mainstay.runs import Claimed, Progress, Settlement, begin_run, hold, settle, wake
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
@@ -150,16 +150,21 @@ class Pusher:
         (pushing,) = await want(session, [Want(run.workspace_id, contact.id, contact.version, connection)])
         if pushing.run_id is None:
             return
-        execution_id = str(new_id())
         data = {
             "contact_id": str(contact.id),
             "connection": connection,
             "version": contact.version,
             "external_id": pushing.external_id,
         }
-        push = NewRun(pushing.run_id, run.workspace_id, PUSH, data, execution_id, contact_id=contact.id, lane=run.lane)
-        await add_runs(session, [push])
-        await session.execute("SELECT enqueue_execution($1, NULL, $2)", execution_id, run.lane)
+        await begin_run(
+            session,
+            run.workspace_id,
+            PUSH,
+            data,
+            lane=run.lane,
+            run_id=pushing.run_id,
+            contact_id=contact.id,
+        )
 
 
 async def _succeed(connection: Connection, items: Sequence[Success]) -> list[bool | Exception]:

@@ -1,6 +1,6 @@
 """The ledger: what every run, step and attempt did. It is story and checkpoint in one."""
 
-from mainstay.runs.adding import NewRun, Turn, add_runs
+from mainstay.runs.adding import NewRun, Turn, add_runs, begin_run
 from mainstay.runs.answers import answer
 from mainstay.runs.approvals import Ask, Decision, close_ask, decide
 from mainstay.runs.bulk import Brake, begin_bulk, resume_bulk, send_some, stop_bulk
@@ -45,6 +45,7 @@ __all__ = [
     "answer",
     "begin_bulk",
     "begin_missed",
+    "begin_run",
     "cancel",
     "children_ended",
     "claim_execution",

@@ -58,6 +58,23 @@ class NewRun:
         return Line(self.workspace_id, self.workflow, self.turn.key) if self.turn else None
 
 
+async def begin_run(
+    connection: Connection,
+    workspace_id: UUID,
+    workflow: str,
+    data: Mapping[str, Any],
+    *,
+    lane: Lane = Lane.LEAD,
+    run_id: UUID | None = None,
+    contact_id: UUID | None = None,
+) -> UUID:
+    """Insert a run that waits for no turn, and put it on the queue, in an execution of its own; returns its id."""
+    new = NewRun(run_id or new_id(), workspace_id, workflow, data, str(new_id()), contact_id=contact_id, lane=lane)
+    await add_runs(connection, [new])
+    await connection.execute("SELECT enqueue_execution($1, NULL, $2)", new.execution_id, lane)
+    return new.id
+
+
 async def add_runs(
     connection: Connection, runs: Sequence[NewRun], *, claims: Mapping[UUID, UUID | None] | None = None
 ) -> set[UUID]:

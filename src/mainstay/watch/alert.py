@@ -10,8 +10,7 @@ from uuid import UUID
 
 from mainstay.engine.operations import call_operation, find_operation
 from mainstay.kit.roles import EmailMessage
-from mainstay.model import new_id
-from mainstay.runs import Claimed, NewRun, add_runs
+from mainstay.runs import Claimed, begin_run
 from mainstay.watch.rules import trouble_of_drift, trouble_of_missed, trouble_of_run
 from mainstay.watch.store import report
 
@@ -117,9 +116,7 @@ class Alerter:
             "mend": trouble.mend,
             "route": asdict(route),
         }
-        execution_id = str(new_id())
-        await add_runs(connection, [NewRun(new_id(), workspace_id, ALERT, data, execution_id)])
-        await connection.execute("SELECT enqueue_execution($1, NULL)", execution_id)
+        await begin_run(connection, workspace_id, ALERT, data)
 
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Send one alert over one route."""
