@@ -26,7 +26,7 @@ def hub(site: Site, sandbox: Sandbox) -> OAuth:
 async def test_the_pages_lead_to_the_vendor_and_back(site: Site, operator: Browser, hub: OAuth) -> None:
     root = f"/w/{site.story.card.slug}"
     before = await operator.get(f"{root}/connections")
-    assert "not connected yet" in before.text
+    assert "Not connected" in before.text
     assert f'href="{root}/connections/hub/connect"' in before.text
 
     begun = await operator.get(f"{root}/connections/hub/connect")
@@ -40,7 +40,7 @@ async def test_the_pages_lead_to_the_vendor_and_back(site: Site, operator: Brows
 
     assert (landed.status, landed.headers["Location"]) == (303, f"{root}/connections?done=connected")
     after = await operator.get(f"{root}/connections?done=connected")
-    assert "not connected yet" not in after.text
+    assert "Not connected" not in after.text
     assert "Connect anew" in after.text
     again = await operator.get("/connect/callback", params=back)
     assert again.status == 400

@@ -85,6 +85,7 @@ _GATE_LOOKS = {
     "open": Look("fine", "fine", "Open"),
     "paused": Look("waiting", "waiting", "Paused"),
     "out": Look("broken", "broken", "Out"),
+    "not connected": Look("broken", "broken", "Not connected"),
     "resting": Look("healing", "waiting", "Resting"),
 }
 _INCIDENT_LOOKS = {
