@@ -12,6 +12,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from mainstay.kit import ConnectionSettings, Http, NeedsHumanError, OAuth
+from mainstay.kit.secrets import require_one_way_in
 
 BASE_URL = "https://services.leadconnectorhq.com"
 AUTHORIZE_URL = "https://marketplace.gohighlevel.com/oauth/chooselocation"
@@ -41,10 +42,7 @@ class GoHighLevelConnection(ConnectionSettings):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        token, secret = self.token.get_secret_value(), self.client_secret.get_secret_value()
-        if bool(token) == bool(self.client_id) or bool(self.client_id) != bool(secret):
-            message = "give either token, or client_id with client_secret (then run  mainstay connect NAME)"
-            raise ValueError(message)
+        require_one_way_in("token", self.token, self.client_id, self.client_secret)
         return self
 
 

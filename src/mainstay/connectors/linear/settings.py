@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from mainstay.kit import ConnectionSettings, SourceSettings
-from mainstay.kit.secrets import Secrets
+from mainstay.kit.secrets import Secrets, require_one_way_in
 
 _EMPTY = SecretStr("")
 
@@ -23,10 +23,7 @@ class LinearConnection(ConnectionSettings):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        key, secret = self.api_key.get_secret_value(), self.client_secret.get_secret_value()
-        if bool(key) == bool(self.client_id) or bool(self.client_id) != bool(secret):
-            message = "give either api_key, or client_id with client_secret"
-            raise ValueError(message)
+        require_one_way_in("api_key", self.api_key, self.client_id, self.client_secret)
         return self
 
 

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from mainstay.kit import ConnectionSettings, HttpSettings, OAuth, SourceSettings
-from mainstay.kit.secrets import Secrets
+from mainstay.kit.secrets import Secrets, require_one_way_in
 
 LIVE, SANDBOX = "https://quickbooks.api.intuit.com", "https://sandbox-quickbooks.api.intuit.com"
 LIVE_SCREENS, SANDBOX_SCREENS = "https://app.qbo.intuit.com/app", "https://app.sandbox.qbo.intuit.com/app"
@@ -44,10 +44,8 @@ class QuickBooksConnection(ConnectionSettings):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        token, secret = self.access_token.get_secret_value(), self.client_secret.get_secret_value()
-        if bool(token) == bool(self.client_id) or bool(self.client_id) != bool(secret):
-            message = "give either client_id with client_secret (then run  mainstay connect NAME), or access_token"
-            raise ValueError(message)
+        require_one_way_in("access_token", self.access_token, self.client_id, self.client_secret)
+        token = self.access_token.get_secret_value()
         if bool(token) != bool(self.realm_id):
             message = "realm_id, the company's id, belongs to access_token; with client_id it is found out"
             raise ValueError(message)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from mainstay.kit import ConnectionSettings, NeedsHumanError, OAuth
+from mainstay.kit.secrets import require_one_way_in
 
 LOGIN = "https://login.salesforce.com"
 _EMPTY = SecretStr("")
@@ -89,10 +90,8 @@ class SalesforceConnection(ConnectionSettings):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        token, secret = self.access_token.get_secret_value(), self.client_secret.get_secret_value()
-        if bool(token) == bool(self.client_id) or bool(self.client_id) != bool(secret):
-            message = "give either access_token (with instance_url), or client_id with client_secret"
-            raise ValueError(message)
+        require_one_way_in("access_token with instance_url", self.access_token, self.client_id, self.client_secret)
+        token = self.access_token.get_secret_value()
         if token and not (self.instance_url or self.base_url):
             message = "access_token needs instance_url: the org's own address, https://acme.my.salesforce.com"
             raise ValueError(message)

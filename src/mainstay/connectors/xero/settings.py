@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from mainstay.kit import ConnectionSettings, HttpSettings, OAuth, SourceSettings
-from mainstay.kit.secrets import Secrets
+from mainstay.kit.secrets import Secrets, require_one_way_in
 
 API = "https://api.xero.com"
 AUTHORIZE_URL = "https://login.xero.com/identity/connect/authorize"
@@ -43,10 +43,7 @@ class XeroConnection(ConnectionSettings):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        token, secret = self.access_token.get_secret_value(), self.client_secret.get_secret_value()
-        if bool(token) == bool(self.client_id) or bool(self.client_id) != bool(secret):
-            message = "give either client_id with client_secret (then run  mainstay connect NAME), or access_token"
-            raise ValueError(message)
+        require_one_way_in("access_token", self.access_token, self.client_id, self.client_secret)
         if self.custom_connection and not self.client_id:
             message = "custom_connection wants the custom connection's client_id and client_secret"
             raise ValueError(message)

@@ -71,9 +71,9 @@ async def test_an_oauth_connection_reaches_the_company_it_was_connected_to(vendo
 @pytest.mark.parametrize(
     ("keys", "mend"),
     [
-        ({"access_token": None}, "give either client_id"),
-        ({"access_token": None, "client_id": "x"}, "give either client_id"),
-        ({"client_id": "x", "client_secret": "y"}, "give either client_id"),
+        ({"access_token": None}, "give either access_token, or client_id"),
+        ({"access_token": None, "client_id": "x"}, "give either access_token, or client_id"),
+        ({"client_id": "x", "client_secret": "y"}, "give either access_token, or client_id"),
         ({"realm_id": None}, "realm_id, the company's id"),
         ({"realm_id": "acme"}, "realm_id"),
         ({"access_token": None, "client_id": "x", "client_secret": "y"}, "realm_id, the company's id"),

@@ -365,9 +365,9 @@ def test_the_declaration_of_oauth() -> None:
 @pytest.mark.parametrize(
     ("keys", "mend"),
     [
-        ({"access_token": None}, "give either client_id"),
-        ({"access_token": None, "client_id": "x"}, "give either client_id"),
-        ({"client_id": "x", "client_secret": "y"}, "give either client_id"),
+        ({"access_token": None}, "give either access_token, or client_id"),
+        ({"access_token": None, "client_id": "x"}, "give either access_token, or client_id"),
+        ({"client_id": "x", "client_secret": "y"}, "give either access_token, or client_id"),
         ({"custom_connection": True}, "custom_connection wants"),
         ({"tenant_id": "acme"}, "tenant_id"),
         ({"colour": "x"}, "colour"),
