@@ -69,6 +69,7 @@ class LossyLine:
         self.url = ""
         self.share = share
         self.broken = 0
+        self._open: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def laid(self) -> AsyncIterator[LossyLine]:
@@ -78,8 +79,17 @@ class LossyLine:
         async with listener:
             yield self
             listener.close()
+            for task in self._open:
+                task.cancel()
+            await asyncio.gather(*self._open, return_exceptions=True)
 
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task that the server itself makes is complained of when it is cancelled.
+        task = asyncio.ensure_future(self._carry(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         theirs = await asyncio.open_connection(self._original.hostname, self._original.port)
         await asyncio.gather(self._pass_on(reader, theirs[1], writer), self._pass_on(theirs[0], writer, theirs[1]))
 

@@ -14,6 +14,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainstay.errors import FencedError
 from mainstay.kit import Http, HttpSettings, NeedsHumanError, PermanentError, Response, TransientError
 from mainstay.kit.http import MAX_RESPONSE_BYTES, MAX_RETRY_AFTER, classify
 from mainstay.kit.redaction import MAX_STORED_CHARS
@@ -377,3 +378,42 @@ async def test_an_exchange_of_another_protocol_is_masked_alike(session: aiohttp.
 def test_settings_show_no_secret() -> None:
     settings = HttpSettings("http://x", headers={"Authorization": SECRET}, secrets=(SECRET,))
     assert SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3])
+async def test_what_may_no_longer_leave_does_not_whenever_that_is_found(
+    session: aiohttp.ClientSession, vendor: Recorder, asked: int
+) -> None:
+    times = 0
+
+    async def before_call() -> None:
+        nonlocal times
+        times += 1
+        if times >= asked:
+            raise FencedError("another's now")
+
+    http = client(session, vendor.url)
+    http.before_call = before_call
+    with pytest.raises(FencedError, match="another's now"):
+        await http.request("POST", "/contacts", json={"name": "Sarah"})
+
+    vendor.answer({"id": "c1"})
+    http.before_call = None
+    await http.request("GET", "/contacts/c1")
+    assert [each.path for each in vendor.requests] == ["/contacts/c1"]
+
+
+@pytest.mark.parametrize("asked", [1, 2])
+async def test_the_same_holds_of_what_has_no_body(session: aiohttp.ClientSession, vendor: Recorder, asked: int) -> None:
+    answers = iter([True] * (asked - 1))
+
+    async def before_call() -> None:
+        if not next(answers, False):
+            raise FencedError("another's now")
+
+    http = client(session, vendor.url)
+    http.before_call = before_call
+    with pytest.raises(FencedError, match="another's now"):
+        await http.request("DELETE", "/contacts/c1")
+
+    assert vendor.requests == []

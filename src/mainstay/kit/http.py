@@ -41,7 +41,8 @@ def open_session(limit: int = 100) -> Session:
     Vendors' cookies are dropped: the pool serves many workspaces, and one's cookie must not travel with another's call.
     """
     tracing = aiohttp.TraceConfig()
-    tracing.on_connection_create_end.append(_connected)
+    tracing.on_request_headers_sent.append(_leaves)
+    tracing.on_request_chunk_sent.append(_leaves)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limit, ttl_dns_cache=60),
         trace_configs=[tracing],
@@ -50,11 +51,34 @@ def open_session(limit: int = 100) -> Session:
     )
 
 
-async def _connected(_session: Session, context: Any, _params: aiohttp.TraceConnectionCreateEndParams) -> None:
-    """Ask once more before the request leaves: the process may have been paused while it connected."""
-    before_call = context.trace_request_ctx
-    if before_call is not None:
-        await before_call()
+class _Leave:
+    """Asks, with nothing between the answer and the wire, whether a request may leave; keeps the refusal.
+
+    The process may have been paused since the first time it asked: while it connected, or between two turns of its
+    loop. The library tells of both of its signals before it writes.
+    """
+
+    def __init__(self, before_call: Callable[[], Awaitable[None]]) -> None:
+        self._before_call = before_call
+        self.refusal: Exception | None = None
+
+    async def ask(self) -> None:
+        try:
+            await self._before_call()
+        except Exception as error:
+            # What is raised while a body is written comes out as a connection that broke.
+            self.refusal = error
+            raise
+
+
+async def _leaves(
+    _session: Session,
+    context: Any,
+    _params: aiohttp.TraceRequestHeadersSentParams | aiohttp.TraceRequestChunkSentParams,
+) -> None:
+    leave = context.trace_request_ctx
+    if leave is not None:
+        await leave.ask()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +170,7 @@ class Http:
             vendor has refused, so that it gets a new one; empty for none.
         access: what ``authorize`` gave last.
         pay: awaited at the beginning of each request; uses a call of the connection's budget.
-        before_call: awaited right before each call, and again where it had to connect first; what it raises ends the
-            attempt.
+        before_call: awaited before each call, and again right before it leaves; what it raises ends the attempt.
     """
 
     def __init__(
@@ -274,6 +297,7 @@ class Http:
 
     async def _exchange(self, entry: dict[str, Any], method: str, url: str, **options: Any) -> Response:
         started = time.perf_counter()
+        leave = _Leave(self.before_call) if self.before_call is not None else None
         error: VendorError
         try:
             async with self._session.request(
@@ -281,7 +305,7 @@ class Http:
                 url,
                 allow_redirects=False,
                 timeout=self._timeout,
-                trace_request_ctx=self.before_call,
+                trace_request_ctx=leave,
                 **options,
             ) as answer:
                 content = await answer.content.read(MAX_RESPONSE_BYTES + 1)
@@ -305,6 +329,8 @@ class Http:
         else:
             entry |= {"status": status, "ms": round((time.perf_counter() - started) * 1000)}
             return self._decode(entry, status, headers, content)
+        if leave is not None and leave.refusal is not None:
+            raise leave.refusal
         reason = self._redact.loose(str(error))
         error.args = (reason,)
         entry |= {"error": reason, "ms": round((time.perf_counter() - started) * 1000)}
