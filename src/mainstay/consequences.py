@@ -14,7 +14,7 @@ from uuid import UUID
 from mainstay.engine.turns import Turns
 from mainstay.identity import DEFAULT_POLICY, Merged, Parted, Person, Policy, Resolution
 from mainstay.model import Contact, Lane, Run, new_id
-from mainstay.records import Adopted, Pushing, Want, follow_merge, follow_unmerge, link, want
+from mainstay.records import Adopted, Ownership, Pushing, Want, follow_merge, follow_unmerge, link, want
 from mainstay.records.merging import MERGE_ELSEWHERE
 from mainstay.records.store import PUSH
 from mainstay.runs import (
@@ -53,7 +53,8 @@ class Routing:
     ``workflows`` maps an event type to the names of the workflows it starts; ``policy`` is how people are told apart.
     ``merge_elsewhere`` says which merges are carried to the connections that can merge, ``merging_systems``: ``never``,
     those ``by hand``, or ``always``. ``turns`` says how the runs of each workflow take turns, by the time of ``clock``.
-    ``sync`` are the workflows whose caller may wait for the result.
+    ``sync`` are the workflows whose caller may wait for the result. ``records`` says which system is right about each
+    other type of record.
     """
 
     system_of_record: str
@@ -65,6 +66,7 @@ class Routing:
     turns: Mapping[str, Turns] = field(default_factory=dict)
     clock: Callable[[], datetime] = _utc_now
     sync: frozenset[str] = frozenset()
+    records: Mapping[str, Ownership] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ Each arrow hands on one frozen value; no stage calls another.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,7 +32,8 @@ from mainstay.identity import (
     resolve,
 )
 from mainstay.intake import SourceBinding, mark_deliveries
-from mainstay.model import Event, Run, RunState
+from mainstay.model import Event, RecordState, Run, RunState
+from mainstay.records import Ownership, Word, keep
 from mainstay.runs import Claimed, Progress, Settlement, settle
 from mainstay.watch import REPORTED, Trouble, trouble_of_report
 
@@ -97,6 +98,7 @@ def event_to_json(source: SourceBinding, event: Event, received_at: datetime | N
         "time": event.time.isoformat() if event.time else None,
         "person": person,
         "data": dict(event.data),
+        "record": event.record.canonical().to_json() if event.record else None,
         "reason": event.reason,
     }
 
@@ -116,6 +118,7 @@ class Inbound:
     steps: StepRunner
     routing: Routing
     source: str
+    connection: str
     kind: str
     events: Sequence[Mapping[str, Any]]
     report: Report
@@ -139,8 +142,9 @@ class Journey:
             for event in run.input["events"]
         ]
         routing = self._workspaces.routing(run.workspace_id)
+        connection = source.settings.connection or source.name
         following = await self._commit(
-            self._process, Inbound(run, steps, routing, source.name, kind_of(source), events, self._report)
+            self._process, Inbound(run, steps, routing, source.name, connection, kind_of(source), events, self._report)
         )
         steps.take_unwritten()
         steps.is_settled = True
@@ -184,6 +188,8 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         else:
             written.append(Written(_cause(item), person, resolution, event["type"], event["data"]))
     await consequences.of(connection, written)
+    contacts = {each.cause.run.id: each.resolution.contact.id for each in written if each.cause.run}
+    await keep(connection, [word for item in alive for word in _words(item, contacts.get(item.run.id))])
     for item in alive:
         for event in item.events:
             if event["person"] is None and event["type"] != "unsupported":
@@ -217,6 +223,23 @@ def _write(item: Inbound, person: Person) -> ContactWrite:
     return ContactWrite(
         run.workspace_id, person, item.source, run.delivery_id, run.id, kind=item.kind, policy=item.routing.policy
     )
+
+
+def _words(item: Inbound, contact_id: UUID | None) -> Iterator[Word]:
+    for event in item.events:
+        if (said := event.get("record")) is None:
+            continue
+        state = RecordState.from_json(said)
+        yield Word(
+            item.run.workspace_id,
+            item.connection,
+            state,
+            item.routing.records.get(state.type, Ownership()),
+            item.source,
+            contact_id if event["person"] else None,
+            item.run.delivery_id,
+            item.run.id,
+        )
 
 
 def _cause(item: Inbound) -> Cause:

@@ -67,6 +67,7 @@ class Workspace:
             {declared.name: declared.turns for declared in bundle.workflows},
             clock,
             frozenset(answering),
+            bundle.stack.records,
         )
         self.sources = {
             name: SourceBinding(

@@ -47,7 +47,7 @@ from mainstay.kit.roles import (
     Written,
 )
 from mainstay.kit.source import Duration, Reply, SourceKind, SourceSettings
-from mainstay.model import Contact, Event, RawRequest, Submission
+from mainstay.model import Contact, Event, RawRequest, RecordState, Submission
 
 __all__ = [
     "CRM",
@@ -84,6 +84,7 @@ __all__ = [
     "Pushed",
     "Rate",
     "RawRequest",
+    "RecordState",
     "RecordStore",
     "Reply",
     "Response",

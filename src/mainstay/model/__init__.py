@@ -5,10 +5,13 @@ from mainstay.model.delivery import Delivery, RawRequest
 from mainstay.model.event import Event
 from mainstay.model.guard import Guard, Promise
 from mainstay.model.ids import first_id_at, made_at, new_id, short_id
+from mainstay.model.record import RECORD_FIELDS, RECORD_TYPES, RecordState, RecordType
 from mainstay.model.retry import Retry
 from mainstay.model.run import Attempt, AttemptState, Fence, Lane, Overlap, Run, RunState
 
 __all__ = [
+    "RECORD_FIELDS",
+    "RECORD_TYPES",
     "Attempt",
     "AttemptState",
     "Contact",
@@ -20,6 +23,8 @@ __all__ = [
     "Overlap",
     "Promise",
     "RawRequest",
+    "RecordState",
+    "RecordType",
     "Retry",
     "Run",
     "RunState",

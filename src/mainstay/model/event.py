@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mainstay.model.contact import Submission
+from mainstay.model.record import RecordState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Event:
         submission: what it says about a person, if it does.
         data: further facts, JSON-able; for events that name a record only, what ``fetch`` needs to read it.
         reason: for ``unsupported``, what was not handled.
+        record: the record that it is about, as it stands at the sender, where that is a system with records of its own.
     """
 
     type: str
@@ -29,3 +31,4 @@ class Event:
     submission: Submission | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
+    record: RecordState | None = None

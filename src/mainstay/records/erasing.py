@@ -30,6 +30,15 @@ async def erase_traces(
     await connection.execute(
         "UPDATE drifts SET fields = '{}' WHERE workspace_id = $1 AND contact_id = ANY($2)", workspace_id, contact_ids
     )
+    await connection.execute(
+        """
+        WITH gone AS (DELETE FROM records WHERE workspace_id = $1 AND contact_id = ANY($2) RETURNING id),
+             changed AS (DELETE FROM record_changes USING gone WHERE record_id = gone.id)
+        DELETE FROM crosswalk USING gone WHERE workspace_id = $1 AND record_id = gone.id
+        """,
+        workspace_id,
+        contact_ids,
+    )
     runs = await connection.fetch(
         """
         UPDATE runs SET input = '{}', error = '', result = NULL,

@@ -17,6 +17,7 @@ from mainstay.pulls import Pull
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
+from mainstay.settings.ownership import read_ownership
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
@@ -47,6 +48,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     records = _section(document, "records", RecordsTable)
     system_of_record = wiring.system_of_record(roles)
     sources = wiring.sources()
+    ownership = read_ownership(document, records, roles, wiring.is_there) if records else {}
     alerts = wiring.alerts(roles)
     mirrors = read_mirrors(document, wiring.offers)
     retries = read_retries(document, roles)
@@ -64,6 +66,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         connections=MappingProxyType(wiring.connections),
         roles=MappingProxyType(roles),
         system_of_record=system_of_record,
+        records=ownership,
         identity=records.contact.identity,
         pull=_pull(records.contact.reconcile, system_of_record, wiring, sources),
         sources=MappingProxyType(sources),
@@ -250,18 +253,19 @@ class _Wiring:
     def system_of_record(self, roles: Mapping[str, str]) -> str:
         """Return the connection where contacts live: the named one, else the role crm's."""
         found = roles.get("crm", "")
+        at = ("records", "contact", "system_of_record")
+        if isinstance(name := self._written(at), str) and self.offers(at, name, "crm"):
+            found = name
         for record in RecordsTable.model_fields:
             path = ("records", record)
-            name = self._written((*path, "system_of_record"))
-            if isinstance(name, str):
-                at = (*path, "system_of_record")
-                connector = self._find(at, name)
-                if connector is not None and record == "contact" and self._offers(at, name, connector, "crm"):
-                    found = name
             if record != "contact" and self._written((*path, "mirrors")):
                 hint = "take the key out until then"
                 self._document.add((*path, "mirrors"), "mirrors of other records than contacts come later", hint)
         return found
+
+    def is_there(self, at: KeyPath, name: str) -> bool:
+        """Tell whether there is a connection that a key names; note a problem where there is not."""
+        return self._find(at, name) is not None
 
     def offers(self, at: KeyPath, name: str, role: str) -> bool:
         """Tell whether a connection that a key names has a role; note a problem where it has not."""

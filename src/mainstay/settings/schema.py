@@ -160,6 +160,9 @@ class RecordTable(Table):
 
     system_of_record: str = Field(default="", description="The connection whose word counts.")
     mirrors: tuple[str, ...] = Field(default=(), description="Connections that are kept alike.")
+    owners: dict[str, str] = Field(
+        default_factory=dict, description='Fields that another connection is right about: { vat_id = "books" }'
+    )
 
 
 class ContactTable(RecordTable):
@@ -176,7 +179,13 @@ class RecordsTable(Table):
     """``[records]``."""
 
     contact: ContactTable = ContactTable()
+    company: RecordTable = RecordTable()
+    deal: RecordTable = RecordTable()
     invoice: RecordTable = RecordTable()
+    payment: RecordTable = RecordTable()
+    task: RecordTable = RecordTable()
+    message: RecordTable = RecordTable()
+    appointment: RecordTable = RecordTable()
 
 
 class AlertsTable(Table):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mainstay.mirrors import Mirror
     from mainstay.model import Retry
     from mainstay.pulls import Pull
+    from mainstay.records import Ownership
     from mainstay.settings.environment import Environment
     from mainstay.settings.schema import ElsewhereTable, IdentityTable
 
@@ -80,6 +81,7 @@ class Stack:
         connections: by name; Mainstay's own store is among them only where something uses it.
         roles: role to the name of the connection that workflows get for it.
         system_of_record: the connection where contacts truly live.
+        records: which system is right about each other type of record.
         identity: by what contacts are told apart.
         pull: how changes in the system of record are pulled; None where it cannot tell, or shall not.
         sources: by name.
@@ -98,6 +100,7 @@ class Stack:
     connections: Mapping[str, ConnectionEntry]
     roles: Mapping[str, str]
     system_of_record: str
+    records: Mapping[str, Ownership]
     identity: IdentityTable
     pull: Pull | None
     sources: Mapping[str, SourceEntry]

@@ -456,6 +456,44 @@ CREATE VIEW record_ids AS
     UNION ALL
     SELECT workspace_id, record_type, connection, external_id, record_id, record_id, is_ours FROM crosswalk_beside;
 
+-- Records that are no contacts ------------------------------------------------------------------------------------
+
+CREATE TABLE records (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL,
+    type          text NOT NULL,
+    -- The contact that it was first said of, which may have been merged since.
+    contact_id    uuid,
+    -- Canonical fields, and further ones under "custom.": of each the value that stands, and why it stands.
+    values        jsonb NOT NULL DEFAULT '{}',
+    origins       jsonb NOT NULL DEFAULT '{}',
+    version       integer NOT NULL DEFAULT 1,
+    gone_at       timestamptz,
+    created_at    timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL
+) WITH (fillfactor = 85);
+CREATE INDEX records_by_type ON records (workspace_id, type, id);
+CREATE INDEX records_by_contact ON records (contact_id, id) WHERE contact_id IS NOT NULL;
+CREATE INDEX records_by_reference ON records (workspace_id, type, (values ->> 'reference'))
+    WHERE values ->> 'reference' <> '';
+
+-- What systems said of a record: append-only. refused are the values that do not stand, as another system is right.
+CREATE TABLE record_changes (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL,
+    record_id     uuid NOT NULL,
+    connection    text NOT NULL,
+    source        text NOT NULL,
+    delivery_id   uuid,
+    run_id        uuid,
+    said_at       timestamptz NOT NULL,
+    before        jsonb NOT NULL,
+    after         jsonb NOT NULL,
+    refused       jsonb NOT NULL DEFAULT '{}',
+    at            timestamptz NOT NULL
+);
+CREATE INDEX record_changes_by_record ON record_changes (record_id, id);
+
 -- Pulls ----------------------------------------------------------------------------------------------------------
 
 -- How far a workspace has read what changed in its system of record. What was made there before began_at starts no workflow.

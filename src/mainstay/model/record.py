@@ -1,0 +1,205 @@
+"""Records that are no contact: what each type has, and one as it stands in a system."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Literal, get_args
+
+from mainstay.errors import MalformedError
+from mainstay.model.contact import EMPTY
+
+RecordType = Literal["company", "deal", "invoice", "payment", "task", "message", "appointment"]
+RECORD_TYPES: tuple[RecordType, ...] = get_args(RecordType)
+MAX_TEXT = 2_000
+MAX_CUSTOM = 100
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_MOST = Decimal(10) ** 15
+
+
+def _text(text: str) -> str:
+    return text[:MAX_TEXT]
+
+
+def _amount(text: str) -> str:
+    amount = Decimal(text)
+    if not amount.is_finite() or abs(amount) >= _MOST:
+        raise ValueError
+    return f"{amount:f}"
+
+
+def _currency(text: str) -> str:
+    if not _CURRENCY.fullmatch(code := text.upper()):
+        raise ValueError
+    return code
+
+
+def _day(text: str) -> str:
+    return date.fromisoformat(text[:10]).isoformat()
+
+
+def _moment(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordField:
+    """One field of a type of record: what its values are, in words, and how one is brought into canonical form."""
+
+    means: str
+    read: Callable[[str], str] = _text
+
+
+def _one_of(*words: str) -> RecordField:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    return RecordField(f"one of {', '.join(words)}", read)
+
+
+_TEXT = RecordField("a text")
+_AMOUNT = RecordField("a decimal number in whole units of the currency, such as 120.50", _amount)
+_CURRENCY_CODE = RecordField("three letters, such as USD", _currency)
+_DAY = RecordField("a day, YYYY-MM-DD", _day)
+_MOMENT = RecordField("a time with its offset, such as 2026-05-04T09:30:00+00:00", _moment)
+
+RECORD_FIELDS: Mapping[RecordType, Mapping[str, RecordField]] = {
+    "company": {
+        "name": _TEXT,
+        "domain": _TEXT,
+        "phone": _TEXT,
+        "email": _TEXT,
+        "address": _TEXT,
+        "vat_id": _TEXT,
+    },
+    "deal": {
+        "title": _TEXT,
+        "status": _one_of("open", "won", "lost"),
+        "stage": _TEXT,
+        "pipeline": _TEXT,
+        "amount": _AMOUNT,
+        "currency": _CURRENCY_CODE,
+        "closes_on": _DAY,
+        "owner": _TEXT,
+    },
+    "invoice": {
+        "reference": _TEXT,
+        "number": _TEXT,
+        "status": _one_of("draft", "open", "paid", "void", "uncollectible"),
+        "total": _AMOUNT,
+        "paid": _AMOUNT,
+        "currency": _CURRENCY_CODE,
+        "due": _DAY,
+        "url": _TEXT,
+    },
+    "payment": {
+        "reference": _TEXT,
+        "status": _one_of("pending", "received", "failed", "refunded"),
+        "amount": _AMOUNT,
+        "currency": _CURRENCY_CODE,
+        "paid_on": _DAY,
+        "method": _TEXT,
+        "invoice": _TEXT,
+    },
+    "task": {
+        "title": _TEXT,
+        "status": _one_of("open", "done"),
+        "due": _DAY,
+        "assignee": _TEXT,
+        "project": _TEXT,
+        "url": _TEXT,
+    },
+    "message": {
+        "channel": _one_of("email", "sms", "chat", "voice"),
+        "direction": _one_of("in", "out"),
+        "sender": _TEXT,
+        "recipient": _TEXT,
+        "subject": _TEXT,
+        "status": _TEXT,
+        "sent_at": _MOMENT,
+    },
+    "appointment": {
+        "title": _TEXT,
+        "status": _one_of("booked", "cancelled", "done", "no_show"),
+        "starts_at": _MOMENT,
+        "ends_at": _MOMENT,
+        "location": _TEXT,
+        "host": _TEXT,
+        "url": _TEXT,
+    },
+}
+"""The canonical fields of each type. Every value is a text; empty means: known to be empty there."""
+REFERENCE = "reference"
+"""The field that names a record in the business's own words, whichever system has it: by it two systems' are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordState:
+    """One record as it stands in one system.
+
+    Attributes:
+        type: which type of record.
+        external_id: its id there.
+        fields: canonical field to value; a field that is not among them is one of which the system says nothing.
+        custom: further fields, by the system's own keys.
+        contact_external_id: the id there of the contact that it is about; empty where it is told otherwise.
+        is_gone: it was deleted there.
+        changed_at: when it came to stand so, by the system's clock; None where the system does not tell.
+    """
+
+    type: RecordType
+    external_id: str
+    fields: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    custom: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    contact_external_id: str = ""
+    is_gone: bool = False
+    changed_at: datetime | None = None
+
+    def canonical(self) -> RecordState:
+        """Return it with every value in canonical form.
+
+        Raises:
+            MalformedError: it has no id, a field that its type has not, or a value that is none of its field's.
+        """
+        known = RECORD_FIELDS[self.type]
+        if not self.external_id or len(self.external_id) > MAX_TEXT:
+            raise MalformedError(f"a {self.type} without a readable id")
+        fields = {}
+        for name, value in self.fields.items():
+            if name not in known:
+                raise MalformedError(f"a {self.type} has no field {name!r}; known: {', '.join(known)}")
+            text = value.replace("\0", "").strip()
+            try:
+                fields[name] = known[name].read(text) if text else ""
+            except (ValueError, InvalidOperation):
+                raise MalformedError(f"{self.type}.{name} is {known[name].means}, not {text[:60]!r}") from None
+        if len(self.custom) > MAX_CUSTOM:
+            raise MalformedError(f"a {self.type} with more than {MAX_CUSTOM} further fields")
+        custom = {key[:MAX_TEXT]: _text(value.replace("\0", "").strip()) for key, value in self.custom.items()}
+        return replace(self, fields=fields, custom=custom)
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as a run's input keeps it."""
+        return {
+            "type": self.type,
+            "external_id": self.external_id,
+            "fields": dict(self.fields),
+            "custom": dict(self.custom),
+            "contact_external_id": self.contact_external_id,
+            "is_gone": self.is_gone,
+            "changed_at": self.changed_at.isoformat() if self.changed_at else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> RecordState:
+        """Read what :meth:`to_json` gave."""
+        at = data["changed_at"]
+        return cls(**{**data, "changed_at": datetime.fromisoformat(str(at)) if at else None})  # type: ignore[arg-type]

@@ -1,0 +1,288 @@
+"""SQL that keeps what systems say of records that are no contacts: one write path, whoever says it.
+
+A record is told by its id in the system that speaks, else by its reference, which all systems share. Both are locked
+before they are looked up, so that two who speak of a new one at once make one of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from mainstay.model import RecordState, new_id
+from mainstay.model.record import REFERENCE
+from mainstay.records.ownership import CUSTOM, Folded, Ownership, Said, fold
+
+if TYPE_CHECKING:
+    from mainstay.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a connection says of one record, in canonical form, and what it came from.
+
+    ``source`` names the source, workflow or pull that brought it; ``contact_id`` is the contact that it is about, where
+    that is known without asking by ``state.contact_external_id``.
+    """
+
+    workspace_id: UUID
+    connection: str
+    state: RecordState
+    ownership: Ownership
+    source: str
+    contact_id: UUID | None = None
+    delivery_id: UUID | None = None
+    run_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of a word: the record, and which of its fields it changed; ``refused`` as in :class:`Folded`."""
+
+    record_id: UUID
+    is_new: bool
+    contact_id: UUID | None
+    changed: tuple[str, ...]
+    refused: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Record:
+    id: UUID
+    contact_id: UUID | None
+    values: Mapping[str, str]
+    origins: Mapping[str, Mapping[str, Any]]
+    version: int
+    gone_at: datetime | None
+    created_at: datetime
+    is_new: bool = False
+    is_touched: bool = False
+    ids: dict[str, str] = field(default_factory=dict)
+    """Its id in each system."""
+    refused: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """What each connection was refused last."""
+
+
+async def keep(connection: Connection, words: Sequence[Word], *, now: datetime | None = None) -> list[Heard]:
+    """Take words up, in order; one that says nothing new leaves no trace."""
+    if not words:
+        return []
+    now = now or datetime.now(UTC)
+    keys = {key for word in words for key in _keys(word)}
+    await connection.execute(
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended(key, 3)) FROM unnest($1::text[]) AS key
+        """,
+        sorted(keys),
+    )
+    found = await _find(connection, words)
+    contacts = await _contacts(connection, words)
+    changes: list[tuple[Any, ...]] = []
+    ids: list[tuple[Any, ...]] = []
+    types: dict[UUID, tuple[UUID, str]] = {}
+    heard = []
+    for number, word in enumerate(words):
+        contact_id = word.contact_id or contacts.get(number)
+        record = _known(found, word)
+        if record is None:
+            record = _Record(new_id(), contact_id, {}, {}, 0, None, now, is_new=True)
+        was_new = record.is_new and not record.is_touched
+        for key in _keys(word):
+            found.setdefault(key, record)
+        change_id = new_id()
+        said = _said(word, change_id, now)
+        folded = fold(record.values, record.origins, said, word.ownership)
+        is_gone = _is_gone(word, record)
+        is_news = was_new or bool(folded.after) or is_gone != (record.gone_at is not None)
+        if is_news or (folded.refused and folded.refused != record.refused.get(word.connection)):
+            changes.append(_change(change_id, word, record, said, folded, now))
+            record.refused[word.connection] = folded.refused
+        if is_news or (contact_id is not None and record.contact_id is None) or folded.origins != record.origins:
+            record.version += is_news
+            record.is_touched = True
+        record.values, record.origins = folded.values, folded.origins
+        record.gone_at = (record.gone_at or now) if is_gone else None
+        record.contact_id = record.contact_id or contact_id
+        if word.connection not in record.ids:
+            record.ids[word.connection] = word.state.external_id
+            ids.append((word.workspace_id, word.state.type, record.id, word.connection, word.state.external_id, now))
+        types[record.id] = (word.workspace_id, word.state.type)
+        heard.append(Heard(record.id, was_new, record.contact_id, tuple(folded.after), folded.refused))
+    touched = [record for record in {each.id: each for each in found.values()}.values() if record.is_touched]
+    await _store(connection, [(types[each.id], each) for each in touched], changes, ids, now)
+    return heard
+
+
+def _known(found: Mapping[str, _Record], word: Word) -> _Record | None:
+    """Return the record that a word means: of two with one reference in one system each is one of its own."""
+    by_id, *by_reference = _keys(word)
+    if by_id in found:
+        return found[by_id]
+    record = next((found[key] for key in by_reference if key in found), None)
+    return record if record is not None and word.connection not in record.ids else None
+
+
+def _keys(word: Word) -> tuple[str, ...]:
+    state = word.state
+    by_id = f"{word.workspace_id} {state.type} {word.connection} {state.external_id}"
+    reference = state.fields.get(REFERENCE, "")
+    return (by_id, f"{word.workspace_id} {state.type} {reference}") if reference else (by_id,)
+
+
+async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, _Record]:
+    """Return the records that are there, by each key that leads to one, held until the transaction ends."""
+    rows = await connection.fetch(
+        """
+        WITH asked AS (
+            SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+                AS asked (workspace_id, type, connection, external_id, reference)
+        ), named AS (
+            SELECT asked.*, known.record_id AS id, TRUE AS is_by_id
+            FROM asked JOIN record_ids AS known ON known.workspace_id = asked.workspace_id
+             AND known.connection = asked.connection AND known.record_type = asked.type
+             AND known.external_id = asked.external_id
+            UNION ALL
+            SELECT asked.*, known.id, FALSE
+            FROM asked JOIN records AS known ON known.workspace_id = asked.workspace_id AND known.type = asked.type
+             AND known.values ->> 'reference' = asked.reference AND known.values ->> 'reference' <> ''
+             AND asked.reference <> ''
+        )
+        SELECT named.workspace_id, named.type, named.connection, named.external_id, named.reference, is_by_id, records.*
+        FROM named JOIN records ON records.id = named.id ORDER BY records.id FOR NO KEY UPDATE OF records
+        """,
+        [word.workspace_id for word in words],
+        [word.state.type for word in words],
+        [word.connection for word in words],
+        [word.state.external_id for word in words],
+        [word.state.fields.get(REFERENCE, "") for word in words],
+    )
+    records: dict[UUID, _Record] = {}
+    found: dict[str, _Record] = {}
+    for row in rows:
+        record = records.setdefault(
+            row["id"],
+            _Record(
+                row["id"],
+                row["contact_id"],
+                row["values"],
+                row["origins"],
+                row["version"],
+                row["gone_at"],
+                row["created_at"],
+            ),
+        )
+        place = f"{row['workspace_id']} {row['type']}"
+        key = f"{place} {row['connection']} {row['external_id']}" if row["is_by_id"] else f"{place} {row['reference']}"
+        found[key] = record
+    ids = await connection.fetch(
+        "SELECT record_id, connection, external_id FROM record_ids WHERE record_id = ANY($1)", list(records)
+    )
+    for row in ids:
+        records[row["record_id"]].ids.setdefault(row["connection"], row["external_id"])
+    refused = await connection.fetch(
+        """
+        SELECT DISTINCT ON (record_id, connection) record_id, connection, refused FROM record_changes
+        WHERE record_id = ANY($1) ORDER BY record_id, connection, id DESC
+        """,
+        list(records),
+    )
+    for row in refused:
+        records[row["record_id"]].refused[row["connection"]] = row["refused"]
+    return found
+
+
+async def _contacts(connection: Connection, words: Sequence[Word]) -> dict[int, UUID]:
+    """Return the contacts that words are about by the ids of their own systems: place among the words to contact."""
+    rows = await connection.fetch(
+        """
+        SELECT place, surviving(known.record_id) AS contact_id
+        FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS asked (workspace_id, connection, id, place)
+        JOIN record_ids AS known ON known.workspace_id = asked.workspace_id AND known.record_type = 'contact'
+         AND known.connection = asked.connection AND known.external_id = asked.id
+        """,
+        [word.workspace_id for word in words],
+        [word.connection for word in words],
+        [word.state.contact_external_id for word in words],
+    )
+    return {row["place"] - 1: row["contact_id"] for row in rows}
+
+
+def _said(word: Word, change_id: UUID, now: datetime) -> Said:
+    custom = {CUSTOM + name: value for name, value in word.state.custom.items()}
+    at = min(word.state.changed_at or now, now)
+    return Said(str(change_id), word.connection, {**word.state.fields, **custom}, at)
+
+
+def _is_gone(word: Word, record: _Record) -> bool:
+    """Tell whether the record is gone after a word: only who is right about it can say so, or that it is back."""
+    system = word.ownership.system_of_record
+    return word.state.is_gone if system in {"", word.connection} else record.gone_at is not None
+
+
+def _change(change_id: UUID, word: Word, record: _Record, said: Said, folded: Folded, now: datetime) -> tuple[Any, ...]:
+    return (
+        change_id,
+        word.workspace_id,
+        record.id,
+        word.connection,
+        word.source,
+        word.delivery_id,
+        word.run_id,
+        said.at,
+        dict(folded.before),
+        dict(folded.after),
+        dict(folded.refused),
+        now,
+    )
+
+
+async def _store(
+    connection: Connection,
+    touched: Sequence[tuple[tuple[UUID, str], _Record]],
+    changes: Sequence[tuple[Any, ...]],
+    ids: Sequence[tuple[Any, ...]],
+    now: datetime,
+) -> None:
+    await connection.executemany(
+        """
+        INSERT INTO records AS known (id, workspace_id, type, contact_id, values, origins, version, gone_at,
+                                      created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (id) DO UPDATE SET contact_id = excluded.contact_id, values = excluded.values,
+            origins = excluded.origins, version = excluded.version, gone_at = excluded.gone_at,
+            updated_at = excluded.updated_at
+        """,
+        [
+            (
+                each.id,
+                *of,
+                each.contact_id,
+                dict(each.values),
+                {name: dict(origin) for name, origin in each.origins.items()},
+                each.version,
+                each.gone_at,
+                each.created_at,
+                now,
+            )
+            for of, each in sorted(touched, key=lambda pair: pair[1].id)
+        ],
+    )
+    await connection.executemany(
+        """
+        INSERT INTO record_changes (id, workspace_id, record_id, connection, source, delivery_id, run_id, said_at,
+                                    before, after, refused, at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        """,
+        changes,
+    )
+    await connection.executemany(
+        """
+        INSERT INTO crosswalk (workspace_id, record_type, record_id, connection, external_id, wanted_version,
+                               updated_at)
+        VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT DO NOTHING
+        """,
+        ids,
+    )
