@@ -33,7 +33,7 @@ def test_a_moment_is_kept_by_utc() -> None:
         ("invoice", {"total": "1e99"}, "invoice.total is a decimal number"),
         ("invoice", {"currency": "US$"}, "invoice.currency is three letters"),
         ("invoice", {"due": "soon"}, "invoice.due is a day"),
-        ("invoice", {"colour": "red"}, "an? invoice has no field 'colour'; known: reference, number"),
+        ("invoice", {"colour": "red"}, "invoice: there is no field 'colour'; known: reference, number"),
         ("task", {"status": "begun"}, "task.status is one of open, done"),
         ("appointment", {"starts_at": "2026-05-04T09:30:00"}, "appointment.starts_at is a time with its offset"),
     ],
@@ -44,7 +44,7 @@ def test_what_is_no_value_of_its_field_is_told(kind: RecordType, fields: dict[st
 
 
 def test_without_an_id_it_is_no_record() -> None:
-    with pytest.raises(MalformedError, match="a deal without a readable id"):
+    with pytest.raises(MalformedError, match="deal: it has no readable id"):
         RecordState("deal", "").canonical()
 
 

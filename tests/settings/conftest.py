@@ -17,6 +17,7 @@ VALUES = {
     "META_SECRET": "meta-0123456789",
     "META_VERIFY": "verify-0123456789",
     "META_PAGE": "page-0123456789",
+    "STRIPE_KEY": "sk_test_0123456789",
     "HUBSPOT_TOKEN": "pat-0123456789",
     "HUBSPOT_SECRET": "hub-0123456789",
 }

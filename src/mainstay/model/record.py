@@ -171,18 +171,18 @@ class RecordState:
         """
         known = RECORD_FIELDS[self.type]
         if not self.external_id or len(self.external_id) > MAX_TEXT:
-            raise MalformedError(f"a {self.type} without a readable id")
+            raise MalformedError(f"{self.type}: it has no readable id")
         fields = {}
         for name, value in self.fields.items():
             if name not in known:
-                raise MalformedError(f"a {self.type} has no field {name!r}; known: {', '.join(known)}")
+                raise MalformedError(f"{self.type}: there is no field {name!r}; known: {', '.join(known)}")
             text = value.replace("\0", "").strip()
             try:
                 fields[name] = known[name].read(text) if text else ""
             except (ValueError, InvalidOperation):
                 raise MalformedError(f"{self.type}.{name} is {known[name].means}, not {text[:60]!r}") from None
         if len(self.custom) > MAX_CUSTOM:
-            raise MalformedError(f"a {self.type} with more than {MAX_CUSTOM} further fields")
+            raise MalformedError(f"{self.type}: more than {MAX_CUSTOM} further fields")
         custom = {key[:MAX_TEXT]: _text(value.replace("\0", "").strip()) for key, value in self.custom.items()}
         return replace(self, fields=fields, custom=custom)
 

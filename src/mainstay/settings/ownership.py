@@ -49,7 +49,7 @@ def read_ownership(
                     suggest(field, RECORD_FIELDS[kind])
                     or f"Known: {', '.join(RECORD_FIELDS[kind])}, or custom. and a name."
                 )
-                document.add((*at, "owners", field), f'a {kind} has no field "{field}"', hint)
+                document.add((*at, "owners", field), f'{kind} has no field "{field}"', hint)
             is_there((*at, "owners", field), connection)
         found[kind] = Ownership(OURS if system == OWN_STORE else system, MappingProxyType(dict(table.owners)))
     return MappingProxyType(found)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+
+from mainstay.records import Ownership
+from tests.settings.conftest import Load, Refuse
+
+CONNECTIONS = """
+[connections]
+ghl = { connector = "gohighlevel", token = "${GHL_TOKEN}", location_id = "ve9EPM428h8vShlRW1KT" }
+stripe = { connector = "stripe", api_key = "${STRIPE_KEY}" }
+"""
+
+
+def test_without_a_word_the_role_s_connection_is_right(load: Load) -> None:
+    records = load(CONNECTIONS).records
+
+    assert records["deal"] == records["company"] == Ownership("ghl")
+    assert records["invoice"] == records["payment"] == Ownership("stripe")
+    assert records["message"] == records["appointment"] == records["task"] == Ownership("")
+
+
+def test_what_is_said_counts(load: Load) -> None:
+    text = '[records.invoice]\nsystem_of_record = "mainstay"\nowners = { due = "ghl", "custom.po" = "stripe" }'
+    invoice = load(CONNECTIONS + text).records["invoice"]
+
+    assert invoice == Ownership("", {"due": "ghl", "custom.po": "stripe"})
+    assert (invoice.owner_of("due"), invoice.owner_of("total")) == ("ghl", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "problem", "hint"),
+    [
+        (
+            '[records.deal]\nsystem_of_record = "gohighlevel"',
+            "records.deal.system_of_record",
+            'there is no connection "gohighlevel"',
+            'Did you mean "ghl" (connector gohighlevel)?',
+        ),
+        (
+            '[records.invoice]\nowners = { dew = "ghl" }',
+            "records.invoice.owners.dew",
+            'invoice has no field "dew"',
+            'Did you mean "due"?',
+        ),
+        (
+            '[records.invoice]\nowners = { due = "gl" }',
+            "records.invoice.owners.due",
+            'there is no connection "gl"',
+            'Did you mean "ghl" (connector gohighlevel)?',
+        ),
+        (
+            '[records.invoices]\nsystem_of_record = "ghl"',
+            "records.invoices",
+            None,
+            'Did you mean "invoice"?',
+        ),
+    ],
+)
+def test_what_is_wrong_is_told(refuse: Refuse, text: str, key: str, problem: str | None, hint: str) -> None:
+    [found] = refuse(CONNECTIONS + text)
+
+    assert found.key == key
+    assert problem is None or found.message == problem
+    assert found.hint == hint
