@@ -129,7 +129,7 @@ def test_the_whole_way_of_a_newcomer(acme: Path) -> None:
         contact = wait_for_tag(acme)
         assert contact["email"] == "sarah@example.com"
         (worker,) = [each for each in psutil.Process().children(recursive=True) if "worker" in each.cmdline()]
-        assert worker.nice() == psutil.Process().nice() + 10, "the server goes first"
+        assert worker.nice() == min(psutil.Process().nice() + 10, 19), "the server goes first"
         status = run_process("status", folder=acme)
         assert status.code == 1
         assert '✗ 1 thing is broken\n  Deliveries from "website" cannot be read' in status.out
