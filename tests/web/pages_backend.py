@@ -21,6 +21,8 @@ from mainstay.intake import Receipt
 from mainstay.kit import Http, OAuth, Rate, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
+from mainstay.model import RECORD_TYPES
+from mainstay.records import Ownership
 from mainstay.runs import answer
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
@@ -70,6 +72,9 @@ class PagesBackend:
 
     def source_cards(self, workspace_id: UUID) -> Sequence[SourceCard]:
         return self.sources
+
+    def ownership(self, workspace_id: UUID) -> Mapping[str, Ownership]:
+        return {**dict.fromkeys(RECORD_TYPES, Ownership()), "invoice": Ownership("books", {"due": "ghl"})}
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         return self.connections

@@ -70,6 +70,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("replay", "replay", "replay", "Execute a run again here, from its record, touching nothing."),
             Entry("retries", "retries", "retries", "Orders to retry many runs: list, show, stop, resume."),
             Entry("contacts", "contacts", "contacts", "Who is known: list, show, edit, merge, normalize."),
+            Entry("records", "records", "records", "Deals, invoices, tasks and the like: list, show."),
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),
             Entry("incidents", "incidents", "incidents", "What is broken, and what has been: list, show, resolve."),
             Entry("quarantine", "quarantine", "quarantine", "What could not be proven: list, show, release."),

@@ -91,7 +91,8 @@ async def keep(connection: Connection, words: Sequence[Word], *, now: datetime |
             record = _Record(new_id(), contact_id, {}, {}, 0, None, now, is_new=True)
         was_new = record.is_new and not record.is_touched
         for key in _keys(word):
-            found.setdefault(key, record)
+            if record not in found.setdefault(key, []):
+                found[key].append(record)
         change_id = new_id()
         said = _said(word, change_id, now)
         folded = fold(record.values, record.origins, said, word.ownership)
@@ -111,18 +112,22 @@ async def keep(connection: Connection, words: Sequence[Word], *, now: datetime |
             ids.append((word.workspace_id, word.state.type, record.id, word.connection, word.state.external_id, now))
         types[record.id] = (word.workspace_id, word.state.type)
         heard.append(Heard(record.id, was_new, record.contact_id, tuple(folded.after), folded.refused))
-    touched = [record for record in {each.id: each for each in found.values()}.values() if record.is_touched]
+    touched = [
+        record
+        for record in {each.id: each for several in found.values() for each in several}.values()
+        if record.is_touched
+    ]
     await _store(connection, [(types[each.id], each) for each in touched], changes, ids, now)
     return heard
 
 
-def _known(found: Mapping[str, _Record], word: Word) -> _Record | None:
+def _known(found: Mapping[str, Sequence[_Record]], word: Word) -> _Record | None:
     """Return the record that a word means: of two with one reference in one system each is one of its own."""
     by_id, *by_reference = _keys(word)
     if by_id in found:
-        return found[by_id]
-    record = next((found[key] for key in by_reference if key in found), None)
-    return record if record is not None and word.connection not in record.ids else None
+        return found[by_id][0]
+    candidates = [record for key in by_reference for record in found.get(key, ())]
+    return next((record for record in candidates if word.connection not in record.ids), None)
 
 
 def _keys(word: Word) -> tuple[str, ...]:
@@ -132,26 +137,30 @@ def _keys(word: Word) -> tuple[str, ...]:
     return (by_id, f"{word.workspace_id} {state.type} {reference}") if reference else (by_id,)
 
 
-async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, _Record]:
+async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, list[_Record]]:
     """Return the records that are there, by each key that leads to one, held until the transaction ends."""
     rows = await connection.fetch(
         """
-        WITH asked AS (
-            SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
-                AS asked (workspace_id, type, connection, external_id, reference)
-        ), named AS (
-            SELECT asked.*, known.record_id AS id, TRUE AS is_by_id
-            FROM asked JOIN record_ids AS known ON known.workspace_id = asked.workspace_id
-             AND known.connection = asked.connection AND known.record_type = asked.type
-             AND known.external_id = asked.external_id
+        SELECT asked.workspace_id, asked.type, asked.connection, asked.external_id, asked.reference, is_by_id, records.*
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+            AS asked (workspace_id, type, connection, external_id, reference)
+        CROSS JOIN LATERAL (
+            (SELECT record_id, TRUE AS is_by_id FROM crosswalk AS known
+             WHERE known.workspace_id = asked.workspace_id AND known.connection = asked.connection
+               AND known.record_type = asked.type AND known.external_id = asked.external_id LIMIT 1)
             UNION ALL
-            SELECT asked.*, known.id, FALSE
-            FROM asked JOIN records AS known ON known.workspace_id = asked.workspace_id AND known.type = asked.type
-             AND known.values ->> 'reference' = asked.reference AND known.values ->> 'reference' <> ''
-             AND asked.reference <> ''
-        )
-        SELECT named.workspace_id, named.type, named.connection, named.external_id, named.reference, is_by_id, records.*
-        FROM named JOIN records ON records.id = named.id ORDER BY records.id FOR NO KEY UPDATE OF records
+            (SELECT id, FALSE FROM records AS known
+             WHERE known.workspace_id = asked.workspace_id AND known.type = asked.type AND asked.reference <> ''
+               AND known.values ->> 'reference' = asked.reference AND known.values ->> 'reference' <> ''
+               AND NOT EXISTS (SELECT FROM crosswalk AS theirs WHERE theirs.workspace_id = asked.workspace_id
+                               AND theirs.record_type = asked.type AND theirs.record_id = known.id
+                               AND theirs.connection = asked.connection)
+             ORDER BY id LIMIT 1)
+        ) AS named
+        CROSS JOIN LATERAL (
+            SELECT * FROM records WHERE records.id = named.record_id FOR NO KEY UPDATE LIMIT 1
+        ) AS records
+        ORDER BY records.id
         """,
         [word.workspace_id for word in words],
         [word.state.type for word in words],
@@ -160,7 +169,7 @@ async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, _Rec
         [word.state.fields.get(REFERENCE, "") for word in words],
     )
     records: dict[UUID, _Record] = {}
-    found: dict[str, _Record] = {}
+    found: dict[str, list[_Record]] = {}
     for row in rows:
         record = records.setdefault(
             row["id"],
@@ -176,9 +185,18 @@ async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, _Rec
         )
         place = f"{row['workspace_id']} {row['type']}"
         key = f"{place} {row['connection']} {row['external_id']}" if row["is_by_id"] else f"{place} {row['reference']}"
-        found[key] = record
+        found.setdefault(key, []).append(record)
     ids = await connection.fetch(
-        "SELECT record_id, connection, external_id FROM record_ids WHERE record_id = ANY($1)", list(records)
+        """
+        SELECT known.* FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS asked (workspace_id, type, id)
+        CROSS JOIN LATERAL (
+            SELECT record_id, connection, external_id FROM crosswalk
+            WHERE workspace_id = asked.workspace_id AND record_type = asked.type AND record_id = asked.id LIMIT 100
+        ) AS known
+        """,
+        [row["workspace_id"] for row in rows],
+        [row["type"] for row in rows],
+        [row["id"] for row in rows],
     )
     for row in ids:
         records[row["record_id"]].ids.setdefault(row["connection"], row["external_id"])
@@ -200,8 +218,11 @@ async def _contacts(connection: Connection, words: Sequence[Word]) -> dict[int, 
         """
         SELECT place, surviving(known.record_id) AS contact_id
         FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS asked (workspace_id, connection, id, place)
-        JOIN record_ids AS known ON known.workspace_id = asked.workspace_id AND known.record_type = 'contact'
-         AND known.connection = asked.connection AND known.external_id = asked.id
+        CROSS JOIN LATERAL (
+            SELECT record_id FROM record_ids
+            WHERE workspace_id = asked.workspace_id AND record_type = 'contact' AND connection = asked.connection
+              AND external_id = asked.id LIMIT 1
+        ) AS known
         """,
         [word.workspace_id for word in words],
         [word.connection for word in words],

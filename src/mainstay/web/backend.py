@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mainstay.intake import Receipt
     from mainstay.kit.oauth import OAuth
     from mainstay.mirrors import Mirrors
+    from mainstay.records import Ownership
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ class Backend(Protocol):
 
     def source_cards(self, workspace_id: UUID) -> Sequence[SourceCard]:
         """Return a workspace's declared sources."""
+        ...
+
+    def ownership(self, workspace_id: UUID) -> Mapping[str, Ownership]:
+        """Return which system is right about each type of record that is no contact."""
         ...
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:

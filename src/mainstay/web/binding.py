@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mainstay.app import App
     from mainstay.db import Pool
     from mainstay.kit.oauth import OAuth
+    from mainstay.records import Ownership
 
 
 class AppBackend:
@@ -63,6 +64,10 @@ class AppBackend:
             SourceCard(name, entry.kind.title, f"{self.public_url}{PREFIX}{workspace.slug}/{name}")
             for name, entry in workspace.stack.sources.items()
         ]
+
+    def ownership(self, workspace_id: UUID) -> Mapping[str, Ownership]:
+        """Return which system is right about each type of record that is no contact."""
+        return self._app.workspace(workspace_id).stack.records
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         """Return a workspace's declared connections."""

@@ -19,7 +19,7 @@ from mainstay.db import acquire
 from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
 from mainstay.insight.approvals import approvals_waiting
 from mainstay.model import short_id
-from mainstay.web import drift_wording, wording
+from mainstay.web import drift_wording, record_wording, wording
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -102,6 +102,7 @@ def make_environment() -> Environment:
         "initials": wording.initials,
         "display_name": wording.display_name,
         "number": "{:,}".format,
+        "plural": record_wording.plural,
     }
     environment.globals |= {
         "run_look": wording.run_look,
@@ -117,6 +118,9 @@ def make_environment() -> Environment:
         "drift_look": drift_wording.drift_look,
         "drift_words": drift_wording.drift_words,
         "mirror_look": drift_wording.mirror_look,
+        "record_look": record_wording.record_look,
+        "record_value": record_wording.value_of,
+        "is_right": record_wording.is_right,
         "suggestion_rule": wording.suggestion_rule,
         "recognised": wording.recognised,
         "merge_reason": wording.merge_reason,

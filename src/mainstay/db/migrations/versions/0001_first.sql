@@ -474,8 +474,10 @@ CREATE TABLE records (
 ) WITH (fillfactor = 85);
 CREATE INDEX records_by_type ON records (workspace_id, type, id);
 CREATE INDEX records_by_contact ON records (contact_id, id) WHERE contact_id IS NOT NULL;
-CREATE INDEX records_by_reference ON records (workspace_id, type, (values ->> 'reference'))
+CREATE INDEX records_by_status ON records (workspace_id, type, (values ->> 'status'), id);
+CREATE INDEX records_by_reference ON records (workspace_id, type, (values ->> 'reference') text_pattern_ops)
     WHERE values ->> 'reference' <> '';
+CREATE INDEX records_by_short_id ON records (workspace_id, right(id::text, 8) text_pattern_ops);
 
 -- What systems said of a record: append-only. refused are the values that do not stand, as another system is right.
 CREATE TABLE record_changes (
