@@ -25,7 +25,7 @@ async def test_a_record_and_its_story(site: Site, operator: Browser) -> None:
 
     page = (await operator.get(f"{root}/records/invoice/{invoice.record_id}")).text
     assert "2450.00 USD" in page
-    assert "“void” does not stand: books is right about it" in page
+    assert "Status “void” does not stand: books is right about it" in page
     assert '<span class="none">system of record</span></dt><dd><code>1045</code>' in page
     assert f'href="{root}/contacts/{contact}"' in page
 

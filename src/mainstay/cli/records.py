@@ -140,7 +140,7 @@ def _show(detail: RecordDetail) -> None:
 
 
 def _whose(connection: str, source: str) -> str:
-    return connection if source == connection else f"{connection}, by {source}"
+    return connection if source == connection else f"{connection} through {source}"
 
 
 def _type(word: str) -> RecordType:

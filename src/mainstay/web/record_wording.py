@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mainstay.records.ownership import CUSTOM
 from mainstay.web.wording import Look
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _SHOWN: Mapping[str, tuple[str, ...]] = {
     "message": ("channel", "direction", "recipient"),
     "appointment": ("starts_at", "host", "location"),
 }
+_LABELS = {"url": "Link", "vat_id": "VAT id", "email": "E-mail"}
 _MONEY = frozenset({"amount", "total", "paid"})
 _MOMENTS = frozenset({"starts_at", "ends_at", "sent_at"})
 
@@ -43,6 +45,13 @@ def record_look(record: RecordRow) -> Look:
     status = record.values.get("status", "")
     tone = _TONES.get(status, "quiet")
     return Look(tone, tone, status.replace("_", " ").capitalize() or "No status")
+
+
+def record_label(name: str) -> str:
+    """Return what a field of a record is called on screens; a custom one by its own name."""
+    if name.startswith(CUSTOM):
+        return name.removeprefix(CUSTOM)
+    return _LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def shown_fields(kind: str) -> tuple[str, ...]:

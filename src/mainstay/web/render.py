@@ -103,6 +103,7 @@ def make_environment() -> Environment:
         "display_name": wording.display_name,
         "number": "{:,}".format,
         "plural": record_wording.plural,
+        "record_label": record_wording.record_label,
     }
     environment.globals |= {
         "run_look": wording.run_look,
