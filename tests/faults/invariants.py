@@ -33,6 +33,7 @@ async def problems(
     opted_out: Iterable[tuple[str, str]] = (),
     owners: Mapping[str, Collection[str]] | None = None,
     but: Collection[str] = (),
+    beside: Collection[str] = (),
 ) -> list[str]:
     """Return what is broken.
 
@@ -43,13 +44,14 @@ async def problems(
         opted_out: (workspace's slug, e-mail) of those who asked not to be written to.
         owners: for each workspace the texts that are its alone (its people's domain, its account at a vendor).
         but: the workflows that need not have ended, because they begin all the time.
+        beside: the connections that have ids of contacts, and are no CRM.
     """
     vendors = {name: await asyncio.to_thread(sandbox.state, name) for name in ("gohighlevel", "slack", "postmark")}
     return [
         *await accepted_means_kept(books, accepted, but),
         *await nothing_is_done_twice(books, vendors),
         *await one_person_is_one_contact(books, vendors["gohighlevel"]["contacts"]),
-        *await both_say_the_same(books, vendors["gohighlevel"]["contacts"]),
+        *await both_say_the_same(books, vendors["gohighlevel"]["contacts"], beside),
         *await failures_are_reported(books),
         *await opt_outs_stand(books, opted_out),
         *await workspaces_are_apart(books, vendors, owners or {}),
@@ -132,7 +134,9 @@ async def one_person_is_one_contact(books: Books, theirs: Iterable[Mapping[str, 
     return found + [f"I3: the CRM has {count} records of {who}" for who, count in counted.items() if count > 1]
 
 
-async def both_say_the_same(books: Books, theirs: Iterable[Mapping[str, Any]]) -> list[str]:
+async def both_say_the_same(
+    books: Books, theirs: Iterable[Mapping[str, Any]], beside: Collection[str]
+) -> list[str]:
     """I4."""
     records = {each["id"]: each for each in theirs}
     found = []
@@ -141,8 +145,10 @@ async def both_say_the_same(books: Books, theirs: Iterable[Mapping[str, Any]]) -
         SELECT crosswalk.*, email, first_name, last_name,
                EXISTS (SELECT FROM runs WHERE runs.id = push_run_id AND runs.state = ANY($1)) AS is_pushed
         FROM crosswalk JOIN contacts ON contacts.id = record_id
+        WHERE connection <> ALL($2)
         """,
         OPEN,
+        list(beside),
     ):
         if row["push_run_id"] is not None and not row["is_pushed"]:
             found.append(f"I4: the crosswalk names a push that has ended: {row}")

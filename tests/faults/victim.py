@@ -42,11 +42,12 @@ from mainstay.runs import look_again as look_for_turn
 from mainstay.sandbox.client import Sandbox
 from mainstay.settings.stack import Stack, load_stack
 from mainstay.settings.workflows import load_workflows
-from mainstay.testing.stack import _SampleEnvironment, point_at_sandbox
+from mainstay.testing.stack import SampleEnvironment, point_at_sandbox
 from mainstay.web import intake
 from mainstay.web.binding import Server
 
-_CONTACT_ID = re.compile(r"(?<=/contacts/)[^/]+(?=/)")
+# A boundary's name is the same in each telling, whatever the vendors number things by.
+_AN_ID = re.compile(r"(?<=/contacts/)[^/]+(?=/)|(?<=/customer/)\d+|(?<=/invoice/)\d+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 READY = "ready"
 STRUCK = "struck"
 
@@ -136,7 +137,7 @@ class Instrument:
 
         async def heard(own: Http, entry: dict[str, Any], method: str, url: str, **options: Any) -> Any:
             response = await exchange(own, entry, method, url, **options)
-            await self.boundary(f"answer: {method} {_CONTACT_ID.sub('ID', urlsplit(url).path)}")
+            await self.boundary(f"answer: {method} {_AN_ID.sub('ID', urlsplit(url).path)}")
             return response
 
         async def asked(own: Http, method: str, path: str, **options: Any) -> Any:
@@ -201,7 +202,7 @@ async def open_app(orders: Orders) -> App:
     """Open the stack's app, its vendors simulated."""
     bundles = []
     for folder in map(Path, orders.stack.split(os.pathsep)):
-        stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), Sandbox(orders.sandbox))
+        stack = point_at_sandbox(load_stack(folder, SampleEnvironment.load(folder, {})), Sandbox(orders.sandbox))
         bundles.append(Bundle(_in_a_hurry(stack, orders), tuple(load_workflows(folder))))
     return await App.open(orders.dsn, bundles, pool_size=5)
 
