@@ -54,6 +54,10 @@ class _Open:
     async def carry(self, call: Awaitable[Any]) -> Any:
         return await call
 
+    def closed(self) -> Held | None:
+        """Nothing does."""
+        return None
+
     def leave(self) -> None:
         """Nothing to do."""
 

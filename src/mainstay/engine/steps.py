@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
-from mainstay.engine.gating import Gate, Gated
+from mainstay.engine.gating import Gate, Gated, Passage
 from mainstay.engine.guard import UNSURE, Doubt, Terms, TermsOf, doubt_about, may_stand
 from mainstay.engine.history import Clock, OpenHttp, Parked, Record
 from mainstay.engine.joining import Joining
@@ -100,7 +100,8 @@ class StepRunner(Joining, Gated):
             return last.result
         if last is not None and last.state is AttemptState.FAILED:
             raise self.note(failure_again(last), number)
-        if last is not None and last.next_at is not None and self.is_ahead(last.next_at):
+        is_let_through = self.run.held_since is not None and last is not None and last.connection == connection
+        if last is not None and last.next_at is not None and self.is_ahead(last.next_at) and not is_let_through:
             self.park_run(Settlement(RunState.WAITING, wake_at=last.next_at, waiting_for=f"retry of {name}"))
         # What had ended before was on disk when the next began, so only what comes first now can have been under way.
         cut_off = self._last_seen() if self.run.taken_over and not self._has_advanced else None
@@ -172,7 +173,7 @@ class StepRunner(Joining, Gated):
             attempt = self._ended(attempt, http)
             if isinstance(error, VendorError):
                 met = self._ask(error, attempt, find, terms)
-                await self._meet(attempt, met, recorded, terms)
+                await self._meet(attempt, met, recorded, terms, passage)
                 if met is error:
                     raise
                 raise met from error
@@ -247,7 +248,9 @@ class StepRunner(Joining, Gated):
             return UnsureError(_question(str(error), attempt), status=error.status)
         return error
 
-    async def _meet(self, attempt: Attempt, error: VendorError, recorded: list[Attempt], terms: Terms) -> None:
+    async def _meet(
+        self, attempt: Attempt, error: VendorError, recorded: list[Attempt], terms: Terms, passage: Passage
+    ) -> None:
         """Park the run for the next try, or record that there is none."""
         is_unsure = isinstance(error, TransientError) and error.unsure
         attempt = replace(
@@ -268,8 +271,12 @@ class StepRunner(Joining, Gated):
                 after = max(after or 0.0, terms.lookup_after.total_seconds())
             delay = next_delay(terms.policy, number=tries, elapsed=now - first, retry_after=after, rng=self._rng)
             if delay is not None:
+                waits = Settlement(RunState.WAITING, wake_at=now + delay, waiting_for=f"retry of {attempt.name}")
+                if held := passage.closed():
+                    # Else who asked whether the vendor is back would wait longer for it than all others.
+                    waits = replace(waits, waiting_for=held.why, held_at=attempt.connection, held_since=now)
                 self.park_run(
-                    Settlement(RunState.WAITING, wake_at=now + delay, waiting_for=f"retry of {attempt.name}"),
+                    waits,
                     replace(attempt, state=AttemptState.RETRY, next_at=now + delay),
                 )
         self.note(error, attempt.step)
