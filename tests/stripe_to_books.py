@@ -1,4 +1,4 @@
-"""The example stripe_to_books as ``mainstay init`` writes it, for either keeper of books; and people who pay at Stripe."""
+"""The example stripe_to_books as ``mainstay init`` writes it, and people who pay at Stripe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mainstay.sandbox.vendors.xero import TENANT
 from tests.cli.conftest import call
 
 BOOKS = ("quickbooks", "xero")
-ACCOUNTS = {"quickbooks": "9341455600000000", "xero": TENANT}
+ACCOUNTS = {"quickbooks": ("realm_id", "9341455600000000"), "xero": ("tenant_id", TENANT)}
 SECRET = "sample-stripe_webhook_secret"  # as the test environment gives it
 
 
@@ -28,13 +28,14 @@ def write_stack(folder: Path, vendor: str, *, fixed_token: bool = False) -> Path
     if vendor == "xero":
         file = folder / "stack.toml"
         before, quickbooks, xero, after = re.split(r"^(?=# ?\[connections\.books\]|\[(?:connections\.books|roles)\])",
-                                                   file.read_text(), flags=re.M)  # fmt: skip
+                                                   file.read_text(), flags=re.MULTILINE)  # fmt: skip
         assert "quickbooks" in quickbooks
-        file.write_text(before + re.sub(r"^# ", "", xero, flags=re.M) + after)
+        file.write_text(before + re.sub(r"^# ", "", xero, flags=re.MULTILINE) + after)
     if fixed_token:
         file = folder / "stack.toml"
-        entry = f'access_token = "${{BOOKS_TOKEN}}"\n{"realm_id" if vendor == "quickbooks" else "tenant_id"} = "{ACCOUNTS[vendor]}"'
-        file.write_text(re.sub(r"^client_id .*\nclient_secret .*$", entry, file.read_text(), flags=re.M))
+        key, account = ACCOUNTS[vendor]
+        entry = f'access_token = "${{BOOKS_TOKEN}}"\n{key} = "{account}"'
+        file.write_text(re.sub(r"^client_id .*\nclient_secret .*$", entry, file.read_text(), flags=re.MULTILINE))
     return folder
 
 
@@ -63,7 +64,7 @@ class Shop:
         return [each for each in events if any(part in json.dumps(each) for part in (invoice, intent, customer))]
 
     def _post(self, path: str, **form: str) -> Any:
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 the sandbox's address
             self._sandbox.url("stripe") + path,
             urllib.parse.urlencode(form).encode(),
             {
@@ -72,7 +73,7 @@ class Shop:
                 "Content-Type": "application/x-www-form-urlencoded",
             },
         )
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 see above
             return json.load(answer)
 
 

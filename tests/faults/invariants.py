@@ -134,9 +134,7 @@ async def one_person_is_one_contact(books: Books, theirs: Iterable[Mapping[str, 
     return found + [f"I3: the CRM has {count} records of {who}" for who, count in counted.items() if count > 1]
 
 
-async def both_say_the_same(
-    books: Books, theirs: Iterable[Mapping[str, Any]], beside: Collection[str]
-) -> list[str]:
+async def both_say_the_same(books: Books, theirs: Iterable[Mapping[str, Any]], beside: Collection[str]) -> list[str]:
     """I4."""
     records = {each["id"]: each for each in theirs}
     found = []

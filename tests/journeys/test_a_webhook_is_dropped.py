@@ -1,4 +1,4 @@
-"""Of three people who are new in HubSpot one webhook comes, one is late, one is dropped: all are greeted, one is a gap."""
+"""Of three webhooks about new people one comes, one is late, one is dropped: all are greeted, and one is a gap."""
 
 from __future__ import annotations
 

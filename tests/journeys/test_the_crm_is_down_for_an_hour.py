@@ -92,7 +92,9 @@ async def test_an_hour_without_the_crm(make_stack: MakeStack, sandbox: Sandbox, 
         page = await read(browser, "/w/acme/connections")
     people = LEADS + IMPORTED
     assert "Healing: Nothing is lost. crm does not answer: " in page
-    assert re.search(rf"GoHighLevel · crm Out since .* tried again in .* {people} \d+ of {CALLS} in {SECONDS} s", page), page
+    assert re.search(
+        rf"GoHighLevel · crm Out since .* tried again in .* {people} \d+ of {CALLS} in {SECONDS} s", page
+    ), page
 
     sandbox.clear("gohighlevel")
     calls = await drain(stack, sandbox, until=people)

@@ -32,4 +32,4 @@ async def read(browser: Browser, path: str) -> str:
     """Return a page's words, without its tags and with single spaces."""
     answer = await browser.get(path)
     assert answer.status == 200, answer.text
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", answer.text, flags=re.S)))
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL)))

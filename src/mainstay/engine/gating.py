@@ -35,6 +35,10 @@ class Passage(Protocol):
         """Await the call, and take note of how it went."""
         ...
 
+    def closed(self) -> Held | None:
+        """Tell what holds the run from here on, where the vendor turned out to be away."""
+        ...
+
     def leave(self) -> None:
         """Make room for the next."""
         ...
