@@ -35,7 +35,7 @@ async def kill_at_each(
     databases: tuple[str, str],
     *,
     passes: Collection[str],
-    kind: str = "",
+    kind: str | tuple[str, ...] = "",
     fewest: int = 1,
     most: int | None = None,
     struck: float = 0.9,
@@ -47,7 +47,7 @@ async def kill_at_each(
         story: tells it once.
         databases: the server, and the template of a fresh database.
         passes: boundaries that it must pass, else the test has lost its subject.
-        kind: how the names of those begin at which it is killed.
+        kind: how the names of those begin at which it is killed, in one or several ways.
         fewest: how many boundaries, of whatever kind, it must pass.
         most: at how many passings of each name it is killed, from the first to the last.
         struck: the share of boundaries that must have been met again: two writes may happen to share a commit.
