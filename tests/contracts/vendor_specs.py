@@ -32,7 +32,7 @@ from openapi_schema_validator import OAS30Validator
 
 from tests.contracts import meta_contract, slack_contract
 from tests.contracts.contract import FORM, Contract, Sent
-from tests.contracts.vendors import CHECKS, CONTRACTS
+from tests.contracts.vendors import CHECKS, CONTRACTS, TOKEN_ENDPOINTS
 
 Body = bytes | str | Mapping[str, Any] | list[Any] | None
 Json = Any
@@ -57,6 +57,11 @@ def validate_request(vendor: str, method: str, url: str, headers: Mapping[str, s
         return
     if call.is_slack_webhook:
         if reason := slack_contract.wrong_webhook(call.method, call.path, _parse(call, call.body)):
+            _fail(call, reason)
+        return
+    endpoint = TOKEN_ENDPOINTS.get(vendor)
+    if endpoint is not None and call.path == endpoint.path:
+        if reason := endpoint.wrong_request(call.sent):
             _fail(call, reason)
         return
     if vendor in CHECKS:
@@ -106,6 +111,11 @@ def validate_response(
     if call.is_slack_webhook:
         if reason := slack_contract.wrong_webhook_answer(status, raw.decode()):
             _fail(call, reason)
+        return
+    endpoint = TOKEN_ENDPOINTS.get(vendor)
+    if endpoint is not None and call.path == endpoint.path:
+        if reason := endpoint.wrong_answer(status, raw):
+            _fail(call, f"answer {status}: {reason}")
         return
     if vendor in CHECKS:
         lowered = {name.lower(): value for name, value in headers.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.contracts.contract import Contract
+from tests.contracts.oauth_contract import TokenEndpoint
 
 _ERROR = {
     "type": "object",
@@ -43,3 +44,10 @@ CONTRACTS = {
         mend=_mend,
     )
 }
+# Its file leaves it out; developers.notion.com/reference/create-a-token, refresh-a-token.
+TOKEN_ENDPOINT = TokenEndpoint(
+    "/v1/oauth/token",
+    content_type="application/json",
+    answers=frozenset({"refresh_token", "bot_id", "workspace_id", "workspace_name", "owner", "request_id"}),
+    headers=frozenset({"notion-version"}),
+)

@@ -1,6 +1,6 @@
 """Notion: pages of a database as tasks, and what becomes of them."""
 
-from mainstay.connectors.notion.account import check, http_settings
+from mainstay.connectors.notion.account import check, http_settings, oauth
 from mainstay.connectors.notion.settings import NotionConnection, NotionSource
 from mainstay.connectors.notion.tasks import make_tasks
 from mainstay.connectors.notion.webhook import delivery_key, fetch, parse, verify
@@ -11,6 +11,7 @@ CONNECTOR = Connector(
     title="Notion",
     settings=NotionConnection,
     http=http_settings,
+    oauth=oauth,
     check=check,
     roles={"tasks": make_tasks},
     # Notion takes no idempotency key. A lost page is found by a property of ours, else by its title, day and age.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from mainstay.kit import ConnectionSettings, SourceSettings
-from mainstay.kit.secrets import Secrets
+from mainstay.kit.secrets import Secrets, require_one_way_in
+
+_EMPTY = SecretStr("")
 
 
 class Properties(BaseModel):
@@ -23,11 +27,18 @@ class Properties(BaseModel):
 class NotionConnection(ConnectionSettings):
     """``{ connector = "notion", token = "${NOTION_TOKEN}", database = "Tasks" }``."""
 
-    token: SecretStr = Field(description="The integration's secret.", min_length=1)
+    token: SecretStr = Field(_EMPTY, description="An internal integration's secret; or give a public one.")
+    client_id: str = Field("", description="OAuth client ID of a public integration, with client_secret.")
+    client_secret: SecretStr = Field(_EMPTY, description="Its OAuth client secret.")
     database: str = Field("", description="Where tasks go: a database's name or id. A workflow may name another.")
     properties: Properties = Field(Properties(), description="Which properties hold what.")
     done: str = Field("", description="The status of a task that is done; empty for the first in the group Complete.")
     version: str = Field("2025-09-03", description="Notion-Version.", pattern=r"^\d{4}-\d\d-\d\d$")
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        require_one_way_in("token", self.token, self.client_id, self.client_secret)
+        return self
 
 
 class NotionSource(SourceSettings):
