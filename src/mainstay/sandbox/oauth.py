@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus, urlencode
 
-from mainstay.sandbox.state import Ids
+from mainstay.sandbox.state import Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, answer
 
 _CODE_SECONDS = 60.0
@@ -71,12 +71,17 @@ class OAuthServer:
         endpoint: str,
         *,
         answer_too: Mapping[str, Json] | None = None,
+        without: str = "",
         refusal: Callable[[OAuthError], Reply] | None = None,
     ) -> None:
-        """Start with none. ``page`` and ``endpoint`` are paths; ``answer_too`` is what the vendor answers more."""
+        """Start with none. ``page`` and ``endpoint`` are paths; ``answer_too`` is what the vendor answers more.
+
+        ``without`` is a key that its answers lack.
+        """
         self._page = page
         self._endpoint = endpoint
         self._too = answer_too or {}
+        self._without = without
         self._refusal = refusal or _standard_refusal
         self._ids = Ids(f"{vendor}.oauth")
         self._codes: dict[str, _Code] = {}
@@ -101,7 +106,8 @@ class OAuthServer:
         if request.path != self._endpoint:
             return None
         try:
-            return answer(200, {**self.token(request, settings), **self._too, **answer_too})
+            told = {**self.token(request, settings), **self._too, **answer_too}
+            return answer(200, {name: value for name, value in told.items() if name != self._without})
         except OAuthError as error:
             return self._refusal(error)
 
@@ -150,6 +156,11 @@ class OAuthServer:
             return None
         epoch, until = self._access[token]
         return epoch >= settings.token_epoch and time.monotonic() < until
+
+    def lets_in(self, token: str, settings: OAuthSettings, tokens: list[str] | None) -> bool:
+        """Tell whether a token is good now, from here or one of the fixed ``tokens`` (None: any)."""
+        is_good = self.is_good(token, settings)
+        return bool(token) and token_is_good(token, tokens) if is_good is None else is_good
 
     def state(self) -> list[dict[str, Json]]:
         """Return the calls of the token endpoint, oldest first, without secrets."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 
-from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.state import Effects, Ids, RateWindow, changed
 from mainstay.sandbox.vendors import quickbooks_books as books
 from mainstay.sandbox.vendors import quickbooks_query as queries
 from mainstay.sandbox.vendors.quickbooks_account import REALM, Settings, oauth_server
@@ -85,10 +85,7 @@ class QuickBooks:
         if reply := self._oauth.handle(request, self.settings, send_back=company):
             return reply
         found = _PATH.fullmatch(request.path)
-        is_good = self._oauth.is_good(request.bearer, self.settings)
-        if is_good is None:
-            is_good = bool(request.bearer) and token_is_good(request.bearer, self.settings.tokens)
-        if not is_good:
+        if not self._oauth.lets_in(request.bearer, self.settings, self.settings.tokens):
             return self.failure(request, 401, None)
         if found is None or found[1] == "not-connected":
             return _fault(Refused("120", "Authorization Failure", 403))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from mainstay.sandbox.state import Configurable, Effects, Ids, RateWindow, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, RateWindow
 from mainstay.sandbox.vendors import xero_books as books
 from mainstay.sandbox.vendors.xero_account import Settings, oauth_server
 from mainstay.sandbox.vendors.xero_books import Refused
@@ -67,11 +67,11 @@ class Xero(Configurable):
         """Answer one request."""
         if reply := self._oauth.handle(request, self.settings):
             return reply
-        is_good = self._oauth.is_good(request.bearer, self.settings)
-        if is_good is None:
-            is_good = bool(request.bearer) and token_is_good(request.bearer, self.settings.tokens)
-        if not is_good:
+        if not self._oauth.lets_in(request.bearer, self.settings, self.settings.tokens):
             return self.failure(request, 401, None)
+        return self._answered(request)
+
+    def _answered(self, request: Request) -> Reply:
         if request.path == "/Connections" and request.method == "GET":
             return answer(200, [self._connection(number, each) for number, each in enumerate(self.settings.tenants)])
         found = _PATH.fullmatch(request.path)
