@@ -73,7 +73,7 @@ async def _ask(session: Session, oauth: OAuth, form: Mapping[str, str], secrets:
     )
     # Its record is dropped with it: an answer is all secrets.
     http = Http(session, settings)
-    is_json = oauth.token_format == "json"
+    is_json = oauth.call_format == "json"
     response = await (http.request("POST", "", json=fields) if is_json else http.request("POST", "", form=fields))
     return read_grant(response.data, oauth)
 

@@ -45,7 +45,7 @@ def oauth(settings: NotionConnection) -> OAuth | None:
         client_auth="basic",
         authorize_params={"owner": "user"},
         token_headers={"Notion-Version": settings.version},
-        token_format="json",  # noqa: S106 - no secret
+        call_format="json",
         lifetime=_FOR_EVER,
     )
 

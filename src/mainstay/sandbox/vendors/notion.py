@@ -314,6 +314,8 @@ class Notion(Configurable):
             and self._made_at[page["id"]] <= horizon
             and values.matches(page, asked.get("filter") or {"and": []})
         ]
+        for order in asked.get("sorts", ()):
+            found.sort(key=lambda page: str(page[order["timestamp"]]), reverse=order["direction"] == "descending")
         return self._listed(found, asked)
 
     def _shown_user(self, user: dict[str, Json]) -> dict[str, Json]:
