@@ -64,7 +64,7 @@ def validate_request(vendor: str, method: str, url: str, headers: Mapping[str, s
         if reason := endpoint.wrong_request(call.sent):
             _fail(call, reason)
         return
-    if vendor in CHECKS:
+    if call.is_checked:
         if reason := CHECKS[vendor].wrong_request(call.sent):
             _fail(call, reason)
         return
@@ -117,7 +117,7 @@ def validate_response(
         if reason := endpoint.wrong_answer(status, raw):
             _fail(call, f"answer {status}: {reason}")
         return
-    if vendor in CHECKS:
+    if call.is_checked:
         lowered = {name.lower(): value for name, value in headers.items()}
         if reason := CHECKS[vendor].wrong_answer(call.sent, status, lowered, raw):
             _fail(call, f"answer {status}: {reason}")
@@ -278,6 +278,11 @@ class _Call:
     @property
     def is_slack_webhook(self) -> bool:
         return self.vendor == "slack" and self.path.startswith("/services/")
+
+    @property
+    def is_checked(self) -> bool:
+        below = self.contract.below
+        return self.vendor in CHECKS and not (below and self.path.startswith(below))
 
     @property
     def sent(self) -> Sent:

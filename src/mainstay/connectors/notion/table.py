@@ -144,7 +144,7 @@ class NotionTable:
             mend = 'add it, a Text, or write create = "columns" into the connection'
             raise NeedsHumanError(f"the Notion database {table!r} has no column {missing[0]!r}: {mend}")
         if missing:
-            added = {"properties": {name: {"rich_text": {}} for name in missing}}
+            added: dict[str, Any] = {"properties": {name: {"rich_text": {}} for name in missing}}
             layout = _Layout(table, (await self._http.request("PATCH", layout.path, json=added)).data)
         layout.require_text(key)
         for column in columns:

@@ -242,14 +242,16 @@ async def vendor() -> AsyncIterator[Recorder]:
 @pytest.mark.parametrize("answer", HOSTILE)
 @pytest.mark.parametrize("first", HOSTILE)
 async def test_answers_of_wrong_types_are_clear_errors(vendor: Recorder, first: Any, answer: Any) -> None:
-    for calls in (
-        lambda table: table.upsert_rows(DATABASE, "id", [{"id": "1", "name": "x"}]),
-        lambda table: table.remove_rows(DATABASE, "id", ["1"]),
-        lambda table: table.read_rows(DATABASE),
-    ):
+    for call in ("upsert_rows", "remove_rows", "read_rows"):
         vendor.answer(first)
         for _ in range(8):
             vendor.answer(answer)
         async with open_session() as session:
+            table = role(session, vendor.url)
             with contextlib.suppress(PermanentError, TransientError, NeedsHumanError):
-                await calls(role(session, vendor.url))
+                if call == "upsert_rows":
+                    await table.upsert_rows(DATABASE, "id", [{"id": "1", "name": "x"}])
+                elif call == "remove_rows":
+                    await table.remove_rows(DATABASE, "id", ["1"])
+                else:
+                    await table.read_rows(DATABASE)
