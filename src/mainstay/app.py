@@ -28,11 +28,11 @@ from mainstay.identity import load_contact
 from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
-from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, Table
+from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, PullingLayer, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
-from mainstay.pulls import RECONCILE, Pull, Puller
+from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePull, FailurePuller, Pull, Puller
 from mainstay.records import push_failed
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
@@ -84,6 +84,7 @@ class App:
         self.contacts = Contacts(pool, self.commit, self)
         self.copies = Mirrors(pool, self, self.contacts, self.alerter.drifted)
         self.puller = Puller(pool, self, self.alerter.missed)
+        self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
         own = {
@@ -92,6 +93,7 @@ class App:
             MERGE_ELSEWHERE: self.merger.program,
             **self.copies.programs,
             RECONCILE: self.puller.program,
+            PULL_FAILURES: self.failures.program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
         }
@@ -239,6 +241,15 @@ class App:
         found: PullingCRM = self.vendor(workspace_id, connection, "crm", http)
         return found
 
+    def failure_pulls(self, workspace_id: UUID) -> Mapping[str, FailurePull]:
+        """See :class:`mainstay.pulls.failures.Layers`."""
+        return self.workspace(workspace_id).failure_pulls
+
+    def pulling_layer(self, workspace_id: UUID, connection: str, http: Http) -> PullingLayer:
+        """See :class:`mainstay.pulls.failures.Layers`."""
+        found: PullingLayer = self.vendor(workspace_id, connection, "layer", http)
+        return found
+
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""
         workspace = self.workspace(workspace_id)
@@ -327,4 +338,5 @@ class App:
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)
+            await self.failures.begin_due(workspace_id)
         await self.keeper.keep()

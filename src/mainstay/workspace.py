@@ -17,6 +17,8 @@ from mainstay.inbound import FILE
 from mainstay.intake import SourceBinding
 from mainstay.kit import Connector, HttpSettings
 from mainstay.kit.oauth import OAuth
+from mainstay.kit.source import AskedSourceSettings
+from mainstay.pulls import FailurePull
 from mainstay.settings.identity import policy_of
 from mainstay.workflows import answers_of
 
@@ -80,6 +82,11 @@ class Workspace:
                 {} if entry.kind.fetch else answers_of(answering.values()),
             )
             for name, entry in bundle.stack.sources.items()
+        }
+        self.failure_pulls = {
+            name: FailurePull(source, source.settings.connection, source.settings.every)
+            for name, source in self.sources.items()
+            if isinstance(source.settings, AskedSourceSettings) and source.settings.connection
         }
         # What `mainstay import` brings in needs no declaration; it has no address either, so it is not among `sources`.
         imported = all_source_kinds()[IMPORTED]

@@ -65,7 +65,8 @@ class Connector:
         rates: calls that the vendor takes of one account, each of which holds; ``rate`` in stack.toml goes before.
         max_concurrent: calls at once that the vendor takes of one account; 0 where it sets no such limit.
         record_url: link to a contact in the vendor's own screens, or None: ``(settings, external_id) -> url``.
-        can_pull: whether a connection may be asked what changed (``crm.pull_contacts``), by its settings.
+        can_pull: whether a connection may be asked what changed (``crm.pull_contacts``) or what failed
+            (``layer.pull_failures``), by its settings.
         is_builtin: True for Mainstay's own store alone: the record needs no push.
         sources: source kinds of this vendor.
     """

@@ -43,6 +43,13 @@ class SourceSettings(BaseModel):
     connection: str = Field("", description="The connection that this source's system is, where it is one.")
 
 
+class AskedSourceSettings(SourceSettings):
+    """Keys of a source of failures, whose ``connection`` is any that is asked for them (``layer.pull_failures``)."""
+
+    connection: str = Field("", description="A connection that is asked what failed, such as n8n's with its api_key.")
+    every: Duration = Field(timedelta(minutes=5), description="How often it is asked.", ge=timedelta(minutes=1))
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An immediate answer to a sender: handshakes and challenges."""

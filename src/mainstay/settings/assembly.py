@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from mainstay.connectors import all_connectors, all_source_kinds
 from mainstay.errors import ConfigError, PermanentError, Problem
 from mainstay.kit import Connector, EmailMessage, SourceKind, SourceSettings
+from mainstay.kit.source import AskedSourceSettings
 from mainstay.pulls import Pull
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.hours import read_hours
@@ -308,9 +309,21 @@ class _Wiring:
                 )
             return
         connector = self._find(at, settings.connection)
-        if connector is not None and vendor.settings is not None and connector.name != vendor.name:
+        if isinstance(settings, AskedSourceSettings):
+            self._check_asked(at, settings.connection)
+        elif connector is not None and vendor.settings is not None and connector.name != vendor.name:
             message = f'connection "{settings.connection}" is {connector.title}, and this source is {vendor.title}'
             self._document.add(at, message, f'name a connection with connector = "{vendor.name}"')
+
+    def _check_asked(self, at: KeyPath, name: str) -> None:
+        """Note a problem where a source's connection cannot be asked for what the source is of."""
+        if not self.offers(at, name, "layer"):
+            return
+        entry = self.connections.get(name)
+        is_able = entry is not None and "layer.pull_failures" in entry.connector.idempotency
+        if entry is not None and not (is_able and entry.connector.can_pull(entry.settings)):
+            message = f'connection "{name}" cannot be asked what failed there'
+            self._document.add(at, message, "name an n8n connection with its api_key; or take connection out")
 
     def alerts(self, roles: Mapping[str, str]) -> Alerts:
         """Return who hears of trouble."""

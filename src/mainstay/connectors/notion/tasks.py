@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mainstay.connectors.notion.account import listed, strange
-from mainstay.connectors.notion.database import Database, as_uuid, database_of, find_database, plain_text, value_of
+from mainstay.connectors.notion.cells import plain_text, rich
+from mainstay.connectors.notion.database import Database, as_uuid, database_of, find_database, value_of
 from mainstay.connectors.notion.settings import NotionConnection
 from mainstay.kit import Http, Made, PermanentError, RecordStore, Response, Sent, Task, TaskState
 from mainstay.kit.lookup import is_of_this_try, same_text
@@ -16,8 +17,6 @@ from mainstay.kit.payload import moment
 
 # How far our clock may be from Notion's where only what is newer is asked for.
 CLOCKS_APART = timedelta(hours=1)
-# Notion takes 2,000 characters a part; whether it counts an emoji as two is not documented.
-_LONGEST_PART, _MOST_PARTS = 1000, 100
 _MINUTE = timedelta(minutes=1)
 
 
@@ -38,7 +37,7 @@ class NotionTasks:
         if not task.title.strip():
             raise PermanentError("a task needs a title")
         database = await find_database(self._http, self._settings, task.project)
-        properties: dict[str, Any] = {database.title: {"title": _rich(task.title.strip())}}
+        properties: dict[str, Any] = {database.title: {"title": rich(task.title.strip())}}
         if task.due:
             properties[database.require("due")] = {"date": {"start": task.due.isoformat()}}
         if task.labels:
@@ -48,13 +47,13 @@ class NotionTasks:
             name = database.require("assignee")
             properties[name] = {"people": [{"object": "user", "id": await self._person(task.assignee)}]}
         if key := database.find("key"):
-            properties[key] = {"rich_text": _rich(self._our_id())}
+            properties[key] = {"rich_text": rich(self._our_id())}
         given: dict[str, Any] = {
             "parent": {"type": "data_source_id", "data_source_id": database.id},
             "properties": properties,
         }
         if task.notes.strip():
-            paragraph = {"rich_text": _rich(task.notes.strip())}
+            paragraph = {"rich_text": rich(task.notes.strip())}
             given["children"] = [{"type": "paragraph", "paragraph": paragraph}]
         return _made((await self._http.request("POST", "/v1/pages", json=given)).data)
 
@@ -91,7 +90,7 @@ class NotionTasks:
         _require_id(task_id)
         if not text.strip():
             raise PermanentError("the comment is empty")
-        given = {"parent": {"page_id": as_uuid(task_id)}, "rich_text": _rich(text.strip())}
+        given = {"parent": {"page_id": as_uuid(task_id)}, "rich_text": rich(text.strip())}
         answer = await self._http.request("POST", "/v1/comments", json=given, accept=(404,))
         if answer.status == 404:
             raise _gone(task_id)
@@ -174,15 +173,6 @@ def _is_of_this_try(created: Any, answer: Response, http: Http) -> bool:
     if made is None:
         return False
     return is_of_this_try((made if made.second or made.microsecond else made + _MINUTE).isoformat(), answer, http)
-
-
-def _rich(text: str) -> list[dict[str, Any]]:
-    """Return rich text in parts that Notion takes."""
-    if len(text) > _LONGEST_PART * _MOST_PARTS:
-        most = _LONGEST_PART * _MOST_PARTS
-        raise PermanentError(f"a text of {len(text)} characters: Notion takes {most} of them at most")
-    parts = [text[start : start + _LONGEST_PART] for start in range(0, len(text), _LONGEST_PART)]
-    return [{"type": "text", "text": {"content": part}} for part in parts]
 
 
 def _title(page: Mapping[str, Any], database: Database) -> str:

@@ -510,6 +510,18 @@ CREATE TABLE pulls (
     PRIMARY KEY (workspace_id, connection)
 );
 
+-- What failed in no-code layers is asked for: how far each source has come.
+CREATE TABLE failure_pulls (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    source        text NOT NULL,
+    connection    text NOT NULL,
+    cursor        text NOT NULL DEFAULT '',
+    -- When all was read that had failed.
+    pulled_at     timestamptz,
+    run_id        uuid,
+    PRIMARY KEY (workspace_id, source)
+);
+
 -- Changes that a pull brought, for some minutes: then it is known whether a webhook brought them, too.
 CREATE TABLE pulled_changes (
     workspace_id  uuid NOT NULL,
