@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import InvalidOperation
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from mainstay.model import RECORD_FIELDS, RecordState, RecordType
 from mainstay.model.record import MAX_CUSTOM, MAX_TEXT
+
+if TYPE_CHECKING:
+    from mainstay.kit.roles import TaskState
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -56,3 +60,22 @@ def as_record(
         is_gone=is_gone,
         changed_at=at,
     )
+
+
+def task_record(
+    state: TaskState, *, at: datetime | None, project: str = "", custom: Mapping[str, str] = _NONE
+) -> RecordState | None:
+    """Return a task as its state says that it stands; ``project`` where the vendor tells what it is filed in."""
+    fields = {
+        "title": state.title,
+        "status": "done" if state.is_done else "open",
+        "due": state.due,
+        "assignee": state.assignee,
+        "url": state.url,
+    }
+    return as_record("task", state.id, fields | ({"project": project} if project else {}), custom=custom, at=at)
+
+
+def task_gone(task_id: str, at: datetime | None) -> RecordState | None:
+    """Return that there is no such task any more."""
+    return as_record("task", task_id, {}, at=at, is_gone=True)

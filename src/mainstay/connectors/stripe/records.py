@@ -18,7 +18,9 @@ _OURS = frozenset({MARK, REFERENCE})
 _LATER = {"open": 1, "uncollectible": 2, "void": 3, "paid": 4, "failed": 1, "received": 2, "refunded": 3}
 
 
-def invoice_record(item: Mapping[str, Any], told: Mapping[str, Any], verb: str, at: datetime | None) -> RecordState | None:
+def invoice_record(
+    item: Mapping[str, Any], told: Mapping[str, Any], verb: str, at: datetime | None
+) -> RecordState | None:
     """Return an invoice; ``told`` is the event's data of it. None of one that is not made yet."""
     if verb == "upcoming":
         return None
@@ -43,9 +45,7 @@ def invoice_record(item: Mapping[str, Any], told: Mapping[str, Any], verb: str, 
     )
 
 
-def payment_record(
-    told: Mapping[str, Any], name: str, at: datetime | None, *, charged: str = ""
-) -> RecordState | None:
+def payment_record(told: Mapping[str, Any], name: str, at: datetime | None, *, charged: str = "") -> RecordState | None:
     """Return a payment; ``told`` is the data of the event ``name``, ``charged`` the whole of what is given back in part.
 
     Of a failed one nothing says when it was paid; one that is told by its invoice's id alone is no payment yet.
