@@ -26,6 +26,7 @@ from mainstay.identity import (
     ContactWrite,
     Dropped,
     Person,
+    load_contacts,
     normalise,
     person_from_json,
     person_to_json,
@@ -201,11 +202,16 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         for (_, event, _), resolution in zip(people, resolutions, strict=True)
         if not isinstance(resolution, Dropped)
     }
-    await keep(connection, [word for item in alive for word in _words(item, about)])
+    said = [(event, word) for item in alive for event, word in _words(item, about)]
+    heard = await keep(connection, [word for _, word in said])
+    known = {id(event): found for (event, _), found in zip(said, heard, strict=True)}
+    whom = await load_contacts(connection, {found.contact_id for found in heard if found.contact_id})
     for item in alive:
         for event in item.events:
             if event["person"] is None and event["type"] != "unsupported":
-                consequences.happened(_cause(item), event["type"], None, event["data"])
+                found = known.get(id(event))
+                contact = whom.get(found.contact_id) if found and found.contact_id else None
+                consequences.happened(_cause(item), event["type"], contact, event["data"])
     await consequences.store(connection)
     await _report(connection, alive)
     await mark_deliveries(
@@ -237,21 +243,24 @@ def _write(item: Inbound, person: Person) -> ContactWrite:
     )
 
 
-def _words(item: Inbound, about: Mapping[int, UUID]) -> Iterator[Word]:
-    """Give what a delivery says of records; ``about`` is whom its events are about, by their identity in memory."""
+def _words(item: Inbound, about: Mapping[int, UUID]) -> Iterator[tuple[Mapping[str, Any], Word]]:
+    """Give what a delivery's events say of records; ``about`` is whom they are about, by their identity in memory."""
     for event in item.events:
         if (said := event.get("record")) is None:
             continue
         state = RecordState.from_json(said)
-        yield Word(
-            item.run.workspace_id,
-            item.connection,
-            state,
-            item.routing.records.get(state.type, Ownership()),
-            item.source,
-            about.get(id(event)),
-            item.run.delivery_id,
-            item.run.id,
+        yield (
+            event,
+            Word(
+                item.run.workspace_id,
+                item.connection,
+                state,
+                item.routing.records.get(state.type, Ownership()),
+                item.source,
+                about.get(id(event)),
+                item.run.delivery_id,
+                item.run.id,
+            ),
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import InvalidOperation
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mainstay.model import RECORD_FIELDS, RecordState, RecordType
 from mainstay.model.record import MAX_CUSTOM, MAX_TEXT
@@ -79,3 +79,18 @@ def task_record(
 def task_gone(task_id: str, at: datetime | None) -> RecordState | None:
     """Return that there is no such task any more."""
     return as_record("task", task_id, {}, at=at, is_gone=True)
+
+
+def message_record(
+    channel: Literal["email", "sms", "chat", "voice"],
+    message_id: str,
+    fields: Mapping[str, str],
+    *,
+    is_inbound: bool = False,
+    custom: Mapping[str, str] = _NONE,
+    at: datetime | None = None,
+) -> RecordState | None:
+    """Return a message as a vendor tells of it: ``sender``, ``recipient``, ``subject``, ``status``, ``sent_at``."""
+    known = {"channel": channel, "direction": "in" if is_inbound else "out"}
+    said = {name: value for name, value in fields.items() if value}
+    return as_record("message", message_id, known | said, custom=custom, at=at)

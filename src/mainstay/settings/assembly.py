@@ -319,6 +319,9 @@ class _Wiring:
                 suggest(settings.record, RecordsTable.model_fields) or f"Known: {', '.join(RecordsTable.model_fields)}."
             )
             self._document.add((*path, "record"), "there is no such type of record", hint)
+        elif settings.record != "contact" and not settings.takes_records:
+            message = f"{kind.title}'s deliveries say themselves what they are about"
+            self._document.add((*path, "record"), message, 'take the key out, or use kind = "json"')
         vendor = next(each for each in self._connectors.values() if kind in each.sources)
         if not settings.connection:
             if kind.fetch is not None and kind.http is None:

@@ -37,8 +37,8 @@ class ConnectionEntry:
 class SourceEntry:
     """One source with its settings, an instance of ``kind.settings``.
 
-    ``speaks_for`` is the connection whose word it is what its deliveries say of records: the one that it names, else the
-    only one at its vendor; empty where there is none, or several.
+    ``speaks_for`` is the connection whose word it is what its deliveries say of records: the one that it names, else
+    the only one at its vendor; empty where there is none, or several.
     """
 
     name: str

@@ -46,7 +46,7 @@ def invoice_record(
 
 
 def payment_record(told: Mapping[str, Any], name: str, at: datetime | None, *, charged: str = "") -> RecordState | None:
-    """Return a payment; ``told`` is the data of the event ``name``, ``charged`` the whole of what is given back in part.
+    """Return a payment; ``told`` is the data of the event ``name``, ``charged`` the whole where a part is given back.
 
     Of a failed one nothing says when it was paid; one that is told by its invoice's id alone is no payment yet.
     """
