@@ -174,7 +174,7 @@ def test_a_wrong_type_anywhere_is_a_clear_error_or_no_error(name: str) -> None:
             with suppress(MalformedError):
                 for event in parse(made, settings):
                     json.dumps(dict(event.data))
-                    assert event.record is None or event.record.canonical()
+                    assert event.record is None or event.record == event.record.canonical()
 
 
 @pytest.mark.parametrize(
