@@ -26,6 +26,7 @@ from mainstay.identity import (
     ContactWrite,
     Dropped,
     Person,
+    load_contacts,
     normalise,
     person_from_json,
     person_to_json,
@@ -92,13 +93,16 @@ def event_to_json(source: SourceBinding, event: Event, received_at: datetime | N
             person = person_to_json(normalise(submission, source.region))
         except MalformedError as error:
             raise MalformedError(f"{error}. Mend the source's map, or the form, then replay") from error
+    record = event.record
+    if record is not None:
+        record = replace(record.canonical(), changed_at=record.changed_at or event.time or received_at)
     return {
         "type": event.type,
         "key": event.key,
         "time": event.time.isoformat() if event.time else None,
         "person": person,
         "data": dict(event.data),
-        "record": event.record.canonical().to_json() if event.record else None,
+        "record": record.to_json() if record else None,
         "reason": event.reason,
     }
 
@@ -112,7 +116,10 @@ def kind_of(source: SourceBinding) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One delivery whose events are complete, ready to be processed in one transaction."""
+    """One delivery whose events are complete, ready to be processed in one transaction.
+
+    ``connection`` is whose word its records are.
+    """
 
     run: Run
     steps: StepRunner
@@ -142,9 +149,9 @@ class Journey:
             for event in run.input["events"]
         ]
         routing = self._workspaces.routing(run.workspace_id)
-        connection = source.settings.connection or source.name
         following = await self._commit(
-            self._process, Inbound(run, steps, routing, source.name, connection, kind_of(source), events, self._report)
+            self._process,
+            Inbound(run, steps, routing, source.name, source.system, kind_of(source), events, self._report),
         )
         steps.take_unwritten()
         steps.is_settled = True
@@ -156,7 +163,9 @@ class Journey:
         fetch = source.kind.fetch
         if fetch is None or event["type"] == "unsupported":
             return event
-        notice = Event(event["type"], event["key"], None, None, event["data"])
+        at = datetime.fromisoformat(event["time"]) if event["time"] else None
+        record = RecordState.from_json(event["record"]) if event.get("record") else None
+        notice = Event(event["type"], event["key"], at, None, event["data"], record=record)
 
         async def call(http: Http) -> Any:
             try:
@@ -188,12 +197,21 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         else:
             written.append(Written(_cause(item), person, resolution, event["type"], event["data"]))
     await consequences.of(connection, written)
-    contacts = {each.cause.run.id: each.resolution.contact.id for each in written if each.cause.run}
-    await keep(connection, [word for item in alive for word in _words(item, contacts.get(item.run.id))])
+    about = {
+        id(event): resolution.contact.id
+        for (_, event, _), resolution in zip(people, resolutions, strict=True)
+        if not isinstance(resolution, Dropped)
+    }
+    said = [(event, word) for item in alive for event, word in _words(item, about)]
+    heard = await keep(connection, [word for _, word in said])
+    known = {id(event): found for (event, _), found in zip(said, heard, strict=True)}
+    whom = await load_contacts(connection, {found.contact_id for found in heard if found.contact_id})
     for item in alive:
         for event in item.events:
             if event["person"] is None and event["type"] != "unsupported":
-                consequences.happened(_cause(item), event["type"], None, event["data"])
+                found = known.get(id(event))
+                contact = whom.get(found.contact_id) if found and found.contact_id else None
+                consequences.happened(_cause(item), event["type"], contact, event["data"])
     await consequences.store(connection)
     await _report(connection, alive)
     await mark_deliveries(
@@ -225,20 +243,24 @@ def _write(item: Inbound, person: Person) -> ContactWrite:
     )
 
 
-def _words(item: Inbound, contact_id: UUID | None) -> Iterator[Word]:
+def _words(item: Inbound, about: Mapping[int, UUID]) -> Iterator[tuple[Mapping[str, Any], Word]]:
+    """Give what a delivery's events say of records; ``about`` is whom they are about, by their identity in memory."""
     for event in item.events:
         if (said := event.get("record")) is None:
             continue
         state = RecordState.from_json(said)
-        yield Word(
-            item.run.workspace_id,
-            item.connection,
-            state,
-            item.routing.records.get(state.type, Ownership()),
-            item.source,
-            contact_id if event["person"] else None,
-            item.run.delivery_id,
-            item.run.id,
+        yield (
+            event,
+            Word(
+                item.run.workspace_id,
+                item.connection,
+                state,
+                item.routing.records.get(state.type, Ownership()),
+                item.source,
+                about.get(id(event)),
+                item.run.delivery_id,
+                item.run.id,
+            ),
         )
 
 

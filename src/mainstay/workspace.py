@@ -80,6 +80,7 @@ class Workspace:
                 bundle.stack.region,
                 # What only names a record is read from its vendor first: that is no time to keep a sender waiting.
                 {} if entry.kind.fetch else answers_of(answering.values()),
+                entry.speaks_for,
             )
             for name, entry in bundle.stack.sources.items()
         }

@@ -93,6 +93,15 @@ async def test_only_who_is_right_about_it_can_say_that_it_is_gone(pool: Pool, wo
     assert (await rows(pool))[0]["gone_at"] is None
 
 
+async def test_an_older_word_brings_nothing_back(pool: Pool, workspace: UUID) -> None:
+    await heard(pool, word(workspace, "books", "1", minute=5, gone=True))
+    await heard(pool, word(workspace, "books", "1", minute=1, status="open"))
+
+    [record] = await rows(pool)
+    assert record["gone_at"] is not None
+    assert record["values"] == {"status": "open"}
+
+
 async def test_many_who_speak_of_a_new_one_at_once_make_one(pool: Pool, workspace: UUID) -> None:
     said = [word(workspace, f"system{number % 4}", "1", minute=number, reference="r") for number in range(24)]
 

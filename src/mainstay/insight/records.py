@@ -183,7 +183,7 @@ async def record_detail(
         workspace_id,
         latest + 1,
     )
-    since = {name: UUID(origin["since"]) for name, origin in row["origins"].items()}
+    since = {name: UUID(origin["since"]) for name, origin in row["origins"].items() if name in row["values"]}
     older = await connection.fetch(
         "SELECT * FROM record_changes WHERE id = ANY($1) AND workspace_id = $2",
         list(set(since.values())),

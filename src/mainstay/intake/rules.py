@@ -25,7 +25,8 @@ QUARANTINE_PER_SECOND = 5
 class SourceBinding:
     """A source as one workspace has it.
 
-    ``answers`` maps the types of events that start sync workflows to how long their caller waits.
+    ``answers`` maps the types of events that start sync workflows to how long their caller waits. ``speaks_for`` is the
+    connection whose word it is what its deliveries say of records; empty where it is nobody's but its own.
     """
 
     workspace_id: UUID
@@ -34,6 +35,12 @@ class SourceBinding:
     settings: SourceSettings
     region: str = ""
     answers: Mapping[str, timedelta] = field(default_factory=dict)
+    speaks_for: str = ""
+
+    @property
+    def system(self) -> str:
+        """Whose word its deliveries are: a connection, or ``source:NAME``, which no connection can be called."""
+        return self.speaks_for or f"source:{self.name}"
 
     def answer_within(self, event_types: Iterable[str]) -> timedelta | None:
         """Return how long the sender of these events may wait for a result; None where nothing would answer it."""

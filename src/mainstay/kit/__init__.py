@@ -50,7 +50,7 @@ from mainstay.kit.roles import (
     Written,
 )
 from mainstay.kit.source import Duration, Reply, SourceKind, SourceSettings
-from mainstay.model import Contact, Event, RawRequest, RecordState, Submission
+from mainstay.model import Contact, Event, RawRequest, RecordState, RecordType, Submission
 
 __all__ = [
     "CRM",
@@ -92,6 +92,7 @@ __all__ = [
     "RawRequest",
     "RecordState",
     "RecordStore",
+    "RecordType",
     "Reply",
     "Response",
     "RoleFactory",

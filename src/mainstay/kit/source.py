@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -29,6 +29,8 @@ class SourceSettings(BaseModel):
     """Keys every ``[sources.NAME]`` takes; a source kind adds its own (secrets as ``SecretStr``)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    takes_records: ClassVar[bool] = False
+    """Whether ``record`` may name another type than contact; other kinds tell by each delivery what it is about."""
 
     kind: str
     record: str = Field("contact", description="The record type its deliveries become.")

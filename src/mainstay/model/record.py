@@ -58,9 +58,10 @@ class RecordField:
 
 def _one_of(*words: str) -> RecordField:
     def read(text: str) -> str:
-        if text not in words:
+        word = text.lower()
+        if word not in words:
             raise ValueError
-        return text
+        return word
 
     return RecordField(f"one of {', '.join(words)}", read)
 

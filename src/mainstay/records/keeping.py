@@ -14,10 +14,13 @@ from uuid import UUID
 
 from mainstay.model import RecordState, new_id
 from mainstay.model.record import REFERENCE
-from mainstay.records.ownership import CUSTOM, Folded, Ownership, Said, fold
+from mainstay.records.ownership import CUSTOM, OURS, Folded, Ownership, Said, fold
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
+
+_GONE = "gone"
+"""Among the origins: because of which word a record is gone, or is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,7 @@ async def keep(connection: Connection, words: Sequence[Word], *, now: datetime |
                 found[key].append(record)
         change_id = new_id()
         said = _said(word, change_id, now)
-        folded = fold(record.values, record.origins, said, word.ownership)
-        is_gone = _is_gone(word, record)
+        folded, is_gone = _fold(record, said, word.ownership)
         is_news = was_new or bool(folded.after) or is_gone != (record.gone_at is not None)
         if is_news or (folded.refused and folded.refused != record.refused.get(word.connection)):
             changes.append(_change(change_id, word, record, said, folded, now))
@@ -232,15 +234,23 @@ async def _contacts(connection: Connection, words: Sequence[Word]) -> dict[int, 
 
 
 def _said(word: Word, change_id: UUID, now: datetime) -> Said:
-    custom = {CUSTOM + name: value for name, value in word.state.custom.items()}
-    at = min(word.state.changed_at or now, now)
-    return Said(str(change_id), word.connection, {**word.state.fields, **custom}, at)
+    values = dict(word.state.fields) | {CUSTOM + name: value for name, value in word.state.custom.items()}
+    if word.ownership.system_of_record in {OURS, word.connection}:
+        # Only who is right about a record can say that it is gone, or back.
+        values[_GONE] = "true" if word.state.is_gone else ""
+    return Said(str(change_id), word.connection, values, min(word.state.changed_at or now, now))
 
 
-def _is_gone(word: Word, record: _Record) -> bool:
-    """Tell whether the record is gone after a word: only who is right about it can say so, or that it is back."""
-    system = word.ownership.system_of_record
-    return word.state.is_gone if system in {"", word.connection} else record.gone_at is not None
+def _fold(record: _Record, said: Said, ownership: Ownership) -> tuple[Folded, bool]:
+    """Take a word up; also returns whether the record is gone after it, which is a matter of who spoke last as well."""
+    stands = {**record.values, _GONE: "true" if record.gone_at else ""}
+    folded = fold(stands, record.origins, said, ownership)
+    values, before, after = (
+        {name: value for name, value in each.items() if name != _GONE}
+        for each in (folded.values, folded.before, folded.after)
+    )
+    refused = {name: value for name, value in folded.refused.items() if name != _GONE}
+    return Folded(values, folded.origins, before, after, refused), bool(folded.values[_GONE])
 
 
 def _change(change_id: UUID, word: Word, record: _Record, said: Said, folded: Folded, now: datetime) -> tuple[Any, ...]:

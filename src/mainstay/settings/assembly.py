@@ -139,6 +139,7 @@ class _Wiring:
         self._roles = sorted({role for connector in self._connectors.values() for role in connector.roles})
         self._declared: dict[str, Connector | None] = {}
         self.connections: dict[str, ConnectionEntry] = {}
+        self._sources: dict[str, SourceEntry] = {}
         for name, table in _tables(document, "connections"):
             connector = self._connector(("connections", name), table)
             self._declared[name] = connector
@@ -265,8 +266,20 @@ class _Wiring:
         return found
 
     def is_there(self, at: KeyPath, name: str) -> bool:
-        """Tell whether there is a connection that a key names; note a problem where there is not."""
-        return self._find(at, name) is not None
+        """Tell whether there is a connection, or a source that speaks for itself; note a problem where there is not."""
+        kind, _, source = name.rpartition(":")
+        if kind != "source":
+            return self._find(at, name) is not None
+        declared = self._written(("sources",))
+        known = list(declared) if isinstance(declared, dict) else []
+        if source not in known:
+            hint = suggest(source, known) or (f"Declared: {', '.join(known)}." if known else "")
+            self._document.add(at, f'there is no source "{source}"', hint)
+            return False
+        if other := self._sources[source].speaks_for if source in self._sources else "":
+            self._document.add(at, f'source "{source}" brings the word of "{other}"', f'name that:  "{other}"')
+            return False
+        return True
 
     def offers(self, at: KeyPath, name: str, role: str) -> bool:
         """Tell whether a connection that a key names has a role; note a problem where it has not."""
@@ -282,7 +295,7 @@ class _Wiring:
 
     def sources(self) -> dict[str, SourceEntry]:
         """Return the sources, each with its kind."""
-        found = {}
+        found = self._sources
         for name, table in _tables(self._document, "sources"):
             path = ("sources", name)
             kind: SourceKind | None = self._named(path, table, "kind", self._kinds, set(self._kinds))
@@ -291,8 +304,14 @@ class _Wiring:
             settings = check(self._document, path, kind.settings, table)
             if settings is not None:
                 self._check_source(path, kind, settings)
-                found[name] = SourceEntry(name, kind, settings)
+                found[name] = SourceEntry(name, kind, settings, self._speaks_for(kind, settings))
         return found
+
+    def _speaks_for(self, kind: SourceKind, settings: SourceSettings) -> str:
+        if settings.connection:
+            return settings.connection
+        same = [name for name, entry in self.connections.items() if kind in entry.connector.sources]
+        return same[0] if len(same) == 1 else ""
 
     def _check_source(self, path: KeyPath, kind: SourceKind, settings: SourceSettings) -> None:
         at = (*path, "connection")
@@ -301,6 +320,9 @@ class _Wiring:
                 suggest(settings.record, RecordsTable.model_fields) or f"Known: {', '.join(RecordsTable.model_fields)}."
             )
             self._document.add((*path, "record"), "there is no such type of record", hint)
+        elif settings.record != "contact" and not settings.takes_records:
+            message = f"{kind.title}'s deliveries say themselves what they are about"
+            self._document.add((*path, "record"), message, 'take the key out, or use kind = "json"')
         vendor = next(each for each in self._connectors.values() if kind in each.sources)
         if not settings.connection:
             if kind.fetch is not None and kind.http is None:

@@ -35,11 +35,16 @@ class ConnectionEntry:
 
 @dataclass(frozen=True, slots=True)
 class SourceEntry:
-    """One source with its settings, an instance of ``kind.settings``."""
+    """One source with its settings, an instance of ``kind.settings``.
+
+    ``speaks_for`` is the connection whose word it is what its deliveries say of records: the one that it names, else
+    the only one at its vendor; empty where there is none, or several.
+    """
 
     name: str
     kind: SourceKind
     settings: SourceSettings = field(repr=False)
+    speaks_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

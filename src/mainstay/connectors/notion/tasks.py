@@ -18,6 +18,7 @@ from mainstay.kit.payload import moment
 # How far our clock may be from Notion's where only what is newer is asked for.
 CLOCKS_APART = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
+_LEAST = timedelta(milliseconds=1)
 
 
 def make_tasks(settings: NotionConnection, http: Http, _store: RecordStore | None = None) -> NotionTasks:
@@ -108,11 +109,19 @@ class NotionTasks:
 
     async def fetch_task(self, task_id: str) -> TaskState | None:
         """Read a page; None where it is in the trash, or not shared with the integration."""
+        found = await self.read(task_id)
+        return found[0] if found else None
+
+    async def read(self, task_id: str) -> tuple[TaskState, datetime | None] | None:
+        """Read a page, and when it came to stand so."""
         _require_id(task_id)
         page = await self._page(task_id)
         if page is None:
             return None
-        database = await self._database_of(page)
+        return await self.state_of(page, await self._database_of(page)), changed_at(page)
+
+    async def state_of(self, page: Mapping[str, Any], database: Database) -> TaskState:
+        """Return the task that a page of a database is."""
         return TaskState(
             id=_text(page, "id"),
             title=_title(page, database),
@@ -160,6 +169,12 @@ class NotionTasks:
         # The integration may not be allowed to read addresses, and somebody who has left cannot be read; the task can.
         answer = await self._http.request("GET", f"/v1/users/{person}", accept=(403, 404))
         return _address(answer.data) if answer.status not in {403, 404} else ""
+
+
+def changed_at(page: Mapping[str, Any]) -> datetime | None:
+    """Return by when a page came to stand as it does: Notion cuts that time to the minute."""
+    edited = moment(page.get("last_edited_time"))
+    return edited + _MINUTE - _LEAST if edited and not (edited.second or edited.microsecond) else edited
 
 
 def _address(user: Mapping[str, Any]) -> str:
