@@ -24,7 +24,7 @@ from mainstay.engine.retrying import BULK_RETRY, Retrier
 from mainstay.errors import WorkflowError
 from mainstay.foreseeing import Foreseer
 from mainstay.gates import Gates, gates_of
-from mainstay.identity import load_contact
+from mainstay.identity import IDENTITY, load_contact
 from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
@@ -33,7 +33,7 @@ from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
 from mainstay.pulls import RECONCILE, Pull, Puller
-from mainstay.records import push_failed
+from mainstay.records import push_failed, settling_effects
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
@@ -111,6 +111,7 @@ class App:
             clock=self.clock,
         )
         self.driver.gate = self.gates
+        self.driver.settle_effects = settling_effects(lambda each: self.routing(each).records, locks=IDENTITY)
         self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
@@ -246,7 +247,12 @@ class App:
         if connection is None:
             message = f'no connection has the role {role}: add  {role} = "NAME"  to [roles] in stack.toml'
             raise WorkflowError(message)
-        return RoleBinding(role, connection, lambda http: self.vendor(workspace_id, connection, role, http))
+        copies = {
+            kind: ownership.system_of_record
+            for kind, ownership in workspace.stack.records.items()
+            if connection in ownership.mirrors
+        }
+        return RoleBinding(role, connection, lambda http: self.vendor(workspace_id, connection, role, http), copies)
 
     def hours(self, workspace_id: UUID) -> Hours | None:
         """See :class:`mainstay.engine.awaiting.Calendar`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -20,22 +20,41 @@ from mainstay.engine.calls import (
     TaskCalls,
     VoiceCalls,
 )
+from mainstay.engine.calls.effects import effect_of, refusal_of_copy, written_type
 from mainstay.engine.operations import call_operation, find_operation
+from mainstay.errors import PermanentError
 from mainstay.model import Contact, Retry
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mainstay.engine.steps import StepRunner
     from mainstay.kit import Http
+    from mainstay.model import Effect
     from mainstay.model.retry import OnUnsure
 
 
 @dataclass(frozen=True, slots=True)
 class RoleBinding:
-    """A role as one workspace has it: the connection behind it, and how to make the vendor's object for one attempt."""
+    """A role as one workspace has it: the connection behind it, and how to make the vendor's object for one attempt.
+
+    ``copies`` maps the types of records of which the connection is a mirror to the system that is right about them.
+    """
 
     role: str
     connection: str
     make: Callable[[Http], Any]
+    copies: Mapping[str, str] = field(default_factory=dict)
+
+    def require_writable(self, operation: str) -> None:
+        """Refuse to write a type of record of which the connection is a copy.
+
+        Raises:
+            PermanentError: it says which system is right, and what to do.
+        """
+        kind = written_type(self.role, operation)
+        if kind is not None and kind in self.copies:
+            raise PermanentError(refusal_of_copy(kind, self.connection, self.copies[kind]))
 
 
 class Surroundings(Calendar, Protocol):
@@ -116,17 +135,23 @@ class Context(Awaiting):
         role: str,
         operation: str,
         *arguments: Any,
+        contact: Contact | None = None,
         about: Sequence[str] = (),
         prepare: Callable[[int], Awaitable[None]] | None = None,
     ) -> Any:
-        """Call with ``about``, which ``prepare`` may fill, and ``arguments``."""
-        binding = self._surroundings.role(self._steps.run.workspace_id, role)
+        """Call with ``about``, which ``prepare`` may fill, and ``arguments``; ``contact`` is whom it was given."""
+        run = self._steps.run
+        binding = self._surroundings.role(run.workspace_id, role)
 
         async def call(http: Http) -> Any:
+            binding.require_writable(operation)
             return await call_operation(binding.make(http), operation, *about, *arguments)
 
         async def find(http: Http) -> Any:
             return await find_operation(binding.make(http), operation, *about, *arguments)
+
+        def effect(result: Any, at: datetime) -> Effect | None:
+            return effect_of(role, operation, arguments, result, at, run=run, contact=contact)
 
         return await self._steps.step(
             f"{role}.{operation}",
@@ -135,6 +160,7 @@ class Context(Awaiting):
             find=find,
             retry=self._retry,
             prepare=prepare,
+            effect=effect,
         )
 
     async def _call_about(self, contact: Contact, operation: str, *arguments: Any) -> None:

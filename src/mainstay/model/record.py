@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Literal, get_args
+from uuid import UUID
 
 from mainstay.errors import MalformedError
 from mainstay.model.contact import EMPTY
@@ -18,6 +19,11 @@ MAX_TEXT = 2_000
 MAX_CUSTOM = 100
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _MOST = Decimal(10) ** 15
+
+
+def _kept(text: str) -> str:
+    """Return a text without what no database keeps: NUL, and halves of characters."""
+    return text.replace("\0", "").encode(errors="ignore").decode().strip()
 
 
 def _text(text: str) -> str:
@@ -153,6 +159,7 @@ class RecordState:
         contact_external_id: the id there of the contact that it is about; empty where it is told otherwise.
         is_gone: it was deleted there.
         changed_at: when it came to stand so, by the system's clock; None where the system does not tell.
+        initial: the fields among them that tell how it began: whatever else was said of one counts more, however old.
     """
 
     type: RecordType
@@ -162,6 +169,7 @@ class RecordState:
     contact_external_id: str = ""
     is_gone: bool = False
     changed_at: datetime | None = None
+    initial: frozenset[str] = frozenset()
 
     def canonical(self) -> RecordState:
         """Return it with every value in canonical form.
@@ -176,14 +184,14 @@ class RecordState:
         for name, value in self.fields.items():
             if name not in known:
                 raise MalformedError(f"{self.type}: there is no field {name!r}; known: {', '.join(known)}")
-            text = value.replace("\0", "").strip()
+            text = _kept(value)
             try:
                 fields[name] = known[name].read(text) if text else ""
             except (ValueError, InvalidOperation):
                 raise MalformedError(f"{self.type}.{name} is {known[name].means}, not {text[:60]!r}") from None
         if len(self.custom) > MAX_CUSTOM:
             raise MalformedError(f"{self.type}: more than {MAX_CUSTOM} further fields")
-        custom = {key[:MAX_TEXT]: _text(value.replace("\0", "").strip()) for key, value in self.custom.items()}
+        custom = {_kept(key)[:MAX_TEXT]: _text(_kept(value)) for key, value in self.custom.items()}
         return replace(self, fields=fields, custom=custom)
 
     def to_json(self) -> dict[str, object]:
@@ -196,10 +204,23 @@ class RecordState:
             "contact_external_id": self.contact_external_id,
             "is_gone": self.is_gone,
             "changed_at": self.changed_at.isoformat() if self.changed_at else None,
+            "initial": sorted(self.initial),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> RecordState:
         """Read what :meth:`to_json` gave."""
         at = data["changed_at"]
-        return cls(**{**data, "changed_at": datetime.fromisoformat(str(at)) if at else None})  # type: ignore[arg-type]
+        read = {
+            "changed_at": datetime.fromisoformat(str(at)) if at else None,
+            "initial": frozenset(data.get("initial", ())),  # type: ignore[call-overload]
+        }
+        return cls(**{**data, **read})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a call left in another system: a record there, and the contact that it is about."""
+
+    state: RecordState
+    contact_id: UUID | None = None

@@ -1,6 +1,7 @@
 """Records: which system is right about a record, and the pushes that keep it so."""
 
 from mainstay.records.crosswalk import Adopted, follow_merge, follow_unmerge, forget, forget_id, link
+from mainstay.records.effects import OwnershipsOf, settling_effects
 from mainstay.records.keeping import Heard, Word, keep
 from mainstay.records.ownership import Ownership
 from mainstay.records.store import Pushing, Want, push_failed, pushed, raise_wanted, start_push, want
@@ -9,6 +10,7 @@ __all__ = [
     "Adopted",
     "Heard",
     "Ownership",
+    "OwnershipsOf",
     "Pushing",
     "Want",
     "Word",
@@ -21,6 +23,7 @@ __all__ = [
     "push_failed",
     "pushed",
     "raise_wanted",
+    "settling_effects",
     "start_push",
     "want",
 ]
