@@ -178,7 +178,8 @@ class RecordState:
             MalformedError: it has no id, a field that its type has not, or a value that is none of its field's.
         """
         known = RECORD_FIELDS[self.type]
-        if not self.external_id or len(self.external_id) > MAX_TEXT:
+        external_id = _kept(self.external_id)
+        if not external_id or len(external_id) > MAX_TEXT:
             raise MalformedError(f"{self.type}: it has no readable id")
         fields = {}
         for name, value in self.fields.items():
@@ -192,7 +193,8 @@ class RecordState:
         if len(self.custom) > MAX_CUSTOM:
             raise MalformedError(f"{self.type}: more than {MAX_CUSTOM} further fields")
         custom = {_kept(key)[:MAX_TEXT]: _text(_kept(value)) for key, value in self.custom.items()}
-        return replace(self, fields=fields, custom=custom)
+        about = _kept(self.contact_external_id)[:MAX_TEXT]
+        return replace(self, external_id=external_id, fields=fields, custom=custom, contact_external_id=about)
 
     def to_json(self) -> dict[str, object]:
         """Return it as a run's input keeps it."""

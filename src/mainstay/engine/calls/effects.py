@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.model import Effect, RecordState, RecordType
+from mainstay.model import RECORD_FIELDS, Effect, RecordState, RecordType
 
 if TYPE_CHECKING:
     from mainstay.kit.roles import Call, EmailMessage, Invoice, Payment, Task
@@ -100,7 +100,8 @@ def _made(kind: RecordType, result: Any, at: datetime, fields: dict[str, str], *
     made_id = str((result or {}).get("id") or "")
     if not made_id:
         return None
-    fields |= _told(url=result.get("url"))
+    if "url" in RECORD_FIELDS[kind]:
+        fields |= _told(url=result.get("url"))
     return RecordState(kind, made_id, {**fields, **initial}, changed_at=at, initial=frozenset(initial))
 
 
