@@ -247,12 +247,12 @@ class App:
         if connection is None:
             message = f'no connection has the role {role}: add  {role} = "NAME"  to [roles] in stack.toml'
             raise WorkflowError(message)
-        copies = {
-            kind: ownership.system_of_record
-            for kind, ownership in workspace.stack.records.items()
-            if connection in ownership.mirrors
-        }
-        return RoleBinding(role, connection, lambda http: self.vendor(workspace_id, connection, role, http), copies)
+        return RoleBinding(
+            role,
+            connection,
+            lambda http: self.vendor(workspace_id, connection, role, http),
+            workspace.copies(connection),
+        )
 
     def hours(self, workspace_id: UUID) -> Hours | None:
         """See :class:`mainstay.engine.awaiting.Calendar`."""

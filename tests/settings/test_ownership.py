@@ -35,9 +35,14 @@ def test_our_own_book_may_be_right_about_a_field(load: Load) -> None:
 
 
 def test_a_mirror_names_a_connection(load: Load) -> None:
-    text = '[records.invoice]\nsystem_of_record = "ghl"\nmirrors = ["stripe"]'
-
-    assert load(CONNECTIONS + text).records["invoice"].mirrors == ("stripe",)
+    text = """
+[connections.sheet]
+connector = "table_file"
+folder = "copies"
+[records.invoice]
+mirrors = ["sheet"]
+"""
+    assert load(CONNECTIONS + text).records["invoice"].mirrors == ("sheet",)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -20,9 +20,9 @@ from mainstay.engine.calls import (
     TaskCalls,
     VoiceCalls,
 )
-from mainstay.engine.calls.effects import effect_of, refusal_of_copy, written_type
+from mainstay.engine.calls.copies import NO_COPIES, Copies
+from mainstay.engine.calls.effects import effect_of
 from mainstay.engine.operations import call_operation, find_operation
-from mainstay.errors import PermanentError
 from mainstay.model import Contact, Retry
 
 if TYPE_CHECKING:
@@ -38,23 +38,13 @@ if TYPE_CHECKING:
 class RoleBinding:
     """A role as one workspace has it: the connection behind it, and how to make the vendor's object for one attempt.
 
-    ``copies`` maps the types of records of which the connection is a mirror to the system that is right about them.
+    ``copies`` are what of it workflows may not write.
     """
 
     role: str
     connection: str
     make: Callable[[Http], Any]
-    copies: Mapping[str, str] = field(default_factory=dict)
-
-    def require_writable(self, operation: str) -> None:
-        """Refuse to write a type of record of which the connection is a copy.
-
-        Raises:
-            PermanentError: it says which system is right, and what to do.
-        """
-        kind = written_type(self.role, operation)
-        if kind is not None and kind in self.copies:
-            raise PermanentError(refusal_of_copy(kind, self.connection, self.copies[kind]))
+    copies: Copies = NO_COPIES
 
 
 class Surroundings(Calendar, Protocol):
@@ -144,7 +134,7 @@ class Context(Awaiting):
         binding = self._surroundings.role(run.workspace_id, role)
 
         async def call(http: Http) -> Any:
-            binding.require_writable(operation)
+            binding.copies.require_writable(role, operation, arguments, binding.connection)
             return await call_operation(binding.make(http), operation, *about, *arguments)
 
         async def find(http: Http) -> Any:

@@ -69,8 +69,9 @@ def _mirrors(
     found = []
     for place, name in enumerate(names):
         table = tables.get(name) if isinstance(tables, dict) else None
-        connection = str(table.get("connection") or name) if isinstance(table, dict) else name
-        if is_there((*at, place), connection):
+        named = table.get("connection") if isinstance(table, dict) else None
+        connection = named if isinstance(named, str) and named else name
+        if is_there(("mirrors", name, "connection") if named else (*at, place), connection):
             if connection == system:
                 document.add((*at, place), f'"{connection}" is the system of record, no copy of it', "take it out")
             found.append(connection)

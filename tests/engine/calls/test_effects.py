@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainstay.engine.calls.copies import Copies
 from mainstay.engine.calls.effects import effect_of, written_type
+from mainstay.errors import PermanentError
 from mainstay.kit.roles import (
     Call,
     CallState,
@@ -207,3 +209,14 @@ def test_no_call_is_undone_by_what_it_brought(role: str, operation: str, argumen
 )
 def test_which_type_a_call_writes(role: str, call: str, kind: str | None) -> None:
     assert written_type(role, call) == kind
+
+
+def test_a_copy_refuses_what_would_write_it_and_says_who_is_right() -> None:
+    copies = Copies({"task": "", "invoice": "books"})
+    copies.require_writable("tasks", "fetch_task", ("t1",), "notion")
+    copies.require_writable("email", "send", (MAIL,), "notion")
+    for role, operation, right in (("tasks", "create_task", "our own book"), ("billing", "void_invoice", "books")):
+        with pytest.raises(
+            PermanentError, match=rf'"notion" is a mirror of .* Right about them is {right}: write there'
+        ):
+            copies.require_writable(role, operation, ("x",), "notion")

@@ -135,11 +135,19 @@ def test_what_workflows_share_is_said_once_where_it_stands(judge_body: JudgeBody
 
 
 TWO_BOOKS = Surroundings(
-    {"crm": "mainstay", "billing": "stripe", "accounting": "books", "tasks": "asana", "sms": "twilio"},
+    {
+        "crm": "mainstay",
+        "billing": "stripe",
+        "accounting": "books",
+        "tasks": "asana",
+        "sms": "twilio",
+        "table": "sheet",
+    },
     frozenset({"crm"}),
-    frozenset({"crm", "billing", "accounting", "tasks", "sms"}),
+    frozenset({"crm", "billing", "accounting", "tasks", "sms", "table"}),
     {"invoice": "books", "payment": "books", "task": "notion", "message": ""},
     {"task": ("asana",)},
+    {("sheet", "Leads"): "leads"},
 )
 
 
@@ -155,6 +163,9 @@ TWO_BOOKS = Surroundings(
         ("await ctx.tasks.complete('a')  # mainstay: allow RUN009", [("RUN009", 1)]),
         ("await ctx.sms.send(contact, 'a')", []),
         ("await ctx.records.put('deal', title='Roof')", []),
+        ("await ctx.table.upsert('Leads', 'id', [])", [("RUN009", 1)]),
+        ("name = 'Leads'\nawait ctx.table.remove(name, 'id', [])", [("RUN009", 2)]),
+        ("await ctx.table.upsert('Jobs', 'id', [])", []),
     ],
 )
 def test_what_is_written_elsewhere_than_where_it_is_right(

@@ -48,15 +48,6 @@ def written_type(role: str, call: str) -> RecordType | None:
     return _WRITES.get((role, _OPERATIONS.get(call, call)))
 
 
-def refusal_of_copy(kind: str, connection: str, system: str) -> str:
-    """Say why a copy may not be written, and what to do."""
-    right = system or "our own book"
-    return (
-        f'"{connection}" is a mirror of {kind} records ([records.{kind}] mirrors): it is fed one way and may not be '
-        f"written. Right about them is {right}: write there, or take {connection} out of mirrors"
-    )
-
-
 def effect_of(
     role: str, operation: str, arguments: Sequence[Any], result: Any, at: datetime, *, run: Run, contact: Contact | None
 ) -> Effect | None:

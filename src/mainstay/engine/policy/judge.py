@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mainstay.engine.calls.copies import TABLE
 from mainstay.engine.calls.effects import written_type
 from mainstay.engine.policy.analysis import Analysis, Call, Place, analyse
 from mainstay.engine.policy.rules import RULES, SYNC_STEPS
@@ -25,7 +26,8 @@ class Surroundings:
 
     ``connections`` maps each role to its connection; ``builtin`` are the roles that Mainstay's own store has; ``known``
     are all roles that some connector offers. ``systems`` maps each type of record to the connection that is right about
-    it, empty for our own book, and ``mirrors`` to the connections that are copies of it.
+    it, empty for our own book, and ``mirrors`` to the connections that are copies of it. ``tables`` maps the tables
+    that are mirrors, (connection, table), to their mirrors' names.
     """
 
     connections: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +35,7 @@ class Surroundings:
     known: frozenset[str] = frozenset()
     systems: Mapping[str, str] = field(default_factory=dict)
     mirrors: Mapping[str, Collection[str]] = field(default_factory=dict)
+    tables: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def judge(workflows: Sequence[Workflow], surroundings: Surroundings) -> tuple[list[Problem], Mapping[str, Analysis]]:
@@ -94,6 +97,9 @@ def _of_workflow(declared: Workflow, analysis: Analysis, surroundings: Surroundi
 def _of_write(declared: Workflow, call: Call, surroundings: Surroundings) -> Iterator[_Finding]:
     """Find what is written elsewhere than in the system that is right about it."""
     kind, connection = written_type(call.role, call.operation), surroundings.connections.get(call.role)
+    if connection is not None and call.role == TABLE and (name := surroundings.tables.get((connection, call.first))):
+        says = f'"{declared.name}" writes to the table "{call.first}" of "{connection}", which is the mirror "{name}"'
+        yield _Finding("RUN009", call.place, says, f'write to the system of record, or give "{name}" another table')
     if kind is None or connection is None:
         return
     system = surroundings.systems.get(kind, "")
