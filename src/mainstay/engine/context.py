@@ -15,6 +15,7 @@ from mainstay.engine.calls import (
     CRMCalls,
     EmailCalls,
     LayerCalls,
+    RecordCalls,
     SMSCalls,
     TableCalls,
     TaskCalls,
@@ -22,6 +23,7 @@ from mainstay.engine.calls import (
 )
 from mainstay.engine.calls.copies import NO_COPIES, Copies
 from mainstay.engine.calls.effects import effect_of
+from mainstay.engine.calls.records import Book
 from mainstay.engine.operations import call_operation, find_operation
 from mainstay.model import Contact, Retry
 
@@ -49,6 +51,11 @@ class RoleBinding:
 
 class Surroundings(Calendar, Protocol):
     """What the composition root gives a Context."""
+
+    @property
+    def book(self) -> Book:
+        """Our own book of records."""
+        ...
 
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """Return the binding of a role, or raise a WorkflowError that names the missing line of stack.toml."""
@@ -78,6 +85,7 @@ class Context(Awaiting):
         self.table = TableCalls(self._call)
         self.voice = VoiceCalls(self._call)
         self.layer = LayerCalls(self._call)
+        self.records = RecordCalls(steps.run, lambda: surroundings.book, self._keep)
 
     @property
     def run_id(self) -> UUID:
@@ -117,6 +125,14 @@ class Context(Awaiting):
 
         async def call(_http: Http) -> Any:
             return await function()
+
+        return await self._steps.step(name, call, retry=self._retry)
+
+    async def _keep(self, name: str, work: Callable[[str], Awaitable[Any]]) -> Any:
+        """Do work of our own once for the key that it is given, however often it is begun."""
+
+        async def call(http: Http) -> Any:
+            return await work(http.idempotency_key)
 
         return await self._steps.step(name, call, retry=self._retry)
 

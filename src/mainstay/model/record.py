@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from mainstay.errors import MalformedError
@@ -217,7 +217,7 @@ class RecordState:
             "changed_at": datetime.fromisoformat(str(at)) if at else None,
             "initial": frozenset(data.get("initial", ())),  # type: ignore[call-overload]
         }
-        return cls(**{**data, **read})  # type: ignore[arg-type]
+        return cls(**{**data, **read})
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +226,49 @@ class Effect:
 
     state: RecordState
     contact_id: UUID | None = None
+
+
+CUSTOM = "custom."
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as our book has it: of each field the value that stands, whoever said it.
+
+    ``fields`` are its type's, ``custom`` further ones. ``is_gone``: it was deleted where the system of record is.
+    """
+
+    id: UUID
+    type: RecordType
+    contact_id: UUID | None
+    fields: Mapping[str, str]
+    custom: Mapping[str, str]
+    version: int
+    is_gone: bool
+    created_at: datetime
+    updated_at: datetime
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as a step's result keeps it."""
+        return {
+            "id": str(self.id),
+            "type": self.type,
+            "contact_id": str(self.contact_id) if self.contact_id else None,
+            "fields": dict(self.fields),
+            "custom": dict(self.custom),
+            "version": self.version,
+            "is_gone": self.is_gone,
+            "created_at": self.created_at.isoformat(),
+            "updated_at": self.updated_at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        """Read what :meth:`to_json` gave."""
+        read = {
+            "id": UUID(data["id"]),
+            "contact_id": UUID(data["contact_id"]) if data["contact_id"] else None,
+            "created_at": datetime.fromisoformat(data["created_at"]),
+            "updated_at": datetime.fromisoformat(data["updated_at"]),
+        }
+        return cls(**{**data, **read})

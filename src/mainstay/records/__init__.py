@@ -2,11 +2,12 @@
 
 from mainstay.records.crosswalk import Adopted, follow_merge, follow_unmerge, forget, forget_id, link
 from mainstay.records.effects import OwnershipsOf, settling_effects
-from mainstay.records.keeping import Heard, Word, keep
-from mainstay.records.ownership import Ownership
+from mainstay.records.keeping import Heard, Word, hold_keys, keep, record_of
+from mainstay.records.ownership import OURS, Ownership
 from mainstay.records.store import Pushing, Want, push_failed, pushed, raise_wanted, start_push, want
 
 __all__ = [
+    "OURS",
     "Adopted",
     "Heard",
     "Ownership",
@@ -18,11 +19,13 @@ __all__ = [
     "follow_unmerge",
     "forget",
     "forget_id",
+    "hold_keys",
     "keep",
     "link",
     "push_failed",
     "pushed",
     "raise_wanted",
+    "record_of",
     "settling_effects",
     "start_push",
     "want",

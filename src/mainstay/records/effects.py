@@ -56,7 +56,7 @@ async def _still_said(connection: Connection, words: Sequence[Word]) -> list[Wor
         )
         deleted = {row["id"] for row in rows}
     gone = [word for word in words if word.state.is_gone]
-    known: set[tuple[UUID, str, str, str]] = set()
+    known = {_name(word) for word in words if not word.state.is_gone}
     if gone:
         rows = await connection.fetch(
             """
@@ -65,18 +65,13 @@ async def _still_said(connection: Connection, words: Sequence[Word]) -> list[Wor
                 AS asked (workspace_id, record_type, connection, external_id)
             JOIN record_ids AS ids USING (workspace_id, record_type, connection, external_id)
             """,
-            [word.workspace_id for word in gone],
-            [word.state.type for word in gone],
-            [word.connection for word in gone],
-            [word.state.external_id for word in gone],
+            *zip(*map(_name, gone), strict=True),
         )
-        known = {(row["workspace_id"], row["record_type"], row["connection"], row["external_id"]) for row in rows}
+        known |= {(row[0], row[1], row[2], row[3]) for row in rows}
     return [
-        word
-        for word in words
-        if word.contact_id not in deleted
-        and (
-            not word.state.is_gone
-            or (word.workspace_id, word.state.type, word.connection, word.state.external_id) in known
-        )
+        word for word in words if word.contact_id not in deleted and (not word.state.is_gone or _name(word) in known)
     ]
+
+
+def _name(word: Word) -> tuple[UUID, str, str, str]:
+    return word.workspace_id, word.state.type, word.connection, word.state.external_id

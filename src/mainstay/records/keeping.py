@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mainstay.db import Connection, Row
 
 
+_GONE = "gone"
+"""Among the origins: because of which word a record is gone, or is not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """What a connection says of one record, in canonical form, and what it came from.

@@ -8,7 +8,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-CUSTOM = "custom."
+from mainstay.model.record import CUSTOM
+
+__all__ = ["CUSTOM", "OURS", "Folded", "Ownership", "Said", "fold"]
+
 OURS = ""
 """The system of record of what our own book is right about."""
 _FOREIGN, _ANYBODY, _SYSTEM, _OWNER = range(4)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mainstay.kit.oauth import OAuth
     from mainstay.mirrors import Mirrors
     from mainstay.records import Ownership
+    from mainstay.recording import Recorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,11 @@ class Backend(Protocol):
     @property
     def approvals(self) -> Approvals:
         """The verb for what runs ask people: decide."""
+        ...
+
+    @property
+    def book(self) -> Recorder:
+        """The verbs for records that are no contacts: create, change."""
         ...
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -21,7 +22,8 @@ from pydantic import (
 
 from mainstay.engine.result import result_of
 from mainstay.errors import WorkflowError
-from mainstay.model import Submission
+from mainstay.model import RecordType, Submission
+from mainstay.recording import Wish
 
 _EARLIEST = 1900
 _LONGEST_CUSTOM = 2000
@@ -205,6 +207,49 @@ class AcceptBody(_Body):
     """Whose values stand where the two differ."""
 
     keep: Annotated[UUID | None, Field(description="One of the two; the latest values without it.")] = None
+
+
+_Values = Annotated[dict[_Key, _Custom | int | _Number | None], Field(max_length=MOST_CUSTOM)]
+
+
+class RecordBody(_Body):
+    """A record of our own book. null or an empty text leaves a field empty."""
+
+    type: RecordType
+    fields: Annotated[_Values, Field(description="By the names of the type's fields; docs/records.md lists them.")] = (
+        Field(default_factory=dict)
+    )
+    custom: Annotated[_Values, Field(description="Further fields, by names of your own.")] = Field(default_factory=dict)
+    contact_id: Annotated[UUID | None, Field(description="The contact that it is about.")] = None
+
+    def wish(self) -> Wish:
+        """Return it as the book takes it."""
+        return Wish(_texts(self.fields), _texts(self.custom), self.contact_id)
+
+
+class RecordEditBody(_Body):
+    """Values set by hand. null or an empty text clears a field; what is not named stays."""
+
+    fields: _Values = Field(default_factory=dict)
+    custom: _Values = Field(default_factory=dict)
+    contact_id: Annotated[UUID | None, Field(description="The contact that it is about, if it is about none yet.")] = (
+        None
+    )
+    is_gone: Annotated[StrictBool | None, Field(description="true: it is deleted; false: it is back.")] = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> RecordEditBody:
+        if not self.model_fields_set:
+            raise ValueError("name at least one field")
+        return self
+
+    def wish(self) -> Wish:
+        """Return it as the book takes it."""
+        return Wish(_texts(self.fields), _texts(self.custom), self.contact_id, self.is_gone)
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _as_text(value) for name, value in values.items()}
 
 
 def _as_text(value: str | float | bool | None) -> str:  # noqa: FBT001 - as JSON has it
