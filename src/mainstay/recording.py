@@ -159,8 +159,8 @@ class Recorder:
         async with acquire(self._pool) as connection:
             if record_id is not None:
                 return await _record(connection, workspace_id, record_id)
-            row = await connection.fetchrow(_BY_REFERENCE, workspace_id, kind, reference, None)
-        return record_of(row) if row is not None else None
+            rows = await connection.fetch(_BY_REFERENCE, workspace_id, kind, reference)
+        return max(map(record_of, rows), key=lambda record: record.id, default=None)
 
     async def put_record(self, run: Run, key: str, put: Put) -> Mapping[str, Any]:
         """See :class:`mainstay.engine.calls.records.Book`."""
@@ -303,8 +303,6 @@ async def _record(
 _BY_REFERENCE = """
     SELECT * FROM records
     WHERE workspace_id = $1 AND type = $2 AND values ->> 'reference' = $3 AND values ->> 'reference' <> ''
-      AND id IS DISTINCT FROM $4
-    ORDER BY id DESC LIMIT 1
 """
 
 
@@ -312,9 +310,10 @@ async def _require_free(connection: Connection, request: _Request, known: Record
     reference = request.state.fields.get(REFERENCE, "")
     if not reference:
         return
-    other = await connection.fetchrow(_BY_REFERENCE, request.workspace_id, known.type, reference, known.id)
+    rows = await connection.fetch(_BY_REFERENCE, request.workspace_id, known.type, reference)
+    other = next((row["id"] for row in rows if row["id"] != known.id), None)
     if other is not None:
-        raise PermanentError(f"another {known.type} has this reference: {other['id']}")
+        raise PermanentError(f"another {known.type} has this reference: {other}")
 
 
 async def _hold_contacts(connection: Connection, requests: Sequence[_Request]) -> _Contacts:
