@@ -252,7 +252,7 @@ class Recorder:
         await _require_contact(connection, request, known, contacts)
         is_gone = request.wish.is_gone
         if is_gone is None:
-            is_gone = known is not None and known.is_gone
+            is_gone = known is not None and known.gone_at is not None
         (heard,) = await keep(connection, [replace(word, state=replace(word.state, is_gone=is_gone))])
         record = await _record(connection, request.workspace_id, heard.record_id)
         if record is None:

@@ -235,7 +235,7 @@ CUSTOM = "custom."
 class Record:
     """A record as our book has it: of each field the value that stands, whoever said it.
 
-    ``fields`` are its type's, ``custom`` further ones. ``is_gone``: it was deleted where the system of record is.
+    ``fields`` are its type's, ``custom`` further ones. ``gone_at``: when it was deleted where the system of record is.
     """
 
     id: UUID
@@ -244,9 +244,14 @@ class Record:
     fields: Mapping[str, str]
     custom: Mapping[str, str]
     version: int
-    is_gone: bool
+    gone_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """All its values, by canonical field or ``custom.KEY``."""
+        return {**self.fields, **{CUSTOM + name: value for name, value in self.custom.items()}}
 
     def to_json(self) -> dict[str, object]:
         """Return it as a step's result keeps it."""
@@ -257,7 +262,7 @@ class Record:
             "fields": dict(self.fields),
             "custom": dict(self.custom),
             "version": self.version,
-            "is_gone": self.is_gone,
+            "gone_at": self.gone_at.isoformat() if self.gone_at else None,
             "created_at": self.created_at.isoformat(),
             "updated_at": self.updated_at.isoformat(),
         }
@@ -268,6 +273,7 @@ class Record:
         read = {
             "id": UUID(data["id"]),
             "contact_id": UUID(data["contact_id"]) if data["contact_id"] else None,
+            "gone_at": datetime.fromisoformat(data["gone_at"]) if data["gone_at"] else None,
             "created_at": datetime.fromisoformat(data["created_at"]),
             "updated_at": datetime.fromisoformat(data["updated_at"]),
         }

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mainstay.intake import Receipt
     from mainstay.kit.oauth import OAuth
     from mainstay.mirrors import Mirrors
-    from mainstay.records import Ownership
     from mainstay.recording import Recorder
+    from mainstay.records import Ownership
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from pydantic import (
 from mainstay.engine.result import result_of
 from mainstay.errors import WorkflowError
 from mainstay.model import RecordType, Submission
+from mainstay.model.record import CUSTOM
 from mainstay.recording import Wish
 
 _EARLIEST = 1900
@@ -209,29 +210,31 @@ class AcceptBody(_Body):
     keep: Annotated[UUID | None, Field(description="One of the two; the latest values without it.")] = None
 
 
-_Values = Annotated[dict[_Key, _Custom | int | _Number | None], Field(max_length=MOST_CUSTOM)]
+_Values = Annotated[
+    dict[_Key, _Custom | int | _Number | None],
+    Field(
+        max_length=MOST_CUSTOM,
+        description="By canonical field (docs/records.md) or custom.KEY; null or an empty text clears it.",
+    ),
+]
 
 
 class RecordBody(_Body):
-    """A record of our own book. null or an empty text leaves a field empty."""
+    """A record of our own book."""
 
     type: RecordType
-    fields: Annotated[_Values, Field(description="By the names of the type's fields; docs/records.md lists them.")] = (
-        Field(default_factory=dict)
-    )
-    custom: Annotated[_Values, Field(description="Further fields, by names of your own.")] = Field(default_factory=dict)
+    values: _Values = Field(default_factory=dict)
     contact_id: Annotated[UUID | None, Field(description="The contact that it is about.")] = None
 
     def wish(self) -> Wish:
         """Return it as the book takes it."""
-        return Wish(_texts(self.fields), _texts(self.custom), self.contact_id)
+        return Wish(*_parted(self.values), self.contact_id)
 
 
 class RecordEditBody(_Body):
-    """Values set by hand. null or an empty text clears a field; what is not named stays."""
+    """Values set by hand; what is not named stays."""
 
-    fields: _Values = Field(default_factory=dict)
-    custom: _Values = Field(default_factory=dict)
+    values: _Values = Field(default_factory=dict)
     contact_id: Annotated[UUID | None, Field(description="The contact that it is about, if it is about none yet.")] = (
         None
     )
@@ -245,11 +248,13 @@ class RecordEditBody(_Body):
 
     def wish(self) -> Wish:
         """Return it as the book takes it."""
-        return Wish(_texts(self.fields), _texts(self.custom), self.contact_id, self.is_gone)
+        return Wish(*_parted(self.values), self.contact_id, self.is_gone)
 
 
-def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _as_text(value) for name, value in values.items()}
+def _parted(values: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return canonical fields, and custom ones by their own names."""
+    custom = {name.removeprefix(CUSTOM): _as_text(value) for name, value in values.items() if name.startswith(CUSTOM)}
+    return {name: _as_text(value) for name, value in values.items() if not name.startswith(CUSTOM)}, custom
 
 
 def _as_text(value: str | float | bool | None) -> str:  # noqa: FBT001 - as JSON has it

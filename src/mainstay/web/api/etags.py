@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Protocol
 from uuid import UUID
-
-from mainstay.model import Contact, Record
 
 _OURS = re.compile(r'(?:^|,)\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([0-9]{1,10})"\s*(?=,|$)')
 
 
-def etag_of(each: Contact | Record) -> str:
+class Versioned(Protocol):
+    """A contact or a record."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """How often it was changed."""
+        ...
+
+
+def etag_of(each: Versioned) -> str:
     """Return the ETag: of the id as well, because one that was merged means another contact of its own versions."""
     return f'"{each.id}.{each.version}"'
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from mainstay.errors import PermanentError
@@ -14,7 +16,16 @@ from mainstay.web.api.contacts import REPEATED, IfMatch, Key
 from mainstay.web.api.desk import Ask, Asking
 from mainstay.web.api.etags import etag_of, states_in
 from mainstay.web.api.problems import CHANGED, CONFLICT, ELSEWHERE, NOT_FOUND, ProblemError
-from mainstay.web.api.shapes import RecordShape, RecordWrittenShape
+from mainstay.web.api.records import RecordShape
+
+
+class RecordWrittenShape(BaseModel):
+    """What became of a write, and the record as it is now."""
+
+    outcome: Literal["created", "updated", "unchanged"]
+    changed: Annotated[tuple[str, ...], Field(description="The fields that changed, by canonical field or custom.KEY.")]
+    record: RecordShape
+
 
 router = APIRouter(prefix="/records", tags=["records"])
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from mainstay.model import Contact, Record, RecordType
+from mainstay.model import Contact
 
 
 class ContactShape(BaseModel):
@@ -208,33 +208,6 @@ class RejectedShape(BaseModel):
 
     id: UUID
     state: Literal["rejected"] = "rejected"
-
-
-class RecordShape(BaseModel):
-    """A record that is no contact: the values that stand, whoever said them."""
-
-    id: UUID
-    type: RecordType
-    contact_id: UUID | None
-    fields: dict[str, str]
-    custom: dict[str, str]
-    version: int
-    is_gone: Annotated[bool, Field(description="It was deleted where the system of record is.")]
-    created_at: datetime
-    updated_at: datetime
-
-    @classmethod
-    def of(cls, record: Record) -> RecordShape:
-        """Return a record as the API gives it."""
-        return cls.model_validate(record.to_json())
-
-
-class RecordWrittenShape(BaseModel):
-    """What became of a write, and the record as it is now."""
-
-    outcome: Literal["created", "updated", "unchanged"]
-    changed: Annotated[tuple[str, ...], Field(description="The fields that changed; custom ones as custom.KEY.")]
-    record: RecordShape
 
 
 class FieldErrorShape(BaseModel):
