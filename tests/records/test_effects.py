@@ -104,4 +104,5 @@ async def test_that_one_is_gone_is_kept_where_it_was_known(pool: Pool, run: Run)
     await settled(pool, progress(run, task("t1", title="Call"), task("t1", gone=True), task("t9", gone=True)))
 
     (record,) = await rows(pool, "records")
-    assert (record["values"]["title"], record["gone_at"]) == ("Call", NOW)
+    assert record["values"] == {"title": "Call"}
+    assert record["gone_at"] is not None
