@@ -11,7 +11,7 @@ from typing import Any
 
 from mainstay.connectors.stripe.api import VERSION
 from mainstay.sandbox.client import Sandbox
-from mainstay.sandbox.vendors.xero import TENANT
+from mainstay.sandbox.vendors.xero_account import TENANT
 from tests.cli.conftest import call
 
 BOOKS = ("quickbooks", "xero")

@@ -24,7 +24,7 @@ from mainstay.engine.retrying import BULK_RETRY, Retrier
 from mainstay.errors import WorkflowError
 from mainstay.foreseeing import Foreseer
 from mainstay.gates import Gates, gates_of
-from mainstay.identity import load_contact
+from mainstay.identity import IDENTITY, load_contact
 from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
@@ -33,7 +33,8 @@ from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
 from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePull, FailurePuller, Pull, Puller
-from mainstay.records import push_failed
+from mainstay.recording import Recorder
+from mainstay.records import push_failed, settling_effects
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
@@ -82,6 +83,7 @@ class App:
         self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
+        self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
         self.copies = Mirrors(pool, self, self.contacts, self.alerter.drifted)
         self.puller = Puller(pool, self, self.alerter.missed)
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
@@ -113,6 +115,7 @@ class App:
             clock=self.clock,
         )
         self.driver.gate = self.gates
+        self.driver.settle_effects = settling_effects(lambda each: self.routing(each).records, locks=IDENTITY)
         self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
@@ -257,7 +260,12 @@ class App:
         if connection is None:
             message = f'no connection has the role {role}: add  {role} = "NAME"  to [roles] in stack.toml'
             raise WorkflowError(message)
-        return RoleBinding(role, connection, lambda http: self.vendor(workspace_id, connection, role, http))
+        return RoleBinding(
+            role,
+            connection,
+            lambda http: self.vendor(workspace_id, connection, role, http),
+            workspace.copies(connection),
+        )
 
     def hours(self, workspace_id: UUID) -> Hours | None:
         """See :class:`mainstay.engine.awaiting.Calendar`."""

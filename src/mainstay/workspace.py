@@ -10,6 +10,7 @@ from uuid import UUID
 from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing
 from mainstay.engine import Workflow
+from mainstay.engine.calls.copies import Copies
 from mainstay.engine.driver import utc_now
 from mainstay.engine.versions import beginning
 from mainstay.errors import WorkflowError
@@ -95,6 +96,7 @@ class Workspace:
         by_hand = SourceBinding(workspace_id, IMPORTED, imported, settings, bundle.stack.region)
         self.all_sources = {IMPORTED: by_hand, **self.sources}
         self._http: dict[str, HttpSettings] = {}
+        self._copies: dict[str, Copies] = {}
         self.oauth: dict[str, OAuth] = {
             name: oauth
             for name, entry in bundle.stack.connections.items()
@@ -104,6 +106,19 @@ class Workspace:
     def connector(self, connection: str) -> Connector:
         """Return the connector of a connection."""
         return self.stack.connections[connection].connector
+
+    def copies(self, connection: str) -> Copies:
+        """Return what a connection has copies of."""
+        if connection not in self._copies:
+            self._copies[connection] = Copies(
+                {
+                    kind: ownership.system_of_record
+                    for kind, ownership in self.stack.records.items()
+                    if connection in ownership.mirrors
+                },
+                {mirror.table: name for name, mirror in self.stack.mirrors.items() if mirror.connection == connection},
+            )
+        return self._copies[connection]
 
     def http_settings(self, connection: str) -> HttpSettings:
         """Return how to reach a connection, or a source's vendor (``source:NAME``)."""

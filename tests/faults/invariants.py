@@ -1,10 +1,10 @@
-"""What must hold after every fault, once all is quiet: I1 to I9, each told of by what breaks it.
+"""What must hold after every fault, once all is quiet: I1 to I10, each told of by what breaks it.
 
 I1: what was accepted comes to an end. I2: nothing is done twice at a vendor, unless the ledger says that it may be.
 I3: one person is one contact, in each workspace. I4: the system of record says what our book says, or the push that
 failed is an open failure. I5: what fails is reported. I6: an opt-out stands. I7: no workspace's data is in another's
 hands. I8: a failed run tells what began it, with what, what it tried and where it stopped. I9: the states add up to
-what was accepted.
+what was accepted. I10: a mail that the ledger holds for sent is one record in our book.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ async def problems(
         *await failures_tell_their_story(books),
         *await states_add_up(books, accepted),
         *await attempts_follow_one_another(books),
+        *await calls_are_records(books),
     ]
 
 
@@ -290,3 +291,28 @@ async def attempts_follow_one_another(books: Books) -> list[str]:
             if not is_whole or "ok" in states[:-1] or (runs[run_id]["run_state"] == "done" and states[-1] != "ok"):
                 found.append(f"the attempts of {runs[run_id]['workflow']}, step {number}, are {chain}")
     return found
+
+
+async def calls_are_records(books: Books) -> list[str]:
+    """I10."""
+    rows = await books.rows(
+        """
+        SELECT sent.run_id, sent.result ->> 'id' AS id, count(ids.record_id)::int AS records,
+               count(said.id)::int AS words
+        FROM attempts AS sent
+        LEFT JOIN crosswalk AS ids ON ids.workspace_id = sent.workspace_id AND ids.record_type = 'message'
+         AND ids.connection = sent.connection AND ids.external_id = sent.result ->> 'id'
+        LEFT JOIN record_changes AS said ON said.record_id = ids.record_id AND said.run_id = sent.run_id
+        WHERE sent.name = 'email.send' AND sent.state = 'ok' AND sent.result ->> 'id' <> ''
+        GROUP BY 1, 2 HAVING count(ids.record_id) <> 1 OR count(said.id) <> 1
+        """
+    )
+    found = [f"I10: a mail that was sent is not one record: {row}" for row in rows]
+    strays = await books.rows(
+        """
+        SELECT ids.external_id FROM crosswalk AS ids WHERE ids.record_type = 'message' AND NOT EXISTS (
+            SELECT FROM attempts AS sent WHERE sent.workspace_id = ids.workspace_id AND sent.name = 'email.send'
+               AND sent.state = 'ok' AND sent.result ->> 'id' = ids.external_id)
+        """
+    )
+    return found + [f"I10: a record of a mail that the ledger has not got: {row}" for row in strays]

@@ -28,9 +28,32 @@ def test_what_is_said_counts(load: Load) -> None:
     assert (invoice.owner_of("due"), invoice.owner_of("total")) == ("ghl", "")
 
 
+def test_our_own_book_may_be_right_about_a_field(load: Load) -> None:
+    deal = load(CONNECTIONS + '[roles]\n[records.deal]\nowners = { stage = "mainstay" }').records["deal"]
+
+    assert (deal.owner_of("stage"), deal.owner_of("title")) == ("", "ghl")
+
+
+def test_a_mirror_names_a_connection(load: Load) -> None:
+    text = """
+[connections.sheet]
+connector = "table_file"
+folder = "copies"
+[records.invoice]
+mirrors = ["sheet"]
+"""
+    assert load(CONNECTIONS + text).records["invoice"].mirrors == ("sheet",)
+
+
 @pytest.mark.parametrize(
     ("text", "key", "problem", "hint"),
     [
+        (
+            '[records.invoice]\nmirrors = ["stripe"]',
+            "records.invoice.mirrors[0]",
+            '"stripe" is the system of record, no copy of it',
+            "take it out",
+        ),
         (
             '[records.deal]\nsystem_of_record = "gohighlevel"',
             "records.deal.system_of_record",

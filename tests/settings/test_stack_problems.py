@@ -223,9 +223,9 @@ def of_workspace(text: str) -> str:
             (
                 '[records.invoice]\nmirrors = ["sheet"]',
                 6,
-                "records.invoice.mirrors",
-                "mirrors of other records than contacts come later",
-                "take the key out until then",
+                "records.invoice.mirrors[0]",
+                'there is no connection "sheet"',
+                "Declared: mainstay.",
             ),
             (
                 '[mirrors.sheet]\ntable = "Contacts"',

@@ -22,6 +22,7 @@ from mainstay.kit import Http, OAuth, Rate, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import RECORD_TYPES
+from mainstay.recording import Recorder
 from mainstay.records import Ownership
 from mainstay.runs import answer
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
@@ -52,6 +53,7 @@ class PagesBackend:
         self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
         reach: Any = self  # answering alone asks nothing of it
         self.approvals = Approvals(self.pool, reach, utc_now)
+        self.book = Recorder(self.pool, GroupCommit(self.pool), lambda _: {})
         self.mirrored = {"sheet": Mirror("sheet", "sheet")}
         self.copies = Mirrors(self.pool, self, self.contacts, reach)
         self.keeper = RunKeeper(self.pool, self.routing, own=("push.v1",), clock=utc_now)

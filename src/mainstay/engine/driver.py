@@ -62,6 +62,7 @@ class Driver:
 
     Attributes:
         gate: what the calls to connections pass; None lets all through.
+        settle_effects: the write of progress with effects, which keeps them in our book as well.
         in_doubt: tells whether this process may have been taken for dead, and its runs with it.
     """
 
@@ -87,6 +88,7 @@ class Driver:
         self._on_failed = on_failed
         self._clock = clock
         self.gate: Gate | None = None
+        self.settle_effects = SETTLE
         self._slots = {Lane.LEAD: asyncio.Semaphore(max_runs), Lane.BACKFILL: asyncio.Semaphore(max_backfill)}
         self.in_doubt: Callable[[], bool] = lambda: False
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
@@ -225,7 +227,8 @@ class Driver:
 
         Where the first try was kept although no answer came, the second keeps nothing more.
         """
-        await self._insist(progress.run, lambda: self._commit(SETTLE, progress))
+        write = self.settle_effects if any(attempt.effect for attempt in progress.attempts) else SETTLE
+        await self._insist(progress.run, lambda: self._commit(write, progress))
 
     async def _insist(self, run: Run, write: Callable[[], Awaitable[None]]) -> None:
         """Do a write however long the database is away."""

@@ -26,7 +26,7 @@ from mainstay.errors import (
     VendorError,
     WorkflowError,
 )
-from mainstay.model import Attempt, AttemptState, Guard, Promise, Retry, RunState
+from mainstay.model import Attempt, AttemptState, Effect, Guard, Promise, Retry, RunState
 from mainstay.runs import Claimed, Settlement
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _SURE_SECONDS = 1.0
 Call = Callable[["Http"], Awaitable[Any]]
+EffectOf = Callable[[Any, datetime], Effect | None]
 _SAFE = {Promise.KEY: Guard.KEY, Promise.STATE: Guard.STATE}
 _TO_CALL = object()
 
@@ -69,7 +70,7 @@ class StepRunner(Joining, Gated):
         """Turn the last step's success, not yet written, into a failure: what followed has shown that it was none."""
         if self._unwritten:
             last = self._unwritten.pop()
-            self._unwritten.append(self._failed(replace(last, fate=error.fate, error=str(error))))
+            self._unwritten.append(self._failed(replace(last, fate=error.fate, error=str(error), effect=None)))
             self.note(error, last.step)
         return error
 
@@ -82,6 +83,7 @@ class StepRunner(Joining, Gated):
         find: Call | None = None,
         retry: Sequence[Retry] = (),
         prepare: Callable[[int], Awaitable[None]] | None = None,
+        effect: EffectOf | None = None,
     ) -> Any:
         """Run one step, or return what it returned when it ran before.
 
@@ -93,6 +95,8 @@ class StepRunner(Joining, Gated):
                 does not have it; any VendorError but a transient one means that it cannot be told.
             retry: what call and workflow say of retries, the narrowest first.
             prepare: called with the step's number before an attempt; may :meth:`park` the run.
+            effect: of the result, and of the earliest moment at which the call can have had its effect: what it left
+                elsewhere, to be recorded with the step. It raises nothing.
         """
         number, recorded = self.next_step(name)
         last = recorded[-1] if recorded else None
@@ -120,13 +124,13 @@ class StepRunner(Joining, Gated):
             raise Parked(self._parked)
         terms = self._terms(self.run.workspace_id, connection, name, retry)
         self._in_flight += 1
-        attempt = self.count_out(self._attempt(number, name, call, connection, recorded, cut_off, find, terms))
+        attempt = self.count_out(self._attempt(number, name, call, connection, recorded, cut_off, find, terms, effect))
         if asyncio.current_task() is self._home:
             return await attempt
         # A task group breaks off what runs beside a step that parks; what is with a vendor must come to its end.
         return await asyncio.shield(asyncio.ensure_future(attempt))
 
-    async def _attempt(  # noqa: PLR0917 - all that there is to know of it
+    async def _attempt(  # noqa: PLR0913, PLR0917 - all that there is to know of it
         self,
         step: int,
         name: str,
@@ -136,6 +140,7 @@ class StepRunner(Joining, Gated):
         cut_off: datetime | None,
         find: Call | None,
         terms: Terms,
+        effect: EffectOf | None,
     ) -> Any:
         aside = self.set_aside(step)
         http = self._open_http(self.run.workspace_id, connection, self.key_of(step))
@@ -185,7 +190,8 @@ class StepRunner(Joining, Gated):
             # The same class as when the record of it is met again, so that the workflow can only act alike.
             raise self.note(WorkflowError(failed.error), step) from error
         else:
-            self._unwritten.append(replace(self._ended(attempt, http), result=result))
+            left_there = effect(result, doubt.since if doubt else started) if effect is not None else None
+            self._unwritten.append(replace(self._ended(attempt, http), result=result, effect=left_there))
         finally:
             passage.leave()
             self._has_advanced = True

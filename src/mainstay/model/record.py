@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+from uuid import UUID
 
 from mainstay.errors import MalformedError
 from mainstay.model.contact import EMPTY
@@ -18,6 +19,11 @@ MAX_TEXT = 2_000
 MAX_CUSTOM = 100
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _MOST = Decimal(10) ** 15
+
+
+def _kept(text: str) -> str:
+    """Return a text without what no database keeps: NUL, and halves of characters."""
+    return text.replace("\0", "").encode(errors="ignore").decode().strip()
 
 
 def _text(text: str) -> str:
@@ -154,6 +160,7 @@ class RecordState:
         contact_external_id: the id there of the contact that it is about; empty where it is told otherwise.
         is_gone: it was deleted there.
         changed_at: when it came to stand so, by the system's clock; None where the system does not tell.
+        initial: the fields among them that tell how it began: whatever else was said of one counts more, however old.
     """
 
     type: RecordType
@@ -163,6 +170,7 @@ class RecordState:
     contact_external_id: str = ""
     is_gone: bool = False
     changed_at: datetime | None = None
+    initial: frozenset[str] = frozenset()
 
     def canonical(self) -> RecordState:
         """Return it with every value in canonical form.
@@ -171,21 +179,23 @@ class RecordState:
             MalformedError: it has no id, a field that its type has not, or a value that is none of its field's.
         """
         known = RECORD_FIELDS[self.type]
-        if not self.external_id or len(self.external_id) > MAX_TEXT:
+        external_id = _kept(self.external_id)
+        if not external_id or len(external_id) > MAX_TEXT:
             raise MalformedError(f"{self.type}: it has no readable id")
         fields = {}
         for name, value in self.fields.items():
             if name not in known:
                 raise MalformedError(f"{self.type}: there is no field {name!r}; known: {', '.join(known)}")
-            text = value.replace("\0", "").strip()
+            text = _kept(value)
             try:
                 fields[name] = known[name].read(text) if text else ""
             except (ValueError, InvalidOperation):
                 raise MalformedError(f"{self.type}.{name} is {known[name].means}, not {text[:60]!r}") from None
         if len(self.custom) > MAX_CUSTOM:
             raise MalformedError(f"{self.type}: more than {MAX_CUSTOM} further fields")
-        custom = {key[:MAX_TEXT]: _text(value.replace("\0", "").strip()) for key, value in self.custom.items()}
-        return replace(self, fields=fields, custom=custom)
+        custom = {_kept(key)[:MAX_TEXT]: _text(_kept(value)) for key, value in self.custom.items()}
+        about = _kept(self.contact_external_id)[:MAX_TEXT]
+        return replace(self, external_id=external_id, fields=fields, custom=custom, contact_external_id=about)
 
     def to_json(self) -> dict[str, object]:
         """Return it as a run's input keeps it."""
@@ -197,10 +207,75 @@ class RecordState:
             "contact_external_id": self.contact_external_id,
             "is_gone": self.is_gone,
             "changed_at": self.changed_at.isoformat() if self.changed_at else None,
+            "initial": sorted(self.initial),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> RecordState:
         """Read what :meth:`to_json` gave."""
         at = data["changed_at"]
-        return cls(**{**data, "changed_at": datetime.fromisoformat(str(at)) if at else None})  # type: ignore[arg-type]
+        read = {
+            "changed_at": datetime.fromisoformat(str(at)) if at else None,
+            "initial": frozenset(data.get("initial", ())),  # type: ignore[call-overload]
+        }
+        return cls(**{**data, **read})
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a call left in another system: a record there, and the contact that it is about."""
+
+    state: RecordState
+    contact_id: UUID | None = None
+
+
+CUSTOM = "custom."
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as our book has it: of each field the value that stands, whoever said it.
+
+    ``fields`` are its type's, ``custom`` further ones. ``gone_at``: when it was deleted where the system of record is.
+    """
+
+    id: UUID
+    type: RecordType
+    contact_id: UUID | None
+    fields: Mapping[str, str]
+    custom: Mapping[str, str]
+    version: int
+    gone_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """All its values, by canonical field or ``custom.KEY``."""
+        return {**self.fields, **{CUSTOM + name: value for name, value in self.custom.items()}}
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as a step's result keeps it."""
+        return {
+            "id": str(self.id),
+            "type": self.type,
+            "contact_id": str(self.contact_id) if self.contact_id else None,
+            "fields": dict(self.fields),
+            "custom": dict(self.custom),
+            "version": self.version,
+            "gone_at": self.gone_at.isoformat() if self.gone_at else None,
+            "created_at": self.created_at.isoformat(),
+            "updated_at": self.updated_at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        """Read what :meth:`to_json` gave."""
+        read = {
+            "id": UUID(data["id"]),
+            "contact_id": UUID(data["contact_id"]) if data["contact_id"] else None,
+            "gone_at": datetime.fromisoformat(data["gone_at"]) if data["gone_at"] else None,
+            "created_at": datetime.fromisoformat(data["created_at"]),
+            "updated_at": datetime.fromisoformat(data["updated_at"]),
+        }
+        return cls(**{**data, **read})

@@ -1,7 +1,8 @@
 """SQL that keeps what systems say of records that are no contacts: one write path, whoever says it.
 
 A record is told by its id in the system that speaks, else by its reference, which all systems share. Both are locked
-before they are looked up, so that two who speak of a new one at once make one of it.
+before they are looked up, so that two who speak of a new one at once make one of it. What is written in our own book
+itself names a record by our id.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.model import RecordState, new_id
+from mainstay.model import Record, RecordState, new_id
 from mainstay.model.record import REFERENCE
 from mainstay.records.ownership import CUSTOM, OURS, Folded, Ownership, Said, fold
 
 if TYPE_CHECKING:
-    from mainstay.db import Connection
+    from mainstay.db import Connection, Row
+
 
 _GONE = "gone"
 """Among the origins: because of which word a record is gone, or is not."""
@@ -69,18 +71,28 @@ class _Record:
     """What each connection was refused last."""
 
 
+def record_of(row: Row) -> Record:
+    """Read a row of the table ``records``."""
+    values: Mapping[str, str] = row["values"]
+    return Record(
+        row["id"],
+        row["type"],
+        row["contact_id"],
+        {name: value for name, value in values.items() if not name.startswith(CUSTOM)},
+        {name.removeprefix(CUSTOM): value for name, value in values.items() if name.startswith(CUSTOM)},
+        row["version"],
+        row["gone_at"],
+        row["created_at"],
+        row["updated_at"],
+    )
+
+
 async def keep(connection: Connection, words: Sequence[Word], *, now: datetime | None = None) -> list[Heard]:
     """Take words up, in order; one that says nothing new leaves no trace."""
     if not words:
         return []
     now = now or datetime.now(UTC)
-    keys = {key for word in words for key in _keys(word)}
-    await connection.execute(
-        """
-        SELECT pg_advisory_xact_lock(hashtextextended(key, 3)) FROM unnest($1::text[]) AS key
-        """,
-        sorted(keys),
-    )
+    await hold_keys(connection, words)
     found = await _find(connection, words)
     contacts = await _contacts(connection, words)
     changes: list[tuple[Any, ...]] = []
@@ -91,7 +103,8 @@ async def keep(connection: Connection, words: Sequence[Word], *, now: datetime |
         contact_id = word.contact_id or contacts.get(number)
         record = _known(found, word)
         if record is None:
-            record = _Record(new_id(), contact_id, {}, {}, 0, None, now, is_new=True)
+            record_id = UUID(word.state.external_id) if word.connection == OURS else new_id()
+            record = _Record(record_id, contact_id, {}, {}, 0, None, now, is_new=True)
         was_new = record.is_new and not record.is_touched
         for key in _keys(word):
             if record not in found.setdefault(key, []):
@@ -109,7 +122,7 @@ async def keep(connection: Connection, words: Sequence[Word], *, now: datetime |
         record.values, record.origins = folded.values, folded.origins
         record.gone_at = (record.gone_at or now) if is_gone else None
         record.contact_id = record.contact_id or contact_id
-        if word.connection not in record.ids:
+        if word.connection not in {*record.ids, OURS}:
             record.ids[word.connection] = word.state.external_id
             ids.append((word.workspace_id, word.state.type, record.id, word.connection, word.state.external_id, now))
         types[record.id] = (word.workspace_id, word.state.type)
@@ -121,6 +134,16 @@ async def keep(connection: Connection, words: Sequence[Word], *, now: datetime |
     ]
     await _store(connection, [(types[each.id], each) for each in touched], changes, ids, now)
     return heard
+
+
+async def hold_keys(connection: Connection, words: Sequence[Word]) -> None:
+    """Let nobody else speak of the records that these words mean, or of new ones by their names, until the commit."""
+    await connection.execute(
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended(key, 3)) FROM unnest($1::text[]) AS key
+        """,
+        sorted({key for word in words for key in _keys(word)}),
+    )
 
 
 def _known(found: Mapping[str, Sequence[_Record]], word: Word) -> _Record | None:
@@ -144,8 +167,8 @@ async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, list
     rows = await connection.fetch(
         """
         SELECT asked.workspace_id, asked.type, asked.connection, asked.external_id, asked.reference, is_by_id, records.*
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
-            AS asked (workspace_id, type, connection, external_id, reference)
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[])
+            AS asked (workspace_id, type, connection, external_id, reference, our_id)
         CROSS JOIN LATERAL (
             (SELECT record_id, TRUE AS is_by_id FROM crosswalk AS known
              WHERE known.workspace_id = asked.workspace_id AND known.connection = asked.connection
@@ -158,6 +181,9 @@ async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, list
                                AND theirs.record_type = asked.type AND theirs.record_id = known.id
                                AND theirs.connection = asked.connection)
              ORDER BY id LIMIT 1)
+            UNION ALL
+            (SELECT id, TRUE FROM records AS known WHERE known.id = asked.our_id
+               AND known.workspace_id = asked.workspace_id AND known.type = asked.type LIMIT 1)
         ) AS named
         CROSS JOIN LATERAL (
             SELECT * FROM records WHERE records.id = named.record_id FOR NO KEY UPDATE LIMIT 1
@@ -169,6 +195,7 @@ async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, list
         [word.connection for word in words],
         [word.state.external_id for word in words],
         [word.state.fields.get(REFERENCE, "") for word in words],
+        [UUID(word.state.external_id) if word.connection == OURS else None for word in words],
     )
     records: dict[UUID, _Record] = {}
     found: dict[str, list[_Record]] = {}
@@ -188,6 +215,8 @@ async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, list
         place = f"{row['workspace_id']} {row['type']}"
         key = f"{place} {row['connection']} {row['external_id']}" if row["is_by_id"] else f"{place} {row['reference']}"
         found.setdefault(key, []).append(record)
+    if not records:
+        return found
     ids = await connection.fetch(
         """
         SELECT known.* FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS asked (workspace_id, type, id)
@@ -216,6 +245,8 @@ async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, list
 
 async def _contacts(connection: Connection, words: Sequence[Word]) -> dict[int, UUID]:
     """Return the contacts that words are about by the ids of their own systems: place among the words to contact."""
+    if not any(word.state.contact_external_id for word in words):
+        return {}
     rows = await connection.fetch(
         """
         SELECT place, surviving(known.record_id) AS contact_id
@@ -238,7 +269,7 @@ def _said(word: Word, change_id: UUID, now: datetime) -> Said:
     if word.ownership.system_of_record in {OURS, word.connection}:
         # Only who is right about a record can say that it is gone, or back.
         values[_GONE] = "true" if word.state.is_gone else ""
-    return Said(str(change_id), word.connection, values, min(word.state.changed_at or now, now))
+    return Said(str(change_id), word.connection, values, min(word.state.changed_at or now, now), word.state.initial)
 
 
 def _fold(record: _Record, said: Said, ownership: Ownership) -> tuple[Folded, bool]:
@@ -277,6 +308,8 @@ async def _store(
     ids: Sequence[tuple[Any, ...]],
     now: datetime,
 ) -> None:
+    if not touched and not changes and not ids:
+        return
     await connection.executemany(
         """
         INSERT INTO records AS known (id, workspace_id, type, contact_id, values, origins, version, gone_at,

@@ -258,11 +258,6 @@ class _Wiring:
         at = ("records", "contact", "system_of_record")
         if isinstance(name := self._written(at), str) and self.offers(at, name, "crm"):
             found = name
-        for record in RecordsTable.model_fields:
-            path = ("records", record)
-            if record != "contact" and self._written((*path, "mirrors")):
-                hint = "take the key out until then"
-                self._document.add((*path, "mirrors"), "mirrors of other records than contacts come later", hint)
         return found
 
     def is_there(self, at: KeyPath, name: str) -> bool:

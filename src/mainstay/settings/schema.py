@@ -159,7 +159,7 @@ class RecordTable(Table):
     """``[records.NAME]``: where one type of record truly lives."""
 
     system_of_record: str = Field(default="", description="The connection whose word counts.")
-    mirrors: tuple[str, ...] = Field(default=(), description="Connections that are kept alike.")
+    mirrors: tuple[str, ...] = Field(default=(), description="Copies, which workflows may not write.")
     owners: dict[str, str] = Field(
         default_factory=dict, description='Fields that another connection is right about: { vat_id = "books" }'
     )

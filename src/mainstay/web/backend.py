@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mainstay.intake import Receipt
     from mainstay.kit.oauth import OAuth
     from mainstay.mirrors import Mirrors
+    from mainstay.recording import Recorder
     from mainstay.records import Ownership
 
 
@@ -114,6 +115,11 @@ class Backend(Protocol):
     @property
     def approvals(self) -> Approvals:
         """The verb for what runs ask people: decide."""
+        ...
+
+    @property
+    def book(self) -> Recorder:
+        """The verbs for records that are no contacts: create, change."""
         ...
 
     @property

@@ -30,6 +30,7 @@ class AppBackend:
         self.gates = app.gates
         self.keeper = app.keeper
         self.retrier = app.retrier
+        self.book = app.book
         self.approvals = app.approvals
         self.copies = app.copies
         self.retry_run = app.retry_run

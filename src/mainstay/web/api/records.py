@@ -8,11 +8,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
+from starlette.responses import Response
 
 from mainstay.insight.records import RecordChange, RecordDetail, RecordRow, list_records, record_detail
-from mainstay.model import RecordType
+from mainstay.model import Record, RecordType
 from mainstay.web.api.contacts import Cursor, Limit, read_cursor
 from mainstay.web.api.desk import Ask
+from mainstay.web.api.etags import etag_of
 from mainstay.web.api.problems import NOT_FOUND, ProblemError
 
 router = APIRouter(prefix="/records", tags=["records"])
@@ -31,7 +33,7 @@ class RecordShape(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, record: RecordRow) -> RecordShape:
+    def of(cls, record: Record | RecordRow) -> RecordShape:
         """Return a record as the API gives it."""
         return cls.model_validate(record, from_attributes=True)
 
@@ -102,10 +104,11 @@ async def list_of_type(
 
 
 @router.get("/{record_id}")
-async def read_record(ask: Ask, record_id: UUID) -> RecordWhole:
+async def read_record(ask: Ask, record_id: UUID, response: Response) -> RecordWhole:
     """Read one record, with whose word each of its values is."""
     async with ask.reading() as connection:
         detail = await record_detail(connection, ask.workspace_id, record_id)
     if detail is None:
         raise ProblemError(NOT_FOUND, f"There is no record {record_id}")
+    response.headers["ETag"] = etag_of(detail.record)
     return RecordWhole.of_detail(detail)
