@@ -520,7 +520,9 @@ CREATE TABLE pulled_changes (
 -- Mirrors -----------------------------------------------------------------------------------------------------
 
 -- One row for each copy of the contacts that a stack declares. layout is a digest of where it is and what it holds; the first
--- load goes by id, has come to loaded_to, and begins when every transaction has ended that may not have seen this row.
+-- load goes by id, has come to loaded_to (loaded contacts of to_load), and begins when every transaction has ended that may
+-- not have seen this row. One in a CRM that became the system of record is followed for a while, for what processes of
+-- before still write.
 CREATE TABLE mirrors (
     workspace_id   uuid NOT NULL REFERENCES workspaces,
     name           text NOT NULL,
@@ -529,9 +531,12 @@ CREATE TABLE mirrors (
     -- The first transaction of all that surely see that it is declared.
     began_in       xid8,
     loaded_to      uuid,
+    loaded         bigint NOT NULL DEFAULT 0,
+    to_load        bigint,
     loaded_at      timestamptz,
     written_at     timestamptz,
     run_id         uuid,
+    followed_until timestamptz,
     -- The comparison under way or the last one, which counts from one.
     comparison     integer NOT NULL DEFAULT 0,
     compare_run_id uuid,
@@ -569,7 +574,7 @@ CREATE TABLE drifts (
     mirror        text NOT NULL,
     key           text NOT NULL,
     contact_id    uuid,
-    kind          text NOT NULL CHECK (kind IN ('changed', 'missing', 'unknown', 'double')),
+    kind          text NOT NULL CHECK (kind IN ('changed', 'missing', 'unknown', 'double', 'refused')),
     state         text NOT NULL CHECK (state IN ('open', 'reverted', 'taken over', 'left', 'gone')),
     fields        jsonb NOT NULL DEFAULT '{}',
     found_in      integer NOT NULL,
