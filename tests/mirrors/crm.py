@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
+
 from mainstay.db import acquire
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
@@ -50,7 +52,7 @@ class Twofold:
 
     @classmethod
     async def make(cls, make_stack: MakeStack, sandbox: Sandbox, toml: str = MIRRORED, workflow: str = "") -> Twofold:
-        sandbox.configure("hubspot", properties=["mainstay_tags"])
+        sandbox.configure("hubspot", properties=["mainstay_tags", "hs_email_optout"])
         return cls(make_stack, sandbox, await make_stack(toml, workflow))
 
     @property
@@ -93,6 +95,23 @@ class Twofold:
     async def value(self, query: str, *arguments: Any) -> Any:
         async with acquire(self.stack.app.pool) as connection:
             return await connection.fetchval(query, *arguments)
+
+    async def change_there(self, email: str, **properties: str) -> None:
+        """Let a person edit a contact in HubSpot."""
+        await self._request("PATCH", email, {"properties": properties})
+
+    async def remove_there(self, email: str) -> None:
+        """Let a person remove a contact from HubSpot."""
+        await self._request("DELETE", email, None)
+
+    async def _request(self, method: str, email: str, body: Any) -> None:
+        (record,) = (
+            each for each in self.sandbox.state("hubspot")["contacts"] if each["properties"].get("email") == email
+        )
+        address = f"{self.sandbox.url('hubspot')}/crm/v3/objects/contacts/{record['id']}"
+        headers = {"Authorization": "Bearer person"}
+        async with aiohttp.request(method, address, json=body, headers=headers) as answer:
+            assert answer.status < 300, await answer.text()
 
     def hubspot(self) -> dict[str, dict[str, str]]:
         """HubSpot's contacts by e-mail; an e-mail that is there twice fails."""
