@@ -588,6 +588,24 @@ CREATE INDEX drifts_waiting ON drifts (workspace_id, id DESC) WHERE state = 'ope
 CREATE INDEX drifts_by_short_id ON drifts (workspace_id, right(id::text, 8) text_pattern_ops);
 CREATE INDEX drifts_by_contact ON drifts (contact_id) WHERE contact_id IS NOT NULL;
 
+-- One row for each system of record that is, or was, to take another's place. What stands in stack.toml decides; this is
+-- who did what when, and what stood against it.
+CREATE TABLE swaps (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    record_type   text NOT NULL,
+    old           text NOT NULL,
+    new           text NOT NULL,
+    state         text NOT NULL CHECK (state IN ('running', 'over', 'back')),
+    began_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    began_by      text NOT NULL,
+    over_at       timestamptz,
+    over_by       text NOT NULL DEFAULT '',
+    ended_at      timestamptz,
+    despite       text NOT NULL DEFAULT ''
+);
+CREATE INDEX swaps_by_workspace ON swaps (workspace_id, record_type, began_at DESC);
+
 -- In the transaction of each write, so that no order of commits can hide one. Where there is no mirror, to look is a third
 -- of what to join would cost.
 CREATE FUNCTION note_stale() RETURNS trigger LANGUAGE plpgsql AS $$
