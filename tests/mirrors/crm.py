@@ -74,13 +74,14 @@ class Twofold:
                 await connection.execute("UPDATE mirrors SET written_at = written_at - interval '1 hour'")
             await self.stack.app.watch_once()
             await self.stack.settle()
-            return await self.value(
+            found: bool = await self.value(
                 """
                 SELECT loaded_at IS NOT NULL AND NOT EXISTS (SELECT FROM stale_in_mirror WHERE mirror = $1)
                 FROM mirrors WHERE name = $1
                 """,
                 mirror,
             )
+            return found
 
         await until(is_done, f"all is in {mirror}")
 

@@ -129,9 +129,7 @@ async def test_an_answer_that_is_lost_doubles_nobody(both: Twofold) -> None:
     assert len(both.hubspot()) == 3
 
 
-async def test_the_word_of_a_mirror_does_not_count_but_a_new_lead_does(
-    make_stack: MakeStack, sandbox: Sandbox
-) -> None:
+async def test_the_word_of_a_mirror_does_not_count_but_a_new_lead_does(make_stack: MakeStack, sandbox: Sandbox) -> None:
     source = '\n    [sources.hub]\n    kind = "json"\n    connection = "hubspot"\n'
     both = await Twofold.make(make_stack, sandbox, MIRRORED + source)
     await both.submit("ann")

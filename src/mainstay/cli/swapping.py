@@ -211,7 +211,7 @@ def _file(options: Options, workspace: Workspace) -> tuple[Path, str]:
     """Return the stack's file with its text."""
     files = [path.resolve() for path in stack_files(options.stacks)]
     file = next(path for path in files if path.parent == workspace.stack.folder.resolve())
-    return file, file.read_text("utf-8")
+    return file, file.read_bytes().decode()
 
 
 def as_json(told: Told, *, changed: bool, difference: str) -> dict[str, Any]:

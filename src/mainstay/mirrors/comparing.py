@@ -14,7 +14,7 @@ from mainstay.mirrors.drifts import Found, Page
 from mainstay.mirrors.pushing import EXCHANGES_KEPT
 from mainstay.mirrors.rules import KEY, Mirror
 from mainstay.mirrors.store import contacts_of
-from mainstay.mirrors.writing import Tables, declared
+from mainstay.mirrors.writing import Tables, declared, declared_for
 from mainstay.model import Lane
 from mainstay.runs import begin_run
 
@@ -74,7 +74,9 @@ class Comparer:
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Read the mirror to its end."""
         workspace_id, name = steps.run.workspace_id, str(steps.run.input["mirror"])
-        mirror = declared(self._tables, workspace_id, name)
+        mirror = await declared_for(self._pool, self._tables, steps)
+        if mirror is None:
+            return ()
         # Where nothing was written yet there need not be a table either.
         if await self._is_written(workspace_id, name):
             await (self._read_people if mirror.role == "crm" else self._read_rows)(steps, mirror)

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import attrgetter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
-from mainstay.identity import Person
 from mainstay.kit.roles.table import clean
 from mainstay.model import Contact
+
+if TYPE_CHECKING:
+    from mainstay.identity import Person
 
 Drift = Literal["raise", "revert", "propose"]
 Role = Literal["table", "crm"]

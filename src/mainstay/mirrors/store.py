@@ -124,6 +124,14 @@ async def end_following(connection: Connection, workspace_id: UUID) -> None:
     )
 
 
+async def is_declared(connection: Connection, workspace_id: UUID, name: str) -> bool:
+    """Tell whether the stack that was declared last has a mirror."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM mirrors WHERE workspace_id = $1 AND name = $2 AND is_declared)", workspace_id, name
+    )
+    return found
+
+
 async def due(connection: Connection, workspace_id: UUID, mirrors: Sequence[Mirror]) -> list[str]:
     """Return the mirrors for which a run is to begin: something is to be written, and none is under way."""
     rows = await connection.fetch(

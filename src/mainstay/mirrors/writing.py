@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from mainstay.db import acquire, transact
+from mainstay.engine.programs import leave_to_others
 from mainstay.errors import WorkflowError
 from mainstay.mirrors import drifts, store
 from mainstay.mirrors.pushing import write_people
@@ -90,7 +91,9 @@ class Writer:
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Write until nothing is stale."""
         workspace_id, name = steps.run.workspace_id, str(steps.run.input["mirror"])
-        mirror = declared(self._tables, workspace_id, name)
+        mirror = await declared_for(self._pool, self._tables, steps)
+        if mirror is None:
+            return ()
         if undo := steps.run.input.get("undo"):
             await self._undo(steps, mirror, [UUID(each) for each in undo])
             return ()
@@ -156,6 +159,21 @@ class Writer:
 
 async def _begin(connection: Connection, workspace_id: UUID, data: Mapping[str, Any]) -> UUID:
     return await begin_run(connection, workspace_id, MIRROR, data, lane=Lane.BACKFILL)
+
+
+async def declared_for(pool: Pool, tables: Tables, steps: StepRunner) -> Mirror | None:
+    """Return the mirror that a run is of; None where no stack has it any more, so that nothing is to be done.
+
+    Where another process has it, as while a new stack goes from one to the next, the run is left to that.
+    """
+    workspace_id, name = steps.run.workspace_id, str(steps.run.input["mirror"])
+    mirror = tables.mirrors(workspace_id).get(name)
+    if mirror is None:
+        async with acquire(pool) as connection:
+            is_elsewhere = await store.is_declared(connection, workspace_id, name)
+        if is_elsewhere:
+            leave_to_others(steps, f"the mirror {name}")
+    return mirror
 
 
 def declared(tables: Tables, workspace_id: UUID, name: str) -> Mirror:

@@ -24,7 +24,7 @@ def with_mirror(text: str, name: str) -> str:
     """Return a stack in which contacts are mirrored to ``name``, too."""
     document = tomlkit.parse(text)
     contact = _contact(document)
-    _set_mirrors(contact, [*_mirrors(contact), name])
+    _set_mirrors(contact, list(dict.fromkeys([*_mirrors(contact), name])))
     return tomlkit.dumps(document)
 
 
@@ -80,7 +80,7 @@ def write(path: Path, text: str, environment: Environment) -> None:
     descriptor, name = tempfile.mkstemp(prefix=".stack-", suffix=".toml", dir=path.parent)
     new = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -30,7 +30,7 @@ async def note(
     connection: Connection, workspace_id: UUID, old: str, new: str, state: State, *, by: str, despite: str = ""
 ) -> None:
     """Note where a swap is by the stack that is in force; told again, it changes nothing."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('swap ' || $1::text, 0))", workspace_id)
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('swap ' || $1::uuid, 0))", workspace_id)
     last = await latest(connection, workspace_id)
     is_same = last is not None and (last.old, last.new) == (old, new) and last.state != "back"
     if last is not None and is_same:
