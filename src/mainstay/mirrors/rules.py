@@ -7,14 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 from uuid import UUID
 
 from mainstay.kit.roles.table import clean
 from mainstay.model import Contact
-
-if TYPE_CHECKING:
-    from mainstay.identity import Person
 
 Drift = Literal["raise", "revert", "propose"]
 Role = Literal["table", "crm"]
@@ -39,6 +36,25 @@ TAG_SEPARATOR = ", "
 _SEPARATOR = "\x1f"
 
 
+class Said(Protocol):
+    """What is said of somebody: our contact, or what a record there says in canonical form."""
+
+    @property
+    def custom(self) -> Mapping[str, str] | None:
+        """Fields of one's own."""
+        ...
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """Tags."""
+        ...
+
+    @property
+    def do_not_contact(self) -> bool:
+        """Whether it is an opt-out."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Mirror:
     """A copy of the contacts in a table or a CRM, as the stack declares it.
@@ -61,7 +77,7 @@ class Mirror:
     is_followed: bool = False
     layout: str = field(init=False, repr=False, compare=False)
     """A digest of where the copy is and what it holds: of another layout, all is to be written anew."""
-    _cells: tuple[tuple[str, Callable[[Contact | Person], str]], ...] = field(init=False, repr=False, compare=False)
+    _cells: tuple[tuple[str, Callable[[Said], str]], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Look once how each column is read: that is done for each contact."""
@@ -75,7 +91,7 @@ class Mirror:
         """Return a contact's row, the key first; every cell is a text."""
         return self.row_of(contact.id, contact)
 
-    def row_of(self, contact_id: UUID, said: Contact | Person) -> dict[str, str]:
+    def row_of(self, contact_id: UUID, said: Said) -> dict[str, str]:
         """Return the row of what a contact's record says."""
         row = {KEY: str(contact_id)}
         for title, read in self._cells:
@@ -109,7 +125,7 @@ class Mirror:
         return {name: value for name, value in named.items() if name in WRITABLE or name.startswith(CUSTOM)}
 
 
-def _reader(name: str) -> Callable[[Contact | Person], str]:
+def _reader(name: str) -> Callable[[Said], str]:
     if name.startswith(CUSTOM):
         key = name.removeprefix(CUSTOM)
         return lambda said: (said.custom or {}).get(key, "")
