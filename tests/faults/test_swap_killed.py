@@ -106,7 +106,7 @@ class Company:
         async def come() -> None:
             while not over.is_set():
                 await self.submit(1)
-                await asyncio.sleep(0.4)
+                await asyncio.sleep(1.0)
 
         coming = asyncio.create_task(come())
         try:
@@ -126,7 +126,7 @@ class Company:
         )
         out, err = await process.communicate()
         assert process.returncode == code, f"{arguments}: {process.returncode}\n{out.decode()}\n{err.decode()}"
-        return json.loads(out)["swap"] if out else {}
+        return json.loads(out).get("swap") if out else {}
 
     async def restart(self, number: signal.Signals) -> None:
         """Let one worker after the other go, and one of the stack as it is now come in its place."""
@@ -195,7 +195,7 @@ async def test_a_swap_under_traffic(
         async def is_compared() -> bool:
             return bool((await acme.mainstay("swap", "status"))["phase"] == "ready")
 
-        await until(is_compared, "it is compared", pause=0.5)
+        await until(is_compared, "it is compared", pause=2.0)
         told = await acme.mainstay(*SWAP, "--yes")
         assert (told["changed"], told["obstacles"]) == (True, [])
         await acme.open_door()
@@ -230,7 +230,7 @@ async def _back(acme: Company, number: signal.Signals) -> None:
         await acme.books.all_done(deliveries=len(acme.emails))
         return not (await acme.mainstay("swap", "status"))["obstacles"]
 
-    await until(may_go_back, "the old one is alike", pause=0.5)
+    await until(may_go_back, "the old one is alike", pause=2.0)
     async with acme.traffic():
         await acme.mainstay("swap", "back", "--yes")
         await acme.open_door()
