@@ -233,7 +233,15 @@ class App:
 
     def mirrors(self, workspace_id: UUID) -> Mapping[str, Mirror]:
         """See :class:`mainstay.mirrors.writing.Tables`."""
-        return self.workspace(workspace_id).stack.mirrors
+        return self.workspace(workspace_id).mirrors
+
+    def followed(self, workspace_id: UUID) -> str:
+        """See :class:`mainstay.mirrors.writing.Tables`."""
+        return self.workspace(workspace_id).routing.system_of_record
+
+    def can_pull(self, workspace_id: UUID, connection: str) -> bool:
+        """See :class:`mainstay.mirrors.writing.Tables`."""
+        return self.workspace(workspace_id).stack.connections[connection].can_pull
 
     def pull(self, workspace_id: UUID) -> Pull | None:
         """See :class:`mainstay.pulls.pulling.Systems`."""

@@ -54,7 +54,7 @@ class Routing:
     ``merge_elsewhere`` says which merges are carried to the connections that can merge, ``merging_systems``: ``never``,
     those ``by hand``, or ``always``. ``turns`` says how the runs of each workflow take turns, by the time of ``clock``.
     ``sync`` are the workflows whose caller may wait for the result. ``records`` says which system is right about each
-    other type of record.
+    other type of record. ``mirrors`` are the connections of CRMs that are fed, and have no word on a known contact.
     """
 
     system_of_record: str
@@ -67,6 +67,7 @@ class Routing:
     clock: Callable[[], datetime] = _utc_now
     sync: frozenset[str] = frozenset()
     records: Mapping[str, Ownership] = field(default_factory=dict)
+    mirrors: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,8 +238,17 @@ async def _report(connection: Connection, items: Sequence[Inbound]) -> None:
 
 def _write(item: Inbound, person: Person) -> ContactWrite:
     run = item.run
+    # What a mirror says of somebody known is compared, not believed; somebody new is a lead, wherever they came.
+    is_mirror = person.connection in item.routing.mirrors
     return ContactWrite(
-        run.workspace_id, person, item.source, run.delivery_id, run.id, kind=item.kind, policy=item.routing.policy
+        run.workspace_id,
+        person,
+        item.source,
+        run.delivery_id,
+        run.id,
+        kind=item.kind,
+        policy=item.routing.policy,
+        unless_known=f"{person.connection} is a mirror, which has no word on a known contact" if is_mirror else "",
     )
 
 

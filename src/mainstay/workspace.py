@@ -21,6 +21,7 @@ from mainstay.kit.oauth import OAuth
 from mainstay.kit.source import AskedSourceSettings
 from mainstay.pulls import FailurePull
 from mainstay.settings.identity import policy_of
+from mainstay.settings.mirroring import crm_mirror
 from mainstay.workflows import answers_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,12 @@ class Workspace:
             clock,
             frozenset(answering),
             bundle.stack.records,
+            frozenset(each.connection for each in bundle.stack.mirrors.values() if each.role == "crm"),
         )
+        self.mirrors = dict(bundle.stack.mirrors)
+        if not is_builtin and record_system not in self.mirrors:
+            followed = crm_mirror(bundle.stack.connections[record_system], is_followed=True)
+            self.mirrors[record_system] = followed
         self.sources = {
             name: SourceBinding(
                 workspace_id,

@@ -25,6 +25,7 @@ _WORDS = {
     "missing": "the row is gone",
     "unknown": "a row of no contact",
     "double": "there are two rows",
+    "refused": "not taken there",
 }
 MirrorArgument = Annotated[str, typer.Argument(metavar="MIRROR", help="The mirror's name in stack.toml.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="A short or whole id.")]
@@ -171,7 +172,8 @@ def _show(found: Sequence[DriftRow]) -> None:
     for row in found:
         decided = f"{row.state} by {row.decided_by}" if row.decided_by else row.state
         differences = [
-            (title, str(said.get("ours", "")), str(said.get("theirs", ""))) for title, said in row.fields.items()
+            (title or _WORDS[row.kind], str(said.get("ours", "")), str(said.get("theirs", "")))
+            for title, said in row.fields.items()
         ] or [(_WORDS[row.kind], "", "")]
         for place, (title, ours, theirs) in enumerate(differences):
             is_first = place == 0

@@ -99,7 +99,7 @@ def state_of(row: MirrorRow) -> str:
     if row.run_state == "failed":
         return f"stopped: {row.error}"
     if row.loaded_at is None:
-        return "being filled"
+        return "being filled" + (f", {row.loaded:,} of {row.to_load:,}" if row.to_load else "")
     if row.run_id is not None:
         return "being written"
     if row.behind:

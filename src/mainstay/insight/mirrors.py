@@ -22,10 +22,14 @@ _MOST_COUNTED = 999
 class MirrorRow:
     """One mirror. ``behind`` is how many contacts changed since they were written.
 
+    Until ``loaded_at``, ``loaded`` of ``to_load`` contacts are in it; None where nobody has counted yet.
+
     ``run_id`` is of the run that writes it now, or failed to, with its ``run_state`` and ``error``; None for neither.
     """
 
     name: str
+    loaded: int
+    to_load: int | None
     loaded_at: datetime | None
     written_at: datetime | None
     compared_at: datetime | None
@@ -65,7 +69,7 @@ async def list_mirrors(connection: Connection, workspace_id: UUID) -> Sequence[M
                                       AND d.state = 'open' LIMIT $2) AS t) AS drifts
         FROM mirrors LEFT JOIN runs ON runs.id = mirrors.run_id AND runs.handled_at IS NULL
              AND runs.state IN ('queued', 'running', 'waiting', 'failed')
-        WHERE mirrors.workspace_id = $1 AND is_declared ORDER BY name
+        WHERE mirrors.workspace_id = $1 AND is_declared AND followed_until IS NULL ORDER BY name
         """,
         workspace_id,
         _MOST_COUNTED + 1,
@@ -73,6 +77,8 @@ async def list_mirrors(connection: Connection, workspace_id: UUID) -> Sequence[M
     return [
         MirrorRow(
             row["name"],
+            row["loaded"],
+            row["to_load"],
             row["loaded_at"],
             row["written_at"],
             row["compared_at"],

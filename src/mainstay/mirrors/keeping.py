@@ -81,5 +81,6 @@ class Mirrors:
 
     async def undo(self, workspace_id: UUID, name: str, ids: Sequence[UUID]) -> UUID:
         """Let rows that were reverted be again what somebody had made of them; returns the id of the run that does."""
-        declared(self._tables, workspace_id, name)
+        if declared(self._tables, workspace_id, name).role == "crm":
+            raise MirrorRefusedError("what stood in a CRM before a revert is not written back", "Edit it there.")
         return await self._writer.undo(workspace_id, name, ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.mirrors.rules import Mirror
 
+FOLLOWED = timedelta(days=1)
 _COLUMNS = ", ".join(Contact.__dataclass_fields__)
 # What a contact is read of: not all of its row, which has the origins of every value.
 
@@ -38,24 +40,47 @@ class Batch:
         return not self.contacts and not self.gone and not self.is_last
 
 
-async def declare(connection: Connection, workspace_id: UUID, mirrors: Sequence[Mirror]) -> None:
-    """Let a workspace's mirrors be these. One of another layout than before is written anew."""
+async def declare(connection: Connection, workspace_id: UUID, mirrors: Sequence[Mirror], followed: str = "") -> None:
+    """Let a workspace's mirrors be these. One of another layout than before is written anew.
+
+    ``followed`` is the system of record: where it has been a mirror, what changes is noted for it a while longer, as
+    processes that know it as one still write.
+    """
     await connection.execute(
-        "UPDATE mirrors SET is_declared = false WHERE workspace_id = $1 AND is_declared AND name <> ALL($2)",
+        """
+        UPDATE mirrors SET is_declared = name = $3,
+               followed_until = CASE WHEN name = $3 THEN coalesce(followed_until, now() + $4::interval) END
+        WHERE workspace_id = $1 AND is_declared AND name <> ALL($2)
+        """,
         workspace_id,
         [each.name for each in mirrors],
+        followed,
+        FOLLOWED,
+    )
+    names, layouts = [each.name for each in mirrors], [each.layout for each in mirrors]
+    # What was noted for one that was followed is all there is to write.
+    await connection.execute(
+        """
+        UPDATE mirrors SET followed_until = NULL
+        FROM unnest($2::text[], $3::text[]) AS t (name, layout)
+        WHERE workspace_id = $1 AND mirrors.name = t.name AND mirrors.layout = t.layout AND followed_until IS NOT NULL
+        """,
+        workspace_id,
+        names,
+        layouts,
     )
     await connection.execute(
         """
         INSERT INTO mirrors AS known (workspace_id, name, layout)
         SELECT $1, name, layout FROM unnest($2::text[], $3::text[]) AS t (name, layout)
         ON CONFLICT (workspace_id, name) DO UPDATE SET
-            layout = excluded.layout, is_declared = true, loaded_to = NULL, loaded_at = NULL, began_in = NULL
+            layout = excluded.layout, is_declared = true, followed_until = NULL,
+            loaded = 0, to_load = NULL, loaded_to = NULL, loaded_at = NULL, began_in = NULL
         WHERE NOT known.is_declared OR known.layout <> excluded.layout
         """,
         workspace_id,
-        [each.name for each in mirrors],
-        [each.layout for each in mirrors],
+        names,
+        layouts,
     )
 
 
@@ -72,6 +97,39 @@ async def begin(connection: Connection, workspace_id: UUID) -> None:
         """,
         workspace_id,
     )
+
+
+async def count_to_load(connection: Connection, workspace_id: UUID, name: str) -> None:
+    """Note how many contacts a load is of, for people to see; once a load, as it is counted one by one."""
+    await connection.execute(
+        """
+        UPDATE mirrors SET to_load = (SELECT count(*) FROM contacts WHERE workspace_id = $1 AND merged_into IS NULL
+                                      AND deleted_at IS NULL)
+        WHERE workspace_id = $1 AND name = $2 AND to_load IS NULL
+        """,
+        workspace_id,
+        name,
+    )
+
+
+async def end_following(connection: Connection, workspace_id: UUID) -> None:
+    """Let what has become the system of record be no mirror any more, once all is written that was noted."""
+    await connection.execute(
+        """
+        UPDATE mirrors SET is_declared = false, followed_until = NULL
+        WHERE workspace_id = $1 AND followed_until <= now()
+          AND NOT EXISTS (SELECT FROM stale_in_mirror AS s WHERE s.workspace_id = $1 AND s.mirror = mirrors.name)
+        """,
+        workspace_id,
+    )
+
+
+async def is_declared(connection: Connection, workspace_id: UUID, name: str) -> bool:
+    """Tell whether the stack that was declared last has a mirror."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM mirrors WHERE workspace_id = $1 AND name = $2 AND is_declared)", workspace_id, name
+    )
+    return found
 
 
 async def due(connection: Connection, workspace_id: UUID, mirrors: Sequence[Mirror]) -> list[str]:
@@ -235,6 +293,7 @@ async def note_written(
     await connection.execute(
         """
         UPDATE mirrors SET written_at = now(), loaded_to = coalesce($3, loaded_to),
+               loaded = loaded + CASE WHEN $3::uuid IS NULL THEN 0 ELSE $5 END,
                loaded_at = CASE WHEN $4 THEN now() ELSE loaded_at END
         WHERE workspace_id = $1 AND name = $2
         """,
@@ -242,6 +301,7 @@ async def note_written(
         name,
         batch.loaded_to,
         batch.is_last,
+        len(batch.contacts),
     )
 
 

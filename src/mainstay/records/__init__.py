@@ -4,17 +4,19 @@ from mainstay.records.crosswalk import Adopted, follow_merge, follow_unmerge, fo
 from mainstay.records.effects import OwnershipsOf, settling_effects
 from mainstay.records.keeping import Heard, Word, hold_keys, keep, record_of
 from mainstay.records.ownership import OURS, Ownership
-from mainstay.records.store import Pushing, Want, push_failed, pushed, raise_wanted, start_push, want
+from mainstay.records.store import Done, Pushing, Want, copies_of, push_failed, pushed, raise_wanted, start_push, want
 
 __all__ = [
     "OURS",
     "Adopted",
+    "Done",
     "Heard",
     "Ownership",
     "OwnershipsOf",
     "Pushing",
     "Want",
     "Word",
+    "copies_of",
     "follow_merge",
     "follow_unmerge",
     "forget",

@@ -14,6 +14,7 @@ from mainstay.connectors import all_connectors, all_source_kinds
 from mainstay.errors import ConfigError, PermanentError, Problem
 from mainstay.kit import Connector, EmailMessage, SourceKind, SourceSettings
 from mainstay.kit.source import AskedSourceSettings
+from mainstay.mirrors.rules import Role
 from mainstay.pulls import Pull
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.hours import read_hours
@@ -51,7 +52,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     sources = wiring.sources()
     ownership = read_ownership(document, records, roles, wiring.is_there) if records else {}
     alerts = wiring.alerts(roles)
-    mirrors = read_mirrors(document, wiring.offers)
+    mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record)
     retries = read_retries(document, roles)
     elsewhere = _elsewhere(document)
     document.require_no_problems()
@@ -80,9 +81,7 @@ def assemble(document: Document, folder: Path) -> Stack:
 
 
 def _pull(every: timedelta | str, name: str, wiring: _Wiring, sources: Mapping[str, SourceEntry]) -> Pull | None:
-    entry = wiring.connections[name]
-    is_able = "crm.pull_contacts" in entry.connector.idempotency and entry.connector.can_pull(entry.settings)
-    if isinstance(every, str) or not is_able:
+    if isinstance(every, str) or not wiring.connections[name].can_pull:
         return None
     bringing = tuple(source for source, found in sources.items() if found.settings.connection == name)
     return Pull(name, every, bringing)
@@ -280,6 +279,14 @@ class _Wiring:
         """Tell whether a connection that a key names has a role; note a problem where it has not."""
         connector = self._find(at, name)
         return connector is not None and self._offers(at, name, connector, role)
+
+    def mirrored_by(self, at: KeyPath, name: str) -> tuple[Role, ConnectionEntry] | None:
+        """Return by which role a connection that a key names is a mirror; note a problem where it can be none."""
+        connector = self._find(at, name)
+        role: Role = "crm" if connector is not None and "table" not in connector.roles else "table"
+        if connector is None or not self._offers(at, name, connector, role) or name not in self.connections:
+            return None
+        return role, self.connections[name]
 
     def _written(self, path: KeyPath) -> Any:
         """Return what stands at a path, or None; of the wrong type too, which the section's own check has noted."""

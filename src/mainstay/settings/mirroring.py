@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mainstay.kit import Duration
 from mainstay.mirrors import FIELDS, KEY, USUAL_COLUMNS, Drift, Mirror
-from mainstay.mirrors.rules import CUSTOM
+from mainstay.mirrors.rules import CUSTOM, OPT_OUT, Role
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.schema import Table
 from mainstay.settings.wording import check
+
+if TYPE_CHECKING:
+    from mainstay.settings.stack import ConnectionEntry
 
 _LEAST = timedelta(seconds=5)
 
@@ -43,7 +46,9 @@ def _check_every(every: timedelta) -> timedelta:
 class MirrorTable(Table):
     """``[mirrors.NAME]``."""
 
-    connection: str = Field("", description="The connection that offers the role table; else that of the same name.")
+    connection: str = Field(
+        "", description="The connection that offers the role table or crm; else that of the same name."
+    )
     table: str = Field("Contacts", min_length=1, description="The table there: a sheet, a file, a database.")
     columns: Annotated[dict[str, str], AfterValidator(_check_columns)] = Field(
         default_factory=lambda: dict(USUAL_COLUMNS),
@@ -62,8 +67,31 @@ class MirrorTable(Table):
     )
 
 
-def read_mirrors(document: Document, offers: Callable[[KeyPath, str, str], bool]) -> Mapping[str, Mirror]:
-    """Return the mirrors of contacts; ``offers`` notes a problem where a connection has not got a role."""
+def crm_mirror(entry: ConnectionEntry, table: MirrorTable | None = None, *, is_followed: bool = False) -> Mirror:
+    """Return the mirror that a connection with the role crm is: it has the connection's name."""
+    table = table or MirrorTable.model_validate({})
+    kept = entry.connector.contact_fields(entry.settings)
+    titles = {name: title for title, name in USUAL_COLUMNS.items()}
+    fields = sorted({*kept, OPT_OUT}, key=lambda name: (name not in titles, [*titles, name].index(name), name))
+    return Mirror(
+        entry.name,
+        entry.name,
+        columns={titles.get(name, name.removeprefix(CUSTOM)): name for name in fields},
+        every=table.every,
+        compare_every=table.compare,
+        drift=table.drift,
+        role="crm",
+        unwritable=frozenset({OPT_OUT} - kept),
+        is_followed=is_followed,
+    )
+
+
+def read_mirrors(
+    document: Document,
+    mirrored_by: Callable[[KeyPath, str], tuple[Role, ConnectionEntry] | None],
+    system_of_record: str,
+) -> Mapping[str, Mirror]:
+    """Return the mirrors of contacts; ``mirrored_by`` notes a problem where a connection can be no mirror."""
     tables = document.data.get("mirrors", {})
     if not isinstance(tables, dict):
         document.add(("mirrors",), "should be a table", "write [mirrors.NAME]")
@@ -83,6 +111,25 @@ def read_mirrors(document: Document, offers: Callable[[KeyPath, str, str], bool]
             continue
         at: KeyPath = ("mirrors", name, "connection") if table.connection else ("records", "contact", "mirrors", place)
         connection = table.connection or name
-        if offers(at, connection, "table"):
+        by = mirrored_by(at, connection)
+        if by is None:
+            continue
+        role, entry = by
+        if role == "table":
             found[name] = Mirror(name, connection, table.table, table.columns, table.every, table.compare, table.drift)
+        elif problem := _problem_of_crm(name, connection, table, system_of_record):
+            document.add(at, *problem)
+        else:
+            found[name] = crm_mirror(entry, table)
     return MappingProxyType(found)
+
+
+def _problem_of_crm(name: str, connection: str, table: MirrorTable, system_of_record: str) -> tuple[str, str] | None:
+    if connection == system_of_record:
+        return f'"{connection}" is the system of record, which needs no mirror', "take it out of mirrors"
+    if name != connection:
+        hint = f'write  mirrors = ["{connection}"]  and [mirrors.{connection}]'
+        return f'"{connection}" is a CRM, and a mirror in a CRM has the name of its connection', hint
+    if {"table", "columns"} & table.model_fields_set:
+        return f'"{connection}" is a CRM, which has no table and no columns', "its fields are mapped in [connections]"
+    return None

@@ -32,6 +32,11 @@ class ConnectionEntry:
     connector: Connector
     settings: ConnectionSettings = field(repr=False)
 
+    @property
+    def can_pull(self) -> bool:
+        """Tell whether it can be asked what changed there."""
+        return "crm.pull_contacts" in self.connector.idempotency and self.connector.can_pull(self.settings)
+
 
 @dataclass(frozen=True, slots=True)
 class SourceEntry:

@@ -116,6 +116,7 @@ def make_environment() -> Environment:
         "suggestion_look": wording.suggestion_look,
         "approval_look": wording.approval_look,
         "standing_look": wording.standing_look,
+        "swap_look": drift_wording.swap_look,
         "drift_look": drift_wording.drift_look,
         "drift_words": drift_wording.drift_words,
         "mirror_look": drift_wording.mirror_look,

@@ -125,7 +125,8 @@ async def test_a_company_is_read() -> None:
 
 
 async def test_what_is_gone_is_said_so() -> None:
-    for kind, answers in (("deal.propertyChange", [(404, {})]), ("deal.deletion", [])):
+    gone: list[tuple[str, list[tuple[int, Any]]]] = [("deal.propertyChange", [(404, {})]), ("deal.deletion", [])]
+    for kind, answers in gone:
         found, _ = await fetched(read(notice(kind))[0], *answers)
         assert found.record is not None
         assert (found.type, found.record.is_gone, found.record.changed_at) == ("deal.deleted", True, found.time)
@@ -139,7 +140,7 @@ async def test_an_answer_that_is_no_deal_is_tried_again(answer: Any) -> None:
 
 @pytest.mark.parametrize("value", [7, [], {}, True, "x" * 3000, "\x00"])
 async def test_a_wrong_type_in_a_deal_harms_nothing(value: Any) -> None:
-    for name in DEAL["properties"]:  # type: ignore[attr-defined]
+    for name in DEAL["properties"]:
         properties = DEAL["properties"] | {name: value}  # type: ignore[operator]
         answer = DEAL | {"properties": properties, "associations": value}
         found, _ = await fetched(read(notice("deal.propertyChange"))[0], (200, answer))

@@ -534,7 +534,9 @@ CREATE TABLE pulled_changes (
 -- Mirrors -----------------------------------------------------------------------------------------------------
 
 -- One row for each copy of the contacts that a stack declares. layout is a digest of where it is and what it holds; the first
--- load goes by id, has come to loaded_to, and begins when every transaction has ended that may not have seen this row.
+-- load goes by id, has come to loaded_to (loaded contacts of to_load), and begins when every transaction has ended that may
+-- not have seen this row. One in a CRM that became the system of record is followed for a while, for what processes of
+-- before still write.
 CREATE TABLE mirrors (
     workspace_id   uuid NOT NULL REFERENCES workspaces,
     name           text NOT NULL,
@@ -543,9 +545,12 @@ CREATE TABLE mirrors (
     -- The first transaction of all that surely see that it is declared.
     began_in       xid8,
     loaded_to      uuid,
+    loaded         bigint NOT NULL DEFAULT 0,
+    to_load        bigint,
     loaded_at      timestamptz,
     written_at     timestamptz,
     run_id         uuid,
+    followed_until timestamptz,
     -- The comparison under way or the last one, which counts from one.
     comparison     integer NOT NULL DEFAULT 0,
     compare_run_id uuid,
@@ -583,7 +588,7 @@ CREATE TABLE drifts (
     mirror        text NOT NULL,
     key           text NOT NULL,
     contact_id    uuid,
-    kind          text NOT NULL CHECK (kind IN ('changed', 'missing', 'unknown', 'double')),
+    kind          text NOT NULL CHECK (kind IN ('changed', 'missing', 'unknown', 'double', 'refused')),
     state         text NOT NULL CHECK (state IN ('open', 'reverted', 'taken over', 'left', 'gone')),
     fields        jsonb NOT NULL DEFAULT '{}',
     found_in      integer NOT NULL,
@@ -596,6 +601,24 @@ CREATE INDEX drifts_by_workspace ON drifts (workspace_id, id DESC);
 CREATE INDEX drifts_waiting ON drifts (workspace_id, id DESC) WHERE state = 'open';
 CREATE INDEX drifts_by_short_id ON drifts (workspace_id, right(id::text, 8) text_pattern_ops);
 CREATE INDEX drifts_by_contact ON drifts (contact_id) WHERE contact_id IS NOT NULL;
+
+-- One row for each system of record that is, or was, to take another's place. What stands in stack.toml decides; this is
+-- who did what when, and what stood against it.
+CREATE TABLE swaps (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    record_type   text NOT NULL,
+    old           text NOT NULL,
+    new           text NOT NULL,
+    state         text NOT NULL CHECK (state IN ('running', 'over', 'back')),
+    began_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    began_by      text NOT NULL,
+    over_at       timestamptz,
+    over_by       text NOT NULL DEFAULT '',
+    ended_at      timestamptz,
+    despite       text NOT NULL DEFAULT ''
+);
+CREATE INDEX swaps_by_workspace ON swaps (workspace_id, record_type, began_at DESC);
 
 -- In the transaction of each write, so that no order of commits can hide one. Where there is no mirror, to look is a third
 -- of what to join would cost.
