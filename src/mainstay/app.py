@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +15,7 @@ from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
 from mainstay.db import GroupCommit, Pool, acquire, open_pool
+from mainstay.db.tallies import add_up_hours
 from mainstay.engine import Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.engine.driver import utc_now
@@ -24,6 +26,8 @@ from mainstay.engine.retrying import BULK_RETRY, Retrier
 from mainstay.errors import WorkflowError
 from mainstay.foreseeing import Foreseer
 from mainstay.gates import Gates, gates_of
+from mainstay.heartbeating import Heart, Heartbeat
+from mainstay.heartbeating import declare as declare_heartbeat
 from mainstay.identity import IDENTITY, load_contact
 from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
@@ -32,6 +36,7 @@ from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, Pullin
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
+from mainstay.monitors import Monitor, Monitors
 from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePull, FailurePuller, Pull, Puller
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
@@ -78,6 +83,9 @@ class App:
         self.tokens = Tokens(pool, keys or Keys(), self.session, clock=clock)
         self.alerter = Alerter(self)
         self.foreseer = Foreseer(pool, self.tokens, self.alerter, self.workspaces, clock)
+        self.heart = Heart(pool, self, self.session)
+        self.watched_at: float | None = None
+        self.pinged = Monitors(pool, self, self.alerter, self.tokens.keys, clock)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.merger = MergerElsewhere(pool, self)
@@ -135,7 +143,7 @@ class App:
         """
         app = cls(await open_pool(dsn, size=pool_size), public_url=public_url, clock=clock, keys=keys)
         for bundle in bundles:
-            async with acquire(app.pool) as connection:
+            async with acquire(app.pool) as connection, connection.transaction():
                 workspace_id = await connection.fetchval(
                     """
                     INSERT INTO workspaces (id, slug, name) VALUES ($1, $2, $3)
@@ -145,11 +153,13 @@ class App:
                     bundle.stack.slug,
                     bundle.stack.name,
                 )
+                await declare_heartbeat(connection, workspace_id)
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
             await app.copies.declare(workspace_id)
             await app.puller.declare(workspace_id)
+            await app.pinged.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -242,6 +252,18 @@ class App:
     def can_pull(self, workspace_id: UUID, connection: str) -> bool:
         """See :class:`mainstay.mirrors.writing.Tables`."""
         return self.workspace(workspace_id).stack.connections[connection].can_pull
+
+    def monitors(self, workspace_id: UUID) -> Mapping[str, Monitor]:
+        """See :class:`mainstay.monitors.pinging.Watched`."""
+        return self.workspace(workspace_id).stack.monitors
+
+    def heartbeat(self, workspace_id: UUID) -> Heartbeat | None:
+        """See :class:`mainstay.heartbeating.Beating`."""
+        return self.workspace(workspace_id).stack.heartbeat
+
+    def secrets(self, workspace_id: UUID) -> Sequence[str]:
+        """See :class:`mainstay.monitors.pinging.Watched`."""
+        return self.workspace(workspace_id).secrets()
 
     def pull(self, workspace_id: UUID) -> Pull | None:
         """See :class:`mainstay.pulls.pulling.Systems`."""
@@ -347,12 +369,28 @@ class App:
 
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""
+        async with acquire(self.pool) as connection, connection.transaction():
+            await add_up_hours(connection)
         async with acquire(self.pool) as connection:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
+        await self.pinged.look()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)
             await self.failures.begin_due(workspace_id)
         await self.keeper.keep()
+        self.watched_at = time.monotonic()
+
+    async def ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        """Return the address at which a monitor is pinged; empty where its key can be opened no more."""
+        key = (await self.pinged.keys(workspace_id)).get(monitor, "")
+        return self._ping_url(workspace_id, monitor, key) if key else ""
+
+    async def renew_ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        """Give a monitor another address and return it; see :meth:`Monitors.renew`."""
+        return self._ping_url(workspace_id, monitor, await self.pinged.renew(workspace_id, monitor))
+
+    def _ping_url(self, workspace_id: UUID, monitor: str, key: str) -> str:
+        return f"{self.public_url}/ping/{self.workspace(workspace_id).slug}/{key}/{monitor}"

@@ -13,7 +13,7 @@ Each arrow hands on one frozen value; no stage calls another.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -36,6 +36,7 @@ from mainstay.intake import SourceBinding, mark_deliveries
 from mainstay.model import Event, RecordState, Run, RunState
 from mainstay.records import Ownership, Word, keep
 from mainstay.runs import Claimed, Progress, Settlement, settle
+from mainstay.telemetry import traceparent
 from mainstay.watch import REPORTED, Trouble, trouble_of_report
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class Inbound:
     kind: str
     events: Sequence[Mapping[str, Any]]
     report: Report
+    trace: str = field(default_factory=traceparent)
 
 
 class Journey:
@@ -275,7 +277,9 @@ def _words(item: Inbound, about: Mapping[int, UUID]) -> Iterator[tuple[Mapping[s
 
 def _cause(item: Inbound) -> Cause:
     is_awaited = bool(item.run.input.get("answers"))
-    return Cause(item.run.workspace_id, item.routing, item.source, item.run.delivery_id, item.run, is_awaited)
+    return Cause(
+        item.run.workspace_id, item.routing, item.source, item.run.delivery_id, item.run, is_awaited, trace=item.trace
+    )
 
 
 def _outcome(item: Inbound, delivery_id: UUID, dropped: str) -> tuple[UUID, str, str]:

@@ -148,3 +148,7 @@ class Workspace:
                     replace(found, secrets=(*found.secrets, oauth.client_secret)) if oauth else found
                 )
         return self._http[connection]
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the secrets of all connections, for whatever is kept of what others say."""
+        return tuple(secret for name in self.stack.connections for secret in self.http_settings(name).secrets)

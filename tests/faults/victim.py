@@ -242,7 +242,7 @@ async def _work(orders: Orders, instrument: Instrument) -> None:
     app = await open_app(orders)
     worker = dbos_engine.Worker(orders.dsn, app.pool, app.driver, on_beat=app.watch_once)
     await worker.start()
-    beside = [asyncio.create_task(app.scheduler.run()), asyncio.create_task(app.gates.tend())]
+    beside = [asyncio.create_task(each) for each in (app.scheduler.run(), app.gates.tend(), app.heart.run())]
     instrument.note(f"{READY} {worker.id}")
     await _terminated()
     for task in beside:

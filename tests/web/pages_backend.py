@@ -160,3 +160,12 @@ class PagesBackend:
     async def _one(self, query: str, *values: UUID) -> bool:
         async with acquire(self.pool) as connection:
             return await connection.fetchval(query, *values) is not None
+
+    async def ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        return f"{self.public_url}/ping/acme/a-key/{monitor}"
+
+    async def renew_ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        if monitor == "unknown":
+            raise LookupError(monitor)
+        self.asked.append((f"renew {monitor}", workspace_id))
+        return await self.ping_url(workspace_id, monitor)

@@ -73,6 +73,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("records", "records", "records", "Deals, invoices, tasks and the like: list, show."),
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),
             Entry("incidents", "incidents", "incidents", "What is broken, and what has been: list, show, resolve."),
+            Entry("monitors", "monitors", "monitors", "Jobs elsewhere that say that they ran: list, show, renew."),
             Entry("quarantine", "quarantine", "quarantine", "What could not be proven: list, show, release."),
             Entry(
                 "connections",

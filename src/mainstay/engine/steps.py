@@ -28,9 +28,17 @@ from mainstay.errors import (
 )
 from mainstay.model import Attempt, AttemptState, Effect, Guard, Promise, Retry, RunState
 from mainstay.runs import Claimed, Settlement
+from mainstay.telemetry import is_tracing, span
 
 if TYPE_CHECKING:
     from mainstay.kit import Http
+
+
+async def followed(attempt: Awaitable[Any], name: str, step: int, connection: str) -> Any:
+    """Make an attempt as a span of its run's trace."""
+    with span(name, {"mainstay.step": step, "mainstay.connection": connection}):
+        return await attempt
+
 
 _SURE_SECONDS = 1.0
 Call = Callable[["Http"], Awaitable[Any]]
@@ -124,7 +132,8 @@ class StepRunner(Joining, Gated):
             raise Parked(self._parked)
         terms = self._terms(self.run.workspace_id, connection, name, retry)
         self._in_flight += 1
-        attempt = self.count_out(self._attempt(number, name, call, connection, recorded, cut_off, find, terms, effect))
+        attempt = self._attempt(number, name, call, connection, recorded, cut_off, find, terms, effect)
+        attempt = self.count_out(followed(attempt, name, number, connection) if is_tracing() else attempt)
         if asyncio.current_task() is self._home:
             return await attempt
         # A task group breaks off what runs beside a step that parks; what is with a vendor must come to its end.

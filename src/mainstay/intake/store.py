@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -25,6 +25,7 @@ from mainstay.intake.rules import (
 from mainstay.kit import RawRequest
 from mainstay.model import Lane, first_id_at, new_id
 from mainstay.runs import GRACE, NewRun, add_runs, enqueue_behind
+from mainstay.telemetry import traceparent
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -52,6 +53,7 @@ class Arrival:
     window: timedelta | None = None
     answer_within: timedelta | None = None
     lane: Lane = Lane.LEAD
+    trace: str = field(default_factory=traceparent)
 
 
 class OpenExecution:
@@ -126,6 +128,7 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival], execution: O
             behind[arrival.id].execution_id if arrival.id in behind else next(shared),
             delivery_id=arrival.id,
             lane=arrival.lane,
+            trace=arrival.trace,
         )
         for arrival, data in readable
     ]

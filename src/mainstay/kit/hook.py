@@ -47,7 +47,7 @@ class HookConnection(ConnectionSettings):
     def _is_a_hook(self) -> Self:
         for name, address in (("url", self.url.get_secret_value()), ("base_url", self.base_url)):
             if address or name == "url":
-                _require_address(name, address)
+                require_address(name, address)
         if not self.place.path.strip("/"):
             message = "url must be the hook's whole address, with what follows the host"
             raise ValueError(message)
@@ -148,7 +148,12 @@ def _path(place: SplitResult) -> str:
     return place.path + (f"?{place.query}" if place.query else "")
 
 
-def _require_address(name: str, address: str) -> None:
+def require_address(name: str, address: str) -> None:
+    """Check an address that a user gives: whole, https (http to this machine alone), without user, password and ``#``.
+
+    Raises:
+        ValueError: says what is wrong; the address is not quoted.
+    """
     try:
         place = urlsplit(address)
         host, _ = place.hostname or "", place.port

@@ -19,10 +19,12 @@ from mainstay.pulls import Pull
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
+from mainstay.settings.monitoring import read_heartbeat, read_monitors
 from mainstay.settings.ownership import read_ownership
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
+    SECTIONS,
     AlertsTable,
     ElsewhereTable,
     RecordsTable,
@@ -33,7 +35,6 @@ from mainstay.settings.stack import OWN_STORE, AlertRoute, Alerts, ConnectionEnt
 from mainstay.settings.wording import Model, check
 
 BUILTIN = "builtin"
-SECTIONS = ("workspace", "connections", "roles", "records", "sources", "alerts", "mirrors", "retries", "elsewhere")
 ALERTING = ("chat", "email")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -55,16 +56,19 @@ def assemble(document: Document, folder: Path) -> Stack:
     mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record)
     retries = read_retries(document, roles)
     elsewhere = _elsewhere(document)
+    timezone = ZoneInfo(workspace.timezone) if workspace is not None else ZoneInfo("UTC")
+    hours = read_hours(workspace.hours, timezone) if workspace is not None and workspace.hours.strip() else None
+    monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)
+    heartbeat = read_heartbeat(document)
     document.require_no_problems()
     if workspace is None or records is None:
         raise ConfigError(Problem(document.name, "", "the file cannot be read"))
-    timezone = ZoneInfo(workspace.timezone)
     return Stack(
         slug=workspace.slug or slug_of(workspace.name),
         name=workspace.name,
         region=workspace.region,
         timezone=timezone,
-        hours=read_hours(workspace.hours, timezone) if workspace.hours.strip() else None,
+        hours=hours,
         connections=MappingProxyType(wiring.connections),
         roles=MappingProxyType(roles),
         system_of_record=system_of_record,
@@ -74,6 +78,8 @@ def assemble(document: Document, folder: Path) -> Stack:
         sources=MappingProxyType(sources),
         alerts=alerts,
         mirrors=mirrors,
+        monitors=monitors,
+        heartbeat=heartbeat,
         retries=retries,
         elsewhere=elsewhere,
         folder=folder,
@@ -123,9 +129,8 @@ def _tables(document: Document, section: str) -> Iterator[tuple[str, dict[str, A
         elif isinstance(table, dict):
             yield name, table
         else:
-            document.add(
-                path, "should be a table", f'write {{ {"kind" if section == "sources" else "connector"} = "..." }}'
-            )
+            example = {"sources": 'kind = "..."', "monitors": 'every = "1h"'}.get(section, 'connector = "..."')
+            document.add(path, "should be a table", f"write {{ {example} }}")
 
 
 class _Wiring:

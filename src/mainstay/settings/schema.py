@@ -15,6 +15,19 @@ from mainstay.kit import Duration
 from mainstay.settings.document import suggest
 from mainstay.settings.hours import check_weekly, read_hours
 
+SECTIONS = (
+    "workspace",
+    "connections",
+    "roles",
+    "records",
+    "sources",
+    "alerts",
+    "mirrors",
+    "monitors",
+    "watch",
+    "retries",
+    "elsewhere",
+)
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?")
 _LONGEST_SLUG = 48
 _LEAST_RECONCILE = timedelta(minutes=1)

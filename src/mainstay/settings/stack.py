@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 from mainstay.settings.hours import Hours
 
 if TYPE_CHECKING:
+    from mainstay.heartbeating import Heartbeat
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
     from mainstay.model import Retry
+    from mainstay.monitors import Monitor
     from mainstay.pulls import Pull
     from mainstay.records import Ownership
     from mainstay.settings.environment import Environment
@@ -97,6 +99,8 @@ class Stack:
         sources: by name.
         alerts: who hears of trouble.
         mirrors: the copies of contacts that are kept alike, by name.
+        monitors: the jobs that ping, by name.
+        heartbeat: who is told that work moves; None for nobody.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
         folder: where ``stack.toml`` stands, with ``workflows/`` beside it.
@@ -116,6 +120,8 @@ class Stack:
     sources: Mapping[str, SourceEntry]
     alerts: Alerts
     mirrors: Mapping[str, Mirror]
+    monitors: Mapping[str, Monitor]
+    heartbeat: Heartbeat | None
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]
     folder: Path

@@ -27,6 +27,7 @@ from mainstay.web.pages import (
     incidents,
     merging,
     mirrors,
+    monitors,
     overview,
     records,
     retries,
@@ -81,6 +82,7 @@ def create_pages(backend: Backend) -> FastAPI:
         reviews,
         deliveries,
         incidents,
+        monitors,
         retries,
     ):
         app.include_router(module.router)

@@ -169,3 +169,15 @@ class Backend(Protocol):
     async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
         """Close an incident by hand; False when it is not open."""
         ...
+
+    async def ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        """Return the address at which a monitor is pinged; empty where it can be shown no more."""
+        ...
+
+    async def renew_ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        """Give a monitor another address and return it; the old one ends.
+
+        Raises:
+            LookupError: the stack has no such monitor.
+        """
+        ...

@@ -843,6 +843,22 @@ CREATE TABLE tallies (
     PRIMARY KEY (workspace_id, hour, name, label, shard)
 );
 
+-- The same since the beginning, of the hours that are over, so that a counter outside never has to add up all hours.
+CREATE TABLE totals (
+    workspace_id  uuid NOT NULL,
+    name          text NOT NULL,
+    label         text NOT NULL,
+    count         bigint NOT NULL,
+    PRIMARY KEY (workspace_id, name, label)
+);
+
+-- One row: the hours before this one are in the totals.
+CREATE TABLE totals_until (
+    is_only  boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    hour     timestamptz NOT NULL
+);
+INSERT INTO totals_until (hour) VALUES ('-infinity');
+
 -- Gates -------------------------------------------------------------------------------------------------------
 
 -- One row for each account at a vendor, of the deployment: workspaces that use the same account share what it may take.
@@ -1039,6 +1055,57 @@ CREATE TABLE incidents (
 CREATE UNIQUE INDEX incidents_open ON incidents (workspace_id, fingerprint) WHERE state = 'open';
 CREATE INDEX incidents_by_workspace ON incidents (workspace_id, state, last_seen DESC);
 
+-- Where traces are followed: what a run was begun by, as W3C's traceparent, so that the spans of all that drive it hang
+-- together. No row, and no cost, where none are.
+CREATE TABLE traces (
+    run_id        uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    traceparent   text NOT NULL
+);
+
+-- Monitors of all kinds: where each stands, and what is next. One that waits for pings has an address with a key; the key
+-- is kept as a hash, and sealed, so that it can be shown again. alert_at is when it is late; NULL while nothing is awaited.
+CREATE TABLE monitors (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    kind          text NOT NULL,
+    name          text NOT NULL,
+    rule          text NOT NULL,
+    key_hash      text NOT NULL DEFAULT '',
+    key_sealed    text NOT NULL DEFAULT '',
+    is_declared   boolean NOT NULL DEFAULT true,
+    state         text NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'up', 'down')),
+    seen_at       timestamptz,
+    started_at    timestamptz,
+    rid           uuid,
+    took          interval,
+    expected_at   timestamptz,
+    alert_at      timestamptz,
+    pings         bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace_id, kind, name)
+);
+CREATE INDEX monitors_due ON monitors (alert_at) WHERE alert_at IS NOT NULL;
+
+-- The newest hundred of each monitor.
+CREATE TABLE pings (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    monitor       text NOT NULL,
+    number        bigint NOT NULL,
+    at            timestamptz NOT NULL,
+    signal        text NOT NULL CHECK (signal IN ('success', 'start', 'fail', 'log')),
+    method        text NOT NULL,
+    exit_status   smallint,
+    rid           uuid,
+    took          interval,
+    body          text NOT NULL DEFAULT '',
+    PRIMARY KEY (workspace_id, monitor, number)
+);
+
+-- When a workspace's watcher outside was last told that all moves: of many workers one tells it.
+CREATE TABLE heartbeats (
+    workspace_id  uuid PRIMARY KEY REFERENCES workspaces,
+    sent_at       timestamptz NOT NULL DEFAULT '-infinity'
+);
+
 -- Of the deployment, not of a workspace -------------------------------------------------------------------------
 
 CREATE TABLE workers (
@@ -1047,7 +1114,8 @@ CREATE TABLE workers (
     pid           integer NOT NULL,
     process_start double precision NOT NULL,
     started_at    timestamptz NOT NULL DEFAULT now(),
-    heartbeat_at  timestamptz NOT NULL DEFAULT now()
+    heartbeat_at  timestamptz NOT NULL DEFAULT now(),
+    claimed_at    timestamptz
 );
 
 -- The name is who signs in by it, as whoever made the link said; it stands beside what they decide.
