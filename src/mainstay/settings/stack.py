@@ -91,7 +91,7 @@ class Stack:
         pull: how changes in the system of record are pulled; None where it cannot tell, or shall not.
         sources: by name.
         alerts: who hears of trouble.
-        mirrors: the copies of contacts that are kept alike, by name.
+        mirrors: the copies of records that are kept alike, by name.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
         folder: where ``stack.toml`` stands, with ``workflows/`` beside it.
