@@ -49,9 +49,10 @@ mirrors = ["sheet"]
     ("text", "key", "problem", "hint"),
     [
         (
-            '[records.invoice]\nmirrors = ["stripe"]',
+            '[connections.sheet]\nconnector = "table_file"\nfolder = "copies"\n'
+            '[records.invoice]\nsystem_of_record = "sheet"\nmirrors = ["sheet"]',
             "records.invoice.mirrors[0]",
-            '"stripe" is the system of record, no copy of it',
+            '"sheet" is the system of record, no copy of it',
             "take it out",
         ),
         (

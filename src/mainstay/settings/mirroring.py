@@ -1,8 +1,8 @@
-"""``[mirrors.NAME]``: what the copies named by ``[records.contact] mirrors`` hold, and where."""
+"""``[mirrors.NAME]``: what the copies named by ``[records.TYPE] mirrors`` hold, and where."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +11,10 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mainstay.kit import Duration
-from mainstay.mirrors import FIELDS, KEY, USUAL_COLUMNS, Drift, Mirror
-from mainstay.mirrors.rules import CUSTOM, OPT_OUT, Role
+from mainstay.mirrors import KEY, MIRRORED_TYPES, USUAL_COLUMNS, Drift, Mirror, MirroredType, fields_of
+from mainstay.mirrors.fields import OPT_OUT
+from mainstay.mirrors.rules import Role
+from mainstay.model.record import CUSTOM
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.schema import Table
@@ -21,19 +23,15 @@ from mainstay.settings.wording import check
 if TYPE_CHECKING:
     from mainstay.settings.stack import ConnectionEntry
 
+MirroredBy = Callable[[KeyPath, str], "tuple[Role, ConnectionEntry] | None"]
 _LEAST = timedelta(seconds=5)
 
 
-def _check_columns(columns: Mapping[str, str]) -> Mapping[str, str]:
-    for title, name in columns.items():
+def _check_titles(columns: Mapping[str, str]) -> Mapping[str, str]:
+    for title in columns:
         if title == KEY or not title.strip():
             problem = f'"{title}" is no title for a column: "{KEY}" is the one that rows are found by'
-        elif name not in FIELDS and not (name.startswith(CUSTOM) and name != CUSTOM):
-            hint = suggest(name, FIELDS) or f"Known: {', '.join(sorted(FIELDS))}, or custom. and a field of yours."
-            problem = f'a contact has no field "{name}". {hint}'
-        else:
-            continue
-        raise PydanticCustomError("stack", "{problem}", {"problem": problem})
+            raise PydanticCustomError("stack", "{problem}", {"problem": problem})
     return columns
 
 
@@ -47,12 +45,11 @@ class MirrorTable(Table):
     """``[mirrors.NAME]``."""
 
     connection: str = Field(
-        "", description="The connection that offers the role table or crm; else that of the same name."
+        "", description="The connection that offers the role table, or crm for contacts; else that of the same name."
     )
-    table: str = Field("Contacts", min_length=1, description="The table there: a sheet, a file, a database.")
-    columns: Annotated[dict[str, str], AfterValidator(_check_columns)] = Field(
-        default_factory=lambda: dict(USUAL_COLUMNS),
-        min_length=1,
+    table: str = Field("", description='The table there (a sheet, a file); else named by the type: "Invoices".')
+    columns: Annotated[dict[str, str] | None, AfterValidator(_check_titles), Field(min_length=1)] = Field(
+        None,
         description='Titles and what stands under them: { "E-mail" = "email", "Roof" = "custom.roof" }',
     )
     every: Annotated[Duration, AfterValidator(_check_every)] = Field(
@@ -88,43 +85,83 @@ def crm_mirror(entry: ConnectionEntry, table: MirrorTable | None = None, *, is_f
 
 def read_mirrors(
     document: Document,
-    mirrored_by: Callable[[KeyPath, str], tuple[Role, ConnectionEntry] | None],
+    mirrored_by: MirroredBy,
     system_of_record: str,
 ) -> Mapping[str, Mirror]:
-    """Return the mirrors of contacts; ``mirrored_by`` notes a problem where a connection can be no mirror."""
+    """Return the mirrors of all types; ``mirrored_by`` notes a problem where a connection can be no mirror."""
     tables = document.data.get("mirrors", {})
     if not isinstance(tables, dict):
         document.add(("mirrors",), "should be a table", "write [mirrors.NAME]")
         tables = {}
-    records = document.data.get("records", {})
-    contact = records.get("contact", {}) if isinstance(records, dict) else {}
-    named = contact.get("mirrors", []) if isinstance(contact, dict) else []
-    named = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    named = list(_named(document))
+    kinds = {name: kind for kind, _, name in reversed(named)}
     for name in tables:
-        if name not in named:
-            hint = suggest(name, named) or f'name it:  [records.contact]  mirrors = ["{name}"]'
+        if name not in kinds:
+            hint = suggest(name, kinds) or f'name it:  [records.contact]  mirrors = ["{name}"]'
             document.add(("mirrors", name), "no record names this mirror", hint)
     found: dict[str, Mirror] = {}
-    for place, name in enumerate(named):
-        table = check(document, ("mirrors", name), MirrorTable, tables.get(name, {}))
-        if table is None:
+    for kind, at, name in named:
+        if kinds[name] != kind:
+            hint = f'give it a name of its own:  mirrors = ["{name}_{kind}"]  and  [mirrors.{name}_{kind}]  '
+            document.add(at, f"{name} is a mirror of {kinds[name]} already", f'{hint}connection = "{name}"')
             continue
-        at: KeyPath = ("mirrors", name, "connection") if table.connection else ("records", "contact", "mirrors", place)
-        connection = table.connection or name
-        by = mirrored_by(at, connection)
-        if by is None:
-            continue
-        role, entry = by
-        if role == "table":
-            found[name] = Mirror(name, connection, table.table, table.columns, table.every, table.compare, table.drift)
-        elif problem := _problem_of_crm(name, connection, table, system_of_record):
-            document.add(at, *problem)
-        else:
-            found[name] = crm_mirror(entry, table)
+        mirror = _mirror(document, (kind, at, name), tables.get(name, {}), mirrored_by, system_of_record)
+        if mirror is not None:
+            found[name] = mirror
+    _check_places(document, found)
     return MappingProxyType(found)
 
 
-def _problem_of_crm(name: str, connection: str, table: MirrorTable, system_of_record: str) -> tuple[str, str] | None:
+def _named(document: Document) -> Iterator[tuple[MirroredType, KeyPath, str]]:
+    """Yield the mirrors that record types name, with where they do."""
+    records = document.data.get("records", {})
+    for kind in MIRRORED_TYPES:
+        table = records.get(kind, {}) if isinstance(records, dict) else {}
+        names = table.get("mirrors", []) if isinstance(table, dict) else []
+        for place, name in enumerate(names if isinstance(names, list) else []):
+            if isinstance(name, str):
+                yield kind, ("records", kind, "mirrors", place), name
+
+
+def _mirror(
+    document: Document,
+    named: tuple[MirroredType, KeyPath, str],
+    data: object,
+    mirrored_by: MirroredBy,
+    system_of_record: str,
+) -> Mirror | None:
+    kind, named_at, name = named
+    table = check(document, ("mirrors", name), MirrorTable, data)
+    if table is None:
+        return None
+    at: KeyPath = ("mirrors", name, "connection") if table.connection else named_at
+    connection = table.connection or name
+    known = fields_of(kind)
+    is_right = True
+    for title, field in (table.columns or {}).items():
+        if field not in known and not (field.startswith(CUSTOM) and field != CUSTOM):
+            is_right = False
+            hint = suggest(field, known) or f"Known: {', '.join(sorted(known))}, or custom. and a field of yours."
+            article = "an" if kind[0] in "aeiou" else "a"
+            document.add(("mirrors", name, "columns", title), f'{article} {kind} has no field "{field}"', hint)
+    by = mirrored_by(at, connection)
+    if by is None or not is_right:
+        return None
+    role, entry = by
+    if role == "crm":
+        problem = _problem_of_crm(kind, name, connection, table, system_of_record)
+        if problem is not None:
+            document.add(at, *problem)
+        return None if problem else crm_mirror(entry, table)
+    columns = table.columns or {}
+    return Mirror(name, connection, table.table, columns, table.every, table.compare, table.drift, record=kind)
+
+
+def _problem_of_crm(
+    kind: MirroredType, name: str, connection: str, table: MirrorTable, system_of_record: str
+) -> tuple[str, str] | None:
+    if kind != "contact":
+        return f'"{connection}" is a CRM, which mirrors contacts alone', "name a connection that offers the role table"
     if connection == system_of_record:
         return f'"{connection}" is the system of record, which needs no mirror', "take it out of mirrors"
     if name != connection:
@@ -133,3 +170,13 @@ def _problem_of_crm(name: str, connection: str, table: MirrorTable, system_of_re
     if {"table", "columns"} & table.model_fields_set:
         return f'"{connection}" is a CRM, which has no table and no columns', "its fields are mapped in [connections]"
     return None
+
+
+def _check_places(document: Document, found: Mapping[str, Mirror]) -> None:
+    """Note a problem where two copies are in one table: each would take the other's rows for strange ones."""
+    taken: dict[tuple[str, str], str] = {}
+    for name, mirror in found.items():
+        other = taken.setdefault((mirror.connection, mirror.table), name)
+        if other != name and mirror.role == "table":
+            problem = f'it is in the same place as {other}: the table "{mirror.table}" of {mirror.connection}'
+            document.add(("mirrors", name), problem, "give one another table")
