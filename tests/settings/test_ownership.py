@@ -49,10 +49,9 @@ mirrors = ["sheet"]
     ("text", "key", "problem", "hint"),
     [
         (
-            '[connections.sheet]\nconnector = "table_file"\nfolder = "copies"\n'
-            '[records.invoice]\nsystem_of_record = "sheet"\nmirrors = ["sheet"]',
+            '[records.invoice]\nmirrors = ["stripe"]',
             "records.invoice.mirrors[0]",
-            '"sheet" is the system of record, no copy of it',
+            '"stripe" is the system of record, no copy of it',
             "take it out",
         ),
         (

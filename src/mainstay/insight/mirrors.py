@@ -29,9 +29,9 @@ class MirrorRow:
     """
 
     name: str
+    record_type: str
     loaded: int
     to_load: int | None
-    record_type: str
     loaded_at: datetime | None
     written_at: datetime | None
     compared_at: datetime | None
@@ -83,9 +83,9 @@ async def list_mirrors(connection: Connection, workspace_id: UUID) -> Sequence[M
     return [
         MirrorRow(
             row["name"],
+            row["record_type"],
             row["loaded"],
             row["to_load"],
-            row["record_type"],
             row["loaded_at"],
             row["written_at"],
             row["compared_at"],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from mainstay.model import RECORD_FIELDS, RECORD_TYPES, RecordType
@@ -33,6 +33,20 @@ _WHO = {"Contact": "contact.name", "Contact e-mail": "contact.email"}
 _PLURALS = {"company": "Companies"}
 
 
+@dataclass(frozen=True, slots=True)
+class MirroredRecord:
+    """A record that is no contact, as its row is made of it.
+
+    ``values`` is by canonical field or ``custom.KEY``; the others are of the contact that it is about, empty without.
+    """
+
+    id: UUID
+    values: Mapping[str, str]
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+
+
 class Said(Protocol):
     """What is said of somebody: our contact, or what a record there says in canonical form."""
 
@@ -52,18 +66,8 @@ class Said(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class MirroredRecord:
-    """A record that is no contact, as its row is made of it.
-
-    ``values`` is by canonical field or ``custom.KEY``; the others are of the contact that it is about, empty without.
-    """
-
-    id: UUID
-    values: Mapping[str, str]
-    name: str = ""
-    email: str = ""
-    phone: str = ""
+Shown = Said | MirroredRecord
+"""What a row is made of."""
 
 
 def fields_of(kind: MirroredType) -> frozenset[str]:
@@ -91,16 +95,16 @@ def is_writable(kind: MirroredType, name: str) -> bool:
     return name.startswith(CUSTOM) or name in (_WRITABLE if kind == "contact" else RECORD_FIELDS[kind])
 
 
-def reader_of(kind: MirroredType, name: str) -> Callable[[Any], str]:
-    """Return how a field is read, of what is :class:`Said` or of a record; looked up once for all rows."""
+def reader_of(kind: MirroredType, name: str) -> Callable[[Shown], str]:
+    """Return how a field is read, looked up once for all rows."""
     if kind == "contact":
-        return _of_contact(name)
+        return _of_contact(name)  # type: ignore[return-value]
     if name.startswith(OF_CONTACT):
         return attrgetter(name.removeprefix(OF_CONTACT))
-    return lambda record: record.values.get(name, "")
+    return lambda record: record.values.get(name, "")  # type: ignore[union-attr]
 
 
-def _of_contact(name: str) -> Callable[[Any], str]:
+def _of_contact(name: str) -> Callable[[Said], str]:
     if name.startswith(CUSTOM):
         key = name.removeprefix(CUSTOM)
         return lambda said: (said.custom or {}).get(key, "")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from mainstay.kit.roles.table import clean
@@ -17,7 +17,7 @@ from mainstay.mirrors.fields import (
     TAGS,
     MirroredRecord,
     MirroredType,
-    Said,
+    Shown,
     is_writable,
     reader_of,
     usual_columns,
@@ -36,11 +36,11 @@ _SEPARATOR = "\x1f"
 class Mirror:
     """A copy of the records of one type in a table, or of the contacts in a CRM, as the stack declares it.
 
-    ``columns`` is title to field, in the order of the table; of a CRM, what its connection keeps. ``every`` is how long
-    changes are gathered, ``compare_every`` how often it is looked whether somebody changed the copy. ``table`` and
-    ``columns`` are those usual for the type where they are empty. ``unwritable`` are fields that are read from a CRM
-    but not written. One that ``is_followed`` is the system of record itself: pushes keep it, and this looks after what
-    they could not know of.
+    ``columns`` is title to field, in the order of the table; of a CRM, what its connection keeps. Empty, they and
+    ``table`` are those usual for the type. ``every`` is how long changes are gathered, ``compare_every`` how often it
+    is looked whether somebody changed the copy. ``unwritable`` are fields that are read from a CRM but not written. One
+    that ``is_followed`` is the system of record itself: pushes keep it, and this looks after what they could not know
+    of.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Mirror:
     record: MirroredType = "contact"
     layout: str = field(init=False, repr=False, compare=False)
     """A digest of where the copy is and what it holds: of another layout, all is to be written anew."""
-    _cells: tuple[tuple[str, Callable[[Any], str]], ...] = field(init=False, repr=False, compare=False)
+    _cells: tuple[tuple[str, Callable[[Shown], str]], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Look once how each column is read: that is done for each record."""
@@ -77,8 +77,8 @@ class Mirror:
         """Return a record's row, the key first; every cell is a text."""
         return self.row_of(record.id, record)
 
-    def row_of(self, record_id: UUID, said: Said | MirroredRecord) -> dict[str, str]:
-        """Return the row of what a record says, here or in a CRM."""
+    def row_of(self, record_id: UUID, said: Shown) -> dict[str, str]:
+        """Return the row of what is said of a record, here or, of a contact, in a CRM."""
         row = {KEY: str(record_id)}
         for title, read in self._cells:
             text = read(said)

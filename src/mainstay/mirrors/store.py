@@ -36,8 +36,8 @@ class Batch:
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
-        """Those of the records that are contacts, as all are of a mirror in a CRM."""
-        return tuple(record for record in self.records if isinstance(record, Contact))
+        """Those that are contacts."""
+        return tuple(each for each in self.records if isinstance(each, Contact))
 
     @property
     def is_empty(self) -> bool:
@@ -117,10 +117,9 @@ async def count_to_load(connection: Connection, workspace_id: UUID, name: str) -
     await connection.execute(
         """
         UPDATE mirrors SET to_load = CASE record_type
-            WHEN 'contact' THEN (SELECT count(*) FROM contacts WHERE workspace_id = $1 AND merged_into IS NULL
-                                 AND deleted_at IS NULL)
-            ELSE (SELECT count(*) FROM records WHERE records.workspace_id = $1 AND type = mirrors.record_type
-                  AND gone_at IS NULL) END
+            WHEN 'contact' THEN (SELECT count(*) FROM contacts
+                                 WHERE workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL)
+            ELSE (SELECT count(*) FROM records WHERE workspace_id = $1 AND type = record_type AND gone_at IS NULL) END
         WHERE workspace_id = $1 AND name = $2 AND to_load IS NULL
         """,
         workspace_id,

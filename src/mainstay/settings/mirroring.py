@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -15,6 +15,7 @@ from mainstay.mirrors import KEY, MIRRORED_TYPES, USUAL_COLUMNS, Drift, Mirror, 
 from mainstay.mirrors.fields import OPT_OUT
 from mainstay.mirrors.rules import Role
 from mainstay.model.record import CUSTOM
+from mainstay.records import OURS, Ownership
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.schema import Table
@@ -23,7 +24,8 @@ from mainstay.settings.wording import check
 if TYPE_CHECKING:
     from mainstay.settings.stack import ConnectionEntry
 
-MirroredBy = Callable[[KeyPath, str], "tuple[Role, ConnectionEntry] | None"]
+    MirroredBy = Callable[[KeyPath, str, MirroredType], tuple[Role, ConnectionEntry] | None]
+
 _LEAST = timedelta(seconds=5)
 
 
@@ -45,7 +47,7 @@ class MirrorTable(Table):
     """``[mirrors.NAME]``."""
 
     connection: str = Field(
-        "", description="The connection that offers the role table, or crm for contacts; else that of the same name."
+        "", description="The connection that offers the role table or crm; else that of the same name."
     )
     table: str = Field("", description='The table there (a sheet, a file); else named by the type: "Invoices".')
     columns: Annotated[dict[str, str] | None, AfterValidator(_check_titles), Field(min_length=1)] = Field(
@@ -84,11 +86,12 @@ def crm_mirror(entry: ConnectionEntry, table: MirrorTable | None = None, *, is_f
 
 
 def read_mirrors(
-    document: Document,
-    mirrored_by: MirroredBy,
-    system_of_record: str,
+    document: Document, mirrored_by: MirroredBy, system_of_record: str, ownership: Mapping[str, Ownership]
 ) -> Mapping[str, Mirror]:
-    """Return the mirrors of all types; ``mirrored_by`` notes a problem where a connection can be no mirror."""
+    """Return the mirrors of all types; ``mirrored_by`` notes a problem where a connection can be no mirror.
+
+    One in the system of record of its type is left out: :mod:`mainstay.settings.ownership` told of it.
+    """
     tables = document.data.get("mirrors", {})
     if not isinstance(tables, dict):
         document.add(("mirrors",), "should be a table", "write [mirrors.NAME]")
@@ -100,68 +103,89 @@ def read_mirrors(
             hint = suggest(name, kinds) or f'name it:  [records.contact]  mirrors = ["{name}"]'
             document.add(("mirrors", name), "no record names this mirror", hint)
     found: dict[str, Mirror] = {}
-    for kind, at, name in named:
+    systems = {kind: each.system_of_record for kind, each in ownership.items()} | {"contact": system_of_record}
+    for each in named:
+        kind, at, name = each
         if kinds[name] != kind:
             hint = f'give it a name of its own:  mirrors = ["{name}_{kind}"]  and  [mirrors.{name}_{kind}]  '
             document.add(at, f"{name} is a mirror of {kinds[name]} already", f'{hint}connection = "{name}"')
-            continue
-        mirror = _mirror(document, (kind, at, name), tables.get(name, {}), mirrored_by, system_of_record)
-        if mirror is not None:
+        elif (mirror := _mirror(document, each, tables.get(name, {}), mirrored_by, systems)) is not None:
             found[name] = mirror
     _check_places(document, found)
     return MappingProxyType(found)
 
 
-def _named(document: Document) -> Iterator[tuple[MirroredType, KeyPath, str]]:
-    """Yield the mirrors that record types name, with where they do."""
+class _Named(NamedTuple):
+    """A mirror's name, and where which type of record names it."""
+
+    kind: MirroredType
+    at: KeyPath
+    name: str
+
+
+def _named(document: Document) -> Iterator[_Named]:
+    """Yield the mirrors that record types name."""
     records = document.data.get("records", {})
     for kind in MIRRORED_TYPES:
         table = records.get(kind, {}) if isinstance(records, dict) else {}
         names = table.get("mirrors", []) if isinstance(table, dict) else []
         for place, name in enumerate(names if isinstance(names, list) else []):
             if isinstance(name, str):
-                yield kind, ("records", kind, "mirrors", place), name
+                yield _Named(kind, ("records", kind, "mirrors", place), name)
 
 
 def _mirror(
-    document: Document,
-    named: tuple[MirroredType, KeyPath, str],
-    data: object,
-    mirrored_by: MirroredBy,
-    system_of_record: str,
+    document: Document, named: _Named, data: object, mirrored_by: MirroredBy, systems: Mapping[str, str]
 ) -> Mirror | None:
     kind, named_at, name = named
     table = check(document, ("mirrors", name), MirrorTable, data)
     if table is None:
         return None
     at: KeyPath = ("mirrors", name, "connection") if table.connection else named_at
-    connection = table.connection or name
-    known = fields_of(kind)
-    is_right = True
-    for title, field in (table.columns or {}).items():
-        if field not in known and not (field.startswith(CUSTOM) and field != CUSTOM):
-            is_right = False
-            hint = suggest(field, known) or f"Known: {', '.join(sorted(known))}, or custom. and a field of yours."
-            article = "an" if kind[0] in "aeiou" else "a"
-            document.add(("mirrors", name, "columns", title), f'{article} {kind} has no field "{field}"', hint)
-    by = mirrored_by(at, connection)
+    connection, system = table.connection or name, systems.get(kind, OURS)
+    if kind != "contact" and connection == system:
+        return None
+    is_right = _check_columns(document, kind, name, table.columns or {})
+    by = mirrored_by(at, connection, kind)
     if by is None or not is_right:
         return None
     role, entry = by
     if role == "crm":
-        problem = _problem_of_crm(kind, name, connection, table, system_of_record)
-        if problem is not None:
+        if problem := _problem_of_crm(name, connection, table, system):
             document.add(at, *problem)
-        return None if problem else crm_mirror(entry, table)
+            return None
+        return crm_mirror(entry, table)
     columns = table.columns or {}
     return Mirror(name, connection, table.table, columns, table.every, table.compare, table.drift, record=kind)
 
 
-def _problem_of_crm(
-    kind: MirroredType, name: str, connection: str, table: MirrorTable, system_of_record: str
-) -> tuple[str, str] | None:
-    if kind != "contact":
-        return f'"{connection}" is a CRM, which mirrors contacts alone', "name a connection that offers the role table"
+def _check_columns(document: Document, kind: MirroredType, name: str, columns: Mapping[str, str]) -> bool:
+    known = fields_of(kind)
+    wrong = {
+        title: field
+        for title, field in columns.items()
+        if field not in known and not (field.startswith(CUSTOM) and field != CUSTOM)
+    }
+    for title, field in wrong.items():
+        hint = suggest(field, known) or f"Known: {', '.join(sorted(known))}, or custom. and a field of yours."
+        article = "an" if kind[0] in "aeiou" else "a"
+        document.add(("mirrors", name, "columns", title), f'{article} {kind} has no field "{field}"', hint)
+    return not wrong
+
+
+def _check_places(document: Document, found: Mapping[str, Mirror]) -> None:
+    """Note a problem where two copies are in one table: each would take the other's rows for strange ones."""
+    taken: dict[tuple[str, str], str] = {}
+    for name, mirror in found.items():
+        if mirror.role == "crm":
+            continue
+        other = taken.setdefault((mirror.connection, mirror.table), name)
+        if other != name:
+            problem = f'it is in the same place as {other}: the table "{mirror.table}" of {mirror.connection}'
+            document.add(("mirrors", name), problem, "give one another table")
+
+
+def _problem_of_crm(name: str, connection: str, table: MirrorTable, system_of_record: str) -> tuple[str, str] | None:
     if connection == system_of_record:
         return f'"{connection}" is the system of record, which needs no mirror', "take it out of mirrors"
     if name != connection:
@@ -170,13 +194,3 @@ def _problem_of_crm(
     if {"table", "columns"} & table.model_fields_set:
         return f'"{connection}" is a CRM, which has no table and no columns', "its fields are mapped in [connections]"
     return None
-
-
-def _check_places(document: Document, found: Mapping[str, Mirror]) -> None:
-    """Note a problem where two copies are in one table: each would take the other's rows for strange ones."""
-    taken: dict[tuple[str, str], str] = {}
-    for name, mirror in found.items():
-        other = taken.setdefault((mirror.connection, mirror.table), name)
-        if other != name and mirror.role == "table":
-            problem = f'it is in the same place as {other}: the table "{mirror.table}" of {mirror.connection}'
-            document.add(("mirrors", name), problem, "give one another table")
