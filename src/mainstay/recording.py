@@ -152,6 +152,20 @@ class Recorder:
             workspace_id, state, wish, said, is_new=False, source=source, run_id=run_id, key=key, seen=seen
         )
 
+    async def edit(
+        self, workspace_id: UUID, kind: RecordType, record_id: UUID, values: Mapping[str, str], *, by: str
+    ) -> None:
+        """Set values by hand, by canonical field or ``custom.KEY``; raises what :meth:`change` does.
+
+        NoRecordError, too, where the record is gone.
+        """
+        known = await self.find(workspace_id, record_id=record_id)
+        if known is None or known.gone_at is not None:
+            raise NoRecordError(f"there is no such {kind} any more")
+        custom = {name.removeprefix(CUSTOM): value for name, value in values.items() if name.startswith(CUSTOM)}
+        fields = {name: value for name, value in values.items() if not name.startswith(CUSTOM)}
+        await self.change(workspace_id, record_id, Wish(fields, custom), source=BY_HAND + by, kind=kind)
+
     async def find(
         self, workspace_id: UUID, *, record_id: UUID | None = None, kind: str = "", reference: str = ""
     ) -> Record | None:

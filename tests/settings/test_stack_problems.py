@@ -22,6 +22,7 @@ HUB = 'hub = { connector = "hubspot", token = "${HUBSPOT_TOKEN}" }\n'
 GHL = 'ghl = { connector = "gohighlevel", token = "${GHL_TOKEN}", location_id = "x" }\n'
 MAIL = 'mail = { connector = "postmark", token = "${POSTMARK_TOKEN}", from = "a@acme.example" }\n'
 HUB_SOURCE = '[sources.h]\nkind = "hubspot"\nclient_secret = "${HUBSPOT_SECRET}"\n'
+SHEET = 'sheet = { connector = "table_file", folder = "copies" }\n'
 SLACK = 'slack = { connector = "slack", webhook_url = "${SLACK_WEBHOOK}" }\n'
 UNSET = "set {0} in .env or the environment, or {0}_FILE to the path of a file that holds it"
 
@@ -235,11 +236,44 @@ def of_workspace(text: str) -> str:
                 'name it:  [records.contact]  mirrors = ["sheet"]',
             ),
             (
-                '[records.contact]\nmirrors = ["sheet"]\n[mirrors.sheet]\ncolumns = { "Mail" = "emial" }',
-                8,
-                "mirrors.sheet.columns",
-                'a contact has no field "emial". Did you mean "email"?',
-                "",
+                (
+                    f'[connections]\n{SHEET}[records.contact]\nmirrors = ["sheet"]\n'
+                    '[mirrors.sheet]\ncolumns = { "Mail" = "emial" }'
+                ),
+                10,
+                "mirrors.sheet.columns.Mail",
+                'a contact has no field "emial"',
+                'Did you mean "email"?',
+            ),
+            (
+                (
+                    f'[connections]\n{SHEET}[records.invoice]\nmirrors = ["sheet"]\n'
+                    '[mirrors.sheet]\ncolumns = { "Mail" = "email" }'
+                ),
+                10,
+                "mirrors.sheet.columns.Mail",
+                'an invoice has no field "email"',
+                (
+                    "Known: contact.email, contact.name, contact.phone, currency, due, number, paid, reference, "
+                    "status, total, url, or custom. and a field of yours."
+                ),
+            ),
+            (
+                f'[connections]\n{SHEET}[records.contact]\nmirrors = ["sheet"]\n[records.deal]\nmirrors = ["sheet"]',
+                10,
+                "records.deal.mirrors[0]",
+                "sheet is a mirror of contact already",
+                'give it a name of its own:  mirrors = ["sheet_deal"]  and  [mirrors.sheet_deal]  connection = "sheet"',
+            ),
+            (
+                (
+                    f'[connections]\n{SHEET}[records.contact]\nmirrors = ["sheet"]\n'
+                    '[records.deal]\nmirrors = ["deals"]\n[mirrors.deals]\nconnection = "sheet"\ntable = "Contacts"'
+                ),
+                11,
+                "mirrors.deals",
+                'it is in the same place as sheet: the table "Contacts" of sheet',
+                "give one another table",
             ),
             (
                 '[records.contact]\nmirrors = ["sheet"]\n[mirrors.sheet]\nevery = "1s"',

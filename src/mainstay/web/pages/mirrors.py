@@ -29,7 +29,8 @@ async def mirrors(request: Request, slug: str, before: UUID | None = None) -> Re
 
 
 async def _mirrors(request: Request, slug: str, *, before: UUID | None = None, refusal: str = "") -> Response:
-    async with site_of(request).page(request, slug) as page:
+    site = site_of(request)
+    async with site.page(request, slug) as page:
         workspace_id = page.workspace.id
         swap = await latest(page.connection, workspace_id)
         is_running = swap is not None and swap.state == "running"
@@ -43,6 +44,7 @@ async def _mirrors(request: Request, slug: str, *, before: UUID | None = None, r
             mirrors=await list_mirrors(page.connection, workspace_id),
             waiting=await list_drifts(page.connection, workspace_id, before=before, size=_AT_ONCE),
             decided=await list_drifts(page.connection, workspace_id, decided=True, size=_LATEST),
+            ownership=site.backend.ownership(workspace_id),
             refusal=refusal,
         )
 
