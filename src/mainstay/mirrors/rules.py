@@ -37,10 +37,10 @@ class Mirror:
     """A copy of the records of one type in a table, or of the contacts in a CRM, as the stack declares it.
 
     ``columns`` is title to field, in the order of the table; of a CRM, what its connection keeps. Empty, they and
-    ``table`` are those usual for the type. ``every`` is how long changes are gathered, ``compare_every`` how often it is
-    looked whether somebody changed the copy. ``unwritable`` are
-    fields that are read from a CRM but not written. One that ``is_followed`` is the system of record itself: pushes
-    keep it, and this looks after what they could not know of.
+    ``table`` are those usual for the type. ``every`` is how long changes are gathered, ``compare_every`` how often it
+    is looked whether somebody changed the copy. ``unwritable`` are fields that are read from a CRM but not written. One
+    that ``is_followed`` is the system of record itself: pushes keep it, and this looks after what they could not know
+    of.
     """
 
     name: str
