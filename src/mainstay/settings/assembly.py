@@ -274,8 +274,10 @@ class _Wiring:
     def mirrored_by(self, at: KeyPath, name: str) -> tuple[Role, ConnectionEntry] | None:
         """Return by which role a connection that a key names is a mirror; note a problem where it can be none."""
         connector = self._find(at, name)
-        role: Role = "crm" if connector is not None and "table" not in connector.roles else "table"
-        if connector is None or not self._offers(at, name, connector, role) or name not in self.connections:
+        if connector is None:
+            return None
+        role: Role = "crm" if "crm" in connector.roles and "table" not in connector.roles else "table"
+        if not self._offers(at, name, connector, role) or name not in self.connections:
             return None
         return role, self.connections[name]
 
