@@ -228,16 +228,20 @@ def of_workspace(text: str) -> str:
                 "take it out of mirrors",
             ),
             (
-                f'[connections]\n{HUB}[roles]\ncrm = "mainstay"\n[records.contact]\nmirrors = ["hub"]\n'
-                '[mirrors.hub]\ntable = "People"',
+                (
+                    f'[connections]\n{HUB}[roles]\ncrm = "mainstay"\n[records.contact]\nmirrors = ["hub"]\n'
+                    '[mirrors.hub]\ntable = "People"'
+                ),
                 10,
                 "records.contact.mirrors[0]",
                 '"hub" is a CRM, which has no table and no columns',
                 "its fields are mapped in [connections]",
             ),
             (
-                f'[connections]\n{HUB}[roles]\ncrm = "mainstay"\n[records.contact]\nmirrors = ["copy"]\n'
-                '[mirrors.copy]\nconnection = "hub"',
+                (
+                    f'[connections]\n{HUB}[roles]\ncrm = "mainstay"\n[records.contact]\nmirrors = ["copy"]\n'
+                    '[mirrors.copy]\nconnection = "hub"'
+                ),
                 12,
                 "mirrors.copy.connection",
                 '"hub" is a CRM, and a mirror in a CRM has the name of its connection',
