@@ -67,8 +67,10 @@ async def swap(served: Served) -> None:
     workspace_id = served.story.card.id
     async with acquire(served.backend.pool) as connection:
         await connection.execute(
-            "INSERT INTO mirrors (workspace_id, name, layout, loaded, to_load) "
-            "VALUES ($1, 'hubspot', 'x', 41200, 98000)",
+            """
+            INSERT INTO mirrors (workspace_id, name, layout, loaded, to_load)
+            VALUES ($1, 'hubspot', 'x', 41200, 98000)
+            """,
             workspace_id,
         )
         await connection.execute(

@@ -222,6 +222,40 @@ def of_workspace(text: str) -> str:
                 "Declared: mainstay.",
             ),
             (
+                f'[connections]\n{HUB}[records.contact]\nmirrors = ["hub"]',
+                8,
+                "records.contact.mirrors[0]",
+                '"hub" is the system of record, which needs no mirror',
+                "take it out of mirrors",
+            ),
+            (
+                (
+                    f'[connections]\n{HUB}[roles]\ncrm = "mainstay"\n[records.contact]\nmirrors = ["hub"]\n'
+                    '[mirrors.hub]\ntable = "People"'
+                ),
+                10,
+                "records.contact.mirrors[0]",
+                '"hub" is a CRM, which has no table and no columns',
+                "its fields are mapped in [connections]",
+            ),
+            (
+                (
+                    f'[connections]\n{HUB}[roles]\ncrm = "mainstay"\n[records.contact]\nmirrors = ["copy"]\n'
+                    '[mirrors.copy]\nconnection = "hub"'
+                ),
+                12,
+                "mirrors.copy.connection",
+                '"hub" is a CRM, and a mirror in a CRM has the name of its connection',
+                'write  mirrors = ["hub"]  and [mirrors.hub]',
+            ),
+            (
+                f'[connections]\n{SLACK}[records.contact]\nmirrors = ["slack"]',
+                8,
+                "records.contact.mirrors[0]",
+                'connection "slack" (connector slack) offers chat, not table',
+                "declare a connection that offers table",
+            ),
+            (
                 '[records.invoice]\nmirrors = ["sheet"]',
                 6,
                 "records.invoice.mirrors[0]",

@@ -289,9 +289,11 @@ class _Wiring:
     def mirrored_by(self, at: KeyPath, name: str, kind: MirroredType) -> tuple[Role, ConnectionEntry] | None:
         """Return by which role a connection that a key names is a mirror; note a problem where it can be none."""
         connector = self._find(at, name)
-        is_crm = kind == "contact" and connector is not None and "table" not in connector.roles
+        if connector is None:
+            return None
+        is_crm = kind == "contact" and "crm" in connector.roles and "table" not in connector.roles
         role: Role = "crm" if is_crm else "table"
-        if connector is None or not self._offers(at, name, connector, role) or name not in self.connections:
+        if not self._offers(at, name, connector, role) or name not in self.connections:
             return None
         return role, self.connections[name]
 
