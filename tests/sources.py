@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mainstay.model import Event, RawRequest, Submission
+from mainstay.model import Event, RawRequest, RecordState, Submission
 
 RECEIVED = datetime(2026, 3, 2, 10, 5, tzinfo=UTC)
 _VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vendors" / "signature_vectors.json"
@@ -53,11 +53,11 @@ def plain(events: Iterable[Event]) -> list[dict[str, Any]]:
     return [json.loads(json.dumps(_shown(event))) for event in events]
 
 
-def _shown(value: Event | Submission) -> dict[str, Any]:
+def _shown(value: Event | RecordState | Submission) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field in fields(value):
         content = getattr(value, field.name)
-        if isinstance(content, Submission):
+        if isinstance(content, RecordState | Submission):
             content = _shown(content)
         elif isinstance(content, datetime):
             content = content.isoformat()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         WorkflowError,
     )
     from mainstay.kit import Invoice, InvoiceLine, Made, Payment, Sent
-    from mainstay.model import Contact, Retry
+    from mainstay.model import Contact, Record, Retry
 
 __all__ = [
     "Approval",
@@ -44,6 +44,7 @@ __all__ = [
     "NeedsHumanError",
     "Payment",
     "PermanentError",
+    "Record",
     "Retry",
     "Schedule",
     "Sent",
@@ -63,6 +64,7 @@ _HOME = {
     "InvoiceLine": "mainstay.kit",
     "Made": "mainstay.kit",
     "Payment": "mainstay.kit",
+    "Record": "mainstay.model",
     "Retry": "mainstay.model",
     "Schedule": "mainstay.engine",
     "Sent": "mainstay.kit",

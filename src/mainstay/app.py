@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +15,7 @@ from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
 from mainstay.db import GroupCommit, Pool, acquire, open_pool
+from mainstay.db.tallies import add_up_hours
 from mainstay.engine import Driver, StepRunner, Workflow
 from mainstay.engine.context import RoleBinding
 from mainstay.engine.driver import utc_now
@@ -24,16 +26,20 @@ from mainstay.engine.retrying import BULK_RETRY, Retrier
 from mainstay.errors import WorkflowError
 from mainstay.foreseeing import Foreseer
 from mainstay.gates import Gates, gates_of
-from mainstay.identity import load_contact
+from mainstay.heartbeating import Heart, Heartbeat
+from mainstay.heartbeating import declare as declare_heartbeat
+from mainstay.identity import IDENTITY, load_contact
 from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
-from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, Table
+from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, PullingLayer, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
-from mainstay.pulls import RECONCILE, Pull, Puller
-from mainstay.records import push_failed
+from mainstay.monitors import Monitor, Monitors
+from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePull, FailurePuller, Pull, Puller
+from mainstay.recording import Recorder
+from mainstay.records import push_failed, settling_effects
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
@@ -77,13 +83,18 @@ class App:
         self.tokens = Tokens(pool, keys or Keys(), self.session, clock=clock)
         self.alerter = Alerter(self)
         self.foreseer = Foreseer(pool, self.tokens, self.alerter, self.workspaces, clock)
+        self.heart = Heart(pool, self, self.session)
+        self.watched_at: float | None = None
+        self.pinged = Monitors(pool, self, self.alerter, self.tokens.keys, clock)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
-        self.copies = Mirrors(pool, self, self.contacts, self.alerter.drifted)
+        self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
+        self.copies = Mirrors(pool, self, self.contacts, self.book, self.alerter.drifted)
         self.puller = Puller(pool, self, self.alerter.missed)
+        self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
         own = {
@@ -92,6 +103,7 @@ class App:
             MERGE_ELSEWHERE: self.merger.program,
             **self.copies.programs,
             RECONCILE: self.puller.program,
+            PULL_FAILURES: self.failures.program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
         }
@@ -111,6 +123,7 @@ class App:
             clock=self.clock,
         )
         self.driver.gate = self.gates
+        self.driver.settle_effects = settling_effects(lambda each: self.routing(each).records, locks=IDENTITY)
         self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
@@ -130,7 +143,7 @@ class App:
         """
         app = cls(await open_pool(dsn, size=pool_size), public_url=public_url, clock=clock, keys=keys)
         for bundle in bundles:
-            async with acquire(app.pool) as connection:
+            async with acquire(app.pool) as connection, connection.transaction():
                 workspace_id = await connection.fetchval(
                     """
                     INSERT INTO workspaces (id, slug, name) VALUES ($1, $2, $3)
@@ -140,11 +153,13 @@ class App:
                     bundle.stack.slug,
                     bundle.stack.name,
                 )
+                await declare_heartbeat(connection, workspace_id)
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
             await app.copies.declare(workspace_id)
             await app.puller.declare(workspace_id)
+            await app.pinged.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -228,7 +243,27 @@ class App:
 
     def mirrors(self, workspace_id: UUID) -> Mapping[str, Mirror]:
         """See :class:`mainstay.mirrors.writing.Tables`."""
-        return self.workspace(workspace_id).stack.mirrors
+        return self.workspace(workspace_id).mirrors
+
+    def followed(self, workspace_id: UUID) -> str:
+        """See :class:`mainstay.mirrors.writing.Tables`."""
+        return self.workspace(workspace_id).routing.system_of_record
+
+    def can_pull(self, workspace_id: UUID, connection: str) -> bool:
+        """See :class:`mainstay.mirrors.writing.Tables`."""
+        return self.workspace(workspace_id).stack.connections[connection].can_pull
+
+    def monitors(self, workspace_id: UUID) -> Mapping[str, Monitor]:
+        """See :class:`mainstay.monitors.pinging.Watched`."""
+        return self.workspace(workspace_id).stack.monitors
+
+    def heartbeat(self, workspace_id: UUID) -> Heartbeat | None:
+        """See :class:`mainstay.heartbeating.Beating`."""
+        return self.workspace(workspace_id).stack.heartbeat
+
+    def secrets(self, workspace_id: UUID) -> Sequence[str]:
+        """See :class:`mainstay.monitors.pinging.Watched`."""
+        return self.workspace(workspace_id).secrets()
 
     def pull(self, workspace_id: UUID) -> Pull | None:
         """See :class:`mainstay.pulls.pulling.Systems`."""
@@ -239,6 +274,15 @@ class App:
         found: PullingCRM = self.vendor(workspace_id, connection, "crm", http)
         return found
 
+    def failure_pulls(self, workspace_id: UUID) -> Mapping[str, FailurePull]:
+        """See :class:`mainstay.pulls.failures.Layers`."""
+        return self.workspace(workspace_id).failure_pulls
+
+    def pulling_layer(self, workspace_id: UUID, connection: str, http: Http) -> PullingLayer:
+        """See :class:`mainstay.pulls.failures.Layers`."""
+        found: PullingLayer = self.vendor(workspace_id, connection, "layer", http)
+        return found
+
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""
         workspace = self.workspace(workspace_id)
@@ -246,7 +290,12 @@ class App:
         if connection is None:
             message = f'no connection has the role {role}: add  {role} = "NAME"  to [roles] in stack.toml'
             raise WorkflowError(message)
-        return RoleBinding(role, connection, lambda http: self.vendor(workspace_id, connection, role, http))
+        return RoleBinding(
+            role,
+            connection,
+            lambda http: self.vendor(workspace_id, connection, role, http),
+            workspace.copies(connection),
+        )
 
     def hours(self, workspace_id: UUID) -> Hours | None:
         """See :class:`mainstay.engine.awaiting.Calendar`."""
@@ -320,11 +369,28 @@ class App:
 
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""
+        async with acquire(self.pool) as connection, connection.transaction():
+            await add_up_hours(connection)
         async with acquire(self.pool) as connection:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
+        await self.pinged.look()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)
+            await self.failures.begin_due(workspace_id)
         await self.keeper.keep()
+        self.watched_at = time.monotonic()
+
+    async def ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        """Return the address at which a monitor is pinged; empty where its key can be opened no more."""
+        key = (await self.pinged.keys(workspace_id)).get(monitor, "")
+        return self._ping_url(workspace_id, monitor, key) if key else ""
+
+    async def renew_ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        """Give a monitor another address and return it; see :meth:`Monitors.renew`."""
+        return self._ping_url(workspace_id, monitor, await self.pinged.renew(workspace_id, monitor))
+
+    def _ping_url(self, workspace_id: UUID, monitor: str, key: str) -> str:
+        return f"{self.public_url}/ping/{self.workspace(workspace_id).slug}/{key}/{monitor}"

@@ -28,6 +28,7 @@ from mainstay.runs import (
     return_waits,
     wake,
 )
+from mainstay.telemetry import traceparent
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -54,7 +55,7 @@ class Routing:
     ``merge_elsewhere`` says which merges are carried to the connections that can merge, ``merging_systems``: ``never``,
     those ``by hand``, or ``always``. ``turns`` says how the runs of each workflow take turns, by the time of ``clock``.
     ``sync`` are the workflows whose caller may wait for the result. ``records`` says which system is right about each
-    other type of record.
+    other type of record. ``mirrors`` are the connections of CRMs that are fed, and have no word on a known contact.
     """
 
     system_of_record: str
@@ -67,6 +68,7 @@ class Routing:
     clock: Callable[[], datetime] = _utc_now
     sync: frozenset[str] = frozenset()
     records: Mapping[str, Ownership] = field(default_factory=dict)
+    mirrors: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Cause:
 
     Where a caller waits (``is_awaited``), ``run`` drives what it waits for alone: the rest goes on the queue as well.
     ``besides`` is a workflow that no event starts here, as the caller starts it by its name. What ``is_apart`` begins
-    nothing that ``run`` drives: all goes on the queue, in its lane.
+    nothing that ``run`` drives: all goes on the queue, in its lane. ``trace`` is the work that the write is part of.
     """
 
     workspace_id: UUID
@@ -86,6 +88,7 @@ class Cause:
     is_awaited: bool = False
     besides: str = ""
     is_apart: bool = False
+    trace: str = field(default_factory=traceparent)
 
     @property
     def lane(self) -> Lane:
@@ -289,6 +292,7 @@ class Consequences:
             event_id,
             contact.id if contact else None,
             cause.lane,
+            trace=cause.trace,
         )
         if (turns := cause.routing.turns.get(workflow)) is not None:
             now = cause.routing.clock()
@@ -309,7 +313,7 @@ class Consequences:
             deadline_at=run.deadline_at,
         )
         self._runs.append(run)
-        self.following.setdefault(driver.id, []).append(Claimed(begins, known=contact))
+        self.following.setdefault(driver.id, []).append(Claimed(begins, known=contact, trace=run.trace))
 
 
 def _as_they_ended(written: Sequence[Written]) -> Sequence[Written]:

@@ -13,7 +13,7 @@ Each arrow hands on one frozen value; no stage calls another.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -26,6 +26,7 @@ from mainstay.identity import (
     ContactWrite,
     Dropped,
     Person,
+    load_contacts,
     normalise,
     person_from_json,
     person_to_json,
@@ -35,6 +36,7 @@ from mainstay.intake import SourceBinding, mark_deliveries
 from mainstay.model import Event, RecordState, Run, RunState
 from mainstay.records import Ownership, Word, keep
 from mainstay.runs import Claimed, Progress, Settlement, settle
+from mainstay.telemetry import traceparent
 from mainstay.watch import REPORTED, Trouble, trouble_of_report
 
 if TYPE_CHECKING:
@@ -92,13 +94,16 @@ def event_to_json(source: SourceBinding, event: Event, received_at: datetime | N
             person = person_to_json(normalise(submission, source.region))
         except MalformedError as error:
             raise MalformedError(f"{error}. Mend the source's map, or the form, then replay") from error
+    record = event.record
+    if record is not None:
+        record = replace(record.canonical(), changed_at=record.changed_at or event.time or received_at)
     return {
         "type": event.type,
         "key": event.key,
         "time": event.time.isoformat() if event.time else None,
         "person": person,
         "data": dict(event.data),
-        "record": event.record.canonical().to_json() if event.record else None,
+        "record": record.to_json() if record else None,
         "reason": event.reason,
     }
 
@@ -112,7 +117,10 @@ def kind_of(source: SourceBinding) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One delivery whose events are complete, ready to be processed in one transaction."""
+    """One delivery whose events are complete, ready to be processed in one transaction.
+
+    ``connection`` is whose word its records are.
+    """
 
     run: Run
     steps: StepRunner
@@ -122,6 +130,7 @@ class Inbound:
     kind: str
     events: Sequence[Mapping[str, Any]]
     report: Report
+    trace: str = field(default_factory=traceparent)
 
 
 class Journey:
@@ -142,9 +151,9 @@ class Journey:
             for event in run.input["events"]
         ]
         routing = self._workspaces.routing(run.workspace_id)
-        connection = source.settings.connection or source.name
         following = await self._commit(
-            self._process, Inbound(run, steps, routing, source.name, connection, kind_of(source), events, self._report)
+            self._process,
+            Inbound(run, steps, routing, source.name, source.system, kind_of(source), events, self._report),
         )
         steps.take_unwritten()
         steps.is_settled = True
@@ -156,7 +165,9 @@ class Journey:
         fetch = source.kind.fetch
         if fetch is None or event["type"] == "unsupported":
             return event
-        notice = Event(event["type"], event["key"], None, None, event["data"])
+        at = datetime.fromisoformat(event["time"]) if event["time"] else None
+        record = RecordState.from_json(event["record"]) if event.get("record") else None
+        notice = Event(event["type"], event["key"], at, None, event["data"], record=record)
 
         async def call(http: Http) -> Any:
             try:
@@ -188,12 +199,21 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         else:
             written.append(Written(_cause(item), person, resolution, event["type"], event["data"]))
     await consequences.of(connection, written)
-    contacts = {each.cause.run.id: each.resolution.contact.id for each in written if each.cause.run}
-    await keep(connection, [word for item in alive for word in _words(item, contacts.get(item.run.id))])
+    about = {
+        id(event): resolution.contact.id
+        for (_, event, _), resolution in zip(people, resolutions, strict=True)
+        if not isinstance(resolution, Dropped)
+    }
+    said = [(event, word) for item in alive for event, word in _words(item, about)]
+    heard = await keep(connection, [word for _, word in said])
+    known = {id(event): found for (event, _), found in zip(said, heard, strict=True)}
+    whom = await load_contacts(connection, {found.contact_id for found in heard if found.contact_id})
     for item in alive:
         for event in item.events:
             if event["person"] is None and event["type"] != "unsupported":
-                consequences.happened(_cause(item), event["type"], None, event["data"])
+                found = known.get(id(event))
+                contact = whom.get(found.contact_id) if found and found.contact_id else None
+                consequences.happened(_cause(item), event["type"], contact, event["data"])
     await consequences.store(connection)
     await _report(connection, alive)
     await mark_deliveries(
@@ -220,31 +240,46 @@ async def _report(connection: Connection, items: Sequence[Inbound]) -> None:
 
 def _write(item: Inbound, person: Person) -> ContactWrite:
     run = item.run
+    # What a mirror says of somebody known is compared, not believed; somebody new is a lead, wherever they came.
+    is_mirror = person.connection in item.routing.mirrors
     return ContactWrite(
-        run.workspace_id, person, item.source, run.delivery_id, run.id, kind=item.kind, policy=item.routing.policy
+        run.workspace_id,
+        person,
+        item.source,
+        run.delivery_id,
+        run.id,
+        kind=item.kind,
+        policy=item.routing.policy,
+        unless_known=f"{person.connection} is a mirror, which has no word on a known contact" if is_mirror else "",
     )
 
 
-def _words(item: Inbound, contact_id: UUID | None) -> Iterator[Word]:
+def _words(item: Inbound, about: Mapping[int, UUID]) -> Iterator[tuple[Mapping[str, Any], Word]]:
+    """Give what a delivery's events say of records; ``about`` is whom they are about, by their identity in memory."""
     for event in item.events:
         if (said := event.get("record")) is None:
             continue
         state = RecordState.from_json(said)
-        yield Word(
-            item.run.workspace_id,
-            item.connection,
-            state,
-            item.routing.records.get(state.type, Ownership()),
-            item.source,
-            contact_id if event["person"] else None,
-            item.run.delivery_id,
-            item.run.id,
+        yield (
+            event,
+            Word(
+                item.run.workspace_id,
+                item.connection,
+                state,
+                item.routing.records.get(state.type, Ownership()),
+                item.source,
+                about.get(id(event)),
+                item.run.delivery_id,
+                item.run.id,
+            ),
         )
 
 
 def _cause(item: Inbound) -> Cause:
     is_awaited = bool(item.run.input.get("answers"))
-    return Cause(item.run.workspace_id, item.routing, item.source, item.run.delivery_id, item.run, is_awaited)
+    return Cause(
+        item.run.workspace_id, item.routing, item.source, item.run.delivery_id, item.run, is_awaited, trace=item.trace
+    )
 
 
 def _outcome(item: Inbound, delivery_id: UUID, dropped: str) -> tuple[UUID, str, str]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from mainstay.connectors import all_source_kinds
 from mainstay.consequences import Routing
 from mainstay.engine import Workflow
+from mainstay.engine.calls.copies import Copies
 from mainstay.engine.driver import utc_now
 from mainstay.engine.versions import beginning
 from mainstay.errors import WorkflowError
@@ -17,7 +18,10 @@ from mainstay.inbound import FILE
 from mainstay.intake import SourceBinding
 from mainstay.kit import Connector, HttpSettings
 from mainstay.kit.oauth import OAuth
+from mainstay.kit.source import AskedSourceSettings
+from mainstay.pulls import FailurePull
 from mainstay.settings.identity import policy_of
+from mainstay.settings.mirroring import crm_mirror
 from mainstay.workflows import answers_of
 
 if TYPE_CHECKING:
@@ -68,7 +72,12 @@ class Workspace:
             clock,
             frozenset(answering),
             bundle.stack.records,
+            frozenset(each.connection for each in bundle.stack.mirrors.values() if each.role == "crm"),
         )
+        self.mirrors = dict(bundle.stack.mirrors)
+        if not is_builtin and record_system not in self.mirrors:
+            followed = crm_mirror(bundle.stack.connections[record_system], is_followed=True)
+            self.mirrors[record_system] = followed
         self.sources = {
             name: SourceBinding(
                 workspace_id,
@@ -78,8 +87,14 @@ class Workspace:
                 bundle.stack.region,
                 # What only names a record is read from its vendor first: that is no time to keep a sender waiting.
                 {} if entry.kind.fetch else answers_of(answering.values()),
+                entry.speaks_for,
             )
             for name, entry in bundle.stack.sources.items()
+        }
+        self.failure_pulls = {
+            name: FailurePull(source, source.settings.connection, source.settings.every)
+            for name, source in self.sources.items()
+            if isinstance(source.settings, AskedSourceSettings) and source.settings.connection
         }
         # What `mainstay import` brings in needs no declaration; it has no address either, so it is not among `sources`.
         imported = all_source_kinds()[IMPORTED]
@@ -87,6 +102,7 @@ class Workspace:
         by_hand = SourceBinding(workspace_id, IMPORTED, imported, settings, bundle.stack.region)
         self.all_sources = {IMPORTED: by_hand, **self.sources}
         self._http: dict[str, HttpSettings] = {}
+        self._copies: dict[str, Copies] = {}
         self.oauth: dict[str, OAuth] = {
             name: oauth
             for name, entry in bundle.stack.connections.items()
@@ -96,6 +112,19 @@ class Workspace:
     def connector(self, connection: str) -> Connector:
         """Return the connector of a connection."""
         return self.stack.connections[connection].connector
+
+    def copies(self, connection: str) -> Copies:
+        """Return what a connection has copies of."""
+        if connection not in self._copies:
+            self._copies[connection] = Copies(
+                {
+                    kind: ownership.system_of_record
+                    for kind, ownership in self.stack.records.items()
+                    if connection in ownership.mirrors
+                },
+                {mirror.table: name for name, mirror in self.stack.mirrors.items() if mirror.connection == connection},
+            )
+        return self._copies[connection]
 
     def http_settings(self, connection: str) -> HttpSettings:
         """Return how to reach a connection, or a source's vendor (``source:NAME``)."""
@@ -119,3 +148,7 @@ class Workspace:
                     replace(found, secrets=(*found.secrets, oauth.client_secret)) if oauth else found
                 )
         return self._http[connection]
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the secrets of all connections, for whatever is kept of what others say."""
+        return tuple(secret for name in self.stack.connections for secret in self.http_settings(name).secrets)

@@ -60,3 +60,47 @@ async def test_the_page_on_a_phone(phone: Page, served: Served) -> None:
     await phone.goto("/w/acme/mirrors")
     await expect(phone.get_by_role("button", name="Take over")).to_be_visible()
     assert await phone.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+async def swap(served: Served) -> None:
+    """Let a swap be under way: the new system is half filled, and does not take one contact."""
+    workspace_id = served.story.card.id
+    async with acquire(served.backend.pool) as connection:
+        await connection.execute(
+            """
+            INSERT INTO mirrors (workspace_id, name, layout, loaded, to_load)
+            VALUES ($1, 'hubspot', 'x', 41200, 98000)
+            """,
+            workspace_id,
+        )
+        await connection.execute(
+            """
+            INSERT INTO swaps (id, workspace_id, record_type, old, new, state, began_by)
+            VALUES (gen_random_uuid(), $1, 'contact', 'ghl', 'hubspot', 'running', 'dana')
+            """,
+            workspace_id,
+        )
+        reason = "the contact has no e-mail and no phone, so HubSpot could not find it again and would double it"
+        await connection.execute(
+            """
+            INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, found_in)
+            SELECT gen_random_uuid(), $1, 'hubspot', id::text, id, 'refused', 'open', $2, 0 FROM contacts
+            WHERE workspace_id = $1 AND merged_into IS NULL ORDER BY contacts.id LIMIT 1
+            """,
+            workspace_id,
+            {"": {"ours": reason, "theirs": ""}},
+        )
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_a_swap_shows_how_far_it_is(desk: Page, served: Served, width: int) -> None:
+    await swap(served)
+    page = desk
+    await page.set_viewport_size({"width": width, "height": 860})
+    await page.goto("/w/acme/mirrors")
+    await expect(page.get_by_role("progressbar")).to_be_visible()
+    await expect(page.get_by_text("41,200 of 98,000")).to_be_visible()
+    await expect(page.get_by_text("mainstay swap contact --from ghl --to hubspot")).to_be_visible()
+    await expect(page.get_by_text("Not yet: not all contacts are in it yet.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

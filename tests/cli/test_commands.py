@@ -94,18 +94,28 @@ def test_init_leaves_nothing_behind_when_a_value_is_wrong(tmp_path: Path, run: R
     assert not (tmp_path / "bell" / "stack.toml").exists()
 
 
-def test_the_tests_that_init_writes_pass(acme: Path) -> None:
+@pytest.mark.parametrize(("example", "count"), [("speed_to_lead", 2), ("stripe_to_books", 3)])
+def test_the_tests_that_init_writes_pass(example: str, count: int, tmp_path: Path, dsn: str, run: Run) -> None:
+    folder = tmp_path / "made"
+    assert "is ready to" in run("init", str(folder), "--example", example).out
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=acme,
-        env={**os.environ, "MAINSTAY_TEST_DATABASE_URL": os.environ["DATABASE_URL"]},
+        cwd=folder,
+        env={**os.environ, "MAINSTAY_TEST_DATABASE_URL": dsn},
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    assert f"{count} passed" in done.stdout
+
+
+def test_init_names_its_examples_where_one_is_unknown(tmp_path: Path, run: Run) -> None:
+    result = run("init", str(tmp_path / "made"), "--example", "stripe_to_boks")
+    assert result.code == 2
+    assert "speed_to_lead, stripe_to_books" in result.err
+    assert not (tmp_path / "made").exists()
 
 
 def test_the_whole_way_of_a_newcomer(acme: Path) -> None:

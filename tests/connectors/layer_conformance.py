@@ -237,4 +237,4 @@ class LayerConformance:
             self.vendor.settings(secret=secret)
 
     def test_what_a_repeat_does_is_said(self) -> None:
-        assert self.vendor.connector.idempotency == {"layer.send_event": "none"}
+        assert self.vendor.connector.idempotency["layer.send_event"] == "none"

@@ -17,7 +17,6 @@ import pytest
 from mainstay.kit import Connector, NeedsHumanError, PermanentError, Table, TransientError, Written
 
 T = "Contacts"
-MANY = 5_000
 # As people, and those who would harm them, write: none of it may be run, counted or turned into a date.
 TEXTS = (
     "=1+1",
@@ -99,7 +98,11 @@ def person(number: int, **cells: Any) -> dict[str, Any]:
 
 
 class TableConformance:
-    """The tests. A subclass gives the fixture ``bench``."""
+    """The tests. A subclass gives the fixture ``bench``; where a vendor writes one row a call it says so."""
+
+    writes_one = False
+    many = 5_000
+    least_batch = 1_000
 
     async def test_new_changed_and_same_rows_are_counted_apart(self, bench: TableBench) -> None:
         first = await bench.table().upsert_rows(T, "id", [person(1), person(2), person(3)])
@@ -268,13 +271,14 @@ class TableConformance:
         assert await bench.cells(T) == [{"id": "1", "name": "Omar"}]
 
     async def test_many_rows_are_written_changed_read_in_pages_and_removed(self, bench: TableBench) -> None:
-        rows = [person(number, note="=1+1" if number % 7 == 0 else "") for number in range(MANY)]
+        many = self.many
+        rows = [person(number, note="=1+1" if number % 7 == 0 else "") for number in range(many)]
         table = bench.table()
-        assert await table.upsert_rows(T, "id", rows) == Written(created=MANY)
+        assert await table.upsert_rows(T, "id", rows) == Written(created=many)
 
-        changed = [person(number, name="Zoë 李") for number in range(0, MANY, 3)]
+        changed = [person(number, name="Zoë 李") for number in range(0, many, 3)]
         assert await bench.table().upsert_rows(T, "id", changed) == Written(updated=len(changed))
-        gone = [f"c-{number:06}" for number in range(0, MANY, 5)]
+        gone = [f"c-{number:06}" for number in range(0, many, 5)]
         assert await bench.table().remove_rows(T, "id", gone) == Written(removed=len(gone))
 
         found, _ = await read_all(bench)
@@ -294,7 +298,8 @@ class TableConformance:
             await bench.table().upsert_rows(T, "id", rows)
         assert caught.value.unsure
 
-        assert await bench.table().upsert_rows(T, "id", rows) == Written()
+        repeated = Written(created=len(rows) - 1) if self.writes_one else Written()
+        assert await bench.table().upsert_rows(T, "id", rows) == repeated
 
         assert len(by_id(await bench.cells(T))) == 21
 
@@ -309,7 +314,8 @@ class TableConformance:
         await bench.lose_answer()
         with pytest.raises(TransientError):
             await bench.table().remove_rows(T, "id", ["c-000003", "c-000004"])
-        assert await bench.table().remove_rows(T, "id", ["c-000003", "c-000004"]) == Written()
+        repeated = Written(removed=1) if self.writes_one else Written()
+        assert await bench.table().remove_rows(T, "id", ["c-000003", "c-000004"]) == repeated
         assert len(await bench.cells(T)) == 18
 
     async def test_access_that_was_revoked_needs_a_person(self, bench: TableBench) -> None:
@@ -337,4 +343,4 @@ class TableConformance:
         assert {operation: bench.connector.idempotency.get(operation) for operation in operations} == dict.fromkeys(
             operations, "state"
         )
-        assert bench.table().batch >= 1_000
+        assert bench.table().batch >= self.least_batch

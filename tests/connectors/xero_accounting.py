@@ -6,7 +6,7 @@ from typing import Any
 
 from mainstay.connectors.xero import CONNECTOR
 from mainstay.connectors.xero.settings import XeroConnection
-from mainstay.sandbox.vendors.xero import TENANT
+from mainstay.sandbox.vendors.xero_account import TENANT
 from tests.connectors.accounting import attempt
 
 TOKEN = "sample-xero-token"

@@ -15,7 +15,8 @@ class Contract:
 
     ``new_request_keys`` and ``new_answer_keys`` exist at the vendor and are absent from its file. ``new_statuses``
     names, for each status that the file leaves out, the component that such an answer has the shape of; ``error`` is
-    that shape where the file has no such component. ``mend`` corrects the file where it is known to be wrong.
+    that shape where the file has no such component. ``below`` is where the file's paths are, of a vendor whose others
+    are held against its ``CHECKS``. ``mend`` corrects the file where it is known to be wrong.
     """
 
     file: str
@@ -25,6 +26,7 @@ class Contract:
     new_statuses: Mapping[int, str | None] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
     mend: Callable[[Any], None] | None = None
+    below: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from mainstay.connectors.xero.errors import refusal_in
 from mainstay.connectors.xero.invoices import is_payment, state_of
 from mainstay.kit import PermanentError, Response
 from mainstay.sandbox import Sandbox, SandboxProcess
-from mainstay.sandbox.vendors.xero import TENANT
+from mainstay.sandbox.vendors.xero_account import TENANT
 from tests.connectors.accounting import SARAH
 from tests.contracts.vendor_specs import specs_folder, validate_recorded, validate_request, validate_response
 from tests.sandbox.wire import Answer, call

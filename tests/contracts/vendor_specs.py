@@ -32,7 +32,7 @@ from openapi_schema_validator import OAS30Validator
 
 from tests.contracts import meta_contract, slack_contract
 from tests.contracts.contract import FORM, Contract, Sent
-from tests.contracts.vendors import CHECKS, CONTRACTS
+from tests.contracts.vendors import CHECKS, CONTRACTS, TOKEN_ENDPOINTS
 
 Body = bytes | str | Mapping[str, Any] | list[Any] | None
 Json = Any
@@ -59,7 +59,12 @@ def validate_request(vendor: str, method: str, url: str, headers: Mapping[str, s
         if reason := slack_contract.wrong_webhook(call.method, call.path, _parse(call, call.body)):
             _fail(call, reason)
         return
-    if vendor in CHECKS:
+    endpoint = TOKEN_ENDPOINTS.get(vendor)
+    if endpoint is not None and call.path == endpoint.path:
+        if reason := endpoint.wrong_request(call.sent):
+            _fail(call, reason)
+        return
+    if call.is_checked:
         if reason := CHECKS[vendor].wrong_request(call.sent):
             _fail(call, reason)
         return
@@ -107,7 +112,12 @@ def validate_response(
         if reason := slack_contract.wrong_webhook_answer(status, raw.decode()):
             _fail(call, reason)
         return
-    if vendor in CHECKS:
+    endpoint = TOKEN_ENDPOINTS.get(vendor)
+    if endpoint is not None and call.path == endpoint.path:
+        if reason := endpoint.wrong_answer(status, raw):
+            _fail(call, f"answer {status}: {reason}")
+        return
+    if call.is_checked:
         lowered = {name.lower(): value for name, value in headers.items()}
         if reason := CHECKS[vendor].wrong_answer(call.sent, status, lowered, raw):
             _fail(call, f"answer {status}: {reason}")
@@ -268,6 +278,11 @@ class _Call:
     @property
     def is_slack_webhook(self) -> bool:
         return self.vendor == "slack" and self.path.startswith("/services/")
+
+    @property
+    def is_checked(self) -> bool:
+        below = self.contract.below
+        return self.vendor in CHECKS and not (below and self.path.startswith(below))
 
     @property
     def sent(self) -> Sent:

@@ -35,7 +35,7 @@ async def kill_at_each(
     databases: tuple[str, str],
     *,
     passes: Collection[str],
-    kind: str = "",
+    kind: str | tuple[str, ...] = "",
     fewest: int = 1,
     most: int | None = None,
     struck: float = 0.9,
@@ -47,9 +47,9 @@ async def kill_at_each(
         story: tells it once.
         databases: the server, and the template of a fresh database.
         passes: boundaries that it must pass, else the test has lost its subject.
-        kind: how the names of those begin at which it is killed.
+        kind: how the names of those begin at which it is killed, in one or several ways.
         fewest: how many boundaries, of whatever kind, it must pass.
-        most: at how many passings of each name it is killed.
+        most: at how many passings of each name it is killed, from the first to the last.
         struck: the share of boundaries that must have been met again: two writes may happen to share a commit.
         of_each: whether some must have been met of each name.
     """
@@ -65,10 +65,10 @@ async def kill_at_each(
     assert set(passes) <= set(passed)
     assert len(passed) >= fewest, passed
     boundaries = [
-        (name, nth + 1)
+        (name, nth)
         for name, count in Counter(passed).items()
         if name.startswith(kind)
-        for nth in range(min(count, most or count))
+        for nth in _spread(count, most or count)
     ]
     outcomes = await asyncio.gather(*(tell(number, name, nth) for number, (name, nth) in enumerate(boundaries, 1)))
 
@@ -81,3 +81,10 @@ async def kill_at_each(
     met = Counter(name for (name, _), (_, passed) in zip(boundaries, outcomes, strict=True) if STRUCK in passed)
     assert met.total() >= struck * len(boundaries), met
     assert not of_each or set(met) == {name for name, _ in boundaries}, met
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Return passings from 1 to ``count``, ``most`` of them, evenly apart."""
+    if count <= most or most == 1:
+        return list(range(1, min(count, most) + 1))
+    return [1 + place * (count - 1) // (most - 1) for place in range(most)]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -297,8 +297,11 @@ class Books:
             said = f"still open: {runs}\nqueue: {queue}\nwaits: {waits}\nattempts: {attempts}\nserver: {busy}"
             raise AssertionError(said) from None
 
-    async def problems(self, sandbox: Sandbox) -> list[str]:
-        """Return what is wrong in the books of a database where all should be done, and with it at the vendors."""
+    async def problems(self, sandbox: Sandbox, *, beside: Collection[str] = ()) -> list[str]:
+        """Return what is wrong in the books of a database where all should be done, and with it at the vendors.
+
+        ``beside``: see :func:`tests.faults.invariants.problems`.
+        """
         found = [
             f"{row['workflow']} is {row['state']}: {row['error']}"
             for row in await self.rows("SELECT workflow, state, error FROM runs WHERE state <> 'done'")
@@ -323,7 +326,8 @@ class Books:
               AND (SELECT count(DISTINCT step) <> max(step) IS NOT FALSE FROM attempts WHERE run_id = id)
             """
         )
-        return found + [f"a push did not push: {row}" for row in rows] + await invariants.problems(self, sandbox)
+        found += [f"a push did not push: {row}" for row in rows]
+        return found + await invariants.problems(self, sandbox, beside=beside)
 
     async def marked(self) -> list[str]:
         """Return the steps whose attempts say that they may be repeats."""

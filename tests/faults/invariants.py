@@ -1,10 +1,10 @@
-"""What must hold after every fault, once all is quiet: I1 to I9, each told of by what breaks it.
+"""What must hold after every fault, once all is quiet: I1 to I10, each told of by what breaks it.
 
 I1: what was accepted comes to an end. I2: nothing is done twice at a vendor, unless the ledger says that it may be.
 I3: one person is one contact, in each workspace. I4: the system of record says what our book says, or the push that
 failed is an open failure. I5: what fails is reported. I6: an opt-out stands. I7: no workspace's data is in another's
 hands. I8: a failed run tells what began it, with what, what it tried and where it stopped. I9: the states add up to
-what was accepted.
+what was accepted. I10: a mail that the ledger holds for sent is one record in our book.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ async def problems(
     opted_out: Iterable[tuple[str, str]] = (),
     owners: Mapping[str, Collection[str]] | None = None,
     but: Collection[str] = (),
+    beside: Collection[str] = (),
 ) -> list[str]:
     """Return what is broken.
 
@@ -43,19 +44,21 @@ async def problems(
         opted_out: (workspace's slug, e-mail) of those who asked not to be written to.
         owners: for each workspace the texts that are its alone (its people's domain, its account at a vendor).
         but: the workflows that need not have ended, because they begin all the time.
+        beside: the connections that have ids of contacts, and are no CRM.
     """
     vendors = {name: await asyncio.to_thread(sandbox.state, name) for name in ("gohighlevel", "slack", "postmark")}
     return [
         *await accepted_means_kept(books, accepted, but),
         *await nothing_is_done_twice(books, vendors),
         *await one_person_is_one_contact(books, vendors["gohighlevel"]["contacts"]),
-        *await both_say_the_same(books, vendors["gohighlevel"]["contacts"]),
+        *await both_say_the_same(books, vendors["gohighlevel"]["contacts"], beside),
         *await failures_are_reported(books),
         *await opt_outs_stand(books, opted_out),
         *await workspaces_are_apart(books, vendors, owners or {}),
         *await failures_tell_their_story(books),
         *await states_add_up(books, accepted),
         *await attempts_follow_one_another(books),
+        *await calls_are_records(books),
     ]
 
 
@@ -132,7 +135,7 @@ async def one_person_is_one_contact(books: Books, theirs: Iterable[Mapping[str, 
     return found + [f"I3: the CRM has {count} records of {who}" for who, count in counted.items() if count > 1]
 
 
-async def both_say_the_same(books: Books, theirs: Iterable[Mapping[str, Any]]) -> list[str]:
+async def both_say_the_same(books: Books, theirs: Iterable[Mapping[str, Any]], beside: Collection[str]) -> list[str]:
     """I4."""
     records = {each["id"]: each for each in theirs}
     found = []
@@ -141,8 +144,10 @@ async def both_say_the_same(books: Books, theirs: Iterable[Mapping[str, Any]]) -
         SELECT crosswalk.*, email, first_name, last_name,
                EXISTS (SELECT FROM runs WHERE runs.id = push_run_id AND runs.state = ANY($1)) AS is_pushed
         FROM crosswalk JOIN contacts ON contacts.id = record_id
+        WHERE connection <> ALL($2)
         """,
         OPEN,
+        list(beside),
     ):
         if row["push_run_id"] is not None and not row["is_pushed"]:
             found.append(f"I4: the crosswalk names a push that has ended: {row}")
@@ -286,3 +291,28 @@ async def attempts_follow_one_another(books: Books) -> list[str]:
             if not is_whole or "ok" in states[:-1] or (runs[run_id]["run_state"] == "done" and states[-1] != "ok"):
                 found.append(f"the attempts of {runs[run_id]['workflow']}, step {number}, are {chain}")
     return found
+
+
+async def calls_are_records(books: Books) -> list[str]:
+    """I10."""
+    rows = await books.rows(
+        """
+        SELECT sent.run_id, sent.result ->> 'id' AS id, count(ids.record_id)::int AS records,
+               count(said.id)::int AS words
+        FROM attempts AS sent
+        LEFT JOIN crosswalk AS ids ON ids.workspace_id = sent.workspace_id AND ids.record_type = 'message'
+         AND ids.connection = sent.connection AND ids.external_id = sent.result ->> 'id'
+        LEFT JOIN record_changes AS said ON said.record_id = ids.record_id AND said.run_id = sent.run_id
+        WHERE sent.name = 'email.send' AND sent.state = 'ok' AND sent.result ->> 'id' <> ''
+        GROUP BY 1, 2 HAVING count(ids.record_id) <> 1 OR count(said.id) <> 1
+        """
+    )
+    found = [f"I10: a mail that was sent is not one record: {row}" for row in rows]
+    strays = await books.rows(
+        """
+        SELECT ids.external_id FROM crosswalk AS ids WHERE ids.record_type = 'message' AND NOT EXISTS (
+            SELECT FROM attempts AS sent WHERE sent.workspace_id = ids.workspace_id AND sent.name = 'email.send'
+               AND sent.state = 'ok' AND sent.result ->> 'id' = ids.external_id)
+        """
+    )
+    return found + [f"I10: a record of a mail that the ledger has not got: {row}" for row in strays]

@@ -29,9 +29,14 @@ async def submit(dsn: str, sandbox: Sandbox, *, stack: Path = STACK, **fields: s
     """Submit one lead to the form ``website``."""
     app = await open_here(dsn, sandbox, stack=stack)
     try:
-        return await app.intake.receive(app.by_slug["acme"].sources["website"], _request(fields))
+        return await submit_to(app, **fields)
     finally:
         await app.close()
+
+
+async def submit_to(app: App, **fields: str) -> Receipt:
+    """Submit one lead to the form ``website`` of an app that is open."""
+    return await app.intake.receive(app.by_slug["acme"].sources["website"], _request(fields))
 
 
 async def submit_many(dsn: str, sandbox: Sandbox, emails: Iterable[str], *, stack: Path, slug: str = "acme") -> None:

@@ -32,21 +32,33 @@ import uvloop
 
 from mainstay.app import App, Bundle
 from mainstay.cli.logs import set_up_logging
-from mainstay.db import GroupCommit, pool
+from mainstay.connectors.gohighlevel import pulling as gohighlevel
+from mainstay.connectors.google_sheets import table
+from mainstay.connectors.google_sheets.table import GoogleSheetsTable
+from mainstay.db import GroupCommit, pool, transact
 from mainstay.engine import dbos_engine, driver, retrying
 from mainstay.kit import Http
+from mainstay.mirrors import comparing, drifts, keeping, writing
 from mainstay.model import Retry
+from mainstay.pulls import pulling
 from mainstay.records import push
 from mainstay.runs import claim_execution, send_some
 from mainstay.runs import look_again as look_for_turn
 from mainstay.sandbox.client import Sandbox
 from mainstay.settings.stack import Stack, load_stack
 from mainstay.settings.workflows import load_workflows
-from mainstay.testing.stack import _SampleEnvironment, point_at_sandbox
+from mainstay.testing.stack import SampleEnvironment, point_at_sandbox
 from mainstay.web import intake
 from mainstay.web.binding import Server
 
-_CONTACT_ID = re.compile(r"(?<=/contacts/)[^/]+(?=/)")
+# A boundary's name is the same in each telling, whatever the vendors number things by.
+_AN_ID = re.compile(
+    r"(?<=/contacts/)(?!upsert|search)[^/]+|(?<=/spreadsheets/)[\w-]+|(?<=/customer/)\d+|(?<=/invoice/)\d+"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
+# Of commits that every beat makes, those count that wrote.
+_IF_WRITTEN = "at "
+_HAS_WRITTEN = "SELECT (pg_current_xact_id_if_assigned() IS NOT NULL)::integer"
 READY = "ready"
 STRUCK = "struck"
 
@@ -57,7 +69,8 @@ class Orders:
 
     ``stack`` is the folder of a stack, or of several, as paths are listed in PATH. ``strike`` names a boundary and
     ``nth`` which passing of it; ``action`` is what then happens: ``kill`` (SIGKILL), ``stop`` (SIGSTOP) or ``hold``
-    (the task waits for ever, the process lives on). Times are in seconds.
+    (the task waits for ever, the process lives on). Times are in seconds. ``rows`` is how many go to a sheet, or come
+    from a CRM, at once; 0 for as many as ever.
     """
 
     dsn: str
@@ -74,6 +87,7 @@ class Orders:
     lookup_after: float = 0.2
     local_wait: float = 2.0
     patience: float = 60.0
+    rows: int = 0
 
     def line(self) -> bytes:
         """Return the orders as the mother process reads them."""
@@ -128,6 +142,8 @@ class Instrument:
 
         async def committed(own: Any, kind: type[BaseException] | None, *rest: Any) -> None:
             names = under_way.get() if kind is None else ()
+            if names and names[0].startswith(_IF_WRITTEN):
+                names = names * await own._connection.fetchval(_HAS_WRITTEN)
             for name in names:
                 await self.boundary(f"before commit: {name}")
             await leave(own, kind, *rest)
@@ -136,7 +152,7 @@ class Instrument:
 
         async def heard(own: Http, entry: dict[str, Any], method: str, url: str, **options: Any) -> Any:
             response = await exchange(own, entry, method, url, **options)
-            await self.boundary(f"answer: {method} {_CONTACT_ID.sub('ID', urlsplit(url).path)}")
+            await self.boundary(f"answer: {method} {_AN_ID.sub('ID', urlsplit(url).path)}")
             return response
 
         async def asked(own: Http, method: str, path: str, **options: Any) -> Any:
@@ -152,6 +168,7 @@ class Instrument:
             return next_at
 
         patch = pytest.MonkeyPatch()
+        _name_transactions(patch, under_way)
         patch.setattr(retrying, "send_some", sent)
         patch.setattr(GroupCommit, "_transaction", grouped)
         patch.setattr(driver, "claim_execution", claimed)
@@ -162,15 +179,26 @@ class Instrument:
         patch.setattr(Http, "request", asked)
 
 
+def _name_transactions(patch: pytest.MonkeyPatch, under_way: ContextVar[tuple[str, ...]]) -> None:
+    """Let each transaction of mirrors and pulls be named by the function that makes it."""
+
+    def transacted(pool: Any, work: Any, **options: Any) -> Any:
+        name = f"{_IF_WRITTEN}{sys._getframe(1).f_code.co_qualname}"
+        return _named(under_way, name, transact)(pool, work, **options)
+
+    for module in (comparing, drifts, keeping, pulling, writing):
+        patch.setattr(module, "transact", transacted)
+
+
 def _named(
-    under_way: ContextVar[tuple[str, ...]], name: str, function: Callable[..., Awaitable[None]]
-) -> Callable[..., Awaitable[None]]:
+    under_way: ContextVar[tuple[str, ...]], name: str, function: Callable[..., Awaitable[Any]]
+) -> Callable[..., Awaitable[Any]]:
     """Return a function whose commits are boundaries of this name."""
 
-    async def named(*arguments: Any) -> None:
+    async def named(*arguments: Any, **options: Any) -> Any:
         token = under_way.set((name,))
         try:
-            await function(*arguments)
+            return await function(*arguments, **options)
         finally:
             under_way.reset(token)
 
@@ -178,7 +206,11 @@ def _named(
 
 
 def _hurry(orders: Orders) -> None:
-    """Shorten the product's waits; nothing but waits."""
+    """Shorten the product's waits, and its batches; nothing else."""
+    if orders.rows:
+        GoogleSheetsTable.batch = gohighlevel.BATCH = orders.rows
+        # An empty sheet has a thousand rows.
+        vars(table)["ROWS_IN_A_PAGE"] = 600
     dbos_engine.HEARTBEAT_SECONDS = orders.heartbeat
     dbos_engine.DEAD_AFTER_SECONDS = orders.dead_after
     push._LOCAL_WAIT_SECONDS = orders.local_wait
@@ -201,7 +233,7 @@ async def open_app(orders: Orders) -> App:
     """Open the stack's app, its vendors simulated."""
     bundles = []
     for folder in map(Path, orders.stack.split(os.pathsep)):
-        stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), Sandbox(orders.sandbox))
+        stack = point_at_sandbox(load_stack(folder, SampleEnvironment.load(folder, {})), Sandbox(orders.sandbox))
         bundles.append(Bundle(_in_a_hurry(stack, orders), tuple(load_workflows(folder))))
     return await App.open(orders.dsn, bundles, pool_size=5)
 
@@ -210,7 +242,7 @@ async def _work(orders: Orders, instrument: Instrument) -> None:
     app = await open_app(orders)
     worker = dbos_engine.Worker(orders.dsn, app.pool, app.driver, on_beat=app.watch_once)
     await worker.start()
-    beside = [asyncio.create_task(app.scheduler.run()), asyncio.create_task(app.gates.tend())]
+    beside = [asyncio.create_task(each) for each in (app.scheduler.run(), app.gates.tend(), app.heart.run())]
     instrument.note(f"{READY} {worker.id}")
     await _terminated()
     for task in beside:

@@ -209,3 +209,29 @@ async def test_a_connection_that_is_gone_from_the_stack_does_not_keep_its_runs_f
     await again.app.gates.tick()
     await again.settle()
     assert await states(again) == {"failed": 1}
+
+
+async def test_who_probed_in_vain_goes_on_with_all_others(make_stack: MakeStack) -> None:
+    stack = await make_stack(STACK.format(more=""), POST)
+    stack.sandbox.set_fault("slack", "status", status=503)
+    await submit(stack, 5)
+    await stack.advance("3h")
+    tries = [row["n"] for row in await rows(stack, "SELECT count(*) AS n FROM attempts GROUP BY run_id")]
+    assert sum(tries) >= 36, "by now their own waits would be of up to an hour"
+    assert len(await held(stack)) == 5
+
+    stack.sandbox.clear("slack")
+    await stack.advance("5m")
+    assert await states(stack) == {"done": 5}
+
+
+async def test_a_call_that_fails_for_its_own_sake_does_not_keep_a_gate_shut(make_stack: MakeStack) -> None:
+    stack = await make_stack(STACK.format(more=""), POST)
+    fault = stack.sandbox.set_fault("slack", "status", status=503)
+    await submit(stack, 10)
+    assert len(await held(stack)) >= 5
+    stack.sandbox.clear("slack", fault)
+    # The oldest breaks the vendor's own code, whatever else is well.
+    stack.sandbox.set_fault("slack", "status", status=500, contains="lead0@")
+    await stack.advance("15m")
+    assert await states(stack) == {"done": 9, "waiting": 1}

@@ -9,6 +9,7 @@ from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
 from tests.conftest import MakeStack
 from tests.faults.fleet import until
+from tests.journeys.visiting import read, visiting
 
 BOOK = "1AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 STACK = f"""
@@ -89,6 +90,57 @@ async def test_a_sheet_that_somebody_edits(make_stack: MakeStack, sandbox: Sandb
     await write(stack, sandbox, [sarah, ["omar@example.com", "Omar", ""]])
     assert {each["properties"]["firstname"] for each in sandbox.state("hubspot")["contacts"]} == {"Sarah", "Omar"}
     assert await drifted(stack) == []
+
+
+async def test_an_operator_decides_on_the_page(make_stack: MakeStack, sandbox: Sandbox) -> None:
+    stack = await make_stack(STACK)
+    async with visiting(stack) as browser:
+
+        async def press(path: str) -> None:
+            assert (await browser.post(f"/w/acme/mirrors/{path}")).status == 303
+            await stack.settle()
+
+        async def page(name: str = "mirrors") -> str:
+            await stack.app.watch_once()
+            return await read(browser, f"/w/acme/{name}".rstrip("/"))
+
+        lead = {"email": "sarah@example.com", "first_name": "Sarah", "phone": "(312) 555-0147"}
+        answer = await browser.ask("POST", "/in/acme/website", data=lead)
+        assert answer.status == 202
+        await stack.settle()
+        ours, theirs = ["sarah@example.com", "Sarah", "+13125550147"], ["sarah@example.com", "Sarah", "(312) 555-0199"]
+        await write(stack, sandbox, [ours])
+        await press("sheet/compare")
+        assert "Not what Mainstay wrote" not in await page()
+
+        # Somebody types into the sheet: it is found, told once, and shown with both sides.
+        edit(sandbox, 1, 3, theirs[2])
+        for _ in range(2):
+            await press("sheet/compare")
+        (found,) = await drifted(stack)
+        assert "Mainstay wrote There it says Phone +13125550147 (312) 555-0199 Revert Take over Leave" in await page()
+        assert [each.title for each in stack.alerts] == ["sheet is no longer what Mainstay wrote"]
+        assert sum("sheet is no longer" in message["text"] for message in sandbox.messages("slack")) == 1
+        assert "sheet is no longer what Mainstay wrote" in await page("")
+
+        await press(f"drift/{found['id']}/revert")
+        await write(stack, sandbox, [ours])
+        assert "sheet is no longer what Mainstay wrote" not in await page(""), "it is over once it is decided"
+        assert "Not what Mainstay wrote" not in await page()
+
+        # They were right after all: undone, it is in the sheet again; taken over, it is in the CRM as well.
+        await press(f"drift/{found['id']}/undo")
+        assert cells(sandbox)[1:] == [theirs]
+        assert "There it says Phone +13125550147 (312) 555-0199" in await page()
+        await press(f"drift/{found['id']}/take-over")
+        await write(stack, sandbox, [[*ours[:2], "+13125550199"]])
+        (record,) = sandbox.state("hubspot")["contacts"]
+        assert record["properties"]["phone"] == "+13125550199"
+        await press("sheet/compare")
+        assert "Not what Mainstay wrote" not in await page()
+        contact_id = found["contact_id"]
+        assert "(312) 555-0199" in await page(f"contacts/{contact_id}")
+    assert {state for _, _, state in await stack.runs()} == {"done"}
 
 
 async def test_a_sheet_that_is_away_gets_all_of_it_later(make_stack: MakeStack, sandbox: Sandbox) -> None:

@@ -105,6 +105,45 @@ async def test_a_payment_starts_a_workflow_once(stack: StackUnderTest, tell: Tel
     assert len(sandbox.state("stripe")["customers"]) == len(sandbox.state("stripe")["invoices"]) == 1
 
 
+async def test_what_stripe_says_becomes_records_with_their_story(
+    stack: StackUnderTest, tell: Tell, sandbox: Sandbox
+) -> None:
+    await stack.submit("website", email="sarah@example.com", first_name="Sarah", last_name="Johnson")
+    (invoice,) = sandbox.state("stripe")["invoices"]
+    sandbox.seed("stripe", "payments", [{"invoice": invoice["id"]}])
+    events = sandbox.state("stripe")["events"]
+    for event in reversed(events):
+        await tell(event)
+
+    async with acquire(stack.app.pool) as connection:
+        [contact_id] = [row["id"] for row in await connection.fetch("SELECT id FROM contacts")]
+        records = {row["type"]: row for row in await connection.fetch("SELECT * FROM records ORDER BY id")}
+        ids = await connection.fetch("SELECT * FROM record_ids WHERE record_type <> 'contact'")
+        lineage = await connection.fetch(
+            """
+            SELECT records.type, record_changes.*, deliveries.source AS brought_by
+            FROM record_changes JOIN records ON records.id = record_id JOIN deliveries ON deliveries.id = delivery_id
+            ORDER BY record_changes.id
+            """
+        )
+    assert set(records) == {"invoice", "payment"}
+    assert {row["contact_id"] for row in records.values()} == {contact_id}
+    said = records["invoice"]["values"]
+    assert (said["status"], said["total"], said["paid"], said["reference"]) == ("paid", "361.49", "361.49", "JOB-1042")
+    paid = records["payment"]["values"]
+    assert (paid["status"], paid["amount"], paid["invoice"]) == ("received", "361.49", "JOB-1042")
+    assert {(row["connection"], row["external_id"]) for row in ids} == {
+        ("stripe", invoice["id"]),
+        ("stripe", paid["reference"]),
+    }
+    assert {(row["source"], row["brought_by"], row["connection"]) for row in lineage} == {
+        ("payments", "payments", "stripe")
+    }
+    # The last event came first: what came after it is older, and changed nothing.
+    assert [row["type"] for row in lineage].count("payment") == 1
+    assert {row["after"].get("status") for row in lineage if row["type"] == "invoice"} == {"paid"}
+
+
 async def test_a_lost_answer_bills_once(stack: StackUnderTest, sandbox: Sandbox) -> None:
     for path in ("/v1/customers", "/v1/invoices", "/v1/invoiceitems", "/v1/invoices/*/finalize"):
         sandbox.set_fault("stripe", "drop_after", method="POST", path=path, count=1)

@@ -12,7 +12,7 @@ import pytest
 from mainstay.kit.http import open_session
 from mainstay.kit.signature import hmac_base64
 from mainstay.sandbox.client import Sandbox
-from mainstay.sandbox.vendors.xero import TENANT
+from mainstay.sandbox.vendors.xero_account import TENANT
 from mainstay.testing import StackUnderTest
 from mainstay.web.intake import IntakeEndpoint
 from tests.conftest import MakeStack

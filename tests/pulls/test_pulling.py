@@ -156,6 +156,26 @@ async def test_our_own_push_comes_back_and_nothing_happens(hub: Reconciled) -> N
     assert await hub.state() == before
 
 
+async def test_what_comes_with_a_later_push_of_ours_is_kept_and_starts_nothing(hub: Reconciled) -> None:
+    hub.crm.automation = lambda said: replace(said, custom={"country": "US"})
+    await hub.stack.submit("website", email="ann@example.com", name="Ann Li")
+    hub.crm.created["1"] = now() - timedelta(hours=1)
+    await hub.stack.submit("website", email="ann@example.com", name="Ann Li", company="Li LLC")
+    before = await hub.stack.runs("follow.v1")
+
+    await hub.pull()
+    assert await hub.stack.runs("follow.v1") == before
+    assert (await hub.contact("ann@example.com"))["custom"] == {"country": "US"}
+    at_rest = await hub.state()
+    await hub.pull()
+    assert await hub.state() == at_rest
+
+    # What people change there is news all the same, however soon after our push.
+    hub.crm.edit("1", custom={"country": "CA"})
+    await hub.pull()
+    assert len(await hub.stack.runs("follow.v1")) == len(before) + 1
+
+
 async def test_a_push_that_is_behind_takes_nothing_back(hub: Reconciled) -> None:
     """The record is what we pushed first; meanwhile a form said more, and that push is still to come."""
     lead = await hub.stack.submit("website", email="ann@example.com", name="Ann Li", company="First")

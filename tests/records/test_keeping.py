@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -93,6 +94,15 @@ async def test_only_who_is_right_about_it_can_say_that_it_is_gone(pool: Pool, wo
     assert (await rows(pool))[0]["gone_at"] is None
 
 
+async def test_an_older_word_brings_nothing_back(pool: Pool, workspace: UUID) -> None:
+    await heard(pool, word(workspace, "books", "1", minute=5, gone=True))
+    await heard(pool, word(workspace, "books", "1", minute=1, status="open"))
+
+    [record] = await rows(pool)
+    assert record["gone_at"] is not None
+    assert record["values"] == {"status": "open"}
+
+
 async def test_many_who_speak_of_a_new_one_at_once_make_one(pool: Pool, workspace: UUID) -> None:
     said = [word(workspace, f"system{number % 4}", "1", minute=number, reference="r") for number in range(24)]
 
@@ -127,3 +137,19 @@ async def test_nothing_is_another_workspace_s(pool: Pool, workspace: UUID) -> No
     await heard(pool, word(workspace, "books", "1", reference="r"), word(other, "books", "1", reference="r"))
 
     assert {record["workspace_id"] for record in await rows(pool)} == {workspace, other}
+
+
+async def test_the_longest_values_fit_into_the_indexes(pool: Pool, workspace: UUID) -> None:
+    rng = random.Random(5)
+
+    def text(length: int) -> str:
+        return "".join(chr(rng.randrange(0x20000, 0x2A000)) for _ in range(length))
+
+    invoice = RecordState("invoice", "1", {"reference": text(200), "number": text(5_000)}).canonical()
+    message = RecordState("message", "2", {"status": text(5_000), "subject": text(5_000)}).canonical()
+    said = [Word(workspace, "books", state, BOOKS, "books") for state in (invoice, message)]
+    await heard(pool, *said)
+    await heard(pool, *said)
+
+    assert [record["values"] for record in await rows(pool)] == [invoice.fields, message.fields]
+    assert len(await rows(pool, "record_changes")) == 2

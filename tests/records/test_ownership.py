@@ -11,16 +11,17 @@ BEGAN = datetime(2026, 5, 4, 9, tzinfo=UTC)
 OWNED = Ownership("books", owners={"due": "crm"})
 words = st.lists(
     st.builds(
-        lambda connection, values, minute: (connection, values, minute),
-        st.sampled_from(["books", "crm", "stripe"]),
+        lambda connection, values, minute, initial: (connection, values, minute, initial),
+        st.sampled_from(["", "books", "crm", "stripe"]),
         st.dictionaries(st.sampled_from(["total", "due", "status"]), st.sampled_from(["", "a", "b"]), min_size=1),
         st.integers(0, 3),
+        st.frozensets(st.sampled_from(["total", "status"])),
     ),
     max_size=7,
 ).map(
     lambda found: [
-        Said(f"{number:03}", connection, values, BEGAN + timedelta(minutes=minute))
-        for number, (connection, values, minute) in enumerate(found)
+        Said(f"{number:03}", connection, values, BEGAN + timedelta(minutes=minute), initial)
+        for number, (connection, values, minute, initial) in enumerate(found)
     ]
 )
 
@@ -49,7 +50,7 @@ def test_what_the_owner_of_a_field_said_last_stands(said: list[Said]) -> None:
     for name, owner in (("total", "books"), ("due", "crm")):
         of_owner = [each for each in said if each.connection == owner and name in each.values]
         if of_owner:
-            last = max(of_owner, key=lambda each: (each.at, each.id))
+            last = max(of_owner, key=lambda each: (name not in each.initial, each.at, each.id))
             assert values[name] == last.values[name]
 
 
@@ -73,3 +74,28 @@ def test_an_echo_shows_who_said_it_first() -> None:
 
     assert again.after == {}
     assert again.origins["total"]["since"] == "1"
+
+
+def test_how_it_began_gives_way_to_whatever_was_said_since_however_old() -> None:
+    paid = fold({}, {}, Said("1", "books", {"status": "paid"}, BEGAN - timedelta(days=9)), OWNED)
+    made = Said("2", "books", {"status": "open", "total": "5"}, BEGAN, frozenset({"status"}))
+
+    assert fold(paid.values, paid.origins, made, OWNED).values == {"status": "paid", "total": "5"}
+    new = fold({}, {}, made, OWNED)
+    assert new.values["status"] == "open"
+    assert (
+        fold(new.values, new.origins, Said("3", "books", {"status": "paid"}, BEGAN), OWNED).values["status"] == "paid"
+    )
+
+
+def test_what_is_written_in_our_own_book_counts_more_than_what_systems_say_where_it_is_right() -> None:
+    ours = Ownership(owners={"due": "books"})
+    by_hand = fold({}, {}, Said("1", "", {"title": "Roof", "due": "a"}, BEGAN), ours)
+    later = fold(
+        by_hand.values, by_hand.origins, Said("2", "books", {"title": "roof", "due": "b"}, BEGAN + timedelta(1)), ours
+    )
+
+    assert later.values == {"title": "Roof", "due": "b"}
+    assert later.refused == {"title": "roof"}
+    last = Said("3", "", {"title": "Roofs"}, BEGAN + timedelta(2))
+    assert fold(later.values, later.origins, last, ours).values["title"] == "Roofs"

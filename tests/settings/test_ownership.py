@@ -28,9 +28,32 @@ def test_what_is_said_counts(load: Load) -> None:
     assert (invoice.owner_of("due"), invoice.owner_of("total")) == ("ghl", "")
 
 
+def test_our_own_book_may_be_right_about_a_field(load: Load) -> None:
+    deal = load(CONNECTIONS + '[roles]\n[records.deal]\nowners = { stage = "mainstay" }').records["deal"]
+
+    assert (deal.owner_of("stage"), deal.owner_of("title")) == ("", "ghl")
+
+
+def test_a_mirror_names_a_connection(load: Load) -> None:
+    text = """
+[connections.sheet]
+connector = "table_file"
+folder = "copies"
+[records.invoice]
+mirrors = ["sheet"]
+"""
+    assert load(CONNECTIONS + text).records["invoice"].mirrors == ("sheet",)
+
+
 @pytest.mark.parametrize(
     ("text", "key", "problem", "hint"),
     [
+        (
+            '[records.invoice]\nmirrors = ["stripe"]',
+            "records.invoice.mirrors[0]",
+            '"stripe" is the system of record, no copy of it',
+            "take it out",
+        ),
         (
             '[records.deal]\nsystem_of_record = "gohighlevel"',
             "records.deal.system_of_record",
@@ -63,3 +86,61 @@ def test_what_is_wrong_is_told(refuse: Refuse, text: str, key: str, problem: str
     assert found.key == key
     assert problem is None or found.message == problem
     assert found.hint == hint
+
+
+FORMS = '[sources.partner]\nkind = "json"\nrecord = "deal"\n'
+STRIPE = '[sources.payments]\nkind = "stripe"\nsecret = "${WEBSITE_SECRET}"\n'
+
+
+def test_a_source_speaks_for_what_it_names_else_for_the_only_connection_at_its_vendor(load: Load) -> None:
+    named = 'connection = "stripe"\n'
+    other = 'other = { connector = "stripe", api_key = "${HUBSPOT_TOKEN}" }\n'
+    roles = '[roles]\nbilling = "stripe"\n'
+
+    assert load(CONNECTIONS + STRIPE + FORMS).sources["payments"].speaks_for == "stripe"
+    assert load(CONNECTIONS + STRIPE + FORMS).sources["partner"].speaks_for == ""
+    assert load(CONNECTIONS + other + roles + STRIPE).sources["payments"].speaks_for == ""
+    assert load(CONNECTIONS + other + roles + STRIPE + named).sources["payments"].speaks_for == "stripe"
+    assert load(STRIPE).sources["payments"].speaks_for == ""
+
+
+def test_a_source_that_speaks_for_itself_can_be_the_system_of_record(load: Load) -> None:
+    text = '[records.deal]\nsystem_of_record = "source:partner"\nowners = { stage = "source:partner" }\n'
+    deal = load(CONNECTIONS + FORMS + text).records["deal"]
+
+    assert deal == Ownership("source:partner", {"stage": "source:partner"})
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "problem", "hint"),
+    [
+        (
+            FORMS + '[records.deal]\nsystem_of_record = "source:partners"',
+            "records.deal.system_of_record",
+            'there is no source "partners"',
+            'Did you mean "partner"?',
+        ),
+        (
+            STRIPE + '[records.deal]\nsystem_of_record = "source:payments"',
+            "records.deal.system_of_record",
+            'source "payments" brings the word of "stripe"',
+            'name that:  "stripe"',
+        ),
+        (
+            STRIPE + 'record = "payment"',
+            "sources.payments.record",
+            "Stripe's deliveries say themselves what they are about",
+            'take the key out, or use kind = "json"',
+        ),
+        (
+            '[sources.partner]\nkind = "json"\nrecord = "deals"',
+            "sources.partner.record",
+            "there is no such type of record",
+            'Did you mean "deal"?',
+        ),
+    ],
+)
+def test_what_a_source_cannot_be_is_told(refuse: Refuse, text: str, key: str, problem: str, hint: str) -> None:
+    [found] = refuse(CONNECTIONS + text)
+
+    assert (found.key, found.message, found.hint) == (key, problem, hint)

@@ -21,6 +21,9 @@ from mainstay.intake import Receipt
 from mainstay.kit import Http, OAuth, Rate, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
+from mainstay.model import RECORD_TYPES
+from mainstay.recording import Recorder
+from mainstay.records import Ownership
 from mainstay.runs import answer
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
@@ -50,8 +53,10 @@ class PagesBackend:
         self.contacts = Contacts(self.pool, GroupCommit(self.pool), self)
         reach: Any = self  # answering alone asks nothing of it
         self.approvals = Approvals(self.pool, reach, utc_now)
+        self.book = Recorder(self.pool, GroupCommit(self.pool), lambda _: {})
         self.mirrored = {"sheet": Mirror("sheet", "sheet")}
-        self.copies = Mirrors(self.pool, self, self.contacts, reach)
+        recorder = Recorder(self.pool, GroupCommit(self.pool), self.ownership)
+        self.copies = Mirrors(self.pool, reach, self.contacts, recorder, reach)
         self.keeper = RunKeeper(self.pool, self.routing, own=("push.v1",), clock=utc_now)
         self.retrier = Retrier(self.pool, self.keeper.deadline, own=("push.v1",))
 
@@ -70,6 +75,9 @@ class PagesBackend:
 
     def source_cards(self, workspace_id: UUID) -> Sequence[SourceCard]:
         return self.sources
+
+    def ownership(self, workspace_id: UUID) -> Mapping[str, Ownership]:
+        return {**dict.fromkeys(RECORD_TYPES, Ownership()), "invoice": Ownership("books", {"due": "ghl"})}
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         return self.connections
@@ -153,3 +161,12 @@ class PagesBackend:
     async def _one(self, query: str, *values: UUID) -> bool:
         async with acquire(self.pool) as connection:
             return await connection.fetchval(query, *values) is not None
+
+    async def ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        return f"{self.public_url}/ping/acme/a-key/{monitor}"
+
+    async def renew_ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        if monitor == "unknown":
+            raise LookupError(monitor)
+        self.asked.append((f"renew {monitor}", workspace_id))
+        return await self.ping_url(workspace_id, monitor)

@@ -54,7 +54,7 @@ async def _ask(session: Session, oauth: OAuth, form: Mapping[str, str], secrets:
         TransientError: it does not answer, or asks to wait.
         PermanentError: its answer is none.
     """
-    headers = {"Accept": "application/json"}
+    headers = {"Accept": "application/json", **oauth.token_headers}
     fields = {**form, **oauth.token_params}
     if oauth.assertion is not None:
         pass  # the statement says who asks
@@ -72,7 +72,9 @@ async def _ask(session: Session, oauth: OAuth, form: Mapping[str, str], secrets:
         timeout=TIMEOUT.total_seconds(),
     )
     # Its record is dropped with it: an answer is all secrets.
-    response = await Http(session, settings).request("POST", "", form=fields)
+    http = Http(session, settings)
+    is_json = oauth.call_format == "json"
+    response = await (http.request("POST", "", json=fields) if is_json else http.request("POST", "", form=fields))
     return read_grant(response.data, oauth)
 
 

@@ -1,4 +1,4 @@
-"""``mainstay drift``: where a copy of the contacts was changed, and what is to become of it."""
+"""``mainstay drift``: where a copy was changed, and what is to become of it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ _MOST = 1000
 _WORDS = {
     "changed": "changed",
     "missing": "the row is gone",
-    "unknown": "a row of no contact",
+    "unknown": "its id is no record's",
     "double": "there are two rows",
+    "refused": "not taken there",
 }
 MirrorArgument = Annotated[str, typer.Argument(metavar="MIRROR", help="The mirror's name in stack.toml.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="A short or whole id.")]
@@ -92,14 +93,14 @@ def revert(
 def take_over(
     ctx: typer.Context, id_: Annotated[str, typer.Argument(metavar="ID", help="A short or whole id.")]
 ) -> None:
-    """Give the contact what somebody wrote into its copy; it goes to the system of record and to every copy.
+    """Give the record what somebody wrote into its copy; it goes to the system of record and to every copy.
 
     Example: mainstay drift take-over 1f00c2ab
     """
     options = options_of(ctx)
     (chosen,) = _find(options, [id_])
     values = _act(options, lambda app, workspace: app.copies.take_over(workspace.id, chosen, by=BY))
-    _tell(options, {"taken_over": dict(values)}, f"the contact has it now: {', '.join(values)}")
+    _tell(options, {"taken_over": dict(values)}, f"the record has it now: {', '.join(values)}")
 
 
 @drift.command("leave", cls=Command)
@@ -150,7 +151,7 @@ def _act(options: Options, verb: Callable[[App, Workspace], Coroutine[Any, Any, 
     except MirrorRefusedError as error:
         raise CommandError(str(error), error.hint) from None
     except PermanentError as error:
-        raise CommandError(str(error), "Revert it, or edit the contact.") from None
+        raise CommandError(str(error), "Revert it, or edit the record.") from None
     except WorkflowError as error:
         raise MissingError(str(error), "See them: mainstay mirrors list") from None
 
@@ -171,7 +172,8 @@ def _show(found: Sequence[DriftRow]) -> None:
     for row in found:
         decided = f"{row.state} by {row.decided_by}" if row.decided_by else row.state
         differences = [
-            (title, str(said.get("ours", "")), str(said.get("theirs", ""))) for title, said in row.fields.items()
+            (title or _WORDS[row.kind], str(said.get("ours", "")), str(said.get("theirs", "")))
+            for title, said in row.fields.items()
         ] or [(_WORDS[row.kind], "", "")]
         for place, (title, ours, theirs) in enumerate(differences):
             is_first = place == 0
@@ -179,7 +181,7 @@ def _show(found: Sequence[DriftRow]) -> None:
                 (
                     identifier(row.id) if is_first else "",
                     row.mirror if is_first else "",
-                    (row.contact_name or row.key) if is_first else "",
+                    (row.record_name or row.key) if is_first else "",
                     title,
                     ours,
                     theirs,
@@ -187,5 +189,5 @@ def _show(found: Sequence[DriftRow]) -> None:
                     ago(row.found_at) if is_first else "",
                 )
             )
-    names = ("drift", "mirror", "contact", "what", "Mainstay wrote", "there it says", "", "found")
+    names = ("drift", "mirror", "record", "what", "Mainstay wrote", "there it says", "", "found")
     table([Column(name, grows=name in {"Mainstay wrote", "there it says"}) for name in names], lines)

@@ -153,6 +153,11 @@ class _Local:
         """Nobody is asked."""
         raise CommandError("a replay asks nobody")
 
+    @property
+    def book(self) -> NoReturn:
+        """Nothing is written."""
+        raise CommandError("a replay writes nothing")
+
 
 def _execute(declared: Workflow, surroundings: _Local, detail: RunDetail, claimed: Claimed, teller: _Teller) -> Outcome:
     from mainstay.engine.replaying import replay as execute

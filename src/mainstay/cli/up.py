@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,7 @@ import uvloop
 
 from mainstay.cli.command import StackOption
 from mainstay.cli.deploying import AllowMissing, require_workflows
-from mainstay.cli.logs import set_up_logging
+from mainstay.cli.logs import LogFormatOption, set_up_telemetry
 from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
 from mainstay.cli.reading import database
@@ -41,6 +41,7 @@ def up(
     host: Annotated[str, typer.Option(help="Address to listen on; MAINSTAY_HOST.")] = "",
     port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for any; MAINSTAY_PORT.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes to keep running.")] = 1,
+    log_format: LogFormatOption = "",
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
     *,
     allow_missing_workflows: AllowMissing = False,
@@ -51,7 +52,7 @@ def up(
     """
     stacks = tuple(stack or [Path("stack.toml")])
     project = load_project(stacks)
-    set_up_logging(project.program.log_format)
+    set_up_telemetry(project.program, log_format)
     log_warnings(project.warnings)
     listener = listen(host or project.program.host, project.program.port if port is None else port)
     with database(project.program) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -59,10 +60,10 @@ def up(
             _serve(
                 project,
                 dsn,
-                stacks,
                 listener,
                 workers,
                 watch_stdin=until_stdin_closes,
+                options=_worker_options(stacks, log_format, allow_missing=allow_missing_workflows),
                 allow_missing=allow_missing_workflows,
             )
         )
@@ -89,11 +90,11 @@ def listen(host: str, port: int) -> socket.socket:
 async def _serve(
     project: Project,
     dsn: str,
-    stacks: tuple[Path, ...],
     listener: socket.socket,
     workers: int,
     *,
     watch_stdin: bool,
+    options: Sequence[str],
     allow_missing: bool,
 ) -> None:
     host, port = listener.getsockname()[:2]
@@ -103,7 +104,7 @@ async def _serve(
         await require_workflows(app, allow_missing=allow_missing)
         server = _Server(
             uvicorn.Config(
-                Server(app, trust_url=bool(project.program.public_url)),
+                Server(app, trust_url=bool(project.program.public_url), metrics_token=project.program.metrics_token),
                 loop="none",
                 http="httptools",
                 ws="none",
@@ -117,7 +118,7 @@ async def _serve(
             asyncio.get_running_loop().add_signal_handler(number, server.leave)
         if watch_stdin:
             leave_with_parent(server.leave)
-        children = [asyncio.create_task(_keep_worker(stacks, allow_missing=allow_missing)) for _ in range(workers)]
+        children = [asyncio.create_task(_keep_worker(options)) for _ in range(workers)]
         settle_memory()
         link = await create_sign_in_link(app.pool, public_url)
         typer.echo(f"Mainstay runs at {public_url}")
@@ -146,11 +147,17 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _keep_worker(stacks: tuple[Path, ...], *, allow_missing: bool) -> None:
-    """Run a worker; when it dies, run another."""
-    arguments = [text for path in stacks for text in ("--stack", str(path))]
+def _worker_options(stacks: tuple[Path, ...], log_format: str, *, allow_missing: bool) -> list[str]:
+    options = [text for path in stacks for text in ("--stack", str(path))]
+    if log_format:
+        options += ["--log-format", log_format]
     if allow_missing:
-        arguments.append("--allow-missing-workflows")
+        options.append("--allow-missing-workflows")
+    return options
+
+
+async def _keep_worker(options: Sequence[str]) -> None:
+    """Run a worker; when it dies, run another."""
     while True:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -158,7 +165,7 @@ async def _keep_worker(stacks: tuple[Path, ...], *, allow_missing: bool) -> None
             "mainstay",
             "worker",
             "--until-stdin-closes",
-            *arguments,
+            *options,
             stdin=asyncio.subprocess.PIPE,
         )
         with contextlib.suppress(ProcessLookupError):

@@ -12,7 +12,7 @@ import uvloop
 
 from mainstay.cli.command import StackOption
 from mainstay.cli.deploying import AllowMissing, require_workflows
-from mainstay.cli.logs import set_up_logging
+from mainstay.cli.logs import LogFormatOption, set_up_telemetry
 from mainstay.cli.memory import settle_memory
 from mainstay.cli.parent import leave_with_parent
 from mainstay.cli.reading import database
@@ -25,6 +25,7 @@ def worker(
     pool: Annotated[
         int, typer.Option(min=4, help="Connections to PostgreSQL that it may hold at most; at rest it holds few.")
     ] = 10,
+    log_format: LogFormatOption = "",
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
     *,
     allow_missing_workflows: AllowMissing = False,
@@ -36,7 +37,7 @@ def worker(
         mainstay worker --pool 6
     """
     project = load_project(tuple(stack or [Path("stack.toml")]))
-    set_up_logging(project.program.log_format)
+    set_up_telemetry(project.program, log_format)
     if not until_stdin_closes:  # else whoever started it has said so
         log_warnings(project.warnings)
     with database(project.program) as dsn, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -66,6 +67,7 @@ async def _work(project: Project, dsn: str, pool: int, *, watch_stdin: bool, all
             asyncio.create_task(app.scheduler.run()),
             asyncio.create_task(app.gates.tend()),
             asyncio.create_task(app.foreseer.run()),
+            asyncio.create_task(app.heart.run()),
         ]
         settle_memory()
         typer.echo(f"worker {own.id[-8:]} is ready")

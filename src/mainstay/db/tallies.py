@@ -33,3 +33,33 @@ async def add_tallies(connection: Connection, counts: Mapping[tuple[UUID, str, s
         [count for _, count in rows],
         os.getpid() % SHARDS,
     )
+
+
+async def add_up_hours(connection: Connection) -> bool:
+    """Add the hours that are over to the totals; False when there is none. One process does; in a transaction.
+
+    An hour is left alone for another one: who counts in it goes by the beginning of their transaction.
+    """
+    until = await connection.fetchrow(
+        """
+        SELECT hour AS since, date_trunc('hour', now()) - interval '1 hour' AS until FROM totals_until
+        WHERE hour < date_trunc('hour', now()) - interval '1 hour' FOR UPDATE SKIP LOCKED
+        """
+    )
+    if until is None:
+        return False
+    await connection.execute(
+        """
+        INSERT INTO totals (workspace_id, name, label, count)
+        SELECT workspaces.id, found.name, found.label, found.count FROM workspaces
+        CROSS JOIN LATERAL (
+            SELECT name, label, sum(count)::bigint AS count FROM tallies
+            WHERE workspace_id = workspaces.id AND hour >= $1 AND hour < $2 GROUP BY name, label
+        ) AS found
+        ON CONFLICT (workspace_id, name, label) DO UPDATE SET count = totals.count + excluded.count
+        """,
+        until["since"],
+        until["until"],
+    )
+    await connection.execute("UPDATE totals_until SET hour = $1", until["until"])
+    return True

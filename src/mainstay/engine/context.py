@@ -15,31 +15,47 @@ from mainstay.engine.calls import (
     CRMCalls,
     EmailCalls,
     LayerCalls,
+    RecordCalls,
     SMSCalls,
     TableCalls,
     TaskCalls,
     VoiceCalls,
 )
+from mainstay.engine.calls.copies import NO_COPIES, Copies
+from mainstay.engine.calls.effects import effect_of
+from mainstay.engine.calls.records import Book
 from mainstay.engine.operations import call_operation, find_operation
 from mainstay.model import Contact, Retry
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mainstay.engine.steps import StepRunner
     from mainstay.kit import Http
+    from mainstay.model import Effect
     from mainstay.model.retry import OnUnsure
 
 
 @dataclass(frozen=True, slots=True)
 class RoleBinding:
-    """A role as one workspace has it: the connection behind it, and how to make the vendor's object for one attempt."""
+    """A role as one workspace has it: the connection behind it, and how to make the vendor's object for one attempt.
+
+    ``copies`` are what of it workflows may not write.
+    """
 
     role: str
     connection: str
     make: Callable[[Http], Any]
+    copies: Copies = NO_COPIES
 
 
 class Surroundings(Calendar, Protocol):
     """What the composition root gives a Context."""
+
+    @property
+    def book(self) -> Book:
+        """Our own book of records."""
+        ...
 
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """Return the binding of a role, or raise a WorkflowError that names the missing line of stack.toml."""
@@ -69,6 +85,7 @@ class Context(Awaiting):
         self.table = TableCalls(self._call)
         self.voice = VoiceCalls(self._call)
         self.layer = LayerCalls(self._call)
+        self.records = RecordCalls(steps.run, lambda: surroundings.book, self._keep)
 
     @property
     def run_id(self) -> UUID:
@@ -111,22 +128,36 @@ class Context(Awaiting):
 
         return await self._steps.step(name, call, retry=self._retry)
 
+    async def _keep(self, name: str, work: Callable[[str], Awaitable[Any]]) -> Any:
+        """Do work of our own once for the key that it is given, however often it is begun."""
+
+        async def call(http: Http) -> Any:
+            return await work(http.idempotency_key)
+
+        return await self._steps.step(name, call, retry=self._retry)
+
     async def _call(
         self,
         role: str,
         operation: str,
         *arguments: Any,
+        contact: Contact | None = None,
         about: Sequence[str] = (),
         prepare: Callable[[int], Awaitable[None]] | None = None,
     ) -> Any:
-        """Call with ``about``, which ``prepare`` may fill, and ``arguments``."""
-        binding = self._surroundings.role(self._steps.run.workspace_id, role)
+        """Call with ``about``, which ``prepare`` may fill, and ``arguments``; ``contact`` is whom it was given."""
+        run = self._steps.run
+        binding = self._surroundings.role(run.workspace_id, role)
 
         async def call(http: Http) -> Any:
+            binding.copies.require_writable(role, operation, arguments, binding.connection)
             return await call_operation(binding.make(http), operation, *about, *arguments)
 
         async def find(http: Http) -> Any:
             return await find_operation(binding.make(http), operation, *about, *arguments)
+
+        def effect(result: Any, at: datetime) -> Effect | None:
+            return effect_of(role, operation, arguments, result, at, run=run, contact=contact)
 
         return await self._steps.step(
             f"{role}.{operation}",
@@ -135,6 +166,7 @@ class Context(Awaiting):
             find=find,
             retry=self._retry,
             prepare=prepare,
+            effect=effect,
         )
 
     async def _call_about(self, contact: Contact, operation: str, *arguments: Any) -> None:

@@ -180,13 +180,15 @@ class Worker:
         now = time.time()
         await connection.execute(
             """
-            INSERT INTO workers (id, host, pid, process_start) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()
+            INSERT INTO workers (id, host, pid, process_start, claimed_at)
+            VALUES ($1, $2, $3, $4, now() - make_interval(secs => $5))
+            ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), claimed_at = excluded.claimed_at
             """,
             self.id,
             socket.gethostname(),
             os.getpid(),
             psutil.Process().create_time(),
+            time.monotonic() - claimed_at if (claimed_at := self._driver.claimed_at) is not None else None,
         )
         self._shown_alive_at = now
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from mainstay.engine.steps import StepRunner
 from mainstay.errors import DatabaseUnavailableError, FencedError, VendorError, WorkflowError
 from mainstay.model import Lane, RunState
 from mainstay.runs import MOST_DEATHS, Claimed, Progress, Settlement, claim_execution, look_again, recheck_wait, settle
+from mainstay.telemetry import about, is_tracing, span, trace_of
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
@@ -62,7 +64,9 @@ class Driver:
 
     Attributes:
         gate: what the calls to connections pass; None lets all through.
+        settle_effects: the write of progress with effects, which keeps them in our book as well.
         in_doubt: tells whether this process may have been taken for dead, and its runs with it.
+        claimed_at: when this process took runs last, by ``time.monotonic``; None for never.
     """
 
     def __init__(  # noqa: PLR0913 - all that runs stand on
@@ -87,8 +91,11 @@ class Driver:
         self._on_failed = on_failed
         self._clock = clock
         self.gate: Gate | None = None
+        self.settle_effects = SETTLE
         self._slots = {Lane.LEAD: asyncio.Semaphore(max_runs), Lane.BACKFILL: asyncio.Semaphore(max_backfill)}
         self.in_doubt: Callable[[], bool] = lambda: False
+        self.claimed_at: float | None = None
+        self._failed_with: dict[UUID, Callable[[str], None]] = {}
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrecy
 
     async def drive(self, execution_id: str, stint: Stint | None = None) -> None:
@@ -97,6 +104,7 @@ class Driver:
         if not claimed:
             await look_again(self._pool, execution_id)
             return
+        self.claimed_at = time.monotonic()
         drive = _Drive({item.run.id for item in claimed}, stint)
         async with asyncio.TaskGroup() as group:
             for item in claimed:
@@ -107,7 +115,7 @@ class Driver:
     ) -> None:
         try:
             async with self._slots[claimed.run.lane] if takes_slot else nullcontext():
-                following = await self._run(claimed, drive.stint)
+                following = await self._run_followed(claimed, drive.stint)
         except DatabaseUnavailableError:
             # This run alone is begun again: those beside it may be talking to vendors, and must not be broken off.
             drive.under_way.discard(claimed.run.id)
@@ -131,6 +139,21 @@ class Driver:
                     continue
                 drive.under_way.update(item.run.id for item in found)
                 return found
+
+    async def _run_followed(self, claimed: Claimed, stint: Stint | None) -> Sequence[Claimed]:
+        """Run a claimed run; its logs say which it is, and so does its trace."""
+        run = claimed.run
+        facts = {"run": run.id, "workspace": run.workspace_id, "delivery": run.delivery_id, "workflow": run.workflow}
+        with about(**facts):
+            if not is_tracing():
+                return await self._run(claimed, stint)
+            named = {f"mainstay.{name}": fact for name, fact in facts.items()}
+            with span(f"run {run.workflow}", named, "consumer", parent=claimed.trace or trace_of(run.id)) as current:
+                self._failed_with[run.id] = current.fail
+                try:
+                    return await self._run(claimed, stint)
+                finally:
+                    self._failed_with.pop(run.id, None)
 
     async def _run(self, claimed: Claimed, stint: Stint | None = None) -> Sequence[Claimed]:
         run = claimed.run
@@ -169,6 +192,8 @@ class Driver:
             return following
         if settlement.state is RunState.WAITING and steps.is_overdue:
             settlement = steps.too_late()
+        if settlement.state is RunState.FAILED and (tell := self._failed_with.get(run.id)) is not None:
+            tell(settlement.fate)
         try:
             unwritten, in_doubt = steps.take_unwritten(), steps.leaves_in_doubt
             await self._record(Progress(run, unwritten, settlement, self._on_failed, is_in_doubt=in_doubt))
@@ -225,7 +250,8 @@ class Driver:
 
         Where the first try was kept although no answer came, the second keeps nothing more.
         """
-        await self._insist(progress.run, lambda: self._commit(SETTLE, progress))
+        write = self.settle_effects if any(attempt.effect for attempt in progress.attempts) else SETTLE
+        await self._insist(progress.run, lambda: self._commit(write, progress))
 
     async def _insist(self, run: Run, write: Callable[[], Awaitable[None]]) -> None:
         """Do a write however long the database is away."""

@@ -35,6 +35,10 @@ class Passage(Protocol):
         """Await the call, and take note of how it went."""
         ...
 
+    def closed(self) -> Held | None:
+        """Tell what holds the run from here on, where the vendor turned out to be away."""
+        ...
+
     def leave(self) -> None:
         """Make room for the next."""
         ...
@@ -53,6 +57,10 @@ class _Open:
 
     async def carry(self, call: Awaitable[Any]) -> Any:
         return await call
+
+    def closed(self) -> Held | None:
+        """Nothing does."""
+        return None
 
     def leave(self) -> None:
         """Nothing to do."""

@@ -52,21 +52,44 @@ class TimedGates(Protocol):
         ...
 
 
+class Monitoring(Protocol):
+    """What finds that something did not come."""
+
+    async def look(self) -> int:
+        """Report what is late by now; returns how many were."""
+        ...
+
+    async def next_moment(self) -> datetime | None:
+        """Return when the next is late."""
+        ...
+
+
 class InlineEngine:
     """Drives what is due by a virtual clock, in order, in this process."""
 
-    def __init__(self, pool: Pool, driver: Driver, clock: VirtualClock, ticking: Ticking, gates: TimedGates) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        driver: Driver,
+        clock: VirtualClock,
+        ticking: Ticking,
+        gates: TimedGates,
+        monitoring: Monitoring | None = None,
+    ) -> None:
         self._pool = pool
         self._driver = driver
         self._clock = clock
         self._ticking = ticking
         self._gates = gates
+        self._monitoring = monitoring
 
     async def settle(self) -> None:
         """Drive until nothing is due."""
         while True:
             await self._ticking.fire_due()
             await self._gates.tick()
+            if self._monitoring is not None:
+                await self._monitoring.look()
             for execution_id in (executions := await self._due()):
                 await self._driver.drive(execution_id)
             if not executions:
@@ -105,5 +128,6 @@ class InlineEngine:
                 WHERE state = 'waiting'
                 """
             )
-        moments = (wake_at, await self._ticking.next_moment(), await self._gates.next_moment())
+        late_at = await self._monitoring.next_moment() if self._monitoring is not None else None
+        moments = (wake_at, await self._ticking.next_moment(), await self._gates.next_moment(), late_at)
         return min(filter(None, moments), default=None)

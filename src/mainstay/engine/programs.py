@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mainstay.engine.context import Context
 from mainstay.engine.result import result_of
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 DEPLOY_TAKES = timedelta(minutes=5)
 """While a deploy goes from worker to worker, those of before meet runs of workflows that they do not have."""
 _LOOKS_AGAIN = timedelta(seconds=5)
+
+
+def leave_to_others(steps: StepRunner, what: str) -> NoReturn:
+    """Leave a run to a worker that has what this one's stack has not; it is looked at again by itself."""
+    wake_at = steps.clock() + _LOOKS_AGAIN
+    steps.park_run(Settlement(RunState.WAITING, wake_at=wake_at, waiting_for=f"a worker with {what}"))
 
 
 class Programs(Mapping[str, Any]):
@@ -47,10 +53,7 @@ class Programs(Mapping[str, Any]):
         declared = self._surroundings.workflows(run.workspace_id).get(run.workflow)
         if declared is None:
             if run.created_at is not None and steps.clock() - run.created_at < DEPLOY_TAKES:
-                wake_at = steps.clock() + _LOOKS_AGAIN
-                steps.park_run(
-                    Settlement(RunState.WAITING, wake_at=wake_at, waiting_for=f"a worker with {run.workflow}")
-                )
+                leave_to_others(steps, run.workflow)
             message = f'no workflow "{run.workflow}" is loaded; restore its file, restart, then retry this run'
             raise WorkflowError(message)
         subject, given = subject_of(run.input)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from mainstay.engine.context import Context
 from mainstay.engine.failure import describe_failure, failure_again
-from mainstay.engine.steps import Call, StepRunner
+from mainstay.engine.steps import Call, EffectOf, StepRunner
 from mainstay.engine.subject import accepted_of, subject_of
 from mainstay.errors import MainstayError
 from mainstay.kit.http import Http, HttpSettings, Response
@@ -145,6 +145,7 @@ class Replay(StepRunner):
         find: Call | None = None,  # noqa: ARG002 - the signature of the base
         retry: Sequence[Retry] = (),  # noqa: ARG002
         prepare: Callable[[int], Awaitable[None]] | None = None,
+        effect: EffectOf | None = None,  # noqa: ARG002
     ) -> Any:
         """Give what a step recorded, once it is compared with what it would send today."""
         number, recorded, frame = self._come_to(name)

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainstay.engine.failure import WORKFLOW, describe_failure, failure_again
-from mainstay.engine.gating import Gate, Gated
+from mainstay.engine.gating import Gate, Gated, Passage
 from mainstay.engine.guard import UNSURE, Doubt, Terms, TermsOf, doubt_about, may_stand
 from mainstay.engine.history import Clock, OpenHttp, Parked, Record
 from mainstay.engine.joining import Joining
@@ -26,14 +26,23 @@ from mainstay.errors import (
     VendorError,
     WorkflowError,
 )
-from mainstay.model import Attempt, AttemptState, Guard, Promise, Retry, RunState
+from mainstay.model import Attempt, AttemptState, Effect, Guard, Promise, Retry, RunState
 from mainstay.runs import Claimed, Settlement
+from mainstay.telemetry import is_tracing, span
 
 if TYPE_CHECKING:
     from mainstay.kit import Http
 
+
+async def followed(attempt: Awaitable[Any], name: str, step: int, connection: str) -> Any:
+    """Make an attempt as a span of its run's trace."""
+    with span(name, {"mainstay.step": step, "mainstay.connection": connection}):
+        return await attempt
+
+
 _SURE_SECONDS = 1.0
 Call = Callable[["Http"], Awaitable[Any]]
+EffectOf = Callable[[Any, datetime], Effect | None]
 _SAFE = {Promise.KEY: Guard.KEY, Promise.STATE: Guard.STATE}
 _TO_CALL = object()
 
@@ -69,7 +78,7 @@ class StepRunner(Joining, Gated):
         """Turn the last step's success, not yet written, into a failure: what followed has shown that it was none."""
         if self._unwritten:
             last = self._unwritten.pop()
-            self._unwritten.append(self._failed(replace(last, fate=error.fate, error=str(error))))
+            self._unwritten.append(self._failed(replace(last, fate=error.fate, error=str(error), effect=None)))
             self.note(error, last.step)
         return error
 
@@ -82,6 +91,7 @@ class StepRunner(Joining, Gated):
         find: Call | None = None,
         retry: Sequence[Retry] = (),
         prepare: Callable[[int], Awaitable[None]] | None = None,
+        effect: EffectOf | None = None,
     ) -> Any:
         """Run one step, or return what it returned when it ran before.
 
@@ -93,6 +103,8 @@ class StepRunner(Joining, Gated):
                 does not have it; any VendorError but a transient one means that it cannot be told.
             retry: what call and workflow say of retries, the narrowest first.
             prepare: called with the step's number before an attempt; may :meth:`park` the run.
+            effect: of the result, and of the earliest moment at which the call can have had its effect: what it left
+                elsewhere, to be recorded with the step. It raises nothing.
         """
         number, recorded = self.next_step(name)
         last = recorded[-1] if recorded else None
@@ -100,7 +112,8 @@ class StepRunner(Joining, Gated):
             return last.result
         if last is not None and last.state is AttemptState.FAILED:
             raise self.note(failure_again(last), number)
-        if last is not None and last.next_at is not None and self.is_ahead(last.next_at):
+        is_let_through = self.run.held_since is not None and last is not None and last.connection == connection
+        if last is not None and last.next_at is not None and self.is_ahead(last.next_at) and not is_let_through:
             self.park_run(Settlement(RunState.WAITING, wake_at=last.next_at, waiting_for=f"retry of {name}"))
         # What had ended before was on disk when the next began, so only what comes first now can have been under way.
         cut_off = self._last_seen() if self.run.taken_over and not self._has_advanced else None
@@ -119,13 +132,14 @@ class StepRunner(Joining, Gated):
             raise Parked(self._parked)
         terms = self._terms(self.run.workspace_id, connection, name, retry)
         self._in_flight += 1
-        attempt = self.count_out(self._attempt(number, name, call, connection, recorded, cut_off, find, terms))
+        attempt = self._attempt(number, name, call, connection, recorded, cut_off, find, terms, effect)
+        attempt = self.count_out(followed(attempt, name, number, connection) if is_tracing() else attempt)
         if asyncio.current_task() is self._home:
             return await attempt
         # A task group breaks off what runs beside a step that parks; what is with a vendor must come to its end.
         return await asyncio.shield(asyncio.ensure_future(attempt))
 
-    async def _attempt(  # noqa: PLR0917 - all that there is to know of it
+    async def _attempt(  # noqa: PLR0913, PLR0917 - all that there is to know of it
         self,
         step: int,
         name: str,
@@ -135,6 +149,7 @@ class StepRunner(Joining, Gated):
         cut_off: datetime | None,
         find: Call | None,
         terms: Terms,
+        effect: EffectOf | None,
     ) -> Any:
         aside = self.set_aside(step)
         http = self._open_http(self.run.workspace_id, connection, self.key_of(step))
@@ -172,7 +187,7 @@ class StepRunner(Joining, Gated):
             attempt = self._ended(attempt, http)
             if isinstance(error, VendorError):
                 met = self._ask(error, attempt, find, terms)
-                await self._meet(attempt, met, recorded, terms)
+                await self._meet(attempt, met, recorded, terms, passage)
                 if met is error:
                     raise
                 raise met from error
@@ -184,7 +199,8 @@ class StepRunner(Joining, Gated):
             # The same class as when the record of it is met again, so that the workflow can only act alike.
             raise self.note(WorkflowError(failed.error), step) from error
         else:
-            self._unwritten.append(replace(self._ended(attempt, http), result=result))
+            left_there = effect(result, doubt.since if doubt else started) if effect is not None else None
+            self._unwritten.append(replace(self._ended(attempt, http), result=result, effect=left_there))
         finally:
             passage.leave()
             self._has_advanced = True
@@ -247,7 +263,9 @@ class StepRunner(Joining, Gated):
             return UnsureError(_question(str(error), attempt), status=error.status)
         return error
 
-    async def _meet(self, attempt: Attempt, error: VendorError, recorded: list[Attempt], terms: Terms) -> None:
+    async def _meet(
+        self, attempt: Attempt, error: VendorError, recorded: list[Attempt], terms: Terms, passage: Passage
+    ) -> None:
         """Park the run for the next try, or record that there is none."""
         is_unsure = isinstance(error, TransientError) and error.unsure
         attempt = replace(
@@ -268,8 +286,12 @@ class StepRunner(Joining, Gated):
                 after = max(after or 0.0, terms.lookup_after.total_seconds())
             delay = next_delay(terms.policy, number=tries, elapsed=now - first, retry_after=after, rng=self._rng)
             if delay is not None:
+                waits = Settlement(RunState.WAITING, wake_at=now + delay, waiting_for=f"retry of {attempt.name}")
+                if held := passage.closed():
+                    # Else who asked whether the vendor is back would wait longer for it than all others.
+                    waits = replace(waits, waiting_for=held.why, held_at=attempt.connection, held_since=now)
                 self.park_run(
-                    Settlement(RunState.WAITING, wake_at=now + delay, waiting_for=f"retry of {attempt.name}"),
+                    waits,
                     replace(attempt, state=AttemptState.RETRY, next_at=now + delay),
                 )
         self.note(error, attempt.step)

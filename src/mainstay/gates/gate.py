@@ -80,7 +80,7 @@ class Gate:
         if self._is_paused:
             return Held(f"{self.name} to be resumed")
         if self._probe_at is not None and run.id != self._probing and not await self._may_probe(run):
-            return Held(f"{self.name} to answer again", is_outage=True)
+            return self.out
         if not has_waited and self.account.is_behind(run.lane):
             return Held(f"its turn at {self.name}")
         if self.account.closed_until > self._now() + patience:
@@ -123,6 +123,16 @@ class Gate:
             await self._open(error)
         if error is not None and (rest := rest_of(error)):
             await self._rest(rest)
+
+    @property
+    def out(self) -> Held:
+        """How a run is held whose vendor is out."""
+        return Held(f"{self.name} to answer again", is_outage=True)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the vendor is out, as far as this process knows."""
+        return self._probe_at is not None
 
     def leave(self) -> None:
         """Make room for the next call."""
@@ -206,6 +216,10 @@ class Passage:
             raise
         await self._gate.heard(self._run, None)
         return result
+
+    def closed(self) -> Held | None:
+        """See :class:`mainstay.engine.gating.Passage`."""
+        return self._gate.out if self._gate.is_broken else None
 
     def leave(self) -> None:
         """Make room for the next."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mainstay.gates.store import TICK_SECONDS, State, lease
 from mainstay.model import Lane
-from mainstay.runs import let_through
+from mainstay.runs import let_one_through, let_through
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -51,7 +51,7 @@ async def _usher(connection: Connection, account: Account, found: Sequence[State
         if state.probe_in is not None and state.probe_in <= 0 and not state.is_paused:
             # One goes and looks. Whoever else has gone in the meantime is held again.
             lane = Lane.LEAD if state.lead_held else Lane.BACKFILL
-            through += await let_through(connection, [(state.workspace_id, state.name)], lane, 1, at)
+            through += await let_one_through(connection, state.workspace_id, state.name, lane, at)
     free = [state for state in found if not state.is_paused and not state.is_broken and not state.closed_for]
     gates = [(state.workspace_id, state.name) for state in free]
     room = BATCH

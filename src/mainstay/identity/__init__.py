@@ -7,7 +7,7 @@ from mainstay.identity.store.checking import Checked, Finding, check_book
 from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
-from mainstay.identity.store.reading import contact_of, load_contact
+from mainstay.identity.store.reading import contact_of, load_contact, load_contacts
 from mainstay.identity.store.suggesting import (
     answer_of,
     ask_again,
@@ -44,6 +44,7 @@ __all__ = [
     "erase",
     "is_rejected",
     "load_contact",
+    "load_contacts",
     "merge",
     "normalise",
     "open_suggestion",

@@ -22,7 +22,7 @@ class IncidentRow:
     """One incident. ``stopped`` counts the failed runs that nobody has handled, ``moving`` those under way again.
 
     Of one with a ``source``, ``occurrences`` counts requests that are in quarantine, or failures that a no-code layer
-    reported (``is_reported``).
+    reported (``is_reported``). One ``is_of_monitor`` has no runs either, and ends when its job is heard of again.
     """
 
     id: UUID
@@ -34,6 +34,7 @@ class IncidentRow:
     connection: str
     source: str
     is_reported: bool
+    is_of_monitor: bool
     occurrences: int
     first_seen: datetime
     last_seen: datetime
@@ -53,7 +54,8 @@ class IncidentRow:
 
 
 _QUERY = f"""
-    SELECT incidents.*, starts_with(fingerprint, '{REPORT}') AS is_reported, affected.stopped, affected.moving
+    SELECT incidents.*, starts_with(fingerprint, '{REPORT}') AS is_reported,
+           starts_with(fingerprint, 'monitor|') AS is_of_monitor, affected.stopped, affected.moving
     FROM incidents CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE state = 'failed') AS stopped, count(*) FILTER (WHERE state <> 'failed') AS moving
         FROM (SELECT state FROM runs WHERE incident_id = incidents.id

@@ -11,6 +11,7 @@ from uuid import UUID
 from mainstay.insight.counting import Count, count_of
 from mainstay.insight.merges import NAME
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
+from mainstay.model.record import title_of
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -20,12 +21,17 @@ _MOST_COUNTED = 999
 
 @dataclass(frozen=True, slots=True)
 class MirrorRow:
-    """One mirror. ``behind`` is how many contacts changed since they were written.
+    """One mirror. ``behind`` is how many records of its type changed since they were written.
+
+    Until ``loaded_at``, ``loaded`` of ``to_load`` contacts are in it; None where nobody has counted yet.
 
     ``run_id`` is of the run that writes it now, or failed to, with its ``run_state`` and ``error``; None for neither.
     """
 
     name: str
+    record_type: str
+    loaded: int
+    to_load: int | None
     loaded_at: datetime | None
     written_at: datetime | None
     compared_at: datetime | None
@@ -38,15 +44,19 @@ class MirrorRow:
 
 @dataclass(frozen=True, slots=True)
 class DriftRow:
-    """One place where a mirror is not what was written. ``fields`` is column to ``{"ours", "theirs"}``."""
+    """One place where a mirror is not what was written. ``fields`` is column to ``{"ours", "theirs"}``.
+
+    ``record_id`` is of the record whose row it is, None where it is none's; ``record_name`` what that is called.
+    """
 
     id: UUID
     mirror: str
     kind: str
     state: str
     key: str
-    contact_id: UUID | None
-    contact_name: str
+    record_type: str
+    record_id: UUID | None
+    record_name: str
     fields: Mapping[str, Mapping[str, str]]
     found_at: datetime
     decided_at: datetime | None
@@ -65,7 +75,7 @@ async def list_mirrors(connection: Connection, workspace_id: UUID) -> Sequence[M
                                       AND d.state = 'open' LIMIT $2) AS t) AS drifts
         FROM mirrors LEFT JOIN runs ON runs.id = mirrors.run_id AND runs.handled_at IS NULL
              AND runs.state IN ('queued', 'running', 'waiting', 'failed')
-        WHERE mirrors.workspace_id = $1 AND is_declared ORDER BY name
+        WHERE mirrors.workspace_id = $1 AND is_declared AND followed_until IS NULL ORDER BY name
         """,
         workspace_id,
         _MOST_COUNTED + 1,
@@ -73,6 +83,9 @@ async def list_mirrors(connection: Connection, workspace_id: UUID) -> Sequence[M
     return [
         MirrorRow(
             row["name"],
+            row["record_type"],
+            row["loaded"],
+            row["to_load"],
             row["loaded_at"],
             row["written_at"],
             row["compared_at"],
@@ -99,11 +112,11 @@ async def list_drifts(
     state = "<>" if decided else "="
     rows = await connection.fetch(
         f"""
-        SELECT drifts.*, {NAME} AS contact_name FROM drifts LEFT JOIN contacts ON contacts.id = drifts.contact_id
+        SELECT {_DRIFT}
         WHERE drifts.workspace_id = $1 AND drifts.state {state} 'open' AND ($2 = '' OR mirror = $2)
           AND drifts.id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
         ORDER BY drifts.id DESC LIMIT $4
-        """,  # noqa: S608 - a part from this package
+        """,
         workspace_id,
         mirror,
         before,
@@ -116,13 +129,20 @@ async def find_drift(connection: Connection, workspace_id: UUID, drift_id: UUID)
     """Return one; None when there is none."""
     row = await connection.fetchrow(
         f"""
-        SELECT drifts.*, {NAME} AS contact_name FROM drifts LEFT JOIN contacts ON contacts.id = drifts.contact_id
+        SELECT {_DRIFT}
         WHERE drifts.workspace_id = $1 AND drifts.id = $2
-        """,  # noqa: S608 - a part from this package
+        """,
         workspace_id,
         drift_id,
     )
     return _drift(row) if row is not None else None
+
+
+_DRIFT = f"""
+    drifts.*, mirrors.record_type, {NAME} AS contact_name, records.values
+    FROM drifts LEFT JOIN mirrors ON mirrors.workspace_id = drifts.workspace_id AND mirrors.name = drifts.mirror
+    LEFT JOIN contacts ON contacts.id = drifts.contact_id LEFT JOIN records ON records.id = drifts.contact_id
+"""
 
 
 def _drift(row: Row) -> DriftRow:
@@ -132,8 +152,9 @@ def _drift(row: Row) -> DriftRow:
         row["kind"],
         row["state"],
         row["key"],
+        row["record_type"] or "contact",
         row["contact_id"],
-        row["contact_name"] or "",
+        row["contact_name"] or title_of(row["values"] or {}),
         row["fields"],
         row["found_at"],
         row["decided_at"],

@@ -28,6 +28,7 @@ _SHORT_ID_TABLES = {
     "approvals",
     "bulk_retries",
     "drifts",
+    "records",
 }
 _MOST_SAME = 10
 

@@ -284,7 +284,7 @@ def _steps(rows: list[Any]) -> tuple[Step, ...]:
 
 
 def _attempt_of(row: Row) -> Attempt:
-    values = {name: row[name] for name in Attempt.__dataclass_fields__}
+    values = {name: row[name] for name in Attempt.__dataclass_fields__ if name != "effect"}
     return Attempt(**{**values, "state": AttemptState(row["state"]), "exchanges": tuple(row["exchanges"])})
 
 

@@ -14,6 +14,7 @@ from mainstay.insight.gates import OUT, PAUSED, list_gates
 from mainstay.insight.incidents import IncidentRow, open_incidents
 from mainstay.insight.rules import BROKEN, Healed, Missed, Thing, judge
 from mainstay.insight.tallies import Tally, tallies_since, waiting_by_connection
+from mainstay.intake.rules import LEAD
 from mainstay.model import first_id_at
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ _QUEUED_TOO_LONG = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class SourceCount:
-    """What a source brought in the last 24 hours."""
+    """What a source brought in the last 24 hours: of what was accepted, ``leads`` have a person in them."""
 
     source: str
     accepted: int
+    leads: int
     repeated: int
     rejected: int
 
@@ -80,7 +82,12 @@ class Verdict:
 
     @property
     def leads(self) -> int:
-        """Deliveries accepted in the window."""
+        """Deliveries accepted in the window that have a person in them."""
+        return sum(source.leads for source in self.sources)
+
+    @property
+    def deliveries(self) -> int:
+        """All that were accepted in the window: a task that is done, an invoice that is paid, a layer's report too."""
         return sum(source.accepted for source in self.sources)
 
     @property
@@ -207,7 +214,8 @@ def _source_counts(tallies: Mapping[tuple[str, str], Tally]) -> tuple[SourceCoun
 
     names = sorted({name for name, _ in tallies})
     return tuple(
-        SourceCount(name, count(name, "accepted"), count(name, "repeated"), count(name, "rejected")) for name in names
+        SourceCount(name, *(count(name, label) for label in ("accepted", LEAD, "repeated", "rejected")))
+        for name in names
     )
 
 

@@ -90,6 +90,17 @@ class Intake:
         except NotAuthenticError as error:
             await self._suspect(source, request, str(error))
             raise
+        return await self._take(source, request, verified, waits=waits)
+
+    async def take(self, source: SourceBinding, request: RawRequest, verified: str) -> Receipt:
+        """Keep what a source's system was asked for, as if it had sent it; ``verified`` says how it is known.
+
+        Raises:
+            DatabaseUnavailableError: it is not known to be kept.
+        """
+        return await self._take(source, request, verified, waits=False)
+
+    async def _take(self, source: SourceBinding, request: RawRequest, verified: str, *, waits: bool) -> Receipt:
         arrival = self._arrival(source, request, verified)
         if waits and source.answers and arrival.input is not None:
             within = source.answer_within(_event_types(arrival.input))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 from urllib.parse import parse_qsl, quote_plus
 from uuid import UUID
 
@@ -25,7 +26,8 @@ QUARANTINE_PER_SECOND = 5
 class SourceBinding:
     """A source as one workspace has it.
 
-    ``answers`` maps the types of events that start sync workflows to how long their caller waits.
+    ``answers`` maps the types of events that start sync workflows to how long their caller waits. ``speaks_for`` is the
+    connection whose word it is what its deliveries say of records; empty where it is nobody's but its own.
     """
 
     workspace_id: UUID
@@ -34,6 +36,12 @@ class SourceBinding:
     settings: SourceSettings
     region: str = ""
     answers: Mapping[str, timedelta] = field(default_factory=dict)
+    speaks_for: str = ""
+
+    @property
+    def system(self) -> str:
+        """Whose word its deliveries are: a connection, or ``source:NAME``, which no connection can be called."""
+        return self.speaks_for or f"source:{self.name}"
 
     def answer_within(self, event_types: Iterable[str]) -> timedelta | None:
         """Return how long the sender of these events may wait for a result; None where nothing would answer it."""
@@ -80,3 +88,12 @@ def url_to_keep(source: SourceBinding, request: RawRequest) -> str:
     given = parse_qsl(query, keep_blank_values=True)
     kept = (f"{quote_plus(name)}={MASK if name in secret else quote_plus(value)}" for name, value in given)
     return f"{path}?{'&'.join(kept)}"
+
+
+LEAD = "lead"
+"""The label under which a source's accepted deliveries with a person in them are counted, besides their state."""
+
+
+def brings_person(events: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether events tell of a person, or name one that is still to be read where the source has it."""
+    return any(event["person"] or event["type"].startswith("contact.") for event in events)

@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,17 +14,20 @@ from uuid import UUID
 from mainstay.db import storable
 from mainstay.db.tallies import add_tallies
 from mainstay.intake.rules import (
+    LEAD,
     QUARANTINE_AGE,
     QUARANTINE_BYTES,
     QUARANTINE_COUNT,
     Receipt,
     SourceBinding,
+    brings_person,
     headers_to_keep,
     url_to_keep,
 )
 from mainstay.kit import RawRequest
 from mainstay.model import Lane, first_id_at, new_id
 from mainstay.runs import GRACE, NewRun, add_runs, enqueue_behind
+from mainstay.telemetry import traceparent
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -52,6 +55,7 @@ class Arrival:
     window: timedelta | None = None
     answer_within: timedelta | None = None
     lane: Lane = Lane.LEAD
+    trace: str = field(default_factory=traceparent)
 
 
 class OpenExecution:
@@ -126,6 +130,7 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival], execution: O
             behind[arrival.id].execution_id if arrival.id in behind else next(shared),
             delivery_id=arrival.id,
             lane=arrival.lane,
+            trace=arrival.trace,
         )
         for arrival, data in readable
     ]
@@ -158,13 +163,13 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival], execution: O
         )
     if runs:
         await add_runs(connection, runs)
-    await add_tallies(
-        connection,
-        Counter(
-            (arrival.source.workspace_id, f"source {arrival.source.name}", receipt.state)
-            for arrival, receipt in zip(arrivals, receipts, strict=True)
-        ),
-    )
+    counts: Counter[tuple[UUID, str, str]] = Counter()
+    for arrival, receipt in zip(arrivals, receipts, strict=True):
+        name = f"source {arrival.source.name}"
+        counts[arrival.source.workspace_id, name, receipt.state] += 1
+        if receipt.state == "accepted" and arrival.input is not None and brings_person(arrival.input["events"]):
+            counts[arrival.source.workspace_id, name, LEAD] += 1
+    await add_tallies(connection, counts)
     return receipts
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from mainstay.errors import NeedsHumanError, PermanentError, TransientError, VendorError
 from mainstay.kit.http import Response, classify
+from mainstay.kit.recording import message_record
 from mainstay.kit.roles import CallState
 from mainstay.kit.signature import sha256_hex
 from mainstay.model import Event, Submission
@@ -154,4 +155,10 @@ def call_event(
     """
     if not is_phone(person):
         return Event("unsupported", key=key, time=at, reason="a call that has no phone number at its other end")
-    return Event(kind, key=key, time=at, submission=Submission(phone=person), data={**asdict(state), **facts})
+    inbound = facts.get("direction") == "inbound"
+    said = {"sender" if inbound else "recipient": person, "status": state.outcome or state.status}
+    custom = {"seconds": str(state.seconds), "summary": state.summary, "reason": state.reason}
+    custom |= {"recording_url": state.recording_url, "agent": facts.get("agent", "")}
+    record = message_record("voice", state.id, said, is_inbound=inbound, custom=custom, at=at)
+    data = {**asdict(state), **facts}
+    return Event(kind, key=key, time=at, submission=Submission(phone=person), data=data, record=record)

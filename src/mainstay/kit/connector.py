@@ -65,7 +65,10 @@ class Connector:
         rates: calls that the vendor takes of one account, each of which holds; ``rate`` in stack.toml goes before.
         max_concurrent: calls at once that the vendor takes of one account; 0 where it sets no such limit.
         record_url: link to a contact in the vendor's own screens, or None: ``(settings, external_id) -> url``.
-        can_pull: whether a connection may be asked what changed (``crm.pull_contacts``), by its settings.
+        can_pull: whether a connection may be asked what changed (``crm.pull_contacts``) or what failed
+            (``layer.pull_failures``), by its settings.
+        contact_fields: what of a contact a connection with the role ``crm`` keeps as it was pushed: names of fields,
+            and ``custom.`` with a key of ours for each custom field that is mapped.
         is_builtin: True for Mainstay's own store alone: the record needs no push.
         sources: source kinds of this vendor.
     """
@@ -84,6 +87,9 @@ class Connector:
     max_concurrent: int = 0
     record_url: Callable[[Any, str], str] | None = None
     can_pull: Callable[[Any], bool] = lambda _settings: True
+    contact_fields: Callable[[Any], frozenset[str]] = lambda _settings: frozenset(
+        {"first_name", "last_name", "email", "phone", "company"}
+    )
     is_builtin: bool = False
     sources: tuple[SourceKind, ...] = ()
 

@@ -47,7 +47,7 @@ class HookConnection(ConnectionSettings):
     def _is_a_hook(self) -> Self:
         for name, address in (("url", self.url.get_secret_value()), ("base_url", self.base_url)):
             if address or name == "url":
-                _require_address(name, address)
+                require_address(name, address)
         if not self.place.path.strip("/"):
             message = "url must be the hook's whole address, with what follows the host"
             raise ValueError(message)
@@ -104,12 +104,18 @@ def classify_hook(response: Response, gone: str) -> VendorError | None:
 
 
 class HookLayer:
-    """The role ``layer`` on a hook. ``max_bytes`` is the most that the vendor takes at once."""
+    """The role ``layer`` on a hook.
 
-    def __init__(self, settings: HookConnection, http: Http, max_bytes: int) -> None:
+    ``max_bytes`` is the most that the vendor takes at once; ``headers`` are what the hook asks for besides.
+    """
+
+    def __init__(
+        self, settings: HookConnection, http: Http, max_bytes: int, headers: Mapping[str, str] | None = None
+    ) -> None:
         self._settings = settings
         self._http = http
         self._max_bytes = max_bytes
+        self._headers = headers or {}
 
     async def send_event(self, event: str, data: Mapping[str, Any]) -> Sent:
         """Post ``{"event", "id", "data"}``; the id is also the header ``webhook-id``, the same for every try of a step.
@@ -128,7 +134,7 @@ class HookLayer:
             mega = self._max_bytes / 1_000_000
             raise PermanentError(f"the event has {len(body):,} bytes, and the hook takes {mega:g} MB: tell of less")
         signed = standard_webhooks.sign(plain(self._settings.secret), message_id, datetime.now(UTC), body)
-        headers = {"Content-Type": "application/json", **signed}
+        headers = {"Content-Type": "application/json", **self._headers, **signed}
         try:
             await self._http.request("POST", _path(self._settings.place), body=body, headers=headers)
         except TransientError as error:
@@ -142,7 +148,12 @@ def _path(place: SplitResult) -> str:
     return place.path + (f"?{place.query}" if place.query else "")
 
 
-def _require_address(name: str, address: str) -> None:
+def require_address(name: str, address: str) -> None:
+    """Check an address that a user gives: whole, https (http to this machine alone), without user, password and ``#``.
+
+    Raises:
+        ValueError: says what is wrong; the address is not quoted.
+    """
     try:
         place = urlsplit(address)
         host, _ = place.hostname or "", place.port

@@ -17,11 +17,13 @@ import orjson
 from mainstay.errors import NeedsHumanError, PermanentError, TransientError, VendorError
 from mainstay.kit.oauth import Access
 from mainstay.kit.redaction import MAX_STORED_CHARS, Redactor
+from mainstay.telemetry import span, traceparent
 
 MAX_RESPONSE_BYTES = 5_000_000
 MAX_RETRY_AFTER = 86_400.0
 DEFAULT_TIMEOUT = 20.0
 _OK_BELOW = 300
+_REFUSED = 400
 _PORTION = 1 << 20
 _SERVER_ERROR = 500
 _UNAUTHORISED = 401
@@ -260,7 +262,14 @@ class Http:
                 await self.before_call()
             # A form can be sent but once.
             content = _portioned(data) if form is None else aiohttp.FormData(dict(form))
-            return await self._exchange(entry, method, url, data=content, params=pairs, headers=send | self._entry())
+            with span(method, {"http.request.method": method, "url.full": entry["url"]}, "client") as current:
+                told = {"traceparent": parent} if (parent := traceparent()) else {}
+                headers = send | self._entry() | told
+                response = await self._exchange(entry, method, url, data=content, params=pairs, headers=headers)
+                current.note({"http.response.status_code": response.status})
+                if response.status >= _REFUSED:
+                    current.fail(str(response.status))
+                return response
 
         response = await exchange()
         if response.status == _UNAUTHORISED and self.authorize is not None:

@@ -8,10 +8,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from mainstay.kit.recording import message_record
 from mainstay.kit.source import SourceSettings
 from mainstay.model import Event, Submission
 
 Outcome = Literal["bounced", "dropped", "complained", "unsubscribed", "delivered", "opened", "clicked"]
+_LOOKED_AT = frozenset({"opened", "clicked"})
+"""What says nothing of how a mail was delivered, and comes many times."""
 _OPT_OUTS = frozenset({"complained", "unsubscribed"})
 
 
@@ -27,15 +30,29 @@ class MailEventsSettings(SourceSettings):
     )
 
     def event(
-        self, outcome: Outcome, address: str, *, key: str, time: datetime | None, data: Mapping[str, Any]
+        self,
+        outcome: Outcome,
+        address: str,
+        *,
+        key: str,
+        time: datetime | None,
+        data: Mapping[str, Any],
+        message: str = "",
     ) -> Event:
         """Return ``message.bounced`` and the like of whoever has the address; its data has ``channel`` and ``address``.
 
-        A complaint and an unsubscription are opt-outs.
+        A complaint and an unsubscription are opt-outs. ``message`` is by what the vendor tells this mail to this person
+        from others, where that is not ``message`` of the data.
         """
         address = address.strip()
+        record = None
+        if outcome not in _LOOKED_AT:
+            said = {"recipient": address, "status": outcome, "subject": str(data.get("subject", ""))}
+            why = {name: str(data[name]) for name in ("kind", "reason") if data.get(name)}
+            record = message_record("email", message or str(data.get("message", "")), said, custom=why, at=time)
         if outcome not in self.events:
-            return Event("unsupported", key=key, reason=f"{outcome}: not among this source's events")
+            reason = f"{outcome}: not among this source's events"
+            return Event("unsupported", key=key, reason=reason, record=record)
         if "@" not in address:
             return Event("unsupported", key=key, reason=f"{outcome}: not of an address")
         domain = address.rpartition("@")[2].casefold()
@@ -43,4 +60,4 @@ class MailEventsSettings(SourceSettings):
             return Event("unsupported", key=key, reason=f"{outcome}: an address of your own")
         submission = Submission(email=address, do_not_contact=outcome in _OPT_OUTS)
         known = {"channel": "email", "address": address, **data}
-        return Event(f"message.{outcome}", key=key, time=time, submission=submission, data=known)
+        return Event(f"message.{outcome}", key=key, time=time, submission=submission, data=known, record=record)

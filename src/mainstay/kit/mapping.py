@@ -44,15 +44,16 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class _Alternative:
-    """One place to look. ``path`` is empty for a literal."""
+class Place:
+    """One place to look for a value. ``path`` is empty for a literal."""
 
     written: str
     literal: str
     path: tuple[str, ...]
 
     @classmethod
-    def read(cls, target: str, written: Any) -> _Alternative:
+    def read(cls, target: str, written: Any) -> Place:
+        """Read what a map says for a target; raise ValueError for what says nothing."""
         if not isinstance(written, str) or not written.strip():
             message = f"map.{target} should be a key of the payload, a path or a 'literal', or a list of these"
             raise ValueError(message)
@@ -73,7 +74,7 @@ class FieldMap:
         self.rules = tuple(
             (
                 _known(target),
-                tuple(_Alternative.read(target, one) for one in ([places] if isinstance(places, str) else places)),
+                tuple(Place.read(target, one) for one in ([places] if isinstance(places, str) else places)),
             )
             for target, places in entries.items()
         )
@@ -102,7 +103,7 @@ class FieldMap:
             MalformedError: no e-mail, phone or name results, or the map asks for an e-mail or phone under keys that
                 this payload does not have at all. Keys are named, values never.
         """
-        reading = _Reading(payload, aliases)
+        reading = Reading(payload, aliases)
         for target, alternatives in self.rules:
             reading.follow(target, alternatives)
         for key, target in hints.items():
@@ -123,7 +124,7 @@ def places_in(field_map: FieldMap, keys: Sequence[str]) -> list[Places] | None:
         return [(target, (path,)) for target, path, _ in _ranked(payload, "")]
     if any(not place.path for _, alternatives in field_map.rules for place in alternatives):
         return None
-    reading = _Reading(payload, _NONE)
+    reading = Reading(payload, _NONE)
     return [
         (target, [path for place in alternatives if (path := reading.find(place))])
         for target, alternatives in field_map.rules
@@ -139,7 +140,7 @@ def _known(target: str) -> str:
     raise ValueError(message)
 
 
-class _Reading:
+class Reading:
     """The state of one payload's mapping."""
 
     def __init__(self, payload: Mapping[str, Any], aliases: Mapping[str, str]) -> None:
@@ -155,7 +156,7 @@ class _Reading:
         self._has_map = False
         self._found: set[str] = set()
 
-    def follow(self, target: str, alternatives: tuple[_Alternative, ...]) -> None:
+    def follow(self, target: str, alternatives: tuple[Place, ...]) -> None:
         self._has_map = True
         is_found = False
         for place in alternatives:
@@ -224,7 +225,7 @@ class _Reading:
             for key in (part, f"{part}Name", f"{part}_name"):
                 self.take(target, parts.get(key), f"{path}.{key}")
 
-    def find(self, place: _Alternative) -> str:
+    def find(self, place: Place) -> str:
         """Return the flattened path of the place in this payload; empty when it is not there."""
         written = place.written.strip()
         if written in self._payload:
@@ -370,11 +371,15 @@ class MappedSettings(SourceSettings):
     @model_validator(mode="after")
     def _compile_map(self) -> Self:
         try:
-            _ = self.mapping
+            self.compile_map()
         except ValueError as error:
             kind = "map"
             raise PydanticCustomError(kind, "{problem}", {"problem": str(error)}) from None
         return self
+
+    def compile_map(self) -> None:
+        """Raise ValueError where the map is none, in words for the person who wrote it."""
+        _ = self.mapping
 
     @cached_property
     def mapping(self) -> FieldMap:

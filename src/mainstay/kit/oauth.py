@@ -30,6 +30,8 @@ class OAuth:
         client_auth: how the app proves itself at ``token_url``: HTTP Basic, or fields of the form.
         authorize_params: more parameters of the page, such as ``access_type=offline``.
         token_params: more fields of each call to ``token_url``.
+        token_headers: more headers of each such call.
+        call_format: whether such a call is a form, as RFC 6749 has it, or a JSON object.
         uses_pkce: whether the vendor takes a code challenge (S256).
         lifetime: of an access token whose answer has no ``expires_in``.
         refresh_lifetime: how long a refresh token lives that nobody uses; None where it does not end.
@@ -49,6 +51,8 @@ class OAuth:
     client_auth: Literal["basic", "body"] = "basic"
     authorize_params: Mapping[str, str] = field(default_factory=dict)
     token_params: Mapping[str, str] = field(default_factory=dict)
+    token_headers: Mapping[str, str] = field(default_factory=dict)
+    call_format: Literal["form", "json"] = "form"
     uses_pkce: bool = False
     lifetime: timedelta = timedelta(hours=1)
     refresh_lifetime: timedelta | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -29,6 +29,8 @@ class SourceSettings(BaseModel):
     """Keys every ``[sources.NAME]`` takes; a source kind adds its own (secrets as ``SecretStr``)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    takes_records: ClassVar[bool] = False
+    """Whether ``record`` may name another type than contact; other kinds tell by each delivery what it is about."""
 
     kind: str
     record: str = Field("contact", description="The record type its deliveries become.")
@@ -41,6 +43,13 @@ class SourceSettings(BaseModel):
     max_bytes: int = Field(1_000_000, description="Largest body taken, in bytes.", gt=0)
     expect: str = Field("", description="Expected rhythm; silence beyond it is an incident.")
     connection: str = Field("", description="The connection that this source's system is, where it is one.")
+
+
+class AskedSourceSettings(SourceSettings):
+    """Keys of a source of failures, whose ``connection`` is any that is asked for them (``layer.pull_failures``)."""
+
+    connection: str = Field("", description="A connection that is asked what failed, such as n8n's with its api_key.")
+    every: Duration = Field(timedelta(minutes=5), description="How often it is asked.", ge=timedelta(minutes=1))
 
 
 @dataclass(frozen=True, slots=True)

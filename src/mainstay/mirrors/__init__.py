@@ -1,8 +1,20 @@
-"""Mirrors: copies of the contacts that are kept alike, one way, and looked after."""
+"""Mirrors: copies of records that are kept alike, one way, and looked after."""
 
 from mainstay.mirrors.comparing import COMPARE
+from mainstay.mirrors.fields import MIRRORED_TYPES, USUAL_COLUMNS, MirroredType, fields_of
 from mainstay.mirrors.keeping import Mirrors
-from mainstay.mirrors.rules import FIELDS, KEY, USUAL_COLUMNS, Drift, Mirror
+from mainstay.mirrors.rules import KEY, Drift, Mirror
 from mainstay.mirrors.writing import MIRROR
 
-__all__ = ["COMPARE", "FIELDS", "KEY", "MIRROR", "USUAL_COLUMNS", "Drift", "Mirror", "Mirrors"]
+__all__ = [
+    "COMPARE",
+    "KEY",
+    "MIRROR",
+    "MIRRORED_TYPES",
+    "USUAL_COLUMNS",
+    "Drift",
+    "Mirror",
+    "MirroredType",
+    "Mirrors",
+    "fields_of",
+]

@@ -9,11 +9,13 @@ from uuid import UUID
 
 from mainstay.db import acquire, transact
 from mainstay.errors import MirrorRefusedError
-from mainstay.mirrors import drifts
+from mainstay.mirrors import drifts, reading
 from mainstay.mirrors.drifts import Found, Page
+from mainstay.mirrors.pushing import EXCHANGES_KEPT
+from mainstay.mirrors.records import records_by_id
 from mainstay.mirrors.rules import KEY, Mirror
-from mainstay.mirrors.store import contacts_of
-from mainstay.mirrors.writing import Tables, declared
+from mainstay.mirrors.store import spread
+from mainstay.mirrors.writing import Tables, declared, declared_for
 from mainstay.model import Lane
 from mainstay.runs import begin_run
 
@@ -44,7 +46,7 @@ class Comparer:
 
     async def begin_due(self, workspace_id: UUID) -> None:
         """Begin the comparisons whose time has come."""
-        mirrors = list(self._tables.mirrors(workspace_id).values())
+        mirrors = [each for each in self._tables.mirrors(workspace_id).values() if not each.is_followed]
         if not mirrors:
             return
 
@@ -65,7 +67,7 @@ class Comparer:
 
         async def work(connection: Connection) -> UUID:
             if not await drifts.is_loaded(connection, workspace_id, name):
-                raise MirrorRefusedError(f"{name} is being filled", "Compare it when all contacts are in it")
+                raise MirrorRefusedError(f"{name} is being filled", "Compare it when all records are in it")
             return await _begin(connection, workspace_id, name)
 
         return await transact(self._pool, work)
@@ -73,13 +75,21 @@ class Comparer:
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Read the mirror to its end."""
         workspace_id, name = steps.run.workspace_id, str(steps.run.input["mirror"])
-        mirror = declared(self._tables, workspace_id, name)
-        cursor, number = "", 0
+        mirror = await declared_for(self._pool, self._tables, steps)
+        if mirror is None:
+            return ()
         # Where nothing was written yet there need not be a table either.
-        while await self._is_written(workspace_id, name):
+        if await self._is_written(workspace_id, name):
+            await (self._read_people if mirror.role == "crm" else self._read_rows)(steps, mirror)
+        await self._finish(steps.run, mirror)
+        return ()
+
+    async def _read_rows(self, steps: StepRunner, mirror: Mirror) -> None:
+        cursor, number = "", 0
+        while cursor or not number:
 
             async def call(http: Http, cursor: str = cursor, number: int = number) -> Mapping[str, Any]:
-                table = self._tables.table(workspace_id, mirror.connection, http)
+                table = self._tables.table(steps.run.workspace_id, mirror.connection, http)
                 began_at = await self._now()
                 rows = await table.read_rows(mirror.table, cursor)
                 found = await self._compare(steps.run, mirror, rows.rows, number=number, began_at=began_at)
@@ -87,11 +97,54 @@ class Comparer:
 
             read = await steps.step("table.read_rows", call, connection=mirror.connection)
             cursor, number = read["cursor"] if read else "", number + 1
-            if not cursor:
-                break
 
-        await self._finish(steps.run, mirror)
-        return ()
+    async def _read_people(self, steps: StepRunner, mirror: Mirror) -> None:
+        """Read what a CRM lists as changed, then whoever that did not show to be as pushed, by id."""
+        workspace_id = steps.run.workspace_id
+        can_list = self._tables.can_pull(workspace_id, mirror.connection)
+        cursor = reading.Cursor(reading.LISTED if can_list else reading.BY_ID).write()
+        while cursor:
+            part = reading.Cursor.read(cursor).part
+
+            async def call(http: Http, cursor: str = cursor) -> Mapping[str, Any]:
+                return await self._page(steps.run, mirror, http, reading.Cursor.read(cursor))
+
+            name = "crm.pull_contacts" if part == reading.LISTED else "crm.fetch_contact"
+            read = await steps.step(name, call, connection=mirror.connection)
+            cursor = read["cursor"] if read else ""
+
+    async def _page(self, run: Run, mirror: Mirror, http: Http, cursor: reading.Cursor) -> Mapping[str, Any]:
+        workspace_id, began_at = run.workspace_id, await self._now()
+        region = self._tables.routing(workspace_id).region
+        if cursor.part == reading.LISTED:
+            listing = self._tables.pulling_crm(workspace_id, mirror.connection, http)
+            listed = await reading.list_changed(self._pool, workspace_id, mirror, listing, region, cursor.after)
+            await self._confirm(run, mirror, listed, began_at)
+            return {"cursor": listed.next.write(), "rows": len(listed.rows), "differ": len(listed.double)}
+        async with acquire(self._pool) as connection:
+            comparison = await drifts.comparison_of(connection, workspace_id, mirror.name, run.id)
+            ids = await reading.unseen(connection, workspace_id, mirror, comparison or 0, cursor.after)
+        crm = self._tables.crm(workspace_id, mirror.connection, http)
+        rows = await reading.read_each(mirror, crm, region, ids)
+        del http.exchanges[:-EXCHANGES_KEPT]
+        # Each is read once, so that there are no pages on which one could be twice.
+        found = await self._compare(run, mirror, list(rows.values()), number=0, began_at=began_at)
+        onward = reading.Cursor(reading.BY_ID, str(max(ids))).write() if len(ids) == reading.PAGE else ""
+        return {"cursor": onward, "rows": len(rows), "differ": found}
+
+    async def _confirm(self, run: Run, mirror: Mirror, listed: reading.Listed, began_at: datetime) -> None:
+        """Note who is as pushed by the list."""
+        digests = {contact_id: mirror.digest(row) for contact_id, row in listed.rows.items()}
+
+        async def work(connection: Connection, workspace_id: UUID, name: str, comparison: int) -> None:
+            page = Page(comparison, 0, began_at)
+            odd = await drifts.odd(connection, workspace_id, name, page, digests)
+            doubtful = {each: listed.rows[each] for each in odd}
+            differ = {each.contact_id for each in await _differences(connection, workspace_id, mirror, doubtful)}
+            alike = [each for each in listed.rows if each not in differ and (each not in odd or odd[each].is_known)]
+            await drifts.note(connection, workspace_id, name, page, alike, _once(listed.double))
+
+        await self._unless_replaced(run, mirror, work)
 
     async def _finish(self, run: Run, mirror: Mirror) -> None:
         last: UUID | None = UUID(int=0)
@@ -145,6 +198,10 @@ class Comparer:
                     more.append(contact_id)
         digests = {contact_id: mirror.digest(row) for contact_id, row in theirs.items()}
 
+        if mirror.shows_contacts:
+            async with acquire(self._pool) as connection:
+                await spread(connection, run.workspace_id, mirror.name)
+
         async def work(connection: Connection, workspace_id: UUID, name: str, comparison: int) -> int:
             page = Page(comparison, number, began_at)
             odd = await drifts.odd(connection, workspace_id, name, page, digests)
@@ -173,8 +230,8 @@ async def _differences(
 ) -> list[Found]:
     if not theirs:
         return []
-    contacts = await contacts_of(connection, workspace_id, list(theirs))
-    ours = {contact.id: mirror.row(contact) for contact in contacts}
+    records = await records_by_id(connection, workspace_id, mirror.record, list(theirs))
+    ours = {record.id: mirror.row(record) for record in records}
     return [
         Found("changed", str(contact_id), contact_id, fields)
         for contact_id, texts in theirs.items()

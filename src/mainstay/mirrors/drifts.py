@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from mainstay.db import Connection, Pool
 
-Kind = Literal["changed", "missing", "unknown", "double"]
-"""A row says something else than we wrote; is gone; has a key of no contact; has the key of another row."""
+Kind = Literal["changed", "missing", "unknown", "double", "refused"]
+"""A row says something else than we wrote; is gone; has a key of no contact; has the key of another row; or the vendor
+does not take the contact."""
 State = Literal["open", "reverted", "taken over", "left", "gone"]
 """It waits for a person; was written again as it was; was taken over by the contact; may stay; came right by itself."""
 _AT_ONCE = 5_000
@@ -167,6 +168,10 @@ async def note(
         page.number,
         list(seen),
     )
+    await _open(connection, workspace_id, name, page.comparison, found)
+
+
+async def _open(connection: Connection, workspace_id: UUID, name: str, comparison: int, found: Sequence[Found]) -> None:
     await connection.execute(
         """
         INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, found_in)
@@ -179,13 +184,30 @@ async def note(
         """,
         workspace_id,
         name,
-        page.comparison,
+        comparison,
         [new_id() for _ in found],
         [each.key for each in found],
         [each.contact_id for each in found],
         [each.kind for each in found],
         [dict(each.fields or {}) for each in found],
     )
+
+
+async def note_refused(
+    connection: Connection, workspace_id: UUID, name: str, found: Sequence[Found], *, taken: Collection[UUID]
+) -> None:
+    """Note whom a vendor does not take, and that it has ``taken`` others, or has nobody to take any more."""
+    await connection.execute(
+        """
+        UPDATE drifts SET state = 'gone', decided_at = now()
+        WHERE workspace_id = $1 AND mirror = $2 AND kind = 'refused' AND state IN ('open', 'left') AND key = ANY($3)
+        """,
+        workspace_id,
+        name,
+        [str(each) for each in taken],
+    )
+    if found:
+        await _open(connection, workspace_id, name, 0, found)
 
 
 async def note_missing(
@@ -227,7 +249,7 @@ async def note_right(connection: Connection, workspace_id: UUID, name: str, comp
         """
         UPDATE drifts SET state = 'gone', decided_at = now()
         WHERE id = ANY(ARRAY(SELECT id FROM drifts WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left')
-                             AND found_in < $3 ORDER BY key, kind LIMIT $4))
+                             AND found_in < $3 AND kind <> 'refused' ORDER BY key, kind LIMIT $4))
         """,
         workspace_id,
         name,

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from mainstay.db import transact
-from mainstay.errors import MirrorRefusedError
+from mainstay.errors import MalformedError, MirrorRefusedError, PermanentError
 from mainstay.mirrors import drifts
 from mainstay.mirrors.comparing import COMPARE, Comparer, OnDrift
 from mainstay.mirrors.writing import MIRROR, Tables, Writer, declared
 
 if TYPE_CHECKING:
     from mainstay.db import Pool
+    from mainstay.model import RecordType
 
 
 class Editor(Protocol):
@@ -24,13 +25,24 @@ class Editor(Protocol):
         ...
 
 
+class RecordEditor(Protocol):
+    """Who writes what a person says of a record that is no contact."""
+
+    async def edit(
+        self, workspace_id: UUID, kind: RecordType, record_id: UUID, values: Mapping[str, str], *, by: str
+    ) -> None:
+        """Set values by hand; PermanentError where another system is right about one of them, or it is gone."""
+        ...
+
+
 class Mirrors:
     """What the worker's beat, the commands and the pages do with mirrors. ``programs`` are for the engine."""
 
-    def __init__(self, pool: Pool, tables: Tables, editor: Editor, on_drift: OnDrift) -> None:
+    def __init__(self, pool: Pool, tables: Tables, editor: Editor, records: RecordEditor, on_drift: OnDrift) -> None:
         self._pool = pool
         self._tables = tables
         self._editor = editor
+        self._records = records
         self._writer = Writer(pool, tables)
         self._comparer = Comparer(pool, tables, on_drift)
         self.programs = {MIRROR: self._writer.program, COMPARE: self._comparer.program}
@@ -55,22 +67,31 @@ class Mirrors:
         )
 
     async def take_over(self, workspace_id: UUID, drift_id: UUID, *, by: str) -> Mapping[str, str]:
-        """Give a contact what somebody wrote into its copy, by hand as on its page; returns the fields.
+        """Give a record what somebody wrote into its copy, by hand as on its page; returns the fields.
 
-        It goes the way of every write: to the system of record, and from there to all mirrors.
+        It goes the way of every write: to the system of record, and from there to all mirrors. Of records that are no
+        contacts our own book has to be that system.
 
         Raises:
-            MirrorRefusedError: it is decided already, or nothing of it can be taken over; the message says which.
+            MirrorRefusedError: it is decided already, nothing of it can be taken over, or another system is right about
+                it; the message says which.
         """
         found = await transact(self._pool, lambda connection: drifts.open_ones(connection, workspace_id, [drift_id]))
         drift = found[0] if found else None
         if drift is None or drift.contact_id is None or drift.kind != "changed":
             raise MirrorRefusedError("there is no such difference that waits for a decision")
-        values = declared(self._tables, workspace_id, drift.mirror).taken_over(drift.fields)
+        mirror = declared(self._tables, workspace_id, drift.mirror)
+        values = mirror.taken_over(drift.fields)
         if not values:
             titles = ", ".join(drift.fields)
             raise MirrorRefusedError(f"a mirror does not decide on {titles}", "Revert it, or edit the contact.")
-        await self._editor.edit(workspace_id, drift.contact_id, values, by=by)
+        if mirror.record == "contact":
+            await self._editor.edit(workspace_id, drift.contact_id, values, by=by)
+        else:
+            try:
+                await self._records.edit(workspace_id, mirror.record, drift.contact_id, values, by=by)
+            except (PermanentError, MalformedError) as error:
+                raise MirrorRefusedError(str(error), "Revert the copy.") from error
         await transact(
             self._pool,
             lambda connection: drifts.decide(
@@ -81,5 +102,6 @@ class Mirrors:
 
     async def undo(self, workspace_id: UUID, name: str, ids: Sequence[UUID]) -> UUID:
         """Let rows that were reverted be again what somebody had made of them; returns the id of the run that does."""
-        declared(self._tables, workspace_id, name)
+        if declared(self._tables, workspace_id, name).role == "crm":
+            raise MirrorRefusedError("what stood in a CRM before a revert is not written back", "Edit it there.")
         return await self._writer.undo(workspace_id, name, ids)

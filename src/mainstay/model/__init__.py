@@ -5,7 +5,7 @@ from mainstay.model.delivery import Delivery, RawRequest
 from mainstay.model.event import Event
 from mainstay.model.guard import Guard, Promise
 from mainstay.model.ids import first_id_at, made_at, new_id, short_id
-from mainstay.model.record import RECORD_FIELDS, RECORD_TYPES, RecordState, RecordType
+from mainstay.model.record import RECORD_FIELDS, RECORD_TYPES, Effect, Record, RecordState, RecordType
 from mainstay.model.retry import Retry
 from mainstay.model.run import Attempt, AttemptState, Fence, Lane, Overlap, Run, RunState
 
@@ -16,6 +16,7 @@ __all__ = [
     "AttemptState",
     "Contact",
     "Delivery",
+    "Effect",
     "Event",
     "Fence",
     "Guard",
@@ -23,6 +24,7 @@ __all__ = [
     "Overlap",
     "Promise",
     "RawRequest",
+    "Record",
     "RecordState",
     "RecordType",
     "Retry",

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+from uuid import UUID
 
 from mainstay.errors import MalformedError
 from mainstay.model.contact import EMPTY
@@ -15,13 +16,30 @@ from mainstay.model.contact import EMPTY
 RecordType = Literal["company", "deal", "invoice", "payment", "task", "message", "appointment"]
 RECORD_TYPES: tuple[RecordType, ...] = get_args(RecordType)
 MAX_TEXT = 2_000
+MAX_INDEXED = 200
+"""Characters of what records are found by: an index takes no more than 2,700 bytes."""
 MAX_CUSTOM = 100
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _MOST = Decimal(10) ** 15
 
 
+def _kept(text: str) -> str:
+    """Return a text without what no database keeps: NUL, and halves of characters."""
+    return text.replace("\0", "").encode(errors="ignore").decode().strip()
+
+
 def _text(text: str) -> str:
     return text[:MAX_TEXT]
+
+
+def _word(text: str) -> str:
+    return text[:MAX_INDEXED]
+
+
+def _reference(text: str) -> str:
+    if len(text) > MAX_INDEXED:  # shortened, it could be another's
+        raise ValueError
+    return text
 
 
 def _amount(text: str) -> str:
@@ -58,14 +76,17 @@ class RecordField:
 
 def _one_of(*words: str) -> RecordField:
     def read(text: str) -> str:
-        if text not in words:
+        word = text.lower()
+        if word not in words:
             raise ValueError
-        return text
+        return word
 
     return RecordField(f"one of {', '.join(words)}", read)
 
 
 _TEXT = RecordField("a text")
+_WORD = RecordField("a text", _word)
+_REFERENCE = RecordField(f"a text of {MAX_INDEXED} characters at the most", _reference)
 _AMOUNT = RecordField("a decimal number in whole units of the currency, such as 120.50", _amount)
 _CURRENCY_CODE = RecordField("three letters, such as USD", _currency)
 _DAY = RecordField("a day, YYYY-MM-DD", _day)
@@ -91,7 +112,7 @@ RECORD_FIELDS: Mapping[RecordType, Mapping[str, RecordField]] = {
         "owner": _TEXT,
     },
     "invoice": {
-        "reference": _TEXT,
+        "reference": _REFERENCE,
         "number": _TEXT,
         "status": _one_of("draft", "open", "paid", "void", "uncollectible"),
         "total": _AMOUNT,
@@ -101,7 +122,7 @@ RECORD_FIELDS: Mapping[RecordType, Mapping[str, RecordField]] = {
         "url": _TEXT,
     },
     "payment": {
-        "reference": _TEXT,
+        "reference": _REFERENCE,
         "status": _one_of("pending", "received", "failed", "refunded"),
         "amount": _AMOUNT,
         "currency": _CURRENCY_CODE,
@@ -123,7 +144,7 @@ RECORD_FIELDS: Mapping[RecordType, Mapping[str, RecordField]] = {
         "sender": _TEXT,
         "recipient": _TEXT,
         "subject": _TEXT,
-        "status": _TEXT,
+        "status": _WORD,
         "sent_at": _MOMENT,
     },
     "appointment": {
@@ -139,6 +160,13 @@ RECORD_FIELDS: Mapping[RecordType, Mapping[str, RecordField]] = {
 """The canonical fields of each type. Every value is a text; empty means: known to be empty there."""
 REFERENCE = "reference"
 """The field that names a record in the business's own words, whichever system has it: by it two systems' are one."""
+TITLES = ("title", "name", "number", "subject", "reference")
+"""The fields that a record is called by, the best first."""
+
+
+def title_of(values: Mapping[str, str]) -> str:
+    """Return what a record of these values is called; empty where it has no name of its own."""
+    return next((values[name] for name in TITLES if values.get(name)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +181,7 @@ class RecordState:
         contact_external_id: the id there of the contact that it is about; empty where it is told otherwise.
         is_gone: it was deleted there.
         changed_at: when it came to stand so, by the system's clock; None where the system does not tell.
+        initial: the fields among them that tell how it began: whatever else was said of one counts more, however old.
     """
 
     type: RecordType
@@ -162,6 +191,7 @@ class RecordState:
     contact_external_id: str = ""
     is_gone: bool = False
     changed_at: datetime | None = None
+    initial: frozenset[str] = frozenset()
 
     def canonical(self) -> RecordState:
         """Return it with every value in canonical form.
@@ -170,21 +200,23 @@ class RecordState:
             MalformedError: it has no id, a field that its type has not, or a value that is none of its field's.
         """
         known = RECORD_FIELDS[self.type]
-        if not self.external_id or len(self.external_id) > MAX_TEXT:
+        external_id = _kept(self.external_id)
+        if not external_id or len(external_id) > MAX_TEXT:
             raise MalformedError(f"{self.type}: it has no readable id")
         fields = {}
         for name, value in self.fields.items():
             if name not in known:
                 raise MalformedError(f"{self.type}: there is no field {name!r}; known: {', '.join(known)}")
-            text = value.replace("\0", "").strip()
+            text = _kept(value)
             try:
                 fields[name] = known[name].read(text) if text else ""
             except (ValueError, InvalidOperation):
                 raise MalformedError(f"{self.type}.{name} is {known[name].means}, not {text[:60]!r}") from None
         if len(self.custom) > MAX_CUSTOM:
             raise MalformedError(f"{self.type}: more than {MAX_CUSTOM} further fields")
-        custom = {key[:MAX_TEXT]: _text(value.replace("\0", "").strip()) for key, value in self.custom.items()}
-        return replace(self, fields=fields, custom=custom)
+        custom = {_kept(key)[:MAX_TEXT]: _text(_kept(value)) for key, value in self.custom.items()}
+        about = _kept(self.contact_external_id)[:MAX_TEXT]
+        return replace(self, external_id=external_id, fields=fields, custom=custom, contact_external_id=about)
 
     def to_json(self) -> dict[str, object]:
         """Return it as a run's input keeps it."""
@@ -196,10 +228,75 @@ class RecordState:
             "contact_external_id": self.contact_external_id,
             "is_gone": self.is_gone,
             "changed_at": self.changed_at.isoformat() if self.changed_at else None,
+            "initial": sorted(self.initial),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> RecordState:
         """Read what :meth:`to_json` gave."""
         at = data["changed_at"]
-        return cls(**{**data, "changed_at": datetime.fromisoformat(str(at)) if at else None})  # type: ignore[arg-type]
+        read = {
+            "changed_at": datetime.fromisoformat(str(at)) if at else None,
+            "initial": frozenset(data.get("initial", ())),  # type: ignore[call-overload]
+        }
+        return cls(**{**data, **read})
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a call left in another system: a record there, and the contact that it is about."""
+
+    state: RecordState
+    contact_id: UUID | None = None
+
+
+CUSTOM = "custom."
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as our book has it: of each field the value that stands, whoever said it.
+
+    ``fields`` are its type's, ``custom`` further ones. ``gone_at``: when it was deleted where the system of record is.
+    """
+
+    id: UUID
+    type: RecordType
+    contact_id: UUID | None
+    fields: Mapping[str, str]
+    custom: Mapping[str, str]
+    version: int
+    gone_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """All its values, by canonical field or ``custom.KEY``."""
+        return {**self.fields, **{CUSTOM + name: value for name, value in self.custom.items()}}
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as a step's result keeps it."""
+        return {
+            "id": str(self.id),
+            "type": self.type,
+            "contact_id": str(self.contact_id) if self.contact_id else None,
+            "fields": dict(self.fields),
+            "custom": dict(self.custom),
+            "version": self.version,
+            "gone_at": self.gone_at.isoformat() if self.gone_at else None,
+            "created_at": self.created_at.isoformat(),
+            "updated_at": self.updated_at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        """Read what :meth:`to_json` gave."""
+        read = {
+            "id": UUID(data["id"]),
+            "contact_id": UUID(data["contact_id"]) if data["contact_id"] else None,
+            "gone_at": datetime.fromisoformat(data["gone_at"]) if data["gone_at"] else None,
+            "created_at": datetime.fromisoformat(data["created_at"]),
+            "updated_at": datetime.fromisoformat(data["updated_at"]),
+        }
+        return cls(**{**data, **read})

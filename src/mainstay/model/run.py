@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from mainstay.model.record import Effect
+
 
 class RunState(StrEnum):
     """Life of a run: queued, running, waiting (for a retry, a time or an event), then one of the three ends."""
@@ -96,7 +98,7 @@ class Attempt:
     reached the vendor before, so that this one may be its second effect; ``guard`` is a :class:`mainstay.model.Guard`,
     or empty. ``asked``, of a failure, is how many steps the workflow had asked for by then: later ones are what it did
     about the failure. ``is_set_aside`` marks what is story but no checkpoint: its step is done anew, after a retry by
-    hand.
+    hand. ``effect`` is on its way to our book, in the transaction that records the attempt: it is not read back.
     """
 
     run_id: UUID
@@ -117,3 +119,4 @@ class Attempt:
     guard: str = ""
     asked: int = 0
     is_set_aside: bool = False
+    effect: Effect | None = None

@@ -7,7 +7,7 @@ and the minutes by which connectors go back, cost a read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +19,17 @@ from mainstay.db.tallies import add_tallies
 from mainstay.identity import ContactWrite, Dropped, Person, Resolution, load_contact, normalise, resolve
 from mainstay.model import Lane
 from mainstay.pulls import store
-from mainstay.pulls.rules import MANY, Pull, chunks, is_as_made, is_quiet, key_of, news, without_defaults
+from mainstay.pulls.rules import (
+    MANY,
+    Pull,
+    chunks,
+    is_as_made,
+    is_beside_our_push,
+    is_quiet,
+    key_of,
+    news,
+    without_defaults,
+)
 from mainstay.records import forget_id
 from mainstay.runs import begin_run
 
@@ -109,8 +119,9 @@ class Puller:
             return {"has_more": False}
         pulled = await crm.pull_contacts(standing.cursor)
         told: Counter[str] = Counter()
-        for part in chunks(await self._news(run, name, pulled), _AT_ONCE):
-            told += await self._write(run, pull, standing, part, pulled.created)
+        fresh, beside = await self._news(run, name, pulled)
+        for part in chunks(fresh, _AT_ONCE):
+            told += await self._write(run, pull, standing, part, pulled.created, beside)
 
         async def keep(connection: Connection) -> int:
             gone = await self._forget(connection, run, name, pulled.removed)
@@ -129,27 +140,39 @@ class Puller:
             "has_more": pulled.has_more,
         }
 
-    async def _news(self, run: Run, name: str, pulled: Pulled) -> list[Person]:
-        """Return what we do not know yet; most of what comes again is known, and costs no more than this look."""
+    async def _news(self, run: Run, name: str, pulled: Pulled) -> tuple[list[Person], set[str]]:
+        """Return what we do not know yet, and the ids of those of whom it came with our own push.
+
+        Most of what comes again is known, and costs no more than this look.
+        """
         region = self._systems.routing(run.workspace_id).region
         people = [
             normalise(replace(each, connection=name, source=each.source or name), region) for each in pulled.contacts
         ]
         async with acquire(self._pool) as connection:
             known = await store.known(connection, run.workspace_id, name, people)
-        found = []
+        found: list[Person] = []
+        beside: set[str] = set()
         for person in people:
             said: Person | None = person
             if (ours := known.get(person.external_id)) is not None:
                 is_made = ours.is_ours and is_as_made(person, pulled.created.get(person.external_id))
                 beyond = without_defaults(person, ours.contact) if is_made else person
                 said = news(beyond, ours.contact, ours.former)
+                if said is not None and is_beside_our_push(said, ours.contact, ours.pushed_at):
+                    beside.add(said.external_id)
             if said is not None:
                 found.append(said)
-        return found
+        return found, beside
 
     async def _write(
-        self, run: Run, pull: Pull, standing: Standing, people: Sequence[Person], created: Mapping[str, datetime]
+        self,
+        run: Run,
+        pull: Pull,
+        standing: Standing,
+        people: Sequence[Person],
+        created: Mapping[str, datetime],
+        beside: Collection[str],
     ) -> Counter[str]:
         routing = self._systems.routing(run.workspace_id)
         loud = Cause(run.workspace_id, routing, pull.connection, run=run, is_apart=True)
@@ -176,7 +199,9 @@ class Puller:
                 if isinstance(resolution, Dropped) or resolution.is_repeated:
                     continue
                 created_at = created.get(person.external_id)
-                is_old = is_quiet(person, created_at, standing.began_at, is_new=resolution.is_new)
+                is_old = person.external_id in beside or is_quiet(
+                    person, created_at, standing.began_at, is_new=resolution.is_new
+                )
                 found = Written(quiet if is_old else loud, person, resolution)
                 if not _is_change(resolution):
                     await consequences.link(connection, found)

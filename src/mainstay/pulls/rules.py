@@ -100,6 +100,20 @@ def is_as_made(person: Person, created_at: datetime | None) -> bool:
     return datetime.fromisoformat(person.occurred_at) - created_at <= _MADE
 
 
+def is_beside_our_push(person: Person, contact: Contact, pushed_at: datetime | None) -> bool:
+    """Tell whether what is news came with our own push: fields that we never named, of a record that it changed last.
+
+    They are its system's own, as a rule, or of somebody who was there since the last pull. So they are kept, and start
+    nothing: else whoever acts on changes would act on each of our own.
+    """
+    if pushed_at is None or not person.occurred_at:
+        return False
+    further = {key for key, text in (person.custom or {}).items() if text and key not in contact.custom}
+    custom = {key: text for key, text in (person.custom or {}).items() if key not in further}
+    is_ours = abs(datetime.fromisoformat(person.occurred_at) - pushed_at) <= _MADE
+    return is_ours and bool(further) and not says_more(replace(person, custom=custom), contact)
+
+
 def says_more(person: Person, contact: Contact) -> bool:
     """Tell whether a record says anything that its contact does not."""
     tags = {tag.casefold() for tag in contact.tags}

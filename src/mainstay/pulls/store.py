@@ -109,12 +109,13 @@ async def keep_cursor(
 class Known:
     """Whom a record is of, and what that contact was where the system may not have heard of the change yet.
 
-    ``is_ours``: our own push made the record.
+    ``is_ours``: our own push made the record; ``pushed_at``: when we last wrote to it, None for never.
     """
 
     contact: Contact
     former: Former
     is_ours: bool
+    pushed_at: datetime | None
 
 
 async def known(
@@ -123,7 +124,8 @@ async def known(
     """Return the contacts whose ids in the system these people have, by id; also those that are being made there."""
     rows = await connection.fetch(
         """
-        SELECT ours.*, asked.external_id, found.is_ours, coalesce(own.pushed_version, 0) AS pushed_version
+        SELECT ours.*, asked.external_id, found.is_ours, coalesce(own.pushed_version, 0) AS pushed_version,
+               CASE WHEN own.pushed_version > 0 THEN own.updated_at END AS pushed_at
         FROM unnest($3::text[], $4::text[], $5::text[]) AS asked (external_id, email, phone)
         -- Each look-up with its limit: as a join a planner may read whole tables for a page of ids.
         CROSS JOIN LATERAL (
@@ -147,7 +149,7 @@ async def known(
             SELECT * FROM contacts WHERE id = surviving(found.record_id) AND deleted_at IS NULL LIMIT 1
         ) AS ours
         LEFT JOIN LATERAL (
-            SELECT pushed_version FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact'
+            SELECT pushed_version, updated_at FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact'
             AND record_id = ours.id AND connection = $2 LIMIT 1
         ) AS own ON true
         """,
@@ -163,7 +165,9 @@ async def known(
         at = changed_at[row["external_id"]]
         versions[row["id"]] = row["pushed_version"], datetime.fromisoformat(at) if at else None
     former = await _former(connection, system, versions)
-    return {row["external_id"]: Known(contact_of(row), former[row["id"]], row["is_ours"]) for row in rows}
+    return {
+        row["external_id"]: Known(contact_of(row), former[row["id"]], row["is_ours"], row["pushed_at"]) for row in rows
+    }
 
 
 async def _former(

@@ -30,15 +30,6 @@ async def erase_traces(
     await connection.execute(
         "UPDATE drifts SET fields = '{}' WHERE workspace_id = $1 AND contact_id = ANY($2)", workspace_id, contact_ids
     )
-    await connection.execute(
-        """
-        WITH gone AS (DELETE FROM records WHERE workspace_id = $1 AND contact_id = ANY($2) RETURNING id),
-             changed AS (DELETE FROM record_changes USING gone WHERE record_id = gone.id)
-        DELETE FROM crosswalk USING gone WHERE workspace_id = $1 AND record_id = gone.id
-        """,
-        workspace_id,
-        contact_ids,
-    )
     runs = await connection.fetch(
         """
         UPDATE runs SET input = '{}', error = '', result = NULL,
@@ -52,6 +43,17 @@ async def erase_traces(
         delivery_ids,
     )
     ids = [row["id"] for row in runs]
+    # Behind the runs: one that was recording what it left elsewhere has done so by now, or will not.
+    await connection.execute(
+        """
+        WITH gone AS (DELETE FROM records WHERE workspace_id = $1 AND contact_id = ANY($2) RETURNING id),
+             changed AS (DELETE FROM record_changes USING gone WHERE record_id = gone.id),
+             drifted AS (UPDATE drifts SET fields = '{}' FROM gone WHERE drifts.contact_id = gone.id)
+        DELETE FROM crosswalk USING gone WHERE workspace_id = $1 AND record_id = gone.id
+        """,
+        workspace_id,
+        contact_ids,
+    )
     await connection.execute(
         "UPDATE attempts SET exchanges = '[]', result = NULL, error = '' WHERE run_id = ANY($1)", ids
     )

@@ -1,23 +1,30 @@
 """SQL that keeps what systems say of records that are no contacts: one write path, whoever says it.
 
 A record is told by its id in the system that speaks, else by its reference, which all systems share. Both are locked
-before they are looked up, so that two who speak of a new one at once make one of it.
+before they are looked up, so that two who speak of a new one at once make one of it. What is written in our own book
+itself names a record by our id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.model import RecordState, new_id
+from mainstay.model import Record, RecordState, new_id
 from mainstay.model.record import REFERENCE
-from mainstay.records.ownership import CUSTOM, Folded, Ownership, Said, fold
+from mainstay.records.ownership import CUSTOM, OURS, Folded, Ownership, Said, fold
 
 if TYPE_CHECKING:
-    from mainstay.db import Connection
+    from mainstay.db import Connection, Row
+
+
+_ONE_SECOND = timedelta(seconds=1)
+"""What a vendor's clock that counts seconds may be ahead."""
+_GONE = "gone"
+"""Among the origins: because of which word a record is gone, or is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +73,28 @@ class _Record:
     """What each connection was refused last."""
 
 
+def record_of(row: Row) -> Record:
+    """Read a row of the table ``records``."""
+    values: Mapping[str, str] = row["values"]
+    return Record(
+        row["id"],
+        row["type"],
+        row["contact_id"],
+        {name: value for name, value in values.items() if not name.startswith(CUSTOM)},
+        {name.removeprefix(CUSTOM): value for name, value in values.items() if name.startswith(CUSTOM)},
+        row["version"],
+        row["gone_at"],
+        row["created_at"],
+        row["updated_at"],
+    )
+
+
 async def keep(connection: Connection, words: Sequence[Word], *, now: datetime | None = None) -> list[Heard]:
     """Take words up, in order; one that says nothing new leaves no trace."""
     if not words:
         return []
     now = now or datetime.now(UTC)
-    keys = {key for word in words for key in _keys(word)}
-    await connection.execute(
-        """
-        SELECT pg_advisory_xact_lock(hashtextextended(key, 3)) FROM unnest($1::text[]) AS key
-        """,
-        sorted(keys),
-    )
+    await hold_keys(connection, words)
     found = await _find(connection, words)
     contacts = await _contacts(connection, words)
     changes: list[tuple[Any, ...]] = []
@@ -88,41 +105,59 @@ async def keep(connection: Connection, words: Sequence[Word], *, now: datetime |
         contact_id = word.contact_id or contacts.get(number)
         record = _known(found, word)
         if record is None:
-            record = _Record(new_id(), contact_id, {}, {}, 0, None, now, is_new=True)
+            record_id = UUID(word.state.external_id) if word.connection == OURS else new_id()
+            record = _Record(record_id, contact_id, {}, {}, 0, None, now, is_new=True)
         was_new = record.is_new and not record.is_touched
         for key in _keys(word):
-            found.setdefault(key, record)
+            if record not in found.setdefault(key, []):
+                found[key].append(record)
         change_id = new_id()
         said = _said(word, change_id, now)
-        folded = fold(record.values, record.origins, said, word.ownership)
-        is_gone = _is_gone(word, record)
+        folded, is_gone = _fold(record, said, word.ownership)
         is_news = was_new or bool(folded.after) or is_gone != (record.gone_at is not None)
-        if is_news or (folded.refused and folded.refused != record.refused.get(word.connection)):
+        is_refused_anew = folded.refused != record.refused.get(word.connection, {})
+        if is_news or (folded.refused and is_refused_anew):
             changes.append(_change(change_id, word, record, said, folded, now))
+        if is_refused_anew:
             record.refused[word.connection] = folded.refused
+            record.is_touched = True
         if is_news or (contact_id is not None and record.contact_id is None) or folded.origins != record.origins:
             record.version += is_news
             record.is_touched = True
         record.values, record.origins = folded.values, folded.origins
         record.gone_at = (record.gone_at or now) if is_gone else None
         record.contact_id = record.contact_id or contact_id
-        if word.connection not in record.ids:
+        if word.connection not in {*record.ids, OURS}:
             record.ids[word.connection] = word.state.external_id
             ids.append((word.workspace_id, word.state.type, record.id, word.connection, word.state.external_id, now))
         types[record.id] = (word.workspace_id, word.state.type)
         heard.append(Heard(record.id, was_new, record.contact_id, tuple(folded.after), folded.refused))
-    touched = [record for record in {each.id: each for each in found.values()}.values() if record.is_touched]
+    touched = [
+        record
+        for record in {each.id: each for several in found.values() for each in several}.values()
+        if record.is_touched
+    ]
     await _store(connection, [(types[each.id], each) for each in touched], changes, ids, now)
     return heard
 
 
-def _known(found: Mapping[str, _Record], word: Word) -> _Record | None:
+async def hold_keys(connection: Connection, words: Sequence[Word]) -> None:
+    """Let nobody else speak of the records that these words mean, or of new ones by their names, until the commit."""
+    await connection.execute(
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended(key, 3)) FROM unnest($1::text[]) AS key
+        """,
+        sorted({key for word in words for key in _keys(word)}),
+    )
+
+
+def _known(found: Mapping[str, Sequence[_Record]], word: Word) -> _Record | None:
     """Return the record that a word means: of two with one reference in one system each is one of its own."""
     by_id, *by_reference = _keys(word)
     if by_id in found:
-        return found[by_id]
-    record = next((found[key] for key in by_reference if key in found), None)
-    return record if record is not None and word.connection not in record.ids else None
+        return found[by_id][0]
+    candidates = [record for key in by_reference for record in found.get(key, ())]
+    return next((record for record in candidates if word.connection not in record.ids), None)
 
 
 def _keys(word: Word) -> tuple[str, ...]:
@@ -132,35 +167,43 @@ def _keys(word: Word) -> tuple[str, ...]:
     return (by_id, f"{word.workspace_id} {state.type} {reference}") if reference else (by_id,)
 
 
-async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, _Record]:
+async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, list[_Record]]:
     """Return the records that are there, by each key that leads to one, held until the transaction ends."""
     rows = await connection.fetch(
         """
-        WITH asked AS (
-            SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
-                AS asked (workspace_id, type, connection, external_id, reference)
-        ), named AS (
-            SELECT asked.*, known.record_id AS id, TRUE AS is_by_id
-            FROM asked JOIN record_ids AS known ON known.workspace_id = asked.workspace_id
-             AND known.connection = asked.connection AND known.record_type = asked.type
-             AND known.external_id = asked.external_id
+        SELECT asked.workspace_id, asked.type, asked.connection, asked.external_id, asked.reference, is_by_id, records.*
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[])
+            AS asked (workspace_id, type, connection, external_id, reference, our_id)
+        CROSS JOIN LATERAL (
+            (SELECT record_id, TRUE AS is_by_id FROM crosswalk AS known
+             WHERE known.workspace_id = asked.workspace_id AND known.connection = asked.connection
+               AND known.record_type = asked.type AND known.external_id = asked.external_id LIMIT 1)
             UNION ALL
-            SELECT asked.*, known.id, FALSE
-            FROM asked JOIN records AS known ON known.workspace_id = asked.workspace_id AND known.type = asked.type
-             AND known.values ->> 'reference' = asked.reference AND known.values ->> 'reference' <> ''
-             AND asked.reference <> ''
-        )
-        SELECT named.workspace_id, named.type, named.connection, named.external_id, named.reference, is_by_id, records.*
-        FROM named JOIN records ON records.id = named.id ORDER BY records.id FOR NO KEY UPDATE OF records
+            (SELECT id, FALSE FROM records AS known
+             WHERE known.workspace_id = asked.workspace_id AND known.type = asked.type AND asked.reference <> ''
+               AND known.values ->> 'reference' = asked.reference AND known.values ->> 'reference' <> ''
+               AND NOT EXISTS (SELECT FROM crosswalk AS theirs WHERE theirs.workspace_id = asked.workspace_id
+                               AND theirs.record_type = asked.type AND theirs.record_id = known.id
+                               AND theirs.connection = asked.connection)
+             ORDER BY id LIMIT 1)
+            UNION ALL
+            (SELECT id, TRUE FROM records AS known WHERE known.id = asked.our_id
+               AND known.workspace_id = asked.workspace_id AND known.type = asked.type LIMIT 1)
+        ) AS named
+        CROSS JOIN LATERAL (
+            SELECT * FROM records WHERE records.id = named.record_id FOR NO KEY UPDATE LIMIT 1
+        ) AS records
+        ORDER BY records.id
         """,
         [word.workspace_id for word in words],
         [word.state.type for word in words],
         [word.connection for word in words],
         [word.state.external_id for word in words],
         [word.state.fields.get(REFERENCE, "") for word in words],
+        [UUID(word.state.external_id) if word.connection == OURS else None for word in words],
     )
     records: dict[UUID, _Record] = {}
-    found: dict[str, _Record] = {}
+    found: dict[str, list[_Record]] = {}
     for row in rows:
         record = records.setdefault(
             row["id"],
@@ -172,36 +215,44 @@ async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, _Rec
                 row["version"],
                 row["gone_at"],
                 row["created_at"],
+                refused=dict(row["refused"]),
             ),
         )
         place = f"{row['workspace_id']} {row['type']}"
         key = f"{place} {row['connection']} {row['external_id']}" if row["is_by_id"] else f"{place} {row['reference']}"
-        found[key] = record
+        found.setdefault(key, []).append(record)
+    if not records:
+        return found
     ids = await connection.fetch(
-        "SELECT record_id, connection, external_id FROM record_ids WHERE record_id = ANY($1)", list(records)
+        """
+        SELECT known.* FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS asked (workspace_id, type, id)
+        CROSS JOIN LATERAL (
+            SELECT record_id, connection, external_id FROM crosswalk
+            WHERE workspace_id = asked.workspace_id AND record_type = asked.type AND record_id = asked.id LIMIT 100
+        ) AS known
+        """,
+        [row["workspace_id"] for row in rows],
+        [row["type"] for row in rows],
+        [row["id"] for row in rows],
     )
     for row in ids:
         records[row["record_id"]].ids.setdefault(row["connection"], row["external_id"])
-    refused = await connection.fetch(
-        """
-        SELECT DISTINCT ON (record_id, connection) record_id, connection, refused FROM record_changes
-        WHERE record_id = ANY($1) ORDER BY record_id, connection, id DESC
-        """,
-        list(records),
-    )
-    for row in refused:
-        records[row["record_id"]].refused[row["connection"]] = row["refused"]
     return found
 
 
 async def _contacts(connection: Connection, words: Sequence[Word]) -> dict[int, UUID]:
     """Return the contacts that words are about by the ids of their own systems: place among the words to contact."""
+    if not any(word.state.contact_external_id for word in words):
+        return {}
     rows = await connection.fetch(
         """
         SELECT place, surviving(known.record_id) AS contact_id
         FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS asked (workspace_id, connection, id, place)
-        JOIN record_ids AS known ON known.workspace_id = asked.workspace_id AND known.record_type = 'contact'
-         AND known.connection = asked.connection AND known.external_id = asked.id
+        CROSS JOIN LATERAL (
+            SELECT record_id FROM record_ids
+            WHERE workspace_id = asked.workspace_id AND record_type = 'contact' AND connection = asked.connection
+              AND external_id = asked.id LIMIT 1
+        ) AS known
         """,
         [word.workspace_id for word in words],
         [word.connection for word in words],
@@ -211,15 +262,29 @@ async def _contacts(connection: Connection, words: Sequence[Word]) -> dict[int, 
 
 
 def _said(word: Word, change_id: UUID, now: datetime) -> Said:
-    custom = {CUSTOM + name: value for name, value in word.state.custom.items()}
-    at = min(word.state.changed_at or now, now)
-    return Said(str(change_id), word.connection, {**word.state.fields, **custom}, at)
+    values = dict(word.state.fields) | {CUSTOM + name: value for name, value in word.state.custom.items()}
+    if word.ownership.system_of_record in {OURS, word.connection}:
+        # Only who is right about a record can say that it is gone, or back.
+        values[_GONE] = "true" if word.state.is_gone else ""
+    return Said(
+        str(change_id),
+        word.connection,
+        values,
+        min(word.state.changed_at or now, now + _ONE_SECOND),
+        word.state.initial,
+    )
 
 
-def _is_gone(word: Word, record: _Record) -> bool:
-    """Tell whether the record is gone after a word: only who is right about it can say so, or that it is back."""
-    system = word.ownership.system_of_record
-    return word.state.is_gone if system in {"", word.connection} else record.gone_at is not None
+def _fold(record: _Record, said: Said, ownership: Ownership) -> tuple[Folded, bool]:
+    """Take a word up; also returns whether the record is gone after it, which is a matter of who spoke last as well."""
+    stands = {**record.values, _GONE: "true" if record.gone_at else ""}
+    folded = fold(stands, record.origins, said, ownership)
+    values, before, after = (
+        {name: value for name, value in each.items() if name != _GONE}
+        for each in (folded.values, folded.before, folded.after)
+    )
+    refused = {name: value for name, value in folded.refused.items() if name != _GONE}
+    return Folded(values, folded.origins, before, after, refused), bool(folded.values[_GONE])
 
 
 def _change(change_id: UUID, word: Word, record: _Record, said: Said, folded: Folded, now: datetime) -> tuple[Any, ...]:
@@ -246,14 +311,16 @@ async def _store(
     ids: Sequence[tuple[Any, ...]],
     now: datetime,
 ) -> None:
+    if not touched and not changes and not ids:
+        return
     await connection.executemany(
         """
-        INSERT INTO records AS known (id, workspace_id, type, contact_id, values, origins, version, gone_at,
+        INSERT INTO records AS known (id, workspace_id, type, contact_id, values, origins, refused, version, gone_at,
                                       created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         ON CONFLICT (id) DO UPDATE SET contact_id = excluded.contact_id, values = excluded.values,
-            origins = excluded.origins, version = excluded.version, gone_at = excluded.gone_at,
-            updated_at = excluded.updated_at
+            origins = excluded.origins, refused = excluded.refused, version = excluded.version,
+            gone_at = excluded.gone_at, updated_at = excluded.updated_at
         """,
         [
             (
@@ -262,6 +329,7 @@ async def _store(
                 each.contact_id,
                 dict(each.values),
                 {name: dict(origin) for name, origin in each.origins.items()},
+                {system: dict(values) for system, values in each.refused.items() if values},
                 each.version,
                 each.gone_at,
                 each.created_at,

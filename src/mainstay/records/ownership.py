@@ -8,7 +8,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-CUSTOM = "custom."
+from mainstay.model.record import CUSTOM
+
+__all__ = ["CUSTOM", "OURS", "Folded", "Ownership", "Said", "fold"]
+
 OURS = ""
 """The system of record of what our own book is right about."""
 _FOREIGN, _ANYBODY, _SYSTEM, _OWNER = range(4)
@@ -19,7 +22,8 @@ class Ownership:
     """Which system is right about one type of record.
 
     Attributes:
-        system_of_record: the connection; :data:`OURS` for our own book, in which whoever spoke last is right.
+        system_of_record: the connection; :data:`OURS` for our own book: what is written in it by hand or by a workflow
+            counts most, and of what systems say the latest.
         owners: field to the connection that is right about it, whichever is about the rest.
         mirrors: connections that are copies: a write to one is refused.
     """
@@ -32,9 +36,9 @@ class Ownership:
         """Return how much a connection's word on a field counts: above all others its owner's."""
         if (owner := self.owners.get(name)) is not None:
             return _OWNER if owner == connection else _FOREIGN
-        if self.system_of_record == OURS:
-            return _ANYBODY
-        return _SYSTEM if self.system_of_record == connection else _FOREIGN
+        if self.system_of_record == connection:
+            return _SYSTEM
+        return _ANYBODY if self.system_of_record == OURS else _FOREIGN
 
     def owner_of(self, name: str) -> str:
         """Return which connection is right about a field; :data:`OURS` for our own book."""
@@ -43,12 +47,17 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One system's word on a record. ``id`` is the change's, in the order of arrival; ``at`` when it came to be so."""
+    """One system's word on a record.
+
+    ``id`` is the change's, in the order of arrival; ``at`` when it came to be so. ``connection`` is :data:`OURS` for
+    what is written in our own book. ``initial`` as in :class:`mainstay.model.RecordState`.
+    """
 
     id: str
     connection: str
     values: Mapping[str, str]
     at: datetime
+    initial: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,10 @@ def fold(
     refused: dict[str, str] = {}
     for name, value in said.values.items():
         rank = ownership.rank(name, said.connection)
-        origin = {"change": said.id, "connection": said.connection, "rank": rank, "at": said.at.isoformat()}
+        origin: dict[str, Any] = {"change": said.id, "connection": said.connection, "rank": rank}
+        origin["at"] = said.at.isoformat()
+        if name in said.initial:
+            origin["initial"] = True
         known = because.get(name)
         if known is not None and _key(known) >= _key(origin):
             if stands.get(name, "") != value and known["rank"] > rank:
@@ -96,5 +108,6 @@ def fold(
     return Folded(stands, because, before, after, refused)
 
 
-def _key(origin: Mapping[str, Any]) -> tuple[int, datetime, str]:
-    return int(origin["rank"]), datetime.fromisoformat(str(origin["at"])), str(origin["change"])
+def _key(origin: Mapping[str, Any]) -> tuple[int, bool, datetime, str]:
+    at = datetime.fromisoformat(str(origin["at"]))
+    return int(origin["rank"]), not origin.get("initial"), at, str(origin["change"])

@@ -39,8 +39,8 @@ class Pushing:
     external_id: str
 
 
-async def want(connection: Connection, wants: Sequence[Want]) -> list[Pushing]:
-    """Note that these versions are to be pushed.
+async def want(connection: Connection, wants: Sequence[Want], *, by: UUID | None = None) -> list[Pushing]:
+    """Note that these versions are to be pushed: each by a new run, or all by the run ``by``.
 
     A push already under way will find the newer version when it ends, and go on; so rapid edits become one call.
     """
@@ -50,7 +50,7 @@ async def want(connection: Connection, wants: Sequence[Want]) -> list[Pushing]:
         if key not in newest or newest[key].version < item.version:
             newest[key] = item
     ordered = [newest[key] for key in sorted(newest, key=str)]
-    proposed = [new_id() for _ in ordered]
+    proposed = [by or new_id() for _ in ordered]
     rows = await connection.fetch(
         """
         INSERT INTO crosswalk AS known (workspace_id, record_type, record_id, connection, wanted_version, push_run_id,
@@ -81,6 +81,25 @@ async def want(connection: Connection, wants: Sequence[Want]) -> list[Pushing]:
         )
         for row in rows
     ]
+
+
+async def copies_of(
+    connection: Connection, workspace_id: UUID, system: str, record_ids: Sequence[UUID]
+) -> dict[UUID, tuple[str, int]]:
+    """Return of those contacts that a system has their ids there, and which versions it holds."""
+    # One by one: the planner may read whole tables for a page of ids.
+    rows = await connection.fetch(
+        """
+        SELECT asked.id, c.external_id, c.pushed_version FROM unnest($3::uuid[]) AS asked (id)
+        JOIN LATERAL (SELECT external_id, pushed_version FROM crosswalk
+                      WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = asked.id AND connection = $2
+                      LIMIT 1) AS c ON c.external_id IS NOT NULL
+        """,
+        workspace_id,
+        system,
+        record_ids,
+    )
+    return {row["id"]: (row["external_id"], row["pushed_version"]) for row in rows}
 
 
 async def raise_wanted(connection: Connection, workspace_id: UUID, to: str, versions: Mapping[UUID, int]) -> None:

@@ -8,7 +8,7 @@ from mainstay.runs.cancelling import cancel
 from mainstay.runs.children import FanOut, NewChild, children_ended, recheck_children
 from mainstay.runs.choosing import Chosen
 from mainstay.runs.deaths import MOST_DEATHS, SUSPECTS, count_deaths
-from mainstay.runs.held import give_up_held, let_through
+from mainstay.runs.held import give_up_held, let_one_through, let_through
 from mainstay.runs.results import (
     GRACE,
     RunResult,
@@ -58,6 +58,7 @@ __all__ = [
     "hasten",
     "hold",
     "is_same_body",
+    "let_one_through",
     "let_through",
     "look_again",
     "move_turns",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from mainstay.db.tallies import add_tallies
 from mainstay.model import Lane, Overlap, RunState, new_id
 from mainstay.runs.cancelling import cancel_lines
 from mainstay.runs.turns import IN_LINE, OPEN, PLACE, Line
+from mainstay.telemetry import traceparent
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -37,6 +38,7 @@ class NewRun:
     """A run to be: ``input`` is JSON-able; ``execution_id`` the queue entry that will drive it.
 
     ``turn`` None: it begins whatever else runs. ``parent_id`` and ``deadline_at`` as in :class:`mainstay.model.Run`.
+    ``trace`` is the work that begins it, where traces are followed.
     """
 
     id: UUID
@@ -51,6 +53,7 @@ class NewRun:
     parent_id: UUID | None = None
     deadline_at: datetime | None = None
     turn: Turn | None = None
+    trace: str = field(default_factory=traceparent)
 
     @property
     def line(self) -> Line | None:
@@ -83,6 +86,10 @@ async def add_runs(
     The others have their place in line, wait for their quiet moment, were folded into one that does, or are not begun
     at all. With ``claims`` (run id to claim) they are running from the start: their execution is being driven already.
     """
+    if traced := [(run.id, run.workspace_id, run.trace) for run in runs if run.trace]:
+        await connection.executemany(
+            "INSERT INTO traces (run_id, workspace_id, traceparent) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", traced
+        )
     if not any(run.turn for run in runs):
         await _insert_plain(connection, runs, claims)
         return {run.id for run in runs}

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from mainstay.model import Run, new_id
 from mainstay.runs.waits import go_on
+from mainstay.telemetry import is_tracing
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -108,6 +109,16 @@ async def _store(connection: Connection, parent: Run, fan_out: FanOut) -> None:
             for child in fan_out.children
         ],
     )
+    if is_tracing():
+        await connection.execute(
+            """
+            INSERT INTO traces (run_id, workspace_id, traceparent)
+            SELECT child, workspace_id, traceparent FROM traces, unnest($2::uuid[]) AS t (child) WHERE run_id = $1
+            ON CONFLICT DO NOTHING
+            """,
+            parent.id,
+            [child.id for child in fan_out.children],
+        )
 
 
 async def _begin_next(connection: Connection, parent_id: UUID, step: int, at_most: int) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
 
 RUNS_OF_AN_EXECUTION = 16
+_OLDEST = 32
 
 
 async def let_through(
@@ -50,6 +51,36 @@ async def let_through(
         at,
     )
     return sum(row["count"] for row in rows)
+
+
+async def let_one_through(
+    connection: Connection, workspace_id: UUID, name: str, lane: Lane, at: datetime | None = None
+) -> int:
+    """Enqueue a run of a lane that is held at a gate, to see whether its vendor answers; returns how many, 0 or 1.
+
+    Of the oldest the one that came to the gate first. Whoever tries in vain comes to it anew, so they take turns: a
+    call that fails for its own sake must not keep a gate shut.
+    """
+    rows = await connection.fetch(
+        """
+        WITH oldest AS MATERIALIZED (
+            SELECT id, held_since FROM runs
+            WHERE workspace_id = $1 AND held_at = $2 AND held_at <> '' AND state = 'waiting' AND lane = $3
+            ORDER BY id LIMIT $6 FOR UPDATE SKIP LOCKED
+        ), moved AS (
+            UPDATE runs SET held_at = '', wake_at = coalesce($5, now()), execution_id = $4
+            WHERE id = (SELECT id FROM oldest ORDER BY held_since, id LIMIT 1) RETURNING execution_id
+        )
+        SELECT enqueue_execution(execution_id, NULL, $3) FROM moved
+        """,
+        workspace_id,
+        name,
+        lane,
+        str(new_id()),
+        at,
+        _OLDEST,
+    )
+    return len(rows)
 
 
 async def give_up_held(connection: Connection, workspace_ids: Collection[UUID], at: datetime | None = None) -> int:

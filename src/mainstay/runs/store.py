@@ -19,6 +19,7 @@ from mainstay.runs.children import FanOut, begin, children_ended
 from mainstay.runs.retrying import requeue
 from mainstay.runs.turns import Line, begin_next
 from mainstay.runs.waits import Wait, add_waits, awake_already, take_waits
+from mainstay.telemetry import is_tracing
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool, Row
@@ -30,13 +31,15 @@ _ENDED = {RunState.DONE, RunState.FAILED, RunState.CANCELLED}
 class Claimed:
     """A run that this worker may drive now, with what is recorded of it so far, in order.
 
-    ``known`` is what this process knows already and would otherwise read; never more than a saving.
+    ``known`` is what this process knows already and would otherwise read; never more than a saving. ``trace`` is what
+    began it, where traces are followed.
     """
 
     run: Run
     attempts: tuple[Attempt, ...] = ()
     waits: Mapping[int, Any] = field(default_factory=dict)
     known: Any = None
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,17 @@ async def claim_execution(
             ):
                 attempts.setdefault(row["run_id"], []).append(_attempt(row))
             waits = await take_waits(connection, known)
+        traces: dict[UUID, str] = {}
+        if rows and is_tracing():
+            ids = [row["id"] for row in rows]
+            found = await connection.fetch("SELECT run_id, traceparent FROM traces WHERE run_id = ANY($1)", ids)
+            traces = {row["run_id"]: row["traceparent"] for row in found}
     return [
         Claimed(
             _run(row, taken_over=row["is_in_doubt"]),
             tuple(attempts.get(row["id"], ())),
             waits.get(row["id"], {}),
+            trace=traces.get(row["id"], ""),
         )
         for row in rows
     ]

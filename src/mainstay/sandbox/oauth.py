@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus, urlencode
 
-from mainstay.sandbox.state import Ids
+from mainstay.sandbox.state import Ids, token_is_good
 from mainstay.sandbox.wire import Json, Reply, Request, answer
 
 _CODE_SECONDS = 60.0
@@ -23,7 +23,7 @@ class OAuthSettings:
 
     ``token_lifetime`` is in seconds. ``token_epoch``: access tokens of an earlier one have ended; raise it to end them
     all now. ``refresh_once``: a refresh token is good for one use, and for others within ``refresh_grace`` seconds of
-    it. ``revoked``: refresh tokens are refused.
+    it; for its first ``rotates_after`` seconds it stays as it is. ``revoked``: refresh tokens are refused.
     ``wrong_secret`` is a client secret that is refused.
     """
 
@@ -31,6 +31,7 @@ class OAuthSettings:
     token_epoch: int = 0
     refresh_once: bool = False
     refresh_grace: float = 0.0
+    rotates_after: float = 0.0
     revoked: bool = False
     wrong_secret: str = "wrong"  # noqa: S105 - a simulator's
 
@@ -56,6 +57,7 @@ class _Code:
 @dataclass
 class _Refresh:
     client: str
+    made_at: float = field(default_factory=time.monotonic)
     used_at: float = math.inf
 
 
@@ -69,12 +71,17 @@ class OAuthServer:
         endpoint: str,
         *,
         answer_too: Mapping[str, Json] | None = None,
+        without: str = "",
         refusal: Callable[[OAuthError], Reply] | None = None,
     ) -> None:
-        """Start with none. ``page`` and ``endpoint`` are paths; ``answer_too`` is what the vendor answers more."""
+        """Start with none. ``page`` and ``endpoint`` are paths; ``answer_too`` is what the vendor answers more.
+
+        ``without`` is a key that its answers lack.
+        """
         self._page = page
         self._endpoint = endpoint
         self._too = answer_too or {}
+        self._without = without
         self._refusal = refusal or _standard_refusal
         self._ids = Ids(f"{vendor}.oauth")
         self._codes: dict[str, _Code] = {}
@@ -82,14 +89,25 @@ class OAuthServer:
         self._access: dict[str, tuple[int, float]] = {}
         self._calls: list[dict[str, Json]] = []
 
-    def handle(self, request: Request, settings: OAuthSettings, **answer_too: Json) -> Reply | None:
-        """Answer what is for the page or the token endpoint; None for anything else."""
+    def handle(
+        self,
+        request: Request,
+        settings: OAuthSettings,
+        *,
+        send_back: Mapping[str, str] | None = None,
+        **answer_too: Json,
+    ) -> Reply | None:
+        """Answer what is for the page or the token endpoint; None for anything else.
+
+        ``send_back`` are more parameters of the person who is sent back, ``answer_too`` more of the endpoint's answer.
+        """
         if request.path == self._page:
-            return self.authorize(request)
+            return self.authorize(request, send_back)
         if request.path != self._endpoint:
             return None
         try:
-            return answer(200, {**self.token(request, settings), **self._too, **answer_too})
+            told = {**self.token(request, settings), **self._too, **answer_too}
+            return answer(200, {name: value for name, value in told.items() if name != self._without})
         except OAuthError as error:
             return self._refusal(error)
 
@@ -113,7 +131,7 @@ class OAuthServer:
         Raises:
             OAuthError: it is refused.
         """
-        form = request.form()
+        form = _fields(request)
         client, secret = _client(request, form)
         grant = form.get("grant_type", "")
         self._calls.append({"grant_type": grant, "client_id": client})
@@ -124,8 +142,7 @@ class OAuthServer:
         if grant == "authorization_code":
             self._spend_code(form, client)
         elif grant == "refresh_token":
-            self._spend_refresh_token(form.get("refresh_token", ""), client, settings)
-            if not settings.refresh_once:
+            if not self._spend_refresh_token(form.get("refresh_token", ""), client, settings):
                 return self._made(settings) | {"refresh_token": form["refresh_token"]}
         else:
             raise OAuthError("unsupported_grant_type", f"grant_type {grant!r} is not supported")
@@ -139,6 +156,11 @@ class OAuthServer:
             return None
         epoch, until = self._access[token]
         return epoch >= settings.token_epoch and time.monotonic() < until
+
+    def lets_in(self, token: str, settings: OAuthSettings, tokens: list[str] | None) -> bool:
+        """Tell whether a token is good now, from here or one of the fixed ``tokens`` (None: any)."""
+        is_good = self.is_good(token, settings)
+        return bool(token) and token_is_good(token, tokens) if is_good is None else is_good
 
     def state(self) -> list[dict[str, Json]]:
         """Return the calls of the token endpoint, oldest first, without secrets."""
@@ -160,18 +182,33 @@ class OAuthServer:
             if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != code.challenge:
                 raise OAuthError("invalid_grant", "code_verifier does not match")
 
-    def _spend_refresh_token(self, token: str, client: str, settings: OAuthSettings) -> None:
+    def _spend_refresh_token(self, token: str, client: str, settings: OAuthSettings) -> bool:
+        """Take a refresh token; True when another one takes its place."""
         kept = self._refresh.get(token)
         now = time.monotonic()
         is_spent = settings.refresh_once and kept is not None and now - kept.used_at > settings.refresh_grace
         if kept is None or kept.client != client or settings.revoked or is_spent:
             raise OAuthError("invalid_grant", "This refresh token is invalid, expired or revoked")
-        kept.used_at = min(kept.used_at, now)
+        is_due = settings.refresh_once and now - kept.made_at >= settings.rotates_after
+        if is_due:
+            kept.used_at = min(kept.used_at, now)
+        return is_due
 
 
 def _standard_refusal(error: OAuthError) -> Reply:
     status = 401 if error.code == "invalid_client" else 400
     return answer(status, {"error": error.code, "error_description": error.text})
+
+
+def _fields(request: Request) -> dict[str, str]:
+    """Read the form, or the JSON object of a vendor that wants one."""
+    if request.content_type != "application/json":
+        return request.form()
+    try:
+        told = request.json()
+    except ValueError:
+        return {}
+    return {name: value for name, value in told.items() if isinstance(value, str)} if isinstance(told, dict) else {}
 
 
 def _client(request: Request, form: Mapping[str, str]) -> tuple[str, str]:

@@ -13,14 +13,19 @@ from zoneinfo import ZoneInfo
 from mainstay.connectors import all_connectors, all_source_kinds
 from mainstay.errors import ConfigError, PermanentError, Problem
 from mainstay.kit import Connector, EmailMessage, SourceKind, SourceSettings
+from mainstay.kit.source import AskedSourceSettings
+from mainstay.mirrors import MirroredType
+from mainstay.mirrors.rules import Role
 from mainstay.pulls import Pull
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
+from mainstay.settings.monitoring import read_heartbeat, read_monitors
 from mainstay.settings.ownership import read_ownership
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
+    SECTIONS,
     AlertsTable,
     ElsewhereTable,
     RecordsTable,
@@ -31,7 +36,6 @@ from mainstay.settings.stack import OWN_STORE, AlertRoute, Alerts, ConnectionEnt
 from mainstay.settings.wording import Model, check
 
 BUILTIN = "builtin"
-SECTIONS = ("workspace", "connections", "roles", "records", "sources", "alerts", "mirrors", "retries", "elsewhere")
 ALERTING = ("chat", "email")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -50,19 +54,22 @@ def assemble(document: Document, folder: Path) -> Stack:
     sources = wiring.sources()
     ownership = read_ownership(document, records, roles, wiring.is_there) if records else {}
     alerts = wiring.alerts(roles)
-    mirrors = read_mirrors(document, wiring.offers)
+    mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record, ownership)
     retries = read_retries(document, roles)
     elsewhere = _elsewhere(document)
+    timezone = ZoneInfo(workspace.timezone) if workspace is not None else ZoneInfo("UTC")
+    hours = read_hours(workspace.hours, timezone) if workspace is not None and workspace.hours.strip() else None
+    monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)
+    heartbeat = read_heartbeat(document)
     document.require_no_problems()
     if workspace is None or records is None:
         raise ConfigError(Problem(document.name, "", "the file cannot be read"))
-    timezone = ZoneInfo(workspace.timezone)
     return Stack(
         slug=workspace.slug or slug_of(workspace.name),
         name=workspace.name,
         region=workspace.region,
         timezone=timezone,
-        hours=read_hours(workspace.hours, timezone) if workspace.hours.strip() else None,
+        hours=hours,
         connections=MappingProxyType(wiring.connections),
         roles=MappingProxyType(roles),
         system_of_record=system_of_record,
@@ -72,6 +79,8 @@ def assemble(document: Document, folder: Path) -> Stack:
         sources=MappingProxyType(sources),
         alerts=alerts,
         mirrors=mirrors,
+        monitors=monitors,
+        heartbeat=heartbeat,
         retries=retries,
         elsewhere=elsewhere,
         folder=folder,
@@ -79,9 +88,7 @@ def assemble(document: Document, folder: Path) -> Stack:
 
 
 def _pull(every: timedelta | str, name: str, wiring: _Wiring, sources: Mapping[str, SourceEntry]) -> Pull | None:
-    entry = wiring.connections[name]
-    is_able = "crm.pull_contacts" in entry.connector.idempotency and entry.connector.can_pull(entry.settings)
-    if isinstance(every, str) or not is_able:
+    if isinstance(every, str) or not wiring.connections[name].can_pull:
         return None
     bringing = tuple(source for source, found in sources.items() if found.settings.connection == name)
     return Pull(name, every, bringing)
@@ -123,9 +130,8 @@ def _tables(document: Document, section: str) -> Iterator[tuple[str, dict[str, A
         elif isinstance(table, dict):
             yield name, table
         else:
-            document.add(
-                path, "should be a table", f'write {{ {"kind" if section == "sources" else "connector"} = "..." }}'
-            )
+            example = {"sources": 'kind = "..."', "monitors": 'every = "1h"'}.get(section, 'connector = "..."')
+            document.add(path, "should be a table", f"write {{ {example} }}")
 
 
 class _Wiring:
@@ -138,6 +144,7 @@ class _Wiring:
         self._roles = sorted({role for connector in self._connectors.values() for role in connector.roles})
         self._declared: dict[str, Connector | None] = {}
         self.connections: dict[str, ConnectionEntry] = {}
+        self._sources: dict[str, SourceEntry] = {}
         for name, table in _tables(document, "connections"):
             connector = self._connector(("connections", name), table)
             self._declared[name] = connector
@@ -256,21 +263,39 @@ class _Wiring:
         at = ("records", "contact", "system_of_record")
         if isinstance(name := self._written(at), str) and self.offers(at, name, "crm"):
             found = name
-        for record in RecordsTable.model_fields:
-            path = ("records", record)
-            if record != "contact" and self._written((*path, "mirrors")):
-                hint = "take the key out until then"
-                self._document.add((*path, "mirrors"), "mirrors of other records than contacts come later", hint)
         return found
 
     def is_there(self, at: KeyPath, name: str) -> bool:
-        """Tell whether there is a connection that a key names; note a problem where there is not."""
-        return self._find(at, name) is not None
+        """Tell whether there is a connection, or a source that speaks for itself; note a problem where there is not."""
+        kind, _, source = name.rpartition(":")
+        if kind != "source":
+            return self._find(at, name) is not None
+        declared = self._written(("sources",))
+        known = list(declared) if isinstance(declared, dict) else []
+        if source not in known:
+            hint = suggest(source, known) or (f"Declared: {', '.join(known)}." if known else "")
+            self._document.add(at, f'there is no source "{source}"', hint)
+            return False
+        if other := self._sources[source].speaks_for if source in self._sources else "":
+            self._document.add(at, f'source "{source}" brings the word of "{other}"', f'name that:  "{other}"')
+            return False
+        return True
 
     def offers(self, at: KeyPath, name: str, role: str) -> bool:
         """Tell whether a connection that a key names has a role; note a problem where it has not."""
         connector = self._find(at, name)
         return connector is not None and self._offers(at, name, connector, role)
+
+    def mirrored_by(self, at: KeyPath, name: str, kind: MirroredType) -> tuple[Role, ConnectionEntry] | None:
+        """Return by which role a connection that a key names is a mirror; note a problem where it can be none."""
+        connector = self._find(at, name)
+        if connector is None:
+            return None
+        is_crm = kind == "contact" and "crm" in connector.roles and "table" not in connector.roles
+        role: Role = "crm" if is_crm else "table"
+        if not self._offers(at, name, connector, role) or name not in self.connections:
+            return None
+        return role, self.connections[name]
 
     def _written(self, path: KeyPath) -> Any:
         """Return what stands at a path, or None; of the wrong type too, which the section's own check has noted."""
@@ -281,7 +306,7 @@ class _Wiring:
 
     def sources(self) -> dict[str, SourceEntry]:
         """Return the sources, each with its kind."""
-        found = {}
+        found = self._sources
         for name, table in _tables(self._document, "sources"):
             path = ("sources", name)
             kind: SourceKind | None = self._named(path, table, "kind", self._kinds, set(self._kinds))
@@ -290,8 +315,14 @@ class _Wiring:
             settings = check(self._document, path, kind.settings, table)
             if settings is not None:
                 self._check_source(path, kind, settings)
-                found[name] = SourceEntry(name, kind, settings)
+                found[name] = SourceEntry(name, kind, settings, self._speaks_for(kind, settings))
         return found
+
+    def _speaks_for(self, kind: SourceKind, settings: SourceSettings) -> str:
+        if settings.connection:
+            return settings.connection
+        same = [name for name, entry in self.connections.items() if kind in entry.connector.sources]
+        return same[0] if len(same) == 1 else ""
 
     def _check_source(self, path: KeyPath, kind: SourceKind, settings: SourceSettings) -> None:
         at = (*path, "connection")
@@ -300,6 +331,9 @@ class _Wiring:
                 suggest(settings.record, RecordsTable.model_fields) or f"Known: {', '.join(RecordsTable.model_fields)}."
             )
             self._document.add((*path, "record"), "there is no such type of record", hint)
+        elif settings.record != "contact" and not settings.takes_records:
+            message = f"{kind.title}'s deliveries say themselves what they are about"
+            self._document.add((*path, "record"), message, 'take the key out, or use kind = "json"')
         vendor = next(each for each in self._connectors.values() if kind in each.sources)
         if not settings.connection:
             if kind.fetch is not None and kind.http is None:
@@ -308,9 +342,21 @@ class _Wiring:
                 )
             return
         connector = self._find(at, settings.connection)
-        if connector is not None and vendor.settings is not None and connector.name != vendor.name:
+        if isinstance(settings, AskedSourceSettings):
+            self._check_asked(at, settings.connection)
+        elif connector is not None and vendor.settings is not None and connector.name != vendor.name:
             message = f'connection "{settings.connection}" is {connector.title}, and this source is {vendor.title}'
             self._document.add(at, message, f'name a connection with connector = "{vendor.name}"')
+
+    def _check_asked(self, at: KeyPath, name: str) -> None:
+        """Note a problem where a source's connection cannot be asked for what the source is of."""
+        if not self.offers(at, name, "layer"):
+            return
+        entry = self.connections.get(name)
+        is_able = entry is not None and "layer.pull_failures" in entry.connector.idempotency
+        if entry is not None and not (is_able and entry.connector.can_pull(entry.settings)):
+            message = f'connection "{name}" cannot be asked what failed there'
+            self._document.add(at, message, "name an n8n connection with its api_key; or take connection out")
 
     def alerts(self, roles: Mapping[str, str]) -> Alerts:
         """Return who hears of trouble."""

@@ -55,6 +55,29 @@ class Hours:
             if opening > moment
         )
 
+    def after(self, moment: datetime, length: timedelta) -> datetime:
+        """Return when it has been open for ``length`` since an aware ``moment``, in UTC; not before it opens."""
+        moment = self.next_open(moment)
+        while (closing := self._closing(moment)) is not None and closing - moment < length:
+            length -= closing - moment
+            moment = self.next_open(closing)
+        return moment + length
+
+    def _closing(self, moment: datetime) -> datetime | None:
+        """Return when it closes next, from a time at which it is open; None for never within a week."""
+        today = moment.astimezone(self.timezone).date()
+        ends = (
+            datetime.combine(today + timedelta(days=ahead + end // _DAY), _time_of(end), self.timezone).replace(
+                fold=fold
+            )
+            for ahead in range(-1, _WEEK + 1)
+            for day, _, end in self.spans
+            if day == (today + timedelta(days=ahead)).weekday()
+            for fold in (0, 1)
+        )
+        closings = (end.astimezone(UTC) for end in ends)
+        return min((each for each in closings if each > moment and not self.is_open(each)), default=None)
+
     def _openings(self, day: date) -> Iterator[datetime]:
         """Yield when it opens on a day, in UTC; where the clock is put back, a time of the doubled hour comes twice."""
         for weekday, start, _ in self.spans:
@@ -69,6 +92,10 @@ class Hours:
                         yield opening
                         break
                     opening += timedelta(minutes=1)
+
+
+def _time_of(minute: int) -> time:
+    return time(minute % _DAY // 60, minute % 60)
 
 
 def read_hours(text: str, timezone: ZoneInfo) -> Hours:

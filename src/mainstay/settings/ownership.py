@@ -51,5 +51,28 @@ def read_ownership(
                 )
                 document.add((*at, "owners", field), f'{kind} has no field "{field}"', hint)
             is_there((*at, "owners", field), connection)
-        found[kind] = Ownership(OURS if system == OWN_STORE else system, MappingProxyType(dict(table.owners)))
+        owners = {field: _ours(connection) for field, connection in table.owners.items()}
+        mirrors = _mirrors(document, (*at, "mirrors"), table.mirrors, system, is_there)
+        found[kind] = Ownership(_ours(system), MappingProxyType(owners), mirrors)
     return MappingProxyType(found)
+
+
+def _ours(connection: str) -> str:
+    return OURS if connection == OWN_STORE else connection
+
+
+def _mirrors(
+    document: Document, at: KeyPath, names: tuple[str, ...], system: str, is_there: Callable[[KeyPath, str], bool]
+) -> tuple[str, ...]:
+    """Return the connections that are copies: those named, or those of the ``[mirrors.NAME]`` that are."""
+    tables = document.data.get("mirrors", {})
+    found = []
+    for place, name in enumerate(names):
+        table = tables.get(name) if isinstance(tables, dict) else None
+        named = table.get("connection") if isinstance(table, dict) else None
+        connection = named if isinstance(named, str) and named else name
+        if is_there(("mirrors", name, "connection") if named else (*at, place), connection):
+            if connection == system:
+                document.add((*at, place), f'"{connection}" is the system of record, no copy of it', "take it out")
+            found.append(connection)
+    return tuple(found)

@@ -28,6 +28,9 @@ def check_policy(stack: Stack, workflows: Sequence[Workflow]) -> tuple[list[Prob
         stack.roles,
         frozenset(role for role, connection in stack.roles.items() if connection in builtin),
         frozenset(role for connector in all_connectors().values() for role in connector.roles),
+        {kind: ownership.system_of_record for kind, ownership in stack.records.items()},
+        {kind: ownership.mirrors for kind, ownership in stack.records.items()},
+        {(mirror.connection, mirror.table): name for name, mirror in stack.mirrors.items()},
     )
     problems, analyses = judge(workflows, surroundings)
     return [relative(problem, stack.folder) for problem in problems], analyses

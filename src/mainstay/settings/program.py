@@ -14,6 +14,7 @@ from mainstay.settings.environment import Environment
 LogFormat = Literal["text", "json"]
 _HIGHEST_PORT = 65535
 _KEY_BYTES = 32
+_LEAST_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,12 @@ class ProgramSettings:
     log_format: LogFormat = "text"
     """``MAINSTAY_LOG_FORMAT``: ``text`` for people, ``json`` for collectors of logs. Default: ``text``."""
 
+    metrics_token: str = field(default="", repr=False)
+    """``MAINSTAY_METRICS_TOKEN``: what Prometheus shows to read ``/metrics``. Default: empty, and nobody may."""
+
+    traces_url: str = ""
+    """``OTEL_EXPORTER_OTLP_ENDPOINT``: where traces go, for example ``http://localhost:4318``. Default: nowhere."""
+
     secret_keys: tuple[str, ...] = field(default=(), repr=False)
     """``MAINSTAY_SECRET_KEY``: what seals the tokens of connections: 32 bytes in base64. Several, separated by commas,
     while one replaces the other: the first seals, each opens. Default: a key of its own in the data folder.
@@ -61,6 +68,8 @@ class ProgramSettings:
             port=reading.port(),
             public_url=reading.public_url(),
             log_format=reading.log_format(),
+            metrics_token=reading.metrics_token(),
+            traces_url=reading.traces_url(),
             secret_keys=reading.secret_keys(),
         )
         if reading.problems:
@@ -102,6 +111,21 @@ class _Reading:
         url = self.text("MAINSTAY_PUBLIC_URL").rstrip("/")
         if url and (url.partition("://")[0] not in {"http", "https"} or not _is_url(url) or urlsplit(url).query):
             self._refuse("MAINSTAY_PUBLIC_URL", "is not a web address", "https://mainstay.acme.example")
+        return url
+
+    def metrics_token(self) -> str:
+        token = self.text("MAINSTAY_METRICS_TOKEN")
+        if token and len(token) < _LEAST_TOKEN:
+            where = self._environment.where("MAINSTAY_METRICS_TOKEN")
+            message = f"MAINSTAY_METRICS_TOKEN is shorter than {_LEAST_TOKEN} characters"
+            self.problems.append(Problem(where, "MAINSTAY_METRICS_TOKEN", message, "make one:  openssl rand -hex 24"))
+        return token
+
+    def traces_url(self) -> str:
+        name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+        url = self.text(name).rstrip("/")
+        if url and (url.partition("://")[0] not in {"http", "https"} or not _is_url(url)):
+            self._refuse(name, "is not a web address", "http://localhost:4318")
         return url
 
     def secret_keys(self) -> tuple[str, ...]:

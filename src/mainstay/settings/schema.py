@@ -15,6 +15,19 @@ from mainstay.kit import Duration
 from mainstay.settings.document import suggest
 from mainstay.settings.hours import check_weekly, read_hours
 
+SECTIONS = (
+    "workspace",
+    "connections",
+    "roles",
+    "records",
+    "sources",
+    "alerts",
+    "mirrors",
+    "monitors",
+    "watch",
+    "retries",
+    "elsewhere",
+)
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?")
 _LONGEST_SLUG = 48
 _LEAST_RECONCILE = timedelta(minutes=1)
@@ -159,7 +172,7 @@ class RecordTable(Table):
     """``[records.NAME]``: where one type of record truly lives."""
 
     system_of_record: str = Field(default="", description="The connection whose word counts.")
-    mirrors: tuple[str, ...] = Field(default=(), description="Connections that are kept alike.")
+    mirrors: tuple[str, ...] = Field(default=(), description="Copies, which workflows may not write.")
     owners: dict[str, str] = Field(
         default_factory=dict, description='Fields that another connection is right about: { vat_id = "books" }'
     )

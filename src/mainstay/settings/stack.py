@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 from mainstay.settings.hours import Hours
 
 if TYPE_CHECKING:
+    from mainstay.heartbeating import Heartbeat
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
     from mainstay.model import Retry
+    from mainstay.monitors import Monitor
     from mainstay.pulls import Pull
     from mainstay.records import Ownership
     from mainstay.settings.environment import Environment
@@ -32,14 +34,24 @@ class ConnectionEntry:
     connector: Connector
     settings: ConnectionSettings = field(repr=False)
 
+    @property
+    def can_pull(self) -> bool:
+        """Tell whether it can be asked what changed there."""
+        return "crm.pull_contacts" in self.connector.idempotency and self.connector.can_pull(self.settings)
+
 
 @dataclass(frozen=True, slots=True)
 class SourceEntry:
-    """One source with its settings, an instance of ``kind.settings``."""
+    """One source with its settings, an instance of ``kind.settings``.
+
+    ``speaks_for`` is the connection whose word it is what its deliveries say of records: the one that it names, else
+    the only one at its vendor; empty where there is none, or several.
+    """
 
     name: str
     kind: SourceKind
     settings: SourceSettings = field(repr=False)
+    speaks_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,9 @@ class Stack:
         pull: how changes in the system of record are pulled; None where it cannot tell, or shall not.
         sources: by name.
         alerts: who hears of trouble.
-        mirrors: the copies of contacts that are kept alike, by name.
+        mirrors: the copies of records that are kept alike, by name.
+        monitors: the jobs that ping, by name.
+        heartbeat: who is told that work moves; None for nobody.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
         folder: where ``stack.toml`` stands, with ``workflows/`` beside it.
@@ -106,6 +120,8 @@ class Stack:
     sources: Mapping[str, SourceEntry]
     alerts: Alerts
     mirrors: Mapping[str, Mirror]
+    monitors: Mapping[str, Monitor]
+    heartbeat: Heartbeat | None
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]
     folder: Path

@@ -70,9 +70,10 @@ def sandbox(sandbox_process: SandboxProcess) -> Iterator[Sandbox]:
 
 @pytest_asyncio.fixture
 async def stack(dsn: str, sandbox: Sandbox, request: pytest.FixtureRequest) -> AsyncIterator[StackUnderTest]:
-    """The stack of ``@pytest.mark.stack(folder)``, or of the project's root, on simulated vendors."""
+    """The stack of ``@pytest.mark.stack(folder)``, or of the project's root, connected to simulated vendors."""
     marker = request.node.get_closest_marker("stack")
     folder = Path(marker.args[0]) if marker else Path(request.config.rootpath)
     under_test = await StackUnderTest.open(folder, dsn, sandbox)
+    await under_test.connect()
     yield under_test
     await under_test.close()

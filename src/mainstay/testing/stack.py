@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from uuid import UUID
 import orjson
 from pydantic import SecretStr
 
+from mainstay.access import Grant
 from mainstay.app import App, Bundle
 from mainstay.db import acquire
 from mainstay.engine.awaiting import duration
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
     from mainstay.sandbox.client import Sandbox
     from mainstay.settings.stack import Stack
 
+# What vendors tell of an account when a person connects it.
+_ACCOUNT = {
+    "realmId": "9341455600000000",
+    "locationId": "ve9EPM428h8vShlRW1KT",
+    "hub_id": "123456",
+    "instance_url": "https://example.my.salesforce.com",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Lead:
@@ -39,7 +49,7 @@ class Lead:
     contact: Contact
 
 
-class _SampleEnvironment(Environment):
+class SampleEnvironment(Environment):
     """Gives a harmless value for every variable that a stack names and the test has not set."""
 
     def get(self, name: str) -> str | None:
@@ -61,13 +71,13 @@ class StackUnderTest:
         self.clock = clock
         self.sandbox = sandbox
         self.alerts: list[CapturedAlert] = []
-        self._engine = InlineEngine(app.pool, app.driver, clock, app.scheduler, app.gates)
+        self._engine = InlineEngine(app.pool, app.driver, clock, app.scheduler, app.gates, app.pinged)
         self._workspace = next(iter(app.workspaces.values()))
 
     @classmethod
     async def open(cls, folder: Path, dsn: str, sandbox: Sandbox) -> StackUnderTest:
         """Load the stack of ``folder``; every connection that the sandbox simulates is pointed at it."""
-        stack = point_at_sandbox(load_stack(folder, _SampleEnvironment.load(folder, {})), sandbox)
+        stack = point_at_sandbox(load_stack(folder, SampleEnvironment.load(folder, {})), sandbox)
         clock = VirtualClock()
         workflows = tuple(load_workflows(folder))
         require_policy(stack, workflows)
@@ -79,10 +89,30 @@ class StackUnderTest:
         """Close what was opened."""
         await self.app.close()
 
-    async def deliver(self, source: str, body: bytes, *, content_type: str = "application/json") -> Receipt:
-        """Hand a raw body to a source's intake and drive what follows from it. No signature is made for it."""
+    async def connect(self) -> None:
+        """Let every account that a person connects (``mainstay connect``) be connected, as long as the test lasts.
+
+        The fixture ``stack`` has done so.
+        """
+        grant = Grant("sample-access-token", timedelta(days=36500), answer=_ACCOUNT)
+        for name, oauth in self._workspace.oauth.items():
+            if oauth.needs_person:
+                await self.app.tokens.keep(self._workspace.id, name, oauth, grant, _ACCOUNT)
+
+    async def deliver(
+        self,
+        source: str,
+        body: bytes,
+        *,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """Hand a raw body to a source's intake and drive what follows from it.
+
+        No signature is made for it: give it in ``headers``, in whose place nothing else is sent.
+        """
         binding = self._workspace.sources[source]
-        headers = {"content-type": content_type}
+        headers = {name.lower(): value for name, value in (headers or {"content-type": content_type}).items()}
         # Not before anything that has happened already: what is older only fills gaps.
         received_at = max(self.clock(), datetime.now(UTC))
         request = RawRequest("POST", f"http://test/in/{self._workspace.slug}/{source}", headers, body, received_at)

@@ -2,7 +2,7 @@
 
 from mainstay.watch.alert import ALERT, Alerter
 from mainstay.watch.rules import REPORTED, Trouble, trouble_of_quarantine, trouble_of_report, trouble_of_run
-from mainstay.watch.store import mark_handled, report, resolve_by_hand, resolve_foreseen, resolve_healed
+from mainstay.watch.store import mark_handled, report, resolve_by_hand, resolve_cause, resolve_foreseen, resolve_healed
 
 __all__ = [
     "ALERT",
@@ -12,6 +12,7 @@ __all__ = [
     "mark_handled",
     "report",
     "resolve_by_hand",
+    "resolve_cause",
     "resolve_foreseen",
     "resolve_healed",
     "trouble_of_quarantine",

@@ -33,6 +33,7 @@ _OWN = {
     "mirror.v1": ("A mirror cannot be written", "A mirror does not get through to {at}"),
     "compare-mirror.v1": ("A mirror cannot be compared", "A mirror cannot be read at {at}"),
     "reconcile.v1": ("Changes in the system of record are not pulled", "What changed at {at} cannot be pulled"),
+    "pull-failures.v1": ("Failures elsewhere are not asked for", "What failed at {at} cannot be read"),
     "alert.v1": ("Alerts cannot be sent", "Alerts do not get through to {at}"),
 }
 
@@ -57,7 +58,7 @@ def trouble_of_drift(mirror: str, connection: str, count: int) -> Trouble:
         fingerprint=f"drift|{mirror}",
         title=f"{mirror} is no longer what Mainstay wrote",
         cause=f"{rows} from what was written: somebody changed the copy, or another program did.",
-        mend=f"Look at each: mainstay drift list {mirror}. Then revert it, or take it over into the contact.",
+        mend=f"Look at each: mainstay drift list {mirror}. Then revert it, or take it over into the record.",
         connection=connection,
     )
 

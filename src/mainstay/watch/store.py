@@ -58,6 +58,8 @@ async def resolve_healed(connection: Connection) -> int:
             WHEN fingerprint LIKE 'drift|%' THEN
             NOT EXISTS (SELECT FROM drifts AS d WHERE d.workspace_id = incidents.workspace_id
                         AND d.mirror = substr(incidents.fingerprint, 7) AND d.state = 'open')
+            -- A monitor says itself when it is well again.
+            WHEN fingerprint LIKE 'monitor|%' THEN false
             -- What is foreseen of a connection has no runs.
             WHEN workflow = '' AND connection <> '' THEN false ELSE
             -- In the index's order, so that it is gone by: of EXISTS a planner may read all runs.
@@ -72,14 +74,20 @@ async def resolve_healed(connection: Connection) -> int:
 
 async def resolve_foreseen(connection: Connection, workspace_id: UUID, name: str) -> None:
     """Close what was foreseen of a connection: it will not come."""
-    await connection.execute(
+    await resolve_cause(connection, workspace_id, f"access|{name}")
+
+
+async def resolve_cause(connection: Connection, workspace_id: UUID, fingerprint: str) -> bool:
+    """Close the incident of a cause that is gone; False when none is open."""
+    found = await connection.fetchval(
         """
         UPDATE incidents SET state = 'resolved', resolved_at = now()
-        WHERE workspace_id = $1 AND state = 'open' AND fingerprint = 'access|' || $2
+        WHERE workspace_id = $1 AND state = 'open' AND fingerprint = $2 RETURNING true
         """,
         workspace_id,
-        name,
+        fingerprint,
     )
+    return found is not None
 
 
 async def mark_handled(connection: Connection, workspace_id: UUID, run_id: UUID) -> bool:

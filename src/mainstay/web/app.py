@@ -27,7 +27,9 @@ from mainstay.web.pages import (
     incidents,
     merging,
     mirrors,
+    monitors,
     overview,
+    records,
     retries,
     reviews,
     runs,
@@ -75,10 +77,12 @@ def create_pages(backend: Backend) -> FastAPI:
         contacts,
         merging,
         mirrors,
+        records,
         approvals,
         reviews,
         deliveries,
         incidents,
+        monitors,
         retries,
     ):
         app.include_router(module.router)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mainstay.intake import Receipt
     from mainstay.kit.oauth import OAuth
     from mainstay.mirrors import Mirrors
+    from mainstay.recording import Recorder
+    from mainstay.records import Ownership
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,10 @@ class Backend(Protocol):
         """Return a workspace's declared sources."""
         ...
 
+    def ownership(self, workspace_id: UUID) -> Mapping[str, Ownership]:
+        """Return which system is right about each type of record that is no contact."""
+        ...
+
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         """Return a workspace's declared connections."""
         ...
@@ -109,6 +115,11 @@ class Backend(Protocol):
     @property
     def approvals(self) -> Approvals:
         """The verb for what runs ask people: decide."""
+        ...
+
+    @property
+    def book(self) -> Recorder:
+        """The verbs for records that are no contacts: create, change."""
         ...
 
     @property
@@ -157,4 +168,16 @@ class Backend(Protocol):
 
     async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
         """Close an incident by hand; False when it is not open."""
+        ...
+
+    async def ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        """Return the address at which a monitor is pinged; empty where it can be shown no more."""
+        ...
+
+    async def renew_ping_url(self, workspace_id: UUID, monitor: str) -> str:
+        """Give a monitor another address and return it; the old one ends.
+
+        Raises:
+            LookupError: the stack has no such monitor.
+        """
         ...

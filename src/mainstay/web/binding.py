@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.access import Connecting
+from mainstay.telemetry import is_tracing, span
 from mainstay.web.api import PREFIX as API_PREFIX
 from mainstay.web.api import create_api
 from mainstay.web.app import create_pages
 from mainstay.web.backend import ConnectionCard, SourceCard, WorkspaceCard
 from mainstay.web.intake import PREFIX, IntakeEndpoint, Receive, Scope, Send
+from mainstay.web.metrics import PATH as METRICS_PATH
+from mainstay.web.metrics import Metrics
+from mainstay.web.pinging import PREFIX as PING_PREFIX
+from mainstay.web.pinging import PingEndpoint
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from mainstay.app import App
     from mainstay.db import Pool
     from mainstay.kit.oauth import OAuth
+    from mainstay.records import Ownership
 
 
 class AppBackend:
@@ -29,6 +38,7 @@ class AppBackend:
         self.gates = app.gates
         self.keeper = app.keeper
         self.retrier = app.retrier
+        self.book = app.book
         self.approvals = app.approvals
         self.copies = app.copies
         self.retry_run = app.retry_run
@@ -38,6 +48,8 @@ class AppBackend:
         self.release_quarantined = app.release_quarantined
         self.resolve_incident = app.resolve_incident
         self.record_url = app.record_url
+        self.ping_url = app.ping_url
+        self.renew_ping_url = app.renew_ping_url
 
     @property
     def pool(self) -> Pool:
@@ -63,6 +75,10 @@ class AppBackend:
             SourceCard(name, entry.kind.title, f"{self.public_url}{PREFIX}{workspace.slug}/{name}")
             for name, entry in workspace.stack.sources.items()
         ]
+
+    def ownership(self, workspace_id: UUID) -> Mapping[str, Ownership]:
+        """Return which system is right about each type of record that is no contact."""
+        return self._app.workspace(workspace_id).stack.records
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         """Return a workspace's declared connections."""
@@ -92,20 +108,55 @@ class AppBackend:
 class Server:
     """The whole web side as one ASGI application. Intake goes first and bare: it passes no framework at all."""
 
-    def __init__(self, app: App, *, trust_url: bool) -> None:
-        """Bind to ``app``; with ``trust_url`` senders see this server at its public URL, else at their Host header."""
-        self._intake = IntakeEndpoint(
+    def __init__(self, app: App, *, trust_url: bool, metrics_token: str = "") -> None:
+        """Bind to ``app``; with ``trust_url`` senders see this server at its public URL, else at their Host header.
+
+        ``metrics_token`` is what has to be shown to read the metrics; without, nobody may.
+        """
+        intake = IntakeEndpoint(
             app.intake, app.by_slug, public_url=app.public_url if trust_url else "", workflows=app.flows
         )
         backend = AppBackend(app)
-        self._api = create_api(backend, app.contacts, app.flows)
-        self._pages = create_pages(backend)
+        self._metrics = Metrics(
+            app.pool, lambda: {each.id: each.slug for each in app.workspaces.values()}, metrics_token
+        )
+        self._parts: tuple[tuple[str, str, ASGIApp], ...] = (
+            (PREFIX, "intake", intake),
+            (PING_PREFIX, "ping", PingEndpoint(app.pinged, app.by_slug)),
+            (API_PREFIX, "api", create_api(backend, app.contacts, app.flows)),
+            ("", "pages", create_pages(backend)),
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            await self._intake(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(API_PREFIX):
-            await self._api(scope, receive, send)
-        else:
-            await self._pages(scope, receive, send)
+        if scope["type"] != "http":
+            await self._parts[-1][2](scope, receive, send)
+            return
+        path = scope["path"]
+        if path == METRICS_PATH:
+            await self._metrics(scope, receive, send)
+            return
+        part, app = next((part, app) for prefix, part, app in self._parts if path.startswith(prefix))
+        began, status = time.perf_counter(), 500
+
+        async def send_noting(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            if not is_tracing():
+                await app(scope, receive, send_noting)
+                return
+            method = scope["method"]
+            parent = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
+            # The path is not told: a ping's holds its key, and others hold what people typed.
+            facts = {"http.request.method": method, "mainstay.part": part}
+            with span(f"{method} {part}", facts, "server", parent=parent) as current:
+                await app(scope, receive, send_noting)
+                current.note({"http.response.status_code": status})
+                if status >= 500:
+                    current.fail(str(status))
+        finally:
+            self._metrics.answered(part, status, time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""Words and looks of mirrors and of what drifted in them."""
+"""Words and looks of mirrors, of what drifted in them, and of swaps."""
 
 from __future__ import annotations
 
@@ -16,17 +16,31 @@ _DRIFT_LOOKS = {
     "left": Look("quiet", "quiet", "Left"),
     "gone": Look("quiet", "quiet", "Came right"),
 }
+_SWAP_LOOKS = {
+    "restart": Look("waiting", "waiting", "Waits for a restart"),
+    "backfill": Look("healing", "healing", "Being filled"),
+    "compare": Look("healing", "healing", "To be compared"),
+    "ready": Look("waiting", "waiting", "May take over"),
+    "over": Look("fine", "fine", "Has taken over"),
+    "back": Look("quiet", "quiet", "Taken back"),
+}
 _DRIFT_WORDS = {
     "changed": "somebody changed it",
     "missing": "its row is gone",
-    "unknown": "a row of no contact",
+    "unknown": "a row whose id is no record's",
     "double": "there are two rows of it",
+    "refused": "it is not taken there",
 }
 
 
 def drift_look(state: str) -> Look:
     """Return how it is shown what became of a difference."""
     return _DRIFT_LOOKS[state]
+
+
+def swap_look(phase: str) -> Look:
+    """Return how the phase of a swap is shown."""
+    return _SWAP_LOOKS[phase]
 
 
 def drift_words(kind: str) -> str:

@@ -19,7 +19,7 @@ from mainstay.db import acquire
 from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
 from mainstay.insight.approvals import approvals_waiting
 from mainstay.model import short_id
-from mainstay.web import drift_wording, wording
+from mainstay.web import drift_wording, monitor_wording, record_wording, wording
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -43,6 +43,7 @@ _NOTICES = {
     "released_accepted": "The delivery left quarantine and is on its way.",
     "released_repeated": "It left quarantine. It is a repeat of this delivery, so it is not run again.",
     "released_rejected": "It left quarantine, but cannot be read; the reason is below.",
+    "renewed": "It has a new address, and the old one takes no pings any more: change it where the job runs.",
     "resolved": "The incident is resolved.",
     "edited": "Saved. What was set by hand changes only by hand from now on.",
     "edited_with_a_note": "Saved, with a remark: read the newest line of what happened.",
@@ -102,6 +103,8 @@ def make_environment() -> Environment:
         "initials": wording.initials,
         "display_name": wording.display_name,
         "number": "{:,}".format,
+        "plural": record_wording.plural,
+        "record_label": record_wording.record_label,
     }
     environment.globals |= {
         "run_look": wording.run_look,
@@ -114,9 +117,15 @@ def make_environment() -> Environment:
         "suggestion_look": wording.suggestion_look,
         "approval_look": wording.approval_look,
         "standing_look": wording.standing_look,
+        "swap_look": drift_wording.swap_look,
         "drift_look": drift_wording.drift_look,
         "drift_words": drift_wording.drift_words,
         "mirror_look": drift_wording.mirror_look,
+        "record_look": record_wording.record_look,
+        "record_value": record_wording.value_of,
+        "is_right": record_wording.is_right,
+        "monitor_look": monitor_wording.monitor_look,
+        "ping_look": monitor_wording.ping_look,
         "suggestion_rule": wording.suggestion_rule,
         "recognised": wording.recognised,
         "merge_reason": wording.merge_reason,

@@ -14,6 +14,7 @@ from typing import Any
 from openapi_schema_validator import OAS31Validator
 
 from tests.contracts.contract import Sent
+from tests.contracts.oauth_contract import TokenEndpoint
 
 _REQUIRED = {
     "Customer": {"DisplayName"},
@@ -137,3 +138,6 @@ def _flat(schemas: list[Any]) -> Iterator[Mapping[str, Any]]:
 
 
 CHECKS = _Checks()
+TOKEN_ENDPOINT = TokenEndpoint(
+    "/oauth2/v1/tokens/bearer", answers=frozenset({"expires_in", "refresh_token", "x_refresh_token_expires_in"})
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.contracts.contract import Contract
+from tests.contracts.oauth_contract import TokenEndpoint
 
 # The file has no errors but 400; these have the form of RFC 7807.
 _PROBLEM = {
@@ -26,3 +27,4 @@ CONTRACTS = {
         error=_PROBLEM,
     )
 }
+TOKEN_ENDPOINT = TokenEndpoint("/connect/token", answers=frozenset({"expires_in", "scope"}))

@@ -56,9 +56,11 @@ def analyse_body(tmp_path: Path) -> AnalyseBody:
 def judge_body(tmp_path: Path) -> JudgeBody:
     """Judges a workflow of this body by a stack with a built-in CRM and Slack; lines count from its first."""
 
-    def judging(text: str, before: str = "", *, mode: str = "sync", **files: str) -> list[Problem]:
+    def judging(
+        text: str, before: str = "", *, mode: str = "sync", stack: Surroundings = STACK, **files: str
+    ) -> list[Problem]:
         write(tmp_path, text, before, mode=mode, **files)
-        problems, _ = judge(load_workflows(tmp_path), STACK)
+        problems, _ = judge(load_workflows(tmp_path), stack)
         return problems
 
     return judging

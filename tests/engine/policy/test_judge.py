@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from mainstay.engine.policy import Surroundings
 from tests.engine.policy.conftest import LINES_BEFORE, JudgeBody
 
 
-def told(judge_body: JudgeBody, text: str, **options: str) -> list[tuple[str, int]]:
+def told(judge_body: JudgeBody, text: str, **options: Any) -> list[tuple[str, int]]:
     return [(each.code, int(each.where.rpartition(":")[2]) - LINES_BEFORE) for each in judge_body(text, **options)]
 
 
@@ -128,3 +132,59 @@ def test_what_workflows_share_is_said_once_where_it_stands(judge_body: JudgeBody
     (problem,) = judge_body("await stamp()", before, mode="async", _shared=shared)
     assert problem.where.endswith("/workflows/_shared.py:3")
     assert (problem.code, problem.message) == ("RUN006", "time.time takes the time from the clock outside a step")
+
+
+TWO_BOOKS = Surroundings(
+    {
+        "crm": "mainstay",
+        "billing": "stripe",
+        "accounting": "books",
+        "tasks": "asana",
+        "sms": "twilio",
+        "table": "sheet",
+    },
+    frozenset({"crm"}),
+    frozenset({"crm", "billing", "accounting", "tasks", "sms", "table"}),
+    {"invoice": "books", "payment": "books", "task": "notion", "message": ""},
+    {"task": ("asana",)},
+    {("sheet", "Leads"): "leads"},
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("await ctx.billing.create_invoice(contact, i)", [("RUN010", 1)]),
+        ("pass\nawait ctx.with_options().billing.void_invoice('i')", [("RUN010", 2)]),
+        ("await ctx.billing.create_invoice(contact, i)  # mainstay: allow RUN010 - both have it", []),
+        ("await ctx.accounting.create_invoice(contact, i)\nawait ctx.accounting.add_payment('i', p)", []),
+        ("await ctx.billing.fetch_invoice('i')\nawait ctx.billing.customer(contact)", []),
+        ("await ctx.tasks.create('a')\nawait ctx.tasks.comment('a', 'b')", [("RUN009", 1)]),
+        ("await ctx.tasks.complete('a')  # mainstay: allow RUN009", [("RUN009", 1)]),
+        ("await ctx.sms.send(contact, 'a')", []),
+        ("await ctx.records.put('deal', title='Roof')", []),
+        ("await ctx.table.upsert('Leads', 'id', [])", [("RUN009", 1)]),
+        ("name = 'Leads'\nawait ctx.table.remove(name, 'id', [])", [("RUN009", 2)]),
+        ("await ctx.table.upsert('Jobs', 'id', [])", []),
+    ],
+)
+def test_what_is_written_elsewhere_than_where_it_is_right(
+    judge_body: JudgeBody, text: str, expected: list[tuple[str, int]]
+) -> None:
+    assert told(judge_body, text, stack=TWO_BOOKS, mode="async") == expected
+
+
+def test_a_write_to_a_copy_says_who_is_right_and_how_to_mend_it(judge_body: JudgeBody) -> None:
+    (elsewhere,) = judge_body("await ctx.billing.void_invoice('i')", stack=TWO_BOOKS, mode="async")
+    assert elsewhere.message == (
+        '"w.v1" writes a record of type invoice to "stripe" (ctx.billing.void_invoice), and right about it is "books"'
+    )
+    assert elsewhere.hint == (
+        'call ctx.accounting.void_invoice, say  [records.invoice]  system_of_record = "stripe", '
+        "or allow it with  # mainstay: allow RUN010"
+    )
+    copies = replace(TWO_BOOKS, mirrors={"invoice": ("stripe",)})
+    (mirror,) = judge_body("await ctx.billing.void_invoice('i')", stack=copies, mode="async")
+    assert mirror.code == "RUN009"
+    assert mirror.message.endswith(', which is a mirror; right about it is "books"')
+    assert mirror.hint == 'call ctx.accounting.void_invoice, or take "stripe" out of [records.invoice] mirrors'

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mainstay.sandbox import Sandbox, SandboxError
-from mainstay.sandbox.vendors.xero import TENANT
+from mainstay.sandbox.vendors.xero_account import TENANT
 from tests.sandbox.wire import Answer, call
 
 HEADERS = {"Authorization": "Bearer t-1", "xero-tenant-id": TENANT}

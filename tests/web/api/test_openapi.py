@@ -100,13 +100,20 @@ async def test_every_answer_is_as_described(client: Client, description: Descrip
     await ask("POST", "/runs/{run_id}/cancel", run_id=str(uuid4()))
     await ask("POST", "/runs/cancel", {"contact_id": one})
     await ask("POST", "/runs/cancel", {})
+    task = await ask("POST", "/records", {"type": "task", "values": {"title": "Call"}, "contact_id": one})
+    await ask("POST", "/records", {"type": "deal", "values": {"title": "Roof"}})
+    await ask("POST", "/records", {"type": "boat"})
+    await ask("PATCH", "/records/{record_id}", {"values": {"status": "done"}}, record_id=task["record"]["id"])
+    await ask("PATCH", "/records/{record_id}", {}, record_id=task["record"]["id"])
+    await ask("GET", "/records/{record_id}", record_id=task["record"]["id"])
+    await ask("GET", "/records", query="?type=task")
     told = {(method, path) for method, path, status in description.checked if status < 300}
     # Those of runs have tests of their own.
     described = {
         (method.upper(), path.removeprefix("/api/v1"))
         for path, operations in description.document["paths"].items()
         for method in operations
-        if path.removeprefix("/api/v1").split("/")[1] in {"contacts", "merges", "suggestions"}
+        if path.removeprefix("/api/v1").split("/")[1] in {"contacts", "merges", "records", "suggestions"}
     }
     # Those of runs and approvals need a workflow: they are told where their tests are.
     assert described - told == {("POST", "/contacts/bulk")}

@@ -158,13 +158,14 @@ class ReadTask:
 
     def __init__(self, record: Mapping[str, Any], state: TaskState) -> None:
         self.created_at = record.get("created_at")
+        self.modified_at = record.get("modified_at")
         self.state = state
 
 
 async def read_task(http: Http, task_id: str) -> ReadTask | None:
     """Read a task, and the address of who is to do it; None where it is gone."""
     _require_id(task_id)
-    fields = "name,completed,due_on,permalink_url,assignee,created_at"
+    fields = "name,completed,due_on,permalink_url,assignee,created_at,modified_at"
     answer = await http.request("GET", f"/tasks/{task_id}", params={"opt_fields": fields}, accept=(404,))
     if answer.status == 404:
         return None

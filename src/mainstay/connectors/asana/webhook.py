@@ -16,6 +16,7 @@ from mainstay.connectors.asana.settings import AsanaSource
 from mainstay.connectors.asana.tasks import is_task_id, read_task
 from mainstay.kit import Event, Http, MalformedError, NotAuthenticError, RawRequest, Reply
 from mainstay.kit.payload import as_list, as_object, moment, read_object, text
+from mainstay.kit.recording import task_gone, task_record
 from mainstay.kit.secrets import plain
 from mainstay.kit.signature import equal, hmac_hex, require_header, sha256_hex
 
@@ -104,7 +105,8 @@ async def fetch(event: Event, _settings: AsanaSource, http: Http) -> Event:
     gid, changed, time = str(event.data["task"]), list(event.data["changed"]), moment(event.data["time"])
     task = None if event.data["is_deleted"] else await read_task(http, gid)
     if task is None:
-        return Event("task.deleted", event.key, time, None, {"task": gid, "is_done": False, "changed": changed})
+        data: dict[str, Any] = {"task": gid, "is_done": False, "changed": changed}
+        return Event("task.deleted", event.key, time, None, data, record=task_gone(gid, time))
     state = task.state
     made = moment(task.created_at)
     is_new = event.data["is_added"] and made is not None and time is not None and time - made < YOUNG
@@ -113,4 +115,5 @@ async def fetch(event: Event, _settings: AsanaSource, http: Http) -> Event:
         happened = "task.created"
     data = {"task": gid, "title": state.title, "is_done": state.is_done, "due": state.due}
     data |= {"assignee": state.assignee, "url": state.url, "changed": changed}
-    return Event(happened, event.key, time, None, data)
+    record = task_record(state, at=moment(task.modified_at) or time)
+    return Event(happened, event.key, time, None, data, record=record)

@@ -1,4 +1,4 @@
-"""Calendly's ``invitee.created`` webhook.
+"""Calendly's webhooks of invitees: booked, cancelled, did not show.
 
 Source: developer.calendly.com: webhook payload, webhook signatures.
 """
@@ -6,15 +6,16 @@ Source: developer.calendly.com: webhook payload, webhook signatures.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field
 
-from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
+from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest, RecordState
 from mainstay.kit.mapping import MappedSettings
 from mainstay.kit.payload import as_object, moment, read_object, text
+from mainstay.kit.recording import as_record
 from mainstay.kit.secrets import Secrets, plain
 from mainstay.kit.signature import equal, from_epoch, hmac_hex, require_fresh, require_header, sha256_hex
 from mainstay.kit.spelling import guess
@@ -23,6 +24,19 @@ TOLERANCE = timedelta(minutes=3)
 _MAX_KEY = 200
 _PHONE_QUESTION = re.compile(r"\b(phone|mobile|cell|telephone|tel|whatsapp|number to (?:call|reach))\b", re.IGNORECASE)
 _PHONE_ANSWER = re.compile(r"^[+(]?\d[\d\s().+/x-]{5,24}$", re.IGNORECASE)
+_BOOKED, _CANCELLED, _NO_SHOW = "invitee.created", "invitee.canceled", "invitee_no_show."
+_HANDLED = {
+    _BOOKED: "contact.submitted",
+    _CANCELLED: "appointment.cancelled",
+    "invitee_no_show.created": "appointment.no_show",
+    "invitee_no_show.deleted": "appointment.updated",
+}
+_STATUS = {
+    _BOOKED: "booked",
+    _CANCELLED: "cancelled",
+    "invitee_no_show.created": "no_show",
+    "invitee_no_show.deleted": "booked",
+}
 _INVITEE = {"email": "email", "name": "name", "first_name": "first_name", "last_name": "last_name"}
 
 
@@ -64,29 +78,70 @@ def _key(body: dict[str, Any]) -> str:
 
 
 def parse(request: RawRequest, settings: CalendlySettings) -> Sequence[Event]:
-    """Give the invitee of a booking; cancellations and other events are named as unsupported."""
+    """Give the invitee of a booking as ``contact.submitted``, and what becomes of it later.
+
+    That is ``appointment.cancelled``, ``appointment.rescheduled``, ``appointment.no_show`` and, where that was taken
+    back, ``appointment.updated``. Their data: ``invitee`` and ``scheduled_event`` (addresses at Calendly),
+    ``start_time``, ``rescheduled_from``; of what comes later also ``rescheduled_to`` and ``reason``. A reschedule is
+    one appointment cancelled and another booked.
+    """
     body = read_object(request.body)
     key, kind = _key(body), text(body.get("event"))
     sent_at = moment(body.get("created_at"))
-    if kind != "invitee.created":
-        return [Event(type="unsupported", key=key, time=sent_at, reason=f"event {kind or 'is missing'}")]
+    if kind not in _HANDLED:
+        return [Event(type="unsupported", key=key, time=sent_at, reason=f"event {kind or 'is missing'}"[:100])]
     invitee = as_object(body.get("payload"), "payload")
-    flat, hints = _flatten(invitee)
+    if kind.startswith(_NO_SHOW):
+        # It names the invitee alone; what was booked is known.
+        invitee = {"uri": text(invitee.get("invitee")) or text(invitee.get("uri"))}
     booking = _object(invitee.get("scheduled_event"))
-    return [
-        Event(
-            type="contact.submitted",
-            key=key,
-            time=sent_at,
-            submission=settings.mapping.apply(flat, hints=hints, occurred_at=sent_at),
-            data={
-                "invitee": text(invitee.get("uri")),
-                "scheduled_event": text(booking.get("uri")) or text(invitee.get("event")),
-                "start_time": text(booking.get("start_time")),
-                "rescheduled_from": text(invitee.get("old_invitee")),
-            },
-        )
-    ]
+    data = {
+        "invitee": text(invitee.get("uri")),
+        "scheduled_event": text(booking.get("uri")) or text(invitee.get("event")),
+        "start_time": text(booking.get("start_time")),
+        "rescheduled_from": text(invitee.get("old_invitee")),
+    }
+    record = _appointment(kind, invitee, data, sent_at)
+    if kind == _BOOKED:
+        flat, hints = _flatten(invitee)
+        submission = settings.mapping.apply(flat, hints=hints, occurred_at=sent_at)
+        return [Event("contact.submitted", key=key, time=sent_at, submission=submission, data=data, record=record)]
+    if not data["invitee"]:
+        raise MalformedError("the payload has no uri of an invitee: it is no event of Calendly's")
+    is_moved = invitee.get("rescheduled") is True or bool(text(invitee.get("new_invitee")))
+    happened = "appointment.rescheduled" if kind == _CANCELLED and is_moved else _HANDLED[kind]
+    data |= {
+        "rescheduled_to": text(invitee.get("new_invitee")),
+        "reason": text(_object(invitee.get("cancellation")).get("reason")),
+    }
+    return [Event(happened, key=key, time=sent_at, data=data, record=record)]
+
+
+def _appointment(
+    kind: str, invitee: Mapping[str, Any], told: Mapping[str, str], at: datetime | None
+) -> RecordState | None:
+    """Return how an invitee's appointment stands: each of several in one event comes, or cancels, alone."""
+    booking = _object(invitee.get("scheduled_event"))
+    hosts = booking.get("event_memberships")
+    host = _object(hosts[0]) if isinstance(hosts, list) and hosts else {}
+    location = _object(booking.get("location"))
+    fields = {"status": _STATUS[kind]}
+    if booking:
+        fields |= {
+            "title": text(booking.get("name")),
+            "starts_at": text(booking.get("start_time")),
+            "ends_at": text(booking.get("end_time")),
+            "location": text(location.get("location")) or text(location.get("join_url")) or text(location.get("type")),
+            "host": text(host.get("user_email")),
+            "url": text(invitee.get("reschedule_url")),
+        }
+    custom = {
+        "scheduled_event": told["scheduled_event"],
+        "rescheduled_from": told["rescheduled_from"],
+        "rescheduled_to": text(invitee.get("new_invitee")),
+        "cancellation_reason": text(_object(invitee.get("cancellation")).get("reason")),
+    }
+    return as_record("appointment", told["invitee"], fields, custom=custom, at=at)
 
 
 def _flatten(invitee: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

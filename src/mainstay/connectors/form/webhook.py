@@ -6,6 +6,7 @@ Signatures: Standard Webhooks (standardwebhooks.com): ``webhook-id``, ``webhook-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from mainstay.connectors.form.settings import FormSettings
@@ -40,7 +41,8 @@ def parse(request: RawRequest, settings: FormSettings) -> Sequence[Event]:
     for number, item in enumerate(items):
         try:
             payload = as_object(item, "the payload")
-            events.append(_event(payload, files, settings, f"{key}:{number}" if key and len(items) > 1 else key))
+            own_key = f"{key}:{number}" if key and len(items) > 1 else key
+            events.append(_event(payload, files, settings, own_key, request.received_at))
         except MalformedError as error:
             if len(items) == 1:
                 raise
@@ -48,11 +50,15 @@ def parse(request: RawRequest, settings: FormSettings) -> Sequence[Event]:
     return events
 
 
-def _event(payload: Mapping[str, Any], files: Mapping[str, str], settings: FormSettings, key: str) -> Event:
+def _event(
+    payload: Mapping[str, Any], files: Mapping[str, str], settings: FormSettings, key: str, received_at: datetime
+) -> Event:
     if settings.honeypot:
         if _is_filled(payload.get(settings.honeypot)):
             return Event(type="unsupported", key=key, reason="honeypot")
         payload = {name: value for name, value in payload.items() if name != settings.honeypot}
+    if settings.record_map is not None:
+        return settings.record_map.apply(payload, key=key, connection=settings.connection, received_at=received_at)
     return Event(type="contact.submitted", key=key, submission=settings.mapping.apply({**payload, **files}))
 
 

@@ -1,7 +1,7 @@
 """GoHighLevel (HighLevel, LeadConnector): contacts as a CRM, its webhooks as a source."""
 
 from mainstay.connectors.gohighlevel.crm import GoHighLevelCRM, http_settings, record_url
-from mainstay.connectors.gohighlevel.settings import GoHighLevelConnection, check, oauth
+from mainstay.connectors.gohighlevel.settings import GoHighLevelConnection, check, contact_fields, oauth
 from mainstay.connectors.gohighlevel.webhook import GoHighLevelSource, delivery_key, parse, verify
 from mainstay.kit import Connector, Rate, SourceKind
 
@@ -24,6 +24,7 @@ CONNECTOR = Connector(
     account=lambda settings: settings.location_id,
     rates=lambda _settings: (Rate(100, 10), Rate(200_000, 86_400)),
     record_url=record_url,
+    contact_fields=contact_fields,
     can_pull=lambda settings: settings.pull_by_date_updated,
     sources=(
         SourceKind(

@@ -159,6 +159,7 @@ class GoHighLevelCRM:
             "phone": contact.phone,
             "companyName": contact.company,
             "source": contact.source,
+            "dnd": contact.do_not_contact,
             "customFields": [
                 {"id": field_id, "field_value": value}
                 for key, field_id in self._settings.custom_fields.items()

@@ -68,6 +68,12 @@ def oauth(settings: GoHighLevelConnection) -> OAuth | None:
     )
 
 
+def contact_fields(settings: GoHighLevelConnection) -> frozenset[str]:
+    """Return what of a contact a location keeps. The company is not among it: no update takes it."""
+    usual = ("first_name", "last_name", "email", "phone", "source", "tags", "do_not_contact")
+    return frozenset({*usual, *(f"custom.{key}" for key in settings.custom_fields)})
+
+
 async def check(settings: GoHighLevelConnection, http: Http) -> str:
     """Look for somebody who does not exist; say whose location it is."""
     connected = (await http.enter()).facts.get("location_id", "")

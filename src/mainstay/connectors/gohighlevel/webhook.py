@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import Field, field_validator
 
 from mainstay.connectors.gohighlevel.contact import flat, scalar, texts, to_submission
+from mainstay.connectors.gohighlevel.records import VERBS, location_of, read_record
 from mainstay.kit import Duration, Event, MalformedError, NotAuthenticError, RawRequest, SourceSettings, Submission
 from mainstay.kit.opting import opts_out
 from mainstay.kit.payload import as_object, moment, read_object, text
@@ -181,7 +182,7 @@ def parse(request: RawRequest, settings: GoHighLevelSource) -> Sequence[Event]:
     payload = read_object(request.body)
     kind = scalar(payload, "type")
     key = delivery_key(request, settings)
-    if "contact_id" in payload and kind not in HANDLED:
+    if "contact_id" in payload and kind not in HANDLED and kind not in VERBS:
         if reason := _other_location(_id_in(payload.get("location")), settings):
             return [Event("unsupported", reason=reason)]
         return [Event("contact.submitted", submission=_from_workflow(payload, settings), data={"type": "workflow"})]
@@ -191,6 +192,10 @@ def parse(request: RawRequest, settings: GoHighLevelSource) -> Sequence[Event]:
             "GoHighLevel's Webhook action, or use a source of kind form for other shapes"
         )
     time = _time(payload)
+    if kind in VERBS:
+        if reason := _other_location(location_of(payload), settings):
+            return [Event("unsupported", key=key, time=time, reason=reason)]
+        return [read_record(kind, payload, key=key, time=time)]
     if kind not in HANDLED:
         return [Event("unsupported", key=key, time=time, reason=kind[:100])]
     if reason := _other_location(scalar(payload, "locationId"), settings):

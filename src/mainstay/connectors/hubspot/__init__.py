@@ -2,7 +2,7 @@
 
 from mainstay.connectors.hubspot.contact import SEARCH_LAG
 from mainstay.connectors.hubspot.crm import HubSpotCRM, http_settings, record_url
-from mainstay.connectors.hubspot.settings import HubSpotConnection, check, oauth
+from mainstay.connectors.hubspot.settings import HubSpotConnection, check, contact_fields, oauth
 from mainstay.connectors.hubspot.webhook import HubSpotSource, delivery_key, fetch, parse, verify
 from mainstay.kit import Connector, Rate, SourceKind
 
@@ -27,6 +27,7 @@ CONNECTOR = Connector(
     rates=lambda _settings: (Rate(100, 10), Rate(250_000, 86_400)),
     lookup_after=SEARCH_LAG,
     record_url=record_url,
+    contact_fields=contact_fields,
     sources=(
         SourceKind(
             name="hubspot",

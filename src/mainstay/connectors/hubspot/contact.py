@@ -57,6 +57,7 @@ def asked_properties(properties: Mapping[str, str], tag_property: str) -> list[s
 def to_submission(record: Mapping[str, Any], *, properties: Mapping[str, str], tag_property: str) -> Submission:
     """Read a record. ``connection`` is the caller's to fill."""
     custom = {key: found for key, name in properties.items() if (found := value_of(record, name))}
+    is_opted_out = opts_out(value_of(record, OPT_OUT)) or opts_out(custom.pop("do_not_contact", ""))
     return Submission(
         email=value_of(record, "email"),
         phone=value_of(record, "phone"),
@@ -66,7 +67,7 @@ def to_submission(record: Mapping[str, Any], *, properties: Mapping[str, str], t
         source=custom.pop("source", ""),
         tags=tuple(split_tags(value_of(record, tag_property))) if tag_property else (),
         custom=custom,
-        do_not_contact=opts_out(value_of(record, OPT_OUT)),
+        do_not_contact=is_opted_out,
         external_id=str(record["id"]),
     )
 

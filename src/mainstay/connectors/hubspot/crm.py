@@ -23,7 +23,7 @@ from mainstay.connectors.hubspot.contact import (
     value_of,
 )
 from mainstay.connectors.hubspot.merging import merge
-from mainstay.connectors.hubspot.settings import BASE_URL, HubSpotConnection
+from mainstay.connectors.hubspot.settings import BASE_URL, OPT_OUT, HubSpotConnection
 from mainstay.kit import (
     Contact,
     Http,
@@ -169,7 +169,7 @@ class HubSpotCRM:
             "company": contact.company,
         }
         for key, name in self._settings.properties.items():
-            properties[name] = contact.source if key == "source" else contact.custom.get(key, "")
+            properties[name] = _value(contact, key)
         return {name: value for name, value in properties.items() if value}
 
     async def _create(self, contact: Contact, properties: dict[str, str]) -> Pushed:
@@ -283,6 +283,14 @@ class HubSpotCRM:
                 status=400,
             )
         raise error
+
+
+def _value(contact: Contact, key: str) -> str:
+    if key == "source":
+        return contact.source
+    if key == OPT_OUT:
+        return "true" if contact.do_not_contact else ""
+    return contact.custom.get(key, "")
 
 
 def _existing_id(response: Response) -> str:

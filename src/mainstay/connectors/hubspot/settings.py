@@ -15,6 +15,7 @@ from mainstay.kit.secrets import require_one_way_in
 
 BASE_URL = "https://api.hubapi.com"
 AUTHORIZE_URL = "https://app.hubspot.com/oauth/authorize"
+OPT_OUT = "do_not_contact"
 _EMPTY = SecretStr("")
 
 
@@ -32,7 +33,7 @@ class HubSpotConnection(ConnectionSettings):
     portal_id: str = Field("", description="The account's id (Hub ID), for links to contacts.")
     properties: dict[str, str] = Field(
         default_factory=dict,
-        description='Further properties: our key, or "source", to the internal name of a HubSpot property.',
+        description='Our key, "source" or "do_not_contact" to the internal name of a further HubSpot property.',
     )
     tag_property: str = Field(
         "mainstay_tags", description="Multi-line text property for tags, separated by semicolons; empty for no tags."
@@ -64,6 +65,13 @@ def oauth(settings: HubSpotConnection) -> OAuth | None:
         lifetime=timedelta(minutes=30),
         facts=lambda answer, _callback: {"hub_id": answer.get("hub_id", "")},
     )
+
+
+def contact_fields(settings: HubSpotConnection) -> frozenset[str]:
+    """Return what of a contact an account keeps: tags and further fields where properties are named for them."""
+    further = {key if key in {"source", OPT_OUT} else f"custom.{key}" for key in settings.properties}
+    tags = {"tags"} if settings.tag_property else set()
+    return frozenset({"first_name", "last_name", "email", "phone", "company", *further, *tags})
 
 
 async def check(settings: HubSpotConnection, http: Http) -> str:

@@ -1,4 +1,4 @@
-"""What HubSpot sends: batches of notices, each naming a contact. The contact itself is read by ``fetch``.
+"""What HubSpot sends: batches of notices, each naming a contact, deal or company, which ``fetch`` reads.
 
 Vendor facts: developers.hubspot.com, validating requests; github.com/HubSpot/hubspot-api-python utils/signature.py.
 """
@@ -14,8 +14,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mainstay.connectors.hubspot.contact import ID, read_contact
+from mainstay.connectors.hubspot.records import KINDS, contact_of, event_of, read_object, record_of
 from mainstay.kit import Event, Http, MalformedError, NotAuthenticError, RawRequest, SourceSettings
 from mainstay.kit.payload import as_list, as_object, kind_of, read_json, text
+from mainstay.kit.recording import as_record
 from mainstay.kit.secrets import Secrets, plain
 from mainstay.kit.signature import equal, from_epoch, hmac_base64, require_fresh, require_header, sha256_hex
 
@@ -97,11 +99,21 @@ def delivery_key(request: RawRequest, _settings: HubSpotSource) -> str:
 
 
 def parse(request: RawRequest, _settings: HubSpotSource) -> Sequence[Event]:
-    """Return one event for each contact of the batch, the last notice's time on it, oldest first."""
+    """Return one event for each contact, deal and company of the batch, the last notice's time on it, oldest first."""
     found: dict[str, Event] = {}
     for notice in sorted(_notices(request.body), key=_occurred):
         kind = _text(notice, "subscriptionType")
         object_id = _text(notice, "objectId")
+        if happened := event_of(kind, _text(notice, "objectTypeId")):
+            if not ID.fullmatch(object_id):
+                raise MalformedError(f"objectId is not the number of a {happened.partition('.')[0]}")
+            where = f"{happened.partition('.')[0]} {object_id}"
+            before = found.pop(where, None)
+            if before is not None and before.type.endswith(".created") and happened.endswith(".updated"):
+                happened = before.type
+            data = {"id": object_id, "type": kind, "portal_id": _text(notice, "portalId")}
+            found[where] = Event(happened, key=_key(notice), time=_time(notice), data=data)
+            continue
         if kind not in HANDLED or (kind.startswith("object.") and notice.get("objectTypeId") != CONTACT_TYPE):
             name = f"{kind} {_text(notice, 'objectTypeId')}".strip()[:100]
             found.setdefault(f"{name} {object_id}", Event("unsupported", key=_key(notice), reason=name))
@@ -120,7 +132,12 @@ def parse(request: RawRequest, _settings: HubSpotSource) -> Sequence[Event]:
 
 
 async def fetch(event: Event, settings: HubSpotSource, http: Http) -> Event:
-    """Read the contact that the event names; one deleted meanwhile becomes ``unsupported``."""
+    """Read the contact, deal or company that the event names; one deleted meanwhile is said to be so.
+
+    The data of a deal or company: ``id`` (HubSpot's), ``contact`` (that of whom it is about) and the record's fields.
+    """
+    if event.type.partition(".")[0] in KINDS:
+        return await _fetch_record(event, http)
     external_id = str(event.data.get("external_id", ""))
     submission = await read_contact(
         http, external_id, properties=settings.properties, tag_property=settings.tag_property
@@ -128,6 +145,18 @@ async def fetch(event: Event, settings: HubSpotSource, http: Http) -> Event:
     if submission is None:
         return replace(event, type="unsupported", reason=f"contact {external_id} does not exist any more")
     return replace(event, submission=replace(submission, connection=settings.connection, occurred_at=event.time))
+
+
+async def _fetch_record(event: Event, http: Http) -> Event:
+    noun, _, verb = event.type.partition(".")
+    kind, object_id = KINDS[noun], str(event.data["id"])
+    found = None if verb == "deleted" else await read_object(http, kind, object_id)
+    if found is None:
+        gone = as_record(kind.type, object_id, {}, at=event.time, is_gone=True)
+        return replace(event, type=f"{noun}.deleted", record=gone)
+    record = record_of(kind, found)
+    data = {**event.data, "contact": contact_of(found), **(record.fields if record else {})}
+    return replace(event, data=data, record=record)
 
 
 def _notices(body: bytes) -> list[Mapping[str, Any]]:

@@ -13,9 +13,10 @@ from typing import Any
 import orjson
 
 from mainstay.connectors.linear.settings import LinearSource
-from mainstay.connectors.linear.tasks import DONE
-from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
+from mainstay.connectors.linear.tasks import DONE, issue_record
+from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest, TaskState
 from mainstay.kit.payload import as_object, moment, read_object, text
+from mainstay.kit.recording import task_gone
 from mainstay.kit.secrets import plain
 from mainstay.kit.signature import equal, from_epoch, hmac_hex, require_fresh, require_header, sha256_hex
 
@@ -61,7 +62,7 @@ def parse(request: RawRequest, settings: LinearSource) -> Sequence[Event]:
     state = _object(issue.get("state"))
     before = _object(body.get("updatedFrom"))
     is_done = text(state.get("type")) == DONE
-    data = {
+    data: dict[str, Any] = {
         "task": task_id,
         "title": text(issue.get("title")),
         "is_done": is_done,
@@ -77,7 +78,14 @@ def parse(request: RawRequest, settings: LinearSource) -> Sequence[Event]:
         happened = "task.deleted"
     elif action == "update" and is_done and before.keys() & {"stateId", "completedAt"}:
         happened = "task.completed"
-    return [Event(happened, key=key, time=moment(body.get("createdAt")), data=data)]
+    at = moment(body.get("createdAt"))
+    changed_at = moment(issue.get("updatedAt")) or at
+    if happened == "task.deleted":
+        record = task_gone(task_id, max(filter(None, (at, changed_at)), default=None))
+    else:
+        told = TaskState(task_id, data["title"], is_done, data["due"], data["assignee"], data["url"])
+        record = issue_record(told, issue, at=changed_at)
+    return [Event(happened, key=key, time=at, data=data, record=record)]
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -8,7 +8,8 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from mainstay.kit import Http, HttpSettings, NeedsHumanError, RecordStore, Response, VendorError
+from mainstay.connectors.n8n.executions import Api, find_retry, pull, retry
+from mainstay.kit import Failures, Http, HttpSettings, Made, NeedsHumanError, RecordStore, Response, VendorError
 from mainstay.kit.hook import HookConnection, HookLayer, classify_hook, hook_settings
 
 MAX_BYTES = 16_000_000
@@ -27,6 +28,7 @@ class N8nConnection(HookConnection):
     password: SecretStr = Field(_NONE, description="Its password.")
     header: str = Field("", description="Name of the Webhook node's Header Auth; Authorization for JWT Auth.")
     header_value: SecretStr = Field(_NONE, description="Its value; Bearer and the token for JWT Auth.")
+    api_key: SecretStr = Field(_NONE, description="A key of n8n's API, by which is asked what failed, and run again.")
 
     @model_validator(mode="after")
     def _is_n8ns(self) -> Self:
@@ -50,20 +52,52 @@ class N8nConnection(HookConnection):
             return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
         return {self.header: self.header_value.get_secret_value()} if self.header else {}
 
+    @property
+    def root(self) -> str:
+        """The path below which n8n itself is, before its hooks' and its API's."""
+        return self.place.path.partition("/webhook/")[0].rstrip("/")
+
 
 def http_settings(settings: N8nConnection) -> HttpSettings:
     """Return how to reach the hook."""
     entry = settings.entry
     secrets = (*entry.values(), *(value.rpartition(" ")[2] for value in entry.values()))
-    password = settings.password.get_secret_value()
-    return hook_settings(
-        settings, classify_answer, headers=entry, secrets=(*secrets, *((password,) if password else ()))
-    )
+    more = filter(None, (settings.password.get_secret_value(), settings.api_key.get_secret_value()))
+    return hook_settings(settings, classify_answer, secrets=(*secrets, *more))
 
 
-def make_layer(settings: N8nConnection, http: Http, _store: RecordStore | None = None) -> HookLayer:
+def make_layer(settings: N8nConnection, http: Http, _store: RecordStore | None = None) -> N8nLayer:
     """Build the role for one attempt."""
-    return HookLayer(settings, http, MAX_BYTES)
+    return N8nLayer(settings, http)
+
+
+async def check(settings: N8nConnection, http: Http) -> str:
+    """Read one execution; a hook itself cannot be tried, as that would start it."""
+    host = settings.place.netloc
+    if not settings.api_key.get_secret_value():
+        return f"the hook at {host} is not tried, as that would start it; with api_key its n8n is"
+    await Api(settings, http).read("/executions", {"limit": "1"})
+    return f"the n8n at {host}, whose executions may be read"
+
+
+class N8nLayer(HookLayer):
+    """A Webhook node, and the executions of its n8n."""
+
+    def __init__(self, settings: N8nConnection, http: Http) -> None:
+        super().__init__(settings, http, MAX_BYTES, settings.entry)
+        self._api = Api(settings, http)
+
+    async def pull_failures(self, cursor: str) -> Failures:
+        """Return a page of the executions that failed."""
+        return await pull(self._api, cursor)
+
+    async def retry_execution(self, execution: str) -> Made:
+        """Run an execution again, with the workflow as it is saved now."""
+        return await retry(self._api, execution)
+
+    async def find_retry_execution(self, execution: str) -> Made | None:
+        """Look for a retry of an execution that is no older than this step's first try."""
+        return await find_retry(self._api, execution)
 
 
 def classify_answer(response: Response) -> VendorError | None:

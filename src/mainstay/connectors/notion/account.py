@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from mainstay.connectors.notion.errors import classify_answer
 from mainstay.connectors.notion.settings import NotionConnection
-from mainstay.kit import Http, HttpSettings, PermanentError, Response, TransientError
+from mainstay.kit import Http, HttpSettings, OAuth, PermanentError, Response, TransientError
 
 API = "https://api.notion.com"
 PAGE = 100
 MOST_PAGES = 20
+_FOR_EVER = timedelta(days=3650)
 
 
 def http_settings(settings: NotionConnection) -> HttpSettings:
     """Return how to reach Notion."""
-    token = settings.token.get_secret_value()
+    token, secret = settings.token.get_secret_value(), settings.client_secret.get_secret_value()
+    entry = {"Authorization": f"Bearer {token}"} if token else {}
     return HttpSettings(
         base_url=settings.base_url or API,
-        headers={"Authorization": f"Bearer {token}", "Notion-Version": settings.version},
-        secrets=(token,),
+        headers={**entry, "Notion-Version": settings.version},
+        secrets=tuple(filter(None, (token, secret))),
         classify=classify_answer,
+    )
+
+
+def oauth(settings: NotionConnection) -> OAuth | None:
+    """Return the OAuth 2 of a public integration; None with an internal one's secret.
+
+    An answer names no length: access tokens live until somebody takes the access back, or Notion says 401 of one that
+    came with a refresh token, which is then used, once.
+    """
+    if not settings.client_id:
+        return None
+    base = settings.base_url.rstrip("/") or API
+    return OAuth(
+        authorize_url=f"{base}/v1/oauth/authorize",
+        token_url=f"{base}/v1/oauth/token",
+        client_id=settings.client_id,
+        client_secret=settings.client_secret.get_secret_value(),
+        client_auth="basic",
+        authorize_params={"owner": "user"},
+        token_headers={"Notion-Version": settings.version},
+        call_format="json",
+        lifetime=_FOR_EVER,
     )
 
 

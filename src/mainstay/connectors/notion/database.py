@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from mainstay.connectors.notion.account import listed, strange
+from mainstay.connectors.notion.cells import plain_text
 from mainstay.connectors.notion.settings import NotionConnection
 from mainstay.kit import Http, PermanentError
 
@@ -138,29 +139,39 @@ def value_of(page: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def plain_text(rich: Any) -> str:
-    """Return the text of rich text."""
-    parts = [each for each in rich if isinstance(each, dict)] if isinstance(rich, list) else []
-    return "".join(str(each.get("plain_text") or "") for each in parts)
-
-
 async def find_database(http: Http, settings: NotionConnection, named: str) -> Database:
     """Find a database by its name, its id or its data source's."""
     wanted = (named or settings.database).strip()
     if not wanted:
         raise PermanentError("no database: name one in the call (project=), or in the connection (database)")
+    found = await look_up(http, wanted)
+    if found is None:
+        raise PermanentError(no_database(wanted))
+    return Database(found, settings)
+
+
+def no_database(wanted: str) -> str:
+    """Return in words that there is none of this name, and what to do."""
+    mend = "name it, and give the integration access to it (the database's ... > Connections)"
+    return f"Notion has no database {wanted!r} that this connection may see; {mend}"
+
+
+async def look_up(http: Http, wanted: str) -> Mapping[str, Any] | None:
+    """Read the data source of a name or an id, or that of a database's id; None where there is none."""
     source = as_uuid(wanted) or await _by_name(http, wanted)
     found = await _source(http, source) if source else None
     if found is None and source:
         answer = await http.request("GET", f"/v1/databases/{source}", accept=(404,))
-        sources = answer.data.get("data_sources") if answer.status != 404 else None
-        first = sources[0] if isinstance(sources, list) and sources and isinstance(sources[0], dict) else {}
-        source = as_uuid(str(first.get("id")))
+        source = first_source(answer.data) if answer.status != 404 else ""
         found = await _source(http, source) if source else None
-    if found is None:
-        mend = "name it, and give the integration access to it (the database's ... > Connections)"
-        raise PermanentError(f"Notion has no database {wanted!r} that this connection may see; {mend}")
-    return Database(found, settings)
+    return found
+
+
+def first_source(database: Mapping[str, Any]) -> str:
+    """Return the id of a database's first data source; empty where it has none."""
+    sources = database.get("data_sources")
+    first = sources[0] if isinstance(sources, list) and sources and isinstance(sources[0], dict) else {}
+    return as_uuid(str(first.get("id")))
 
 
 async def database_of(http: Http, settings: NotionConnection, page: Mapping[str, Any]) -> Database | None:

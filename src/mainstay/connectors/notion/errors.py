@@ -9,7 +9,7 @@ from mainstay.kit import NeedsHumanError, PermanentError, Response, TransientErr
 
 WAIT = 10.0
 _MEND = {
-    401: "put a valid integration secret into the connection",
+    401: "put a valid integration secret into the connection, or connect it again (mainstay connect NAME)",
     402: "the workspace's plan does not have this: put it on another, or do without",
     403: "give the integration what it needs under Capabilities: read, update and insert content, and comments",
 }

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mainstay.connectors.notion.account import listed, strange
-from mainstay.connectors.notion.database import Database, as_uuid, database_of, find_database, plain_text, value_of
+from mainstay.connectors.notion.cells import plain_text, rich
+from mainstay.connectors.notion.database import Database, as_uuid, database_of, find_database, value_of
 from mainstay.connectors.notion.settings import NotionConnection
 from mainstay.kit import Http, Made, PermanentError, RecordStore, Response, Sent, Task, TaskState
 from mainstay.kit.lookup import is_of_this_try, same_text
@@ -16,9 +17,8 @@ from mainstay.kit.payload import moment
 
 # How far our clock may be from Notion's where only what is newer is asked for.
 CLOCKS_APART = timedelta(hours=1)
-# Notion takes 2,000 characters a part; whether it counts an emoji as two is not documented.
-_LONGEST_PART, _MOST_PARTS = 1000, 100
 _MINUTE = timedelta(minutes=1)
+_LEAST = timedelta(milliseconds=1)
 
 
 def make_tasks(settings: NotionConnection, http: Http, _store: RecordStore | None = None) -> NotionTasks:
@@ -38,7 +38,7 @@ class NotionTasks:
         if not task.title.strip():
             raise PermanentError("a task needs a title")
         database = await find_database(self._http, self._settings, task.project)
-        properties: dict[str, Any] = {database.title: {"title": _rich(task.title.strip())}}
+        properties: dict[str, Any] = {database.title: {"title": rich(task.title.strip())}}
         if task.due:
             properties[database.require("due")] = {"date": {"start": task.due.isoformat()}}
         if task.labels:
@@ -48,13 +48,13 @@ class NotionTasks:
             name = database.require("assignee")
             properties[name] = {"people": [{"object": "user", "id": await self._person(task.assignee)}]}
         if key := database.find("key"):
-            properties[key] = {"rich_text": _rich(self._our_id())}
+            properties[key] = {"rich_text": rich(self._our_id())}
         given: dict[str, Any] = {
             "parent": {"type": "data_source_id", "data_source_id": database.id},
             "properties": properties,
         }
         if task.notes.strip():
-            paragraph = {"rich_text": _rich(task.notes.strip())}
+            paragraph = {"rich_text": rich(task.notes.strip())}
             given["children"] = [{"type": "paragraph", "paragraph": paragraph}]
         return _made((await self._http.request("POST", "/v1/pages", json=given)).data)
 
@@ -91,7 +91,7 @@ class NotionTasks:
         _require_id(task_id)
         if not text.strip():
             raise PermanentError("the comment is empty")
-        given = {"parent": {"page_id": as_uuid(task_id)}, "rich_text": _rich(text.strip())}
+        given = {"parent": {"page_id": as_uuid(task_id)}, "rich_text": rich(text.strip())}
         answer = await self._http.request("POST", "/v1/comments", json=given, accept=(404,))
         if answer.status == 404:
             raise _gone(task_id)
@@ -109,11 +109,19 @@ class NotionTasks:
 
     async def fetch_task(self, task_id: str) -> TaskState | None:
         """Read a page; None where it is in the trash, or not shared with the integration."""
+        found = await self.read(task_id)
+        return found[0] if found else None
+
+    async def read(self, task_id: str) -> tuple[TaskState, datetime | None] | None:
+        """Read a page, and when it came to stand so."""
         _require_id(task_id)
         page = await self._page(task_id)
         if page is None:
             return None
-        database = await self._database_of(page)
+        return await self._state_of(page, await self._database_of(page)), changed_at(page)
+
+    async def _state_of(self, page: Mapping[str, Any], database: Database) -> TaskState:
+        """Return the task that a page of a database is."""
         return TaskState(
             id=_text(page, "id"),
             title=_title(page, database),
@@ -163,6 +171,12 @@ class NotionTasks:
         return _address(answer.data) if answer.status not in {403, 404} else ""
 
 
+def changed_at(page: Mapping[str, Any]) -> datetime | None:
+    """Return by when a page came to stand as it does: Notion cuts that time to the minute."""
+    edited = moment(page.get("last_edited_time"))
+    return edited + _MINUTE - _LEAST if edited and not (edited.second or edited.microsecond) else edited
+
+
 def _address(user: Mapping[str, Any]) -> str:
     person = user.get("person")
     return str(person.get("email") or "") if isinstance(person, dict) else ""
@@ -174,15 +188,6 @@ def _is_of_this_try(created: Any, answer: Response, http: Http) -> bool:
     if made is None:
         return False
     return is_of_this_try((made if made.second or made.microsecond else made + _MINUTE).isoformat(), answer, http)
-
-
-def _rich(text: str) -> list[dict[str, Any]]:
-    """Return rich text in parts that Notion takes."""
-    if len(text) > _LONGEST_PART * _MOST_PARTS:
-        most = _LONGEST_PART * _MOST_PARTS
-        raise PermanentError(f"a text of {len(text)} characters: Notion takes {most} of them at most")
-    parts = [text[start : start + _LONGEST_PART] for start in range(0, len(text), _LONGEST_PART)]
-    return [{"type": "text", "text": {"content": part}} for part in parts]
 
 
 def _title(page: Mapping[str, Any], database: Database) -> str:

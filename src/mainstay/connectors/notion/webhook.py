@@ -17,6 +17,7 @@ from mainstay.connectors.notion.settings import NotionConnection, NotionSource
 from mainstay.connectors.notion.tasks import NotionTasks
 from mainstay.kit import Event, Http, MalformedError, NotAuthenticError, RawRequest
 from mainstay.kit.payload import as_object, moment, read_object, text
+from mainstay.kit.recording import task_gone, task_record
 from mainstay.kit.secrets import plain
 from mainstay.kit.signature import equal, hmac_hex, require_header, sha256_hex
 
@@ -99,9 +100,11 @@ async def fetch(event: Event, settings: NotionSource, http: Http) -> Event:
     page, time = str(event.data["task"]), moment(event.data["at"])
     changed = list(event.data["changed"])
     reader = NotionTasks(_READER.model_copy(update={"properties": settings.properties, "done": settings.done}), http)
-    state = None if event.type == "task.deleted" else await reader.fetch_task(page)
-    if state is None:
-        return Event("task.deleted", event.key, time, None, {"task": page, "is_done": False, "changed": changed})
+    found = None if event.type == "task.deleted" else await reader.read(page)
+    if found is None:
+        told: Mapping[str, Any] = {"task": page, "is_done": False, "changed": changed}
+        return Event("task.deleted", event.key, time, None, told, record=task_gone(page, time))
+    state, edited_at = found
     happened = "task.completed" if state.is_done and event.type == "task.updated" and changed else event.type
     data: Mapping[str, Any] = {
         "task": page,
@@ -112,7 +115,7 @@ async def fetch(event: Event, settings: NotionSource, http: Http) -> Event:
         "url": state.url,
         "changed": changed,
     }
-    return Event(happened, event.key, time, None, data)
+    return Event(happened, event.key, time, None, data, record=task_record(state, at=edited_at or time))
 
 
 # What reads a page: of the connection's settings only these two count, and a source is not told its connection's.

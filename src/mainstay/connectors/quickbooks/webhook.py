@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mainstay.connectors.quickbooks.api import Api, Record, is_id, text_of
-from mainstay.connectors.quickbooks.invoices import reference_in, state_of
+from mainstay.connectors.quickbooks.records import data_of, gone, record_of, submission_of
 from mainstay.connectors.quickbooks.settings import QuickBooksSource
-from mainstay.kit import Event, Http, MalformedError, NotAuthenticError, RawRequest, Submission
-from mainstay.kit.money import as_text, from_number
+from mainstay.kit import Event, Http, MalformedError, NotAuthenticError, RawRequest
 from mainstay.kit.payload import as_list, as_object, moment, read_json, text
 from mainstay.kit.secrets import plain
 from mainstay.kit.signature import equal, hmac_base64, require_header, sha256_hex
@@ -133,65 +132,21 @@ async def fetch(event: Event, settings: QuickBooksSource, http: Http) -> Event:
         VendorError: by ``classify_answer``.
     """
     noun, _, verb = event.type.partition(".")
+    record_id = str(event.data.get("id"))
     if verb in _GONE:
-        return event
+        return replace(event, record=gone(noun, record_id, event.time))
     api = Api(http)
-    record = await api.read(HANDLED[noun], str(event.data.get("id")))
+    record = await api.read(HANDLED[noun], record_id)
     known = http.access.facts.get("realm_id")
     if known and known != settings.realm_id:
         return Event("unsupported", key=event.key, reason=f"the connection is of company {known}, not of realm_id")
     if record is None:
-        return replace(event, type="unsupported", reason=f"{noun} {event.data.get('id')} does not exist any more")
+        reason = f"{noun} {record_id} does not exist any more"
+        return replace(event, type="unsupported", reason=reason, record=gone(noun, record_id, event.time))
     customer: Record | None = record
     data = dict(event.data)
     if noun != "customer":
-        data |= _invoice(record) if noun == "invoice" else _payment(record)
+        data |= data_of(noun, record)
         customer_id = text_of(record, "CustomerRef", "value")
         customer = await api.read("Customer", customer_id) if is_id(customer_id) else None
-        data["customer_id"] = customer_id
-    return replace(event, data=data, submission=_submission(customer))
-
-
-def _invoice(record: Record) -> dict[str, Any]:
-    state = state_of(record)
-    told = {"number": state.number, "status": state.status, "currency": state.currency}
-    return told | {"total": state.total, "paid": state.paid, "reference": reference_in(record)}
-
-
-def _payment(record: Record) -> dict[str, Any]:
-    currency = text_of(record, "CurrencyRef", "value")
-    amount = from_number(record.get("TotalAmt"))
-    lines = record.get("Line")
-    links = [
-        link
-        for line in (lines if isinstance(lines, list) else [])
-        if isinstance(line, dict) and isinstance(line.get("LinkedTxn"), list)
-        for link in line["LinkedTxn"]
-        if isinstance(link, dict) and link.get("TxnType") == "Invoice"
-    ]
-    return {
-        "reference": text_of(record, "PaymentRefNum") or reference_in(record),
-        "amount": "" if amount is None else as_text(amount, currency),
-        "currency": currency,
-        "paid_on": text_of(record, "TxnDate"),
-        "invoice_ids": [text(link.get("TxnId")) for link in links],
-    }
-
-
-def _submission(customer: Record | None) -> Submission | None:
-    """What a customer says about a person; nothing where there is nothing to know them by."""
-    if customer is None:
-        return None
-    email = text_of(customer, "PrimaryEmailAddr", "Address").partition(",")[0].strip()
-    phone = text_of(customer, "PrimaryPhone", "FreeFormNumber") or text_of(customer, "Mobile", "FreeFormNumber")
-    if not (email or phone):
-        return None
-    return Submission(
-        email=email,
-        phone=phone,
-        first_name=text_of(customer, "GivenName"),
-        last_name=text_of(customer, "FamilyName"),
-        company=text_of(customer, "CompanyName"),
-        source="quickbooks",
-        occurred_at=moment(text_of(customer, "MetaData", "LastUpdatedTime")),
-    )
+    return replace(event, data=data, submission=submission_of(customer), record=record_of(noun, record))

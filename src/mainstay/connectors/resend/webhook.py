@@ -54,6 +54,8 @@ def parse(request: RawRequest, settings: ResendSource) -> Sequence[Event]:
             key=f"{key}:{number}" if key and len(people) > 1 else key,
             time=moment(body.get("created_at")),
             data=data,
+            # One mail to several people is a message to each.
+            message=f"{data['message']} {address}" if data["message"] and len(people) > 1 else "",
         )
         for number, address in enumerate(people)
     ]

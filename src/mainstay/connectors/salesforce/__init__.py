@@ -2,7 +2,7 @@
 
 from mainstay.connectors.salesforce.check import check
 from mainstay.connectors.salesforce.crm import SalesforceCRM
-from mainstay.connectors.salesforce.settings import SalesforceConnection, account, oauth, record_url
+from mainstay.connectors.salesforce.settings import SalesforceConnection, account, contact_fields, oauth, record_url
 from mainstay.connectors.salesforce.wire import http_settings
 from mainstay.kit import Connector, Rate
 
@@ -27,4 +27,5 @@ CONNECTOR = Connector(
     # Of calls that take longer than 20 seconds; a developer's org admits 5.
     max_concurrent=25,
     record_url=record_url,
+    contact_fields=contact_fields,
 )

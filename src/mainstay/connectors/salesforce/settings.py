@@ -182,6 +182,19 @@ def record_url(settings: SalesforceConnection, external_id: str) -> str:
     return f"{address}/lightning/r/{settings.sobject}/{external_id}/view" if address else ""
 
 
+def contact_fields(settings: SalesforceConnection) -> frozenset[str]:
+    """Return what of a contact an org keeps, by the fields that are named for it."""
+    further = {key if key == "source" else f"custom.{key}" for key in settings.fields}
+    named = {
+        "company": settings.company,
+        "tags": settings.tag_field,
+        "do_not_contact": settings.opt_out_fields,
+    }
+    return frozenset(
+        {"first_name", "last_name", "email", "phone", *further, *(name for name, field in named.items() if field)}
+    )
+
+
 def account(settings: SalesforceConnection) -> str:
     """Return what Salesforce counts calls by: the org, as far as stack.toml names it."""
     return settings.base_url or settings.instance_url or f"{settings.login_url} {settings.client_id}"

@@ -84,7 +84,10 @@ def _event(told: Mapping[str, Any], settings: SendgridSource) -> Event:
         "step": text(told.get("mainstay_key")),
     }
     known = {name: value for name, value in data.items() if value}
-    return settings.event(outcome, address, key=key, time=moment(told.get("timestamp")), data=known)
+    # Up to the first dot it is the id that sending answered; the rest is of SendGrid's inside.
+    message = data["message"].partition(".")[0]
+    at = moment(told.get("timestamp"))
+    return settings.event(outcome, address, key=key, time=at, data=known, message=message)
 
 
 def _is_batch(told: Any) -> bool:

@@ -16,8 +16,9 @@ from mainstay.connectors.stripe.api import Api, require_id
 from mainstay.connectors.stripe.customers import MARK
 from mainstay.connectors.stripe.errors import MissingError
 from mainstay.connectors.stripe.invoices import REFERENCE
+from mainstay.connectors.stripe.records import invoice_record, payment_record
 from mainstay.connectors.stripe.settings import StripeSource
-from mainstay.kit import Event, Http, MalformedError, RawRequest, Submission
+from mainstay.kit import Event, Http, MalformedError, RawRequest, RecordState, Submission
 from mainstay.kit.payload import as_object, kind_of, moment, read_object, text
 
 MOST_METADATA = 50
@@ -98,7 +99,13 @@ class _Reading:
     def _unsupported(self, reason: str) -> Event:
         return Event("unsupported", key=self._key, time=self._at, reason=reason[:100])
 
-    def _event(self, name: str, who: Callable[[Item], Mapping[str, str]], data: Mapping[str, Any]) -> Event:
+    def _event(
+        self,
+        name: str,
+        who: Callable[[Item], Mapping[str, str]],
+        data: Mapping[str, Any],
+        record: RecordState | None = None,
+    ) -> Event:
         """Make an event of whom the object names; of nobody where it names none."""
         said = {key: value for key, value in who(self._item).items() if value}
         submission = None
@@ -109,7 +116,10 @@ class _Reading:
                 connection=self._settings.connection,
                 external_id=_id(self._item.get("customer")) if self._settings.connection else "",
             )
-        return Event(name, key=self._key, time=self._at, submission=submission, data=data)
+        return Event(name, key=self._key, time=self._at, submission=submission, data=data, record=record)
+
+    def _paid(self, name: str, who: Callable[[Item], Mapping[str, str]], money: Mapping[str, Any]) -> Event:
+        return self._event(name, who, money, payment_record(money, name, self._at))
 
     # ---------------------------------------------------------------------------------------------- the objects
 
@@ -140,7 +150,8 @@ class _Reading:
             "subscription": _subscription_of(item),
             "metadata": _metadata(item),
         }
-        events = [self._event(f"invoice.{verb}", _of_invoice, data)]
+        record = invoice_record(item, data, verb, self._at)
+        events = [self._event(f"invoice.{verb}", _of_invoice, data, record)]
         is_counted = self._settings.payments == "invoices_and_checkout"
         failed = verb == "payment_failed"
         if is_counted and (failed or (verb == "paid" and self._minor("amount_paid") > 0)):
@@ -150,7 +161,7 @@ class _Reading:
             if item.get("paid_out_of_band") is True:
                 money["method"] = "out of band"
             name = "payment.failed" if failed else "payment.received"
-            events.append(replace(self._event(name, _of_invoice, money), key=f"{self._key}:payment"))
+            events.append(replace(self._paid(name, _of_invoice, money), key=f"{self._key}:payment"))
         return events
 
     def _session(self) -> Event:
@@ -167,7 +178,7 @@ class _Reading:
         money["reference"] = _id(item.get("payment_intent")) or money["reference"]
         money["session"] = text(item.get("id"))
         name = "payment.failed" if self._kind == _SESSION_FAILED else "payment.received"
-        return self._event(name, _of_session, money)
+        return self._paid(name, _of_session, money)
 
     def _intent(self) -> Event:
         if self._settings.payments != "payment_intents":
@@ -178,7 +189,7 @@ class _Reading:
         if isinstance(failure, dict):
             money["failure"] = text(failure.get("message")) or text(failure.get("code"))
         money["invoice"] = _id(self._item.get("invoice"))
-        return self._event(name, _of_intent, money)
+        return self._paid(name, _of_intent, money)
 
     def _deleted(self) -> Event:
         return self._event("customer.deleted", _nobody, {"customer": text(self._item.get("id"))})
@@ -196,7 +207,10 @@ class _Reading:
             "refunded": to_text(refunded, self._currency()),
             "invoice": _id(self._item.get("invoice")),
         }
-        return self._event("payment.refunded", _of_charge, money)
+        captured = self._item.get("amount_captured")
+        charged = self._amount("amount_captured" if isinstance(captured, int) else "amount")
+        record = payment_record(money, "payment.refunded", self._at, charged=charged)
+        return self._event("payment.refunded", _of_charge, money, record)
 
     def _subscription(self) -> dict[str, Any]:
         item = self._item

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from mainstay.connectors.twilio.settings import TwilioSource
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest, Reply, Submission
 from mainstay.kit.opting import texted_wish
+from mainstay.kit.recording import message_record
 from mainstay.kit.secrets import plain
 from mainstay.kit.signature import equal, hmac_base64, require_header, sha256_hex
 
@@ -88,9 +89,12 @@ def parse(request: RawRequest, _settings: TwilioSource) -> Sequence[Event]:
             "the form has no MessageSid and From: it is no message. Enter this address at the number under "
             "Messaging, A message comes in, HTTP POST."
         )
-    state = _state(fields)
+    state, to = _state(fields), fields.get("To", "")
+    sid = _sid(fields)
     if state:
-        return [Event("unsupported", key=key, reason=f"a message's state: {state}"[:100])]
+        said = {"sender": sender, "recipient": to, "status": state}
+        sent = message_record("sms", sid, said, custom={"error": fields.get("ErrorCode", "")})
+        return [Event("unsupported", key=key, reason=f"a message's state: {state}"[:100], record=sent)]
     if not _NUMBER.fullmatch(sender):
         # A short code, a company's name, or another channel (whatsapp:+1...): nobody who can be texted back.
         return [Event("unsupported", key=key, reason="a message that does not come from a phone number")]
@@ -102,13 +106,18 @@ def parse(request: RawRequest, _settings: TwilioSource) -> Sequence[Event]:
         consent=f"SMS {text.strip()[:40]} ({key})" if wish == "start" else "",
     )
     media = [fields[name] for number in range(_MAX_MEDIA) if (name := f"MediaUrl{number}") in fields]
-    data = {"text": text, "from": sender, "to": fields.get("To", ""), "message": key, "media": media}
-    return [Event("message.received", key=key, submission=submission, data=data)]
+    data = {"text": text, "from": sender, "to": to, "message": key, "media": media}
+    said = {"sender": sender, "recipient": to, "status": "received"}
+    record = message_record("sms", sid, said, is_inbound=True, custom={"text": text})
+    return [Event("message.received", key=key, submission=submission, data=data, record=record)]
+
+
+def _sid(fields: Mapping[str, str]) -> str:
+    return (fields.get("MessageSid") or fields.get("SmsSid") or "")[:100]
 
 
 def _key(fields: Mapping[str, str]) -> str:
-    sid = (fields.get("MessageSid") or fields.get("SmsSid") or "")[:100]
-    state = _state(fields)
+    sid, state = _sid(fields), _state(fields)
     return f"{sid}:{state}" if sid and state else sid
 
 

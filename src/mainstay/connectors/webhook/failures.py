@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from mainstay.kit import Event, MalformedError, RawRequest, SourceSettings
+from mainstay.kit import Event, MalformedError, RawRequest
 from mainstay.kit.opting import said_at
 from mainstay.kit.payload import as_object, is_form, kind_of, moment, read_form, read_json, show_keys, text
 from mainstay.kit.proving import require_proof, sent_key
 from mainstay.kit.redaction import Redactor
 from mainstay.kit.secrets import Secrets
+from mainstay.kit.source import AskedSourceSettings
 
 MAX_REPORTS = 100
 _NAMES = ("scenario", "zap", "workflow", "name")
@@ -26,12 +27,19 @@ _LINKS = ("link", "url")
 _TIMES = ("when", "at", "occurred_at", "timestamp")
 
 
-class LayerFailureSettings(SourceSettings):
+class LayerFailureSettings(AskedSourceSettings):
     """``[sources.NAME]`` with ``kind = "layer_failure"``."""
 
     secret: Secrets = Field(
-        description="Secret, or list of secrets: signs by Standard Webhooks (whsec_...) or is sent along.", min_length=1
+        (), description="Secret, or list of secrets: signs by Standard Webhooks (whsec_...) or is sent along."
     )
+
+    @model_validator(mode="after")
+    def _has_a_way_in(self) -> Self:
+        if not self.secret and not self.connection:
+            message = "secret is missing; or name a connection that is asked what failed"
+            raise ValueError(message)
+        return self
 
 
 def verify(request: RawRequest, settings: LayerFailureSettings) -> str:
@@ -51,7 +59,7 @@ def delivery_key(request: RawRequest, _settings: LayerFailureSettings) -> str:
 
 
 def parse(request: RawRequest, settings: LayerFailureSettings) -> Sequence[Event]:
-    """Give ``layer.failed`` of each failure; its data: ``scenario``, ``error``, ``link``, ``step`` and ``at``."""
+    """Give ``layer.failed`` of each failure: ``scenario``, ``error``, ``link``, ``step``, ``execution`` and ``at``."""
     reports = _read(request)
     key = delivery_key(request, settings)
     if not reports:
@@ -90,6 +98,7 @@ def _event(report: Mapping[str, Any], key: str) -> Event:
         # What a layer says may quote a person or a token: it is shown, and sent to whoever is alerted.
         "error": Redactor().loose(error),
         "link": _link(text(execution.get("url")) or _first(report, _LINKS)),
+        "execution": text(execution.get("id")),
         "step": text(execution.get("lastNodeExecuted")) or text(report.get("step")),
         "at": happened.isoformat() if happened else "",
     }

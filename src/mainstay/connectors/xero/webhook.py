@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mainstay.connectors.xero.api import Api, Record, inner, is_id, list_of, read_time, text_of
-from mainstay.connectors.xero.contacts import phone_of
-from mainstay.connectors.xero.invoices import state_of
+from mainstay.connectors.xero.api import Api, inner, is_id, read_time, text_of
+from mainstay.connectors.xero.records import invoice_data, invoice_record, submission_of
 from mainstay.connectors.xero.settings import XeroSource
-from mainstay.kit import Event, Http, MalformedError, NotAuthenticError, RawRequest, Reply, Submission
+from mainstay.kit import Event, Http, MalformedError, NotAuthenticError, RawRequest, Reply
 from mainstay.kit.payload import as_list, as_object, read_object, text
+from mainstay.kit.recording import as_record
 from mainstay.kit.secrets import plain
 from mainstay.kit.signature import equal, hmac_base64, require_header, sha256_hex
 
@@ -119,44 +119,16 @@ async def fetch(event: Event, settings: XeroSource, http: Http) -> Event:
     record_id = str(event.data.get("id"))
     record = await Api(http, settings.tenant_id).read(kind, record_id)
     if record is None:
-        return replace(event, type="unsupported", reason=f"{noun} {record_id} does not exist any more")
+        gone = as_record("invoice", record_id, {}, at=event.time, is_gone=True) if noun == "invoice" else None
+        reason = f"{noun} {record_id} does not exist any more"
+        return replace(event, type="unsupported", reason=reason, record=gone)
     data = dict(event.data)
     if noun == "invoice":
         if text_of(record, "Type") != "ACCREC":
             return replace(event, type="unsupported", reason="a bill from a supplier")
-        state, contact = state_of(record), inner(record, "Contact")
-        data |= {"number": state.number, "reference": text_of(record, "Reference"), "status": state.status}
-        data |= {"currency": state.currency, "total": state.total, "paid": state.paid}
-        data["customer_id"] = text_of(contact, "ContactID")
-        return replace(event, data=data, submission=_submission(contact))
+        data |= invoice_data(record)
+        submission = submission_of(inner(record, "Contact"))
+        return replace(event, data=data, submission=submission, record=invoice_record(record))
     if record.get("IsSupplier") is True and record.get("IsCustomer") is not True:
         return replace(event, type="unsupported", reason="a supplier")
-    return replace(event, data=data, submission=_submission(record))
-
-
-def _submission(contact: Record) -> Submission | None:
-    """What a contact says about a person; nothing where there is nothing to know them by."""
-    email = text_of(contact, "EmailAddress").strip()
-    phone = next((found for kind in ("DEFAULT", "MOBILE") if (found := _phone(contact, kind))), "")
-    if not (email or phone):
-        return None
-    first, last = text_of(contact, "FirstName"), text_of(contact, "LastName")
-    name = text_of(contact, "Name")
-    return Submission(
-        email=email,
-        phone=phone,
-        first_name=first,
-        last_name=last,
-        # A name beside those of a person is the company's.
-        company=name if (first or last) and name.casefold() not in f"{first} {last} ({email})".casefold() else "",
-        name="" if first or last else name,
-        source="xero",
-        occurred_at=read_time(contact.get("UpdatedDateUTC")),
-    )
-
-
-def _phone(contact: Record, kind: str) -> str:
-    digits = phone_of(contact, kind)
-    each = next((each for each in list_of(contact, "Phones") if each.get("PhoneType") == kind), {})
-    is_whole = bool(text_of(each, "PhoneCountryCode").strip("+ ")) or text_of(each, "PhoneNumber").startswith("+")
-    return f"+{digits}" if digits and is_whole else digits
+    return replace(event, data=data, submission=submission_of(record))

@@ -4,6 +4,7 @@ from mainstay.engine.calls.contacts import CRMCalls
 from mainstay.engine.calls.layer import LayerCalls
 from mainstay.engine.calls.messages import ChatCalls, EmailCalls, SMSCalls
 from mainstay.engine.calls.money import AccountingCalls, BillingCalls
+from mainstay.engine.calls.records import RecordCalls
 from mainstay.engine.calls.role_call import RoleCall
 from mainstay.engine.calls.table import TableCalls
 from mainstay.engine.calls.tasks import TaskCalls
@@ -16,6 +17,7 @@ __all__ = [
     "ChatCalls",
     "EmailCalls",
     "LayerCalls",
+    "RecordCalls",
     "RoleCall",
     "SMSCalls",
     "TableCalls",

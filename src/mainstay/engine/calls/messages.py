@@ -32,7 +32,9 @@ class EmailCalls:
 
     async def send(self, to: Contact | str, subject: str, text: str, *, html: str = "") -> Sent:
         """Send one e-mail to a contact or an address. ``{first_name}`` and the like are filled in for a contact."""
+        contact = None
         if isinstance(to, Contact):
+            contact = to
             if not to.email:
                 message = f"{to.name} has no e-mail address"
                 raise PermanentError(message)
@@ -40,7 +42,7 @@ class EmailCalls:
             html = fill(html, to, escape=escape)
             to = to.email
         mail = EmailMessage(to=to, subject=subject, text=text, html=html)
-        return sent(await self._call("email", "send", mail))
+        return sent(await self._call("email", "send", mail, contact=contact))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,15 @@ class SMSCalls:
 
     async def send(self, to: Contact | str, text: str) -> Sent:
         """Text a contact or a number (``+13125550147``). ``{first_name}`` and the like are filled in for a contact."""
+        contact = None
         if isinstance(to, Contact):
+            contact = to
             if not to.phone:
                 message = f"{to.name} has no phone number"
                 raise PermanentError(message)
             text = fill(text, to)
             to = to.phone
-        return sent(await self._call("sms", "send", to, text))
+        return sent(await self._call("sms", "send", to, text, contact=contact))
 
 
 _PLACEHOLDER = re.compile(r"\{(first_name|last_name|name|email|phone|company)\}")

@@ -25,7 +25,7 @@ class BillingCalls:
     async def create_invoice(self, contact: Contact, invoice: Invoice) -> Made:
         """Make an invoice to a contact, who becomes a customer first; once for the invoice's reference."""
         customer_id = await self.customer(contact)
-        return made(await self._call(self._role, "create_invoice", customer_id, invoice))
+        return made(await self._call(self._role, "create_invoice", customer_id, invoice, contact=contact))
 
     async def void_invoice(self, invoice_id: str) -> None:
         """Take an unpaid invoice back."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mainstay.kit.roles import Made, Sent
 
+if TYPE_CHECKING:
+    from mainstay.model import Contact
+
 
 class RoleCall(Protocol):
-    """Call a role's operation with these arguments, as a step."""
+    """Call a role's operation with these arguments, as a step; ``contact`` is whom it was given, where it was."""
 
-    def __call__(self, role: str, operation: str, *arguments: Any) -> Awaitable[Any]: ...
+    def __call__(
+        self, role: str, operation: str, *arguments: Any, contact: Contact | None = None
+    ) -> Awaitable[Any]: ...
 
 
 def sent(result: Mapping[str, Any] | None) -> Sent:

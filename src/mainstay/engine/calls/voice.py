@@ -22,13 +22,15 @@ class VoiceCalls:
 
         How it went comes as an event: ``await ctx.wait_for("call.ended", contact=contact, timeout="1h")``.
         """
-        name = ""
+        name, contact = "", None
         if isinstance(to, Contact):
+            contact = to
             if not to.phone:
                 message = f"{to.name} has no phone number"
                 raise PermanentError(message)
             name, to = to.name, to.phone
-        return sent(await self._call("voice", "place_call", Call(to, agent, name, dict(variables or {}))))
+        call = Call(to, agent, name, dict(variables or {}))
+        return sent(await self._call("voice", "place_call", call, contact=contact))
 
     async def stop(self, call_id: str) -> None:
         """End a call that is waiting or under way."""

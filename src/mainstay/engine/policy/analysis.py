@@ -31,11 +31,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A step where it stands in the source: ``email.send``, or ``sleep`` with an empty role."""
+    """A step where it stands in the source: ``email.send``, or ``sleep`` with an empty role.
+
+    ``first`` is its first argument, where that is a text.
+    """
 
     role: str
     operation: str
     place: Place
+    first: str = ""
 
     @property
     def name(self) -> str:
@@ -139,7 +143,7 @@ class _Reading(Counting):
 
     def note_call(self, scope: Scope, node: ast.AST, role: str, operation: str) -> None:
         place = _place(scope.module, node)
-        self._found.calls.setdefault(place, Call(role, operation, place))
+        self._found.calls.setdefault(place, Call(role, operation, place, _first(scope, node)))
 
     def note_unclear(self, module: Module, node: ast.AST, why: str) -> None:
         self._found.unclear.setdefault(_place(module, node), why)
@@ -172,6 +176,12 @@ def _place(module: Module, node: ast.AST) -> Place:
     first: int = getattr(node, "lineno", 0)
     allowed = {code for codes in module.allowed.values() for code in codes if module.allows(code, node)}
     return Place(str(module.path), first, getattr(node, "col_offset", 0), frozenset(allowed))
+
+
+def _first(scope: Scope, node: ast.AST) -> str:
+    first = node.args[0] if isinstance(node, ast.Call) and node.args else None
+    found = scope.literal(first.id) if isinstance(first, ast.Name) else first
+    return found.value if isinstance(found, ast.Constant) and isinstance(found.value, str) else ""
 
 
 def _enclosing(module: Module, wanted: ast.AST) -> Scope:

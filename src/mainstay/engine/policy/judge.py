@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mainstay.engine.calls.copies import TABLE
+from mainstay.engine.calls.effects import written_type
 from mainstay.engine.policy.analysis import Analysis, Call, Place, analyse
 from mainstay.engine.policy.rules import RULES, SYNC_STEPS
-from mainstay.engine.policy.source import WAITS, Module, Sources
+from mainstay.engine.policy.source import OWN_ROLE, WAITS, Module, Sources
 from mainstay.engine.policy.vendors import CONNECTORS, Vendor, vendor_in, vendor_of_package
 from mainstay.errors import Problem
 
@@ -23,12 +25,17 @@ class Surroundings:
     """What a stack says of its roles.
 
     ``connections`` maps each role to its connection; ``builtin`` are the roles that Mainstay's own store has; ``known``
-    are all roles that some connector offers.
+    are all roles that some connector offers. ``systems`` maps each type of record to the connection that is right about
+    it, empty for our own book, and ``mirrors`` to the connections that are copies of it. ``tables`` maps the tables
+    that are mirrors, (connection, table), to their mirrors' names.
     """
 
     connections: Mapping[str, str] = field(default_factory=dict)
     builtin: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
+    systems: Mapping[str, str] = field(default_factory=dict)
+    mirrors: Mapping[str, Collection[str]] = field(default_factory=dict)
+    tables: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def judge(workflows: Sequence[Workflow], surroundings: Surroundings) -> tuple[list[Problem], Mapping[str, Analysis]]:
@@ -74,7 +81,8 @@ def _of_workflow(declared: Workflow, analysis: Analysis, surroundings: Surroundi
     if declared.is_sync:
         yield from _of_sync(declared, analysis, surroundings)
     for call in analysis.calls.values():
-        if call.role and call.role not in surroundings.connections:
+        yield from _of_write(declared, call, surroundings)
+        if call.role and call.role not in {*surroundings.connections, OWN_ROLE}:
             known = ", ".join(sorted(surroundings.known))
             is_known = call.role in surroundings.known
             hint = f'add  {call.role} = "NAME"  to [roles] in stack.toml' if is_known else f"roles are: {known}"
@@ -84,6 +92,31 @@ def _of_workflow(declared: Workflow, analysis: Analysis, surroundings: Surroundi
         if is_in_step:
             continue
         yield _Finding("RUN006", place, f"{impurity.name} {impurity.says} outside a step", impurity.mend)
+
+
+def _of_write(declared: Workflow, call: Call, surroundings: Surroundings) -> Iterator[_Finding]:
+    """Find what is written elsewhere than in the system that is right about it."""
+    kind, connection = written_type(call.role, call.operation), surroundings.connections.get(call.role)
+    if connection is not None and call.role == TABLE and (name := surroundings.tables.get((connection, call.first))):
+        says = f'"{declared.name}" writes to the table "{call.first}" of "{connection}", which is the mirror "{name}"'
+        yield _Finding("RUN009", call.place, says, f'write to the system of record, or give "{name}" another table')
+    if kind is None or connection is None:
+        return
+    system = surroundings.systems.get(kind, "")
+    right = f'"{system}"' if system else "our own book"
+    says = f'"{declared.name}" writes a record of type {kind} to "{connection}" (ctx.{call.name})'
+    roles = [role for role, each in surroundings.connections.items() if each == system and role != call.role]
+    instead = next((role for role in roles if written_type(role, call.operation) == kind), "")
+    there = f"call ctx.{instead}.{call.operation}" if instead else f"write it in {right}"
+    if connection in surroundings.mirrors.get(kind, ()):
+        out = f'take "{connection}" out of [records.{kind}] mirrors'
+        yield _Finding(
+            "RUN009", call.place, f"{says}, which is a mirror; right about it is {right}", f"{there}, or {out}"
+        )
+    elif system not in {"", connection}:
+        name = f'say  [records.{kind}]  system_of_record = "{connection}"'
+        allow = "allow it with  # mainstay: allow RUN010"
+        yield _Finding("RUN010", call.place, f"{says}, and right about it is {right}", f"{there}, {name}, or {allow}")
 
 
 def _of_sync(declared: Workflow, analysis: Analysis, surroundings: Surroundings) -> Iterator[_Finding]:

@@ -93,6 +93,24 @@ _ALL = (
         "The run would stop at this call.",
         "Add the role to [roles] in stack.toml, or a connection that offers it.",
     ),
+    Rule(
+        "RUN009",
+        "error",
+        "A mirror is not written",
+        "A mirror is a copy, fed one way from the system that is right. What a workflow wrote there would be drift, "
+        "and gone with the next comparison. Where the source does not show the call, the run is refused it.",
+        "Call the role of the system of record, or take the connection out of [records.TYPE] mirrors.",
+    ),
+    Rule(
+        "RUN010",
+        "warning",
+        "A record is written to the system that is right about it",
+        "Each type of record has one system of record, named in stack.toml or taken by the roles. What another system "
+        "is told fills only what the right one has not said, so that a workflow may see the record otherwise than it "
+        "has written it.",
+        "Call the role of the system of record, name this connection as [records.TYPE] system_of_record, or allow it "
+        "where two systems are to have the record.",
+    ),
 )
 RULES = {rule.code: rule for rule in _ALL}
 

@@ -19,6 +19,8 @@ PLAIN = {"run_id", "open_now", "next_open", "input", "now"}
 WAITS = {"sleep", "sleep_until", "wait_for", "approval", "run", "run_all"}
 """The context's own verbs that may take long; ``step`` and ``start`` are the others."""
 _VERBS = WAITS | {"step", "start"}
+OWN_ROLE = "records"
+"""What the context has of our own book: no connection is asked for it."""
 
 
 @dataclass(frozen=True, slots=True)

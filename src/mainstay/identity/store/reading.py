@@ -144,6 +144,20 @@ async def load_contact(connection: Connection, workspace_id: UUID, contact_id: U
     return contact_of(row) if row is not None else None
 
 
+async def load_contacts(connection: Connection, contact_ids: Collection[UUID]) -> Mapping[UUID, Contact]:
+    """Return the contacts that ids mean today, by these ids; of what is deleted, nothing."""
+    if not contact_ids:
+        return {}
+    rows = await connection.fetch(
+        """
+        SELECT asked.id AS asked_id, contacts.* FROM unnest($1::uuid[]) AS asked (id)
+        JOIN contacts ON contacts.id = surviving(asked.id) AND contacts.deleted_at IS NULL
+        """,
+        list(contact_ids),
+    )
+    return {row["asked_id"]: contact_of(row) for row in rows}
+
+
 async def view_from_changes(connection: Connection, contact: Contact) -> View:
     """Return what follows from all that was ever said of a contact and of what is merged into it.
 

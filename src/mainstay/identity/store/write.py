@@ -30,6 +30,7 @@ class ContactWrite:
         contact_id: our own id of the contact, where the writer knows it; the keys of the person then decide nothing.
         seen: with ``contact_id``, the (contact, version) that the writer goes by; the write is refused on any other.
         key: a second write of the same key changes nothing.
+        unless_known: why it is dropped where it finds a contact; empty where it is not.
         import_id: the import that brought it, with the ``line`` of its file.
     """
 
@@ -43,6 +44,7 @@ class ContactWrite:
     contact_id: UUID | None = None
     seen: Collection[tuple[UUID, int]] | None = None
     key: str = ""
+    unless_known: str = ""
     import_id: UUID | None = None
     line: int | None = None
 
@@ -87,7 +89,7 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A write that was not carried out, because the contact was deleted after it was said."""
+    """A write that was not carried out: the contact was deleted after it was said, or its sender has no say in it."""
 
     reason: str
 

@@ -135,6 +135,8 @@ class Writing:
                 when = known_erased.at.isoformat(timespec="seconds")
                 return Dropped(f"the contact was deleted at {when}, after this")
         found = self._find(write, person)
+        if write.unless_known and found.contact:
+            return Dropped(write.unless_known)
         note = "; ".join(filter(None, (found.note, *person.notes)))
         merged: list[Merged] = []
         suggestions: list[UUID] = []

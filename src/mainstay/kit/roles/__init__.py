@@ -5,7 +5,7 @@ subclass when it fails, and returns a small frozen value. It must bear being cal
 """
 
 from mainstay.kit.roles.contacts import CRM, MergingCRM, Pulled, PullingCRM, RecordStore
-from mainstay.kit.roles.layer import Layer
+from mainstay.kit.roles.layer import Failures, Layer, LayerFailure, PullingLayer, RetryingLayer
 from mainstay.kit.roles.messages import (
     MAX_SMS_CHARS,
     SMS,
@@ -42,18 +42,22 @@ __all__ = [
     "Chat",
     "Email",
     "EmailMessage",
+    "Failures",
     "Invoice",
     "InvoiceLine",
     "InvoiceState",
     "InvoiceStatus",
     "Layer",
+    "LayerFailure",
     "Made",
     "MergingCRM",
     "Payment",
     "Pulled",
     "PullingCRM",
+    "PullingLayer",
     "Pushed",
     "RecordStore",
+    "RetryingLayer",
     "Row",
     "Rows",
     "Sent",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 
-from mainstay.sandbox.state import Effects, Ids, RateWindow, changed, token_is_good
+from mainstay.sandbox.state import Effects, Ids, RateWindow, changed
 from mainstay.sandbox.vendors import quickbooks_books as books
 from mainstay.sandbox.vendors import quickbooks_query as queries
+from mainstay.sandbox.vendors.quickbooks_account import REALM, Settings, oauth_server
 from mainstay.sandbox.vendors.quickbooks_books import Refused
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
@@ -23,33 +24,6 @@ _FAULTS = {
     403: ("3100", "message=ApplicationAuthorizationFailed; errorCode=003100; statusCode=403", "AuthorizationFault"),
     429: ("3001", "message=ThrottleExceeded; errorCode=003001; statusCode=429", "THROTTLE"),
 }
-
-
-@dataclass(frozen=True)
-class Settings:
-    """``PUT /_control/config/quickbooks``.
-
-    ``tokens`` lists the good access tokens (None: any), ``realm_id`` is the company ("": any). ``other_names`` are
-    those of vendors and employees. ``home_currency`` is that of the books and of every customer. ``exact_case``:
-    queries tell capitals apart. ``custom_numbers``: the company numbers its invoices itself. ``forgets_requests``: a
-    request's id is not looked at. ``faults_as_200``: a fault comes with status 200. ``online_payments``: invoices that
-    have an e-mail get a link. ``void_drops_note``: a void invoice's note says nothing but "Voided". ``rate_limit``
-    enforces ``calls_a_minute``. So many updates as ``stale`` says meet somebody else's.
-    """
-
-    tokens: list[str] | None = None
-    realm_id: str = ""
-    other_names: list[str] = field(default_factory=list)
-    home_currency: str = "USD"
-    exact_case: bool = False
-    custom_numbers: bool = False
-    forgets_requests: bool = False
-    faults_as_200: bool = False
-    online_payments: bool = False
-    void_drops_note: bool = False
-    rate_limit: bool = False
-    calls_a_minute: int = 500
-    stale: int = 0
 
 
 class QuickBooks:
@@ -67,6 +41,7 @@ class QuickBooks:
         self._ids = Ids(self.name)
         self._effects = Effects()
         self._calls = RateWindow(self.settings.calls_a_minute, 60)
+        self._oauth = oauth_server()
         self._done: dict[str, Reply] = {}
         self._stale = 0
         self._records: dict[str, dict[str, dict[str, Json]]] = {
@@ -88,7 +63,7 @@ class QuickBooks:
     def state(self) -> dict[str, Json]:
         """Return customers, invoices and payments as QuickBooks shows them, oldest first, and the effects."""
         shown = {f"{kind.lower()}s": list(self._records[kind].values()) for kind in sorted(_WRITTEN)}
-        return {**shown, "effects": self._effects.listing()}
+        return {**shown, "token_calls": self._oauth.state(), "effects": self._effects.listing()}
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
         """Put ``customers``, ``items`` or ``payments`` in, each with QuickBooks' own fields."""
@@ -106,8 +81,11 @@ class QuickBooks:
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
+        company = {"realmId": self.settings.realm_id or REALM}
+        if reply := self._oauth.handle(request, self.settings, send_back=company):
+            return reply
         found = _PATH.fullmatch(request.path)
-        if not request.bearer or not token_is_good(request.bearer, self.settings.tokens):
+        if not self._oauth.lets_in(request.bearer, self.settings, self.settings.tokens):
             return self.failure(request, 401, None)
         if found is None or found[1] == "not-connected":
             return _fault(Refused("120", "Authorization Failure", 403))

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 
-from mainstay.sandbox.state import Configurable, Effects, Ids, RateWindow, token_is_good
+from mainstay.sandbox.state import Configurable, Effects, Ids, RateWindow
 from mainstay.sandbox.vendors import xero_books as books
+from mainstay.sandbox.vendors.xero_account import Settings, oauth_server
 from mainstay.sandbox.vendors.xero_books import Refused
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
-TENANT = "fe79f7dd-b6d4-4a92-ba7b-538af6289c58"
 _PATH = re.compile(r"/api\.xro/2\.0/([A-Za-z]+)(?:/([^/]+))?(?:/([A-Za-z]+))?")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PROBLEMS = {
@@ -24,28 +23,6 @@ _PROBLEMS = {
     503: ("ServiceUnavailable", "The Organisation is offline"),
 }
 _A_MINUTE = 60
-
-
-@dataclass(frozen=True)
-class Settings:
-    """``PUT /_control/config/xero``.
-
-    ``tokens`` lists the good access tokens (None: any). ``tenants`` are the ids of the organisations that the app may
-    enter; the first is this one. ``currencies`` are those that the organisation knows, the first its own.
-    ``errors_as_200``: what is refused of an element comes with status 200. ``forgets_keys``: idempotency keys are not
-    looked at. ``rate_limit`` enforces 60 calls a minute; ``rate_problem`` says which limit a 429 names. ``page_size``
-    is the most that a page has. ``number_prefix`` is that of invoices.
-    """
-
-    tokens: list[str] | None = None
-    tenants: list[str] = field(default_factory=lambda: [TENANT])
-    currencies: list[str] = field(default_factory=lambda: ["USD", "GBP", "JPY"])
-    errors_as_200: bool = False
-    forgets_keys: bool = False
-    rate_limit: bool = False
-    rate_problem: str = "minute"
-    page_size: int = 1000
-    number_prefix: str = "INV-"
 
 
 class Xero(Configurable):
@@ -63,13 +40,14 @@ class Xero(Configurable):
         self._ids = Ids(self.name)
         self._effects = Effects()
         self._calls = RateWindow(_A_MINUTE, 60)
+        self._oauth = oauth_server()
         self._done: dict[str, tuple[str, Reply]] = {}
         self._records: dict[str, dict[str, dict[str, Json]]] = {"Contacts": {}, "Invoices": {}, "Payments": {}}
 
     def state(self) -> dict[str, Json]:
         """Return contacts, invoices and payments as Xero shows them, oldest first, and the effects."""
         shown = {kind.lower(): list(records.values()) for kind, records in self._records.items()}
-        return {**shown, "effects": self._effects.listing()}
+        return {**shown, "token_calls": self._oauth.state(), "effects": self._effects.listing()}
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
         """Put ``contacts``, ``invoices`` or ``payments`` in, each with Xero's own fields."""
@@ -87,8 +65,13 @@ class Xero(Configurable):
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
-        if not request.bearer or not token_is_good(request.bearer, self.settings.tokens):
+        if reply := self._oauth.handle(request, self.settings):
+            return reply
+        if not self._oauth.lets_in(request.bearer, self.settings, self.settings.tokens):
             return self.failure(request, 401, None)
+        return self._answered(request)
+
+    def _answered(self, request: Request) -> Reply:
         if request.path == "/Connections" and request.method == "GET":
             return answer(200, [self._connection(number, each) for number, each in enumerate(self.settings.tenants)])
         found = _PATH.fullmatch(request.path)

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mainstay.errors import ConflictError, DatabaseUnavailableError, MalformedError, PermanentError
-from mainstay.web.api import answering, approving, cancelling, contacts, retrying, reviewing, runs
+from mainstay.web.api import answering, approving, cancelling, contacts, recording, records, retrying, reviewing, runs
 from mainstay.web.api.bodies import BulkLine
 from mainstay.web.api.desk import Desk
 from mainstay.web.api.gate import DESCRIPTION, Gate
@@ -56,7 +56,7 @@ def create_api(backend: Backend, verbs: Contacts, workflows: Workflows) -> FastA
         middleware=[Middleware(Gate, backend=backend)],
     )
     app.state.desk = Desk(backend, verbs, workflows)
-    for module in (contacts, reviewing, runs, answering, cancelling, retrying, approving):
+    for module in (contacts, records, recording, reviewing, runs, answering, cancelling, retrying, approving):
         app.include_router(module.router, prefix="/api/v1")
     described: dict[str, Any] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -21,7 +22,9 @@ from pydantic import (
 
 from mainstay.engine.result import result_of
 from mainstay.errors import WorkflowError
-from mainstay.model import Submission
+from mainstay.model import RecordType, Submission
+from mainstay.model.record import CUSTOM
+from mainstay.recording import Wish
 
 _EARLIEST = 1900
 _LONGEST_CUSTOM = 2000
@@ -205,6 +208,53 @@ class AcceptBody(_Body):
     """Whose values stand where the two differ."""
 
     keep: Annotated[UUID | None, Field(description="One of the two; the latest values without it.")] = None
+
+
+_Values = Annotated[
+    dict[_Key, _Custom | int | _Number | None],
+    Field(
+        max_length=MOST_CUSTOM,
+        description="By canonical field (docs/records.md) or custom.KEY; null or an empty text clears it.",
+    ),
+]
+
+
+class RecordBody(_Body):
+    """A record of our own book."""
+
+    type: RecordType
+    values: _Values = Field(default_factory=dict)
+    contact_id: Annotated[UUID | None, Field(description="The contact that it is about.")] = None
+
+    def wish(self) -> Wish:
+        """Return it as the book takes it."""
+        return Wish(*_parted(self.values), self.contact_id)
+
+
+class RecordEditBody(_Body):
+    """Values set by hand; what is not named stays."""
+
+    values: _Values = Field(default_factory=dict)
+    contact_id: Annotated[UUID | None, Field(description="The contact that it is about, if it is about none yet.")] = (
+        None
+    )
+    is_gone: Annotated[StrictBool | None, Field(description="true: it is deleted; false: it is back.")] = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> RecordEditBody:
+        if not self.model_fields_set:
+            raise ValueError("name at least one field")
+        return self
+
+    def wish(self) -> Wish:
+        """Return it as the book takes it."""
+        return Wish(*_parted(self.values), self.contact_id, self.is_gone)
+
+
+def _parted(values: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return canonical fields, and custom ones by their own names."""
+    custom = {name.removeprefix(CUSTOM): _as_text(value) for name, value in values.items() if name.startswith(CUSTOM)}
+    return {name: _as_text(value) for name, value in values.items() if not name.startswith(CUSTOM)}, custom
 
 
 def _as_text(value: str | float | bool | None) -> str:  # noqa: FBT001 - as JSON has it

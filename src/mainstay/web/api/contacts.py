@@ -150,7 +150,7 @@ async def find(  # noqa: PLR0917 - FastAPI hands them over by name
         raise _wrong(asked[1], f"search by one thing at a time: {' or '.join(asked)}")
     if bool(connection) != bool(external_id):
         raise _wrong("external_id", "connection and external_id go together")
-    before = _read_cursor(cursor)
+    before = read_cursor(cursor)
     async with ask.reading() as at:
         if email or phone:
             kind = "email" if email else "phone"
@@ -176,7 +176,8 @@ def _wrong(field: str, message: str) -> ProblemError:
     return ProblemError(INVALID, f"{field}: {message}", errors=[FieldError(field, message)])
 
 
-def _read_cursor(cursor: str) -> UUID | None:
+def read_cursor(cursor: str) -> UUID | None:
+    """Return where a page goes on; None from the beginning. ProblemError when it is no cursor."""
     found = id_in(cursor) if cursor else None
     if cursor and found is None:
         raise _wrong("cursor", "this is not the next of a page")
@@ -260,7 +261,7 @@ async def changes(ask: Ask, contact_id: UUID, cursor: Cursor = "", limit: Limit 
     """List all that was said of a contact, and of what is merged into it, the newest first."""
     contact = await ask.meant(contact_id)
     async with ask.reading() as connection:
-        page = await lineage(connection, ask.workspace_id, contact.id, before=_read_cursor(cursor), size=limit)
+        page = await lineage(connection, ask.workspace_id, contact.id, before=read_cursor(cursor), size=limit)
     told = [
         ChangeShape(
             **{name: getattr(each, name) for name in ChangeShape.model_fields if name != "said"}, said=dict(each.person)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mainstay.contacts import Contacts
     from mainstay.db import Connection
     from mainstay.model import Contact
+    from mainstay.recording import Recorder
     from mainstay.web.api.bodies import ContactBody
     from mainstay.web.backend import Backend
     from mainstay.workflows import Workflows
@@ -62,6 +63,11 @@ class Asking:
     def approvals(self) -> Approvals:
         """The verb for what runs ask people."""
         return self.desk.backend.approvals
+
+    @property
+    def book(self) -> Recorder:
+        """The verbs of records that are no contacts."""
+        return self.desk.backend.book
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:

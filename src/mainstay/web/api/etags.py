@@ -1,19 +1,32 @@
-"""The state of a contact as HTTP names it: the ETag of each answer that shows one, and If-Match (RFC 9110)."""
+"""The state of a contact or record as HTTP names it: the ETag of each answer that shows it, and If-Match."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Protocol
 from uuid import UUID
-
-from mainstay.model import Contact
 
 _OURS = re.compile(r'(?:^|,)\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([0-9]{1,10})"\s*(?=,|$)')
 
 
-def etag_of(contact: Contact) -> str:
-    """Return the ETag: of the contact as well, because an id that was merged means another one of its own versions."""
-    return f'"{contact.id}.{contact.version}"'
+class Versioned(Protocol):
+    """A contact or a record."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """How often it was changed."""
+        ...
+
+
+def etag_of(each: Versioned) -> str:
+    """Return the ETag: of the id as well, because one that was merged means another contact of its own versions."""
+    return f'"{each.id}.{each.version}"'
 
 
 def states_in(if_match: str) -> Collection[tuple[UUID, int]] | None:

@@ -14,6 +14,7 @@ from mainstay.contacts import BY_HAND
 from mainstay.errors import PermanentError
 from mainstay.insight import Page, contact_detail, list_contacts, search_contacts, timeline
 from mainstay.insight.lineage import CUSTOM
+from mainstay.insight.records import records_of
 from mainstay.insight.turns import has_open_runs
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
@@ -71,6 +72,7 @@ async def contact_page(
             detail=detail,
             contact=detail.contact,
             entries=entries,
+            records=await records_of(page.connection, page.workspace.id, detail.group),
             is_first=before is None,
             merged=merged if merged in detail.group and merged != detail.contact.id else None,
             refusal=refusal,

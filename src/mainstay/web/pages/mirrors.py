@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from mainstay.errors import MirrorRefusedError, PermanentError, WorkflowError
 from mainstay.insight.mirrors import find_drift, list_drifts, list_mirrors
+from mainstay.swaps import latest, obstacles, phase_of, standing_of
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
 
@@ -28,14 +29,22 @@ async def mirrors(request: Request, slug: str, before: UUID | None = None) -> Re
 
 
 async def _mirrors(request: Request, slug: str, *, before: UUID | None = None, refusal: str = "") -> Response:
-    async with site_of(request).page(request, slug) as page:
+    site = site_of(request)
+    async with site.page(request, slug) as page:
         workspace_id = page.workspace.id
+        swap = await latest(page.connection, workspace_id)
+        is_running = swap is not None and swap.state == "running"
+        standing = await standing_of(page.connection, workspace_id, swap.new) if swap and is_running else None
         return page.html(
             "mirrors.html",
+            swap=swap,
+            phase=phase_of(swap.state, standing, page.now) if swap else "",
+            obstacles=obstacles(standing, page.now) if is_running else (),
             status=409 if refusal else 200,
             mirrors=await list_mirrors(page.connection, workspace_id),
             waiting=await list_drifts(page.connection, workspace_id, before=before, size=_AT_ONCE),
             decided=await list_drifts(page.connection, workspace_id, decided=True, size=_LATEST),
+            ownership=site.backend.ownership(workspace_id),
             refusal=refusal,
         )
 

@@ -110,6 +110,11 @@
     if (document.hidden) event.preventDefault();
   });
 
+  // On a phone the places are a strip that may be longer than the screen is wide.
+  const strip = document.querySelector(".side nav");
+  const here = strip && strip.querySelector("[aria-current]");
+  if (here) strip.scrollLeft = here.offsetLeft - (strip.clientWidth - here.offsetWidth) / 2;
+
   // A step that a link points to is opened at its last attempt.
   const openTarget = () => {
     const step = location.hash.startsWith("#step-") && document.getElementById(location.hash.slice(1));

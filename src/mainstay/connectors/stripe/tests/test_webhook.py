@@ -68,6 +68,14 @@ def test_one_payment_is_told_once_whatever_of_its_events_come() -> None:
         assert told.count("payment.received") == 1
 
 
+@given(st.permutations(["invoice_paid", "invoice_finalized", "invoice_voided"]))
+def test_of_one_second_the_state_counts_that_can_only_come_later(order: list[str]) -> None:
+    records = [event.record for name in order for event in parse(load(FIXTURES, name)[0], source())]
+    at = {one.fields["status"]: one.changed_at for one in records if one and one.type == "invoice" and one.changed_at}
+    assert at["open"] < at["void"] < at["paid"]
+    assert at["paid"] - at["open"] < timedelta(seconds=1)
+
+
 # ------------------------------------------------------------------------------------------------------ signatures
 
 
@@ -166,6 +174,7 @@ def test_a_wrong_type_anywhere_is_a_clear_error_or_no_error(name: str) -> None:
             with suppress(MalformedError):
                 for event in parse(made, settings):
                     json.dumps(dict(event.data))
+                    assert event.record is None or event.record == event.record.canonical()
 
 
 @pytest.mark.parametrize(

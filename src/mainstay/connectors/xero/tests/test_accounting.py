@@ -12,7 +12,7 @@ from mainstay.connectors.xero.accounting import record_url
 from mainstay.connectors.xero.api import http_settings, read_time
 from mainstay.kit import Contact, InvoiceLine, NeedsHumanError, Payment, PermanentError, TransientError
 from mainstay.sandbox import SandboxProcess
-from mainstay.sandbox.vendors.xero import TENANT
+from mainstay.sandbox.vendors.xero_account import TENANT
 from tests.connectors.accounting import SARAH, invoice, payment
 from tests.connectors.xero_accounting import CONTACT, CONTACT_ID, INVOICE, INVOICE_ID, TOKEN, ask, settings
 from tests.contracts.vendor_specs import specs_folder, validate_recorded, validate_request

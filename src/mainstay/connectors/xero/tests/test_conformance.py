@@ -11,7 +11,7 @@ from mainstay.connectors.xero.invoices import state_of
 from mainstay.connectors.xero.settings import XeroConnection
 from mainstay.kit import Http
 from mainstay.sandbox import Sandbox
-from mainstay.sandbox.vendors.xero import TENANT
+from mainstay.sandbox.vendors.xero_account import TENANT
 from tests.connectors.billing_conformance import (
     AccountingConformance,
     BillingVendor,

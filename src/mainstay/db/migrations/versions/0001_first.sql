@@ -263,10 +263,12 @@ BEGIN
     END LOOP;
 END $$;
 
--- A contact and all that was merged into it.
+-- A contact and all that was merged into it. OFFSET 0: else it reads the book where statistics are of before an import.
 CREATE FUNCTION contact_group(survivor_id uuid) RETURNS SETOF uuid LANGUAGE sql STABLE ROWS 2 AS $$
     WITH RECURSIVE members (id) AS (
-        SELECT survivor_id UNION ALL SELECT contacts.id FROM contacts JOIN members ON contacts.merged_into = members.id
+        SELECT survivor_id UNION ALL
+        SELECT merged.id FROM members
+        CROSS JOIN LATERAL (SELECT id FROM contacts WHERE merged_into = members.id OFFSET 0) AS merged
     )
     SELECT id FROM members
 $$;
@@ -467,6 +469,8 @@ CREATE TABLE records (
     -- Canonical fields, and further ones under "custom.": of each the value that stands, and why it stands.
     values        jsonb NOT NULL DEFAULT '{}',
     origins       jsonb NOT NULL DEFAULT '{}',
+    -- What each connection says otherwise, and is not right about.
+    refused       jsonb NOT NULL DEFAULT '{}',
     version       integer NOT NULL DEFAULT 1,
     gone_at       timestamptz,
     created_at    timestamptz NOT NULL,
@@ -474,8 +478,17 @@ CREATE TABLE records (
 ) WITH (fillfactor = 85);
 CREATE INDEX records_by_type ON records (workspace_id, type, id);
 CREATE INDEX records_by_contact ON records (contact_id, id) WHERE contact_id IS NOT NULL;
-CREATE INDEX records_by_reference ON records (workspace_id, type, (values ->> 'reference'))
+CREATE INDEX records_by_status ON records (workspace_id, type, (values ->> 'status'), id);
+CREATE INDEX records_by_reference ON records (workspace_id, type, (values ->> 'reference') text_pattern_ops)
     WHERE values ->> 'reference' <> '';
+-- What it is called, as people search it.
+CREATE FUNCTION record_title(of jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT lower(left(coalesce(nullif(of ->> 'title', ''), nullif(of ->> 'name', ''), nullif(of ->> 'number', ''),
+                               nullif(of ->> 'subject', '')), 200))
+$$;
+CREATE INDEX records_by_title ON records (workspace_id, type, record_title(values) text_pattern_ops)
+    WHERE record_title(values) IS NOT NULL;
+CREATE INDEX records_by_short_id ON records (workspace_id, right(id::text, 8) text_pattern_ops);
 
 -- What systems said of a record: append-only. refused are the values that do not stand, as another system is right.
 CREATE TABLE record_changes (
@@ -508,6 +521,18 @@ CREATE TABLE pulls (
     PRIMARY KEY (workspace_id, connection)
 );
 
+-- What failed in no-code layers is asked for: how far each source has come.
+CREATE TABLE failure_pulls (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    source        text NOT NULL,
+    connection    text NOT NULL,
+    cursor        text NOT NULL DEFAULT '',
+    -- When all was read that had failed.
+    pulled_at     timestamptz,
+    run_id        uuid,
+    PRIMARY KEY (workspace_id, source)
+);
+
 -- Changes that a pull brought, for some minutes: then it is known whether a webhook brought them, too.
 CREATE TABLE pulled_changes (
     workspace_id  uuid NOT NULL,
@@ -519,19 +544,27 @@ CREATE TABLE pulled_changes (
 
 -- Mirrors -----------------------------------------------------------------------------------------------------
 
--- One row for each copy of the contacts that a stack declares. layout is a digest of where it is and what it holds; the first
--- load goes by id, has come to loaded_to, and begins when every transaction has ended that may not have seen this row.
+-- One row for each copy of a type of record that a stack declares. layout is a digest of where it is and what it holds; the
+-- first load goes by id, has come to loaded_to (loaded records of to_load), and begins when every transaction has ended that
+-- may not have seen this row. One in a CRM that became the system of record is followed for a while, for what processes of
+-- before still write.
 CREATE TABLE mirrors (
     workspace_id   uuid NOT NULL REFERENCES workspaces,
     name           text NOT NULL,
     layout         text NOT NULL,
+    record_type    text NOT NULL DEFAULT 'contact',
+    -- Whether its rows change with the contacts that the records are about.
+    shows_contacts boolean NOT NULL DEFAULT false,
     is_declared    boolean NOT NULL DEFAULT true,
     -- The first transaction of all that surely see that it is declared.
     began_in       xid8,
     loaded_to      uuid,
+    loaded         bigint NOT NULL DEFAULT 0,
+    to_load        bigint,
     loaded_at      timestamptz,
     written_at     timestamptz,
     run_id         uuid,
+    followed_until timestamptz,
     -- The comparison under way or the last one, which counts from one.
     comparison     integer NOT NULL DEFAULT 0,
     compare_run_id uuid,
@@ -539,13 +572,22 @@ CREATE TABLE mirrors (
     PRIMARY KEY (workspace_id, name)
 );
 
--- Contacts that changed since they were written to a mirror. change tells one change of a contact from the next.
+-- Records that changed since they were written to a mirror. change tells one change of a record from the next; contact_id is
+-- the record's id, here and in the two tables below, of whatever type the mirror is.
 CREATE SEQUENCE mirror_changes;
 CREATE TABLE stale_in_mirror (
     workspace_id  uuid NOT NULL,
     mirror        text NOT NULL,
     contact_id    uuid NOT NULL,
     change        bigint NOT NULL DEFAULT nextval('mirror_changes'),
+    PRIMARY KEY (workspace_id, mirror, contact_id)
+);
+
+-- Contacts that changed and are shown in rows of other records: all of theirs are stale, as soon as anybody looks.
+CREATE TABLE contacts_stale_in_mirror (
+    workspace_id  uuid NOT NULL,
+    mirror        text NOT NULL,
+    contact_id    uuid NOT NULL,
     PRIMARY KEY (workspace_id, mirror, contact_id)
 );
 
@@ -569,7 +611,7 @@ CREATE TABLE drifts (
     mirror        text NOT NULL,
     key           text NOT NULL,
     contact_id    uuid,
-    kind          text NOT NULL CHECK (kind IN ('changed', 'missing', 'unknown', 'double')),
+    kind          text NOT NULL CHECK (kind IN ('changed', 'missing', 'unknown', 'double', 'refused')),
     state         text NOT NULL CHECK (state IN ('open', 'reverted', 'taken over', 'left', 'gone')),
     fields        jsonb NOT NULL DEFAULT '{}',
     found_in      integer NOT NULL,
@@ -583,6 +625,24 @@ CREATE INDEX drifts_waiting ON drifts (workspace_id, id DESC) WHERE state = 'ope
 CREATE INDEX drifts_by_short_id ON drifts (workspace_id, right(id::text, 8) text_pattern_ops);
 CREATE INDEX drifts_by_contact ON drifts (contact_id) WHERE contact_id IS NOT NULL;
 
+-- One row for each system of record that is, or was, to take another's place. What stands in stack.toml decides; this is
+-- who did what when, and what stood against it.
+CREATE TABLE swaps (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    record_type   text NOT NULL,
+    old           text NOT NULL,
+    new           text NOT NULL,
+    state         text NOT NULL CHECK (state IN ('running', 'over', 'back')),
+    began_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    began_by      text NOT NULL,
+    over_at       timestamptz,
+    over_by       text NOT NULL DEFAULT '',
+    ended_at      timestamptz,
+    despite       text NOT NULL DEFAULT ''
+);
+CREATE INDEX swaps_by_workspace ON swaps (workspace_id, record_type, began_at DESC);
+
 -- In the transaction of each write, so that no order of commits can hide one. Where there is no mirror, to look is a third
 -- of what to join would cost.
 CREATE FUNCTION note_stale() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -593,14 +653,42 @@ BEGIN
     INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
     SELECT m.workspace_id, m.name, w.id
     FROM mirrors AS m JOIN (SELECT DISTINCT workspace_id, id FROM written) AS w USING (workspace_id)
-    WHERE m.is_declared ORDER BY m.workspace_id, m.name, w.id
+    WHERE m.is_declared AND m.record_type = 'contact' ORDER BY m.workspace_id, m.name, w.id
     ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes');
+    -- One that is new has no records yet. A note that is there is written too: so nobody takes it before this commits.
+    IF TG_OP = 'UPDATE' AND EXISTS (SELECT FROM mirrors WHERE is_declared AND shows_contacts) THEN
+        INSERT INTO contacts_stale_in_mirror (workspace_id, mirror, contact_id)
+        SELECT m.workspace_id, m.name, w.id
+        FROM mirrors AS m JOIN (SELECT DISTINCT workspace_id, id FROM written) AS w USING (workspace_id)
+        WHERE m.is_declared AND m.shows_contacts ORDER BY m.workspace_id, m.name, w.id
+        ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET contact_id = excluded.contact_id;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER contacts_made_stale AFTER INSERT ON contacts REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION note_stale();
 CREATE TRIGGER contacts_changed_stale AFTER UPDATE ON contacts REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION note_stale();
+
+CREATE FUNCTION note_stale_records() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM mirrors WHERE is_declared AND record_type <> 'contact') THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+    SELECT m.workspace_id, m.name, w.id
+    FROM mirrors AS m JOIN (SELECT DISTINCT workspace_id, type, id FROM written) AS w
+        ON w.workspace_id = m.workspace_id AND w.type = m.record_type
+    WHERE m.is_declared ORDER BY m.workspace_id, m.name, w.id
+    ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER records_made_stale AFTER INSERT ON records REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION note_stale_records();
+CREATE TRIGGER records_changed_stale AFTER UPDATE ON records REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION note_stale_records();
+CREATE TRIGGER records_deleted_stale AFTER DELETE ON records REFERENCING OLD TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION note_stale_records();
 
 -- Runs --------------------------------------------------------------------------------------------------------
 
@@ -806,6 +894,22 @@ CREATE TABLE tallies (
     PRIMARY KEY (workspace_id, hour, name, label, shard)
 );
 
+-- The same since the beginning, of the hours that are over, so that a counter outside never has to add up all hours.
+CREATE TABLE totals (
+    workspace_id  uuid NOT NULL,
+    name          text NOT NULL,
+    label         text NOT NULL,
+    count         bigint NOT NULL,
+    PRIMARY KEY (workspace_id, name, label)
+);
+
+-- One row: the hours before this one are in the totals.
+CREATE TABLE totals_until (
+    is_only  boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    hour     timestamptz NOT NULL
+);
+INSERT INTO totals_until (hour) VALUES ('-infinity');
+
 -- Gates -------------------------------------------------------------------------------------------------------
 
 -- One row for each account at a vendor, of the deployment: workspaces that use the same account share what it may take.
@@ -1002,6 +1106,57 @@ CREATE TABLE incidents (
 CREATE UNIQUE INDEX incidents_open ON incidents (workspace_id, fingerprint) WHERE state = 'open';
 CREATE INDEX incidents_by_workspace ON incidents (workspace_id, state, last_seen DESC);
 
+-- Where traces are followed: what a run was begun by, as W3C's traceparent, so that the spans of all that drive it hang
+-- together. No row, and no cost, where none are.
+CREATE TABLE traces (
+    run_id        uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    traceparent   text NOT NULL
+);
+
+-- Monitors of all kinds: where each stands, and what is next. One that waits for pings has an address with a key; the key
+-- is kept as a hash, and sealed, so that it can be shown again. alert_at is when it is late; NULL while nothing is awaited.
+CREATE TABLE monitors (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    kind          text NOT NULL,
+    name          text NOT NULL,
+    rule          text NOT NULL,
+    key_hash      text NOT NULL DEFAULT '',
+    key_sealed    text NOT NULL DEFAULT '',
+    is_declared   boolean NOT NULL DEFAULT true,
+    state         text NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'up', 'down')),
+    seen_at       timestamptz,
+    started_at    timestamptz,
+    rid           uuid,
+    took          interval,
+    expected_at   timestamptz,
+    alert_at      timestamptz,
+    pings         bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace_id, kind, name)
+);
+CREATE INDEX monitors_due ON monitors (alert_at) WHERE alert_at IS NOT NULL;
+
+-- The newest hundred of each monitor.
+CREATE TABLE pings (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    monitor       text NOT NULL,
+    number        bigint NOT NULL,
+    at            timestamptz NOT NULL,
+    signal        text NOT NULL CHECK (signal IN ('success', 'start', 'fail', 'log')),
+    method        text NOT NULL,
+    exit_status   smallint,
+    rid           uuid,
+    took          interval,
+    body          text NOT NULL DEFAULT '',
+    PRIMARY KEY (workspace_id, monitor, number)
+);
+
+-- When a workspace's watcher outside was last told that all moves: of many workers one tells it.
+CREATE TABLE heartbeats (
+    workspace_id  uuid PRIMARY KEY REFERENCES workspaces,
+    sent_at       timestamptz NOT NULL DEFAULT '-infinity'
+);
+
 -- Of the deployment, not of a workspace -------------------------------------------------------------------------
 
 CREATE TABLE workers (
@@ -1010,7 +1165,8 @@ CREATE TABLE workers (
     pid           integer NOT NULL,
     process_start double precision NOT NULL,
     started_at    timestamptz NOT NULL DEFAULT now(),
-    heartbeat_at  timestamptz NOT NULL DEFAULT now()
+    heartbeat_at  timestamptz NOT NULL DEFAULT now(),
+    claimed_at    timestamptz
 );
 
 -- The name is who signs in by it, as whoever made the link said; it stands beside what they decide.

@@ -1,0 +1,46 @@
+"""Monitors, beside Incidents: what is watched, when each was heard of last, what is expected next."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from mainstay.insight.monitors import find_monitor, list_monitors, list_pings
+from mainstay.web.render import site_of
+
+router = APIRouter(prefix="/w/{slug}/monitors")
+
+
+@router.get("")
+async def monitors(request: Request, slug: str) -> Response:
+    """List the monitors, those that are down first."""
+    async with site_of(request).page(request, slug) as page:
+        return page.html("monitors.html", monitors=await list_monitors(page.connection, page.workspace.id, page.now))
+
+
+@router.get("/{name}")
+async def monitor(request: Request, slug: str, name: str) -> Response:
+    """Show one monitor: its address, and its last pings."""
+    site = site_of(request)
+    async with site.page(request, slug) as page:
+        workspace_id = page.workspace.id
+        shown = await find_monitor(page.connection, workspace_id, name, page.now)
+        if shown is None:
+            raise HTTPException(404, "There is no such monitor in this workspace.")
+        pings = await list_pings(page.connection, workspace_id, name)
+        return page.html(
+            "monitor.html", monitor=shown, pings=pings, url=await site.backend.ping_url(workspace_id, name)
+        )
+
+
+@router.post("/{name}/renew")
+async def renew(request: Request, slug: str, name: str) -> Response:
+    """Give a monitor another address; the old one ends."""
+    site = site_of(request)
+    try:
+        await site.backend.renew_ping_url(site.workspace(slug).id, name)
+    except LookupError:
+        raise HTTPException(404, "There is no such monitor in this workspace.") from None
+    return RedirectResponse(f"/w/{slug}/monitors/{name}?done=renewed", 303)
