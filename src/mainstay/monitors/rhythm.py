@@ -8,9 +8,10 @@ probability of so few as came: a negative binomial one, as days differ more than
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,14 @@ _HARDLY_ANY = 0.2
 """A day with less than this share of what its weekday brings teaches nothing."""
 _HOLIDAY = 6
 """A holiday is awaited to be like a Sunday."""
-_FALSE_ALARMS_A_QUARTER = 0.3
-"""What the thresholds aim at; the promise is one."""
+_FALSE_STOPS_A_QUARTER = 0.5
+_FALSE_DROPS_A_QUARTER = 0.15
+"""What the thresholds aim at, for silence and for fewer than usual; the promise is one in all."""
+_USUAL = 0.2
 _WINDOWS_DAYS = (1, 3, 7)
 _MOST_SPREAD = 50.0
+_FARTHEST = timedelta(days=28)
+_DAY = timedelta(days=1)
 
 Holiday = Callable[[date], bool]
 
@@ -47,24 +52,53 @@ class Rhythm:
         spread: how alike days are: a day brings its expected number times a gamma of this shape. Large for very alike.
     """
 
-    rates: NDArray[np.float64]
+    rates: tuple[tuple[float, ...], ...]
     spread: float
+    _through: tuple[tuple[float, ...], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        through = tuple((0.0, *accumulate(of_day)) for of_day in self.rates)
+        object.__setattr__(self, "_through", through)
 
     @property
     def a_day(self) -> float:
         """Leads on a mean day."""
-        return float(self.rates.sum() / 7)
+        return sum(of_day[24] for of_day in self._through) / 7
+
+    def by_day(self, since: datetime, until: datetime, is_holiday: Holiday = no_holiday) -> Iterator[float]:
+        """Yield how many leads are to be expected on each day between two times on the business's clock (naive)."""
+        day, first, last = since.date(), since.date(), until.date()
+        while day <= last:
+            through = self._through[_HOLIDAY if is_holiday(day) else day.weekday()]
+            ends = _part(through, until) if day == last else through[24]
+            yield max(0.0, ends - (_part(through, since) if day == first else 0.0))
+            day += _DAY
 
     def expected(self, since: datetime, until: datetime, is_holiday: Holiday = no_holiday) -> float:
         """Return how many leads are to be expected between two times on the business's clock (naive)."""
-        total = 0.0
-        while since < until:
-            hour = since.replace(minute=0, second=0, microsecond=0)
-            end = min(hour + timedelta(hours=1), until)
-            weekday = _HOLIDAY if is_holiday(since.date()) else since.weekday()
-            total += float(self.rates[weekday, since.hour]) * (end - since).total_seconds() / 3600
-            since = end
-        return total
+        return sum(self.by_day(since, until, is_holiday))
+
+    def surprise(self, since: datetime, until: datetime, is_holiday: Holiday = no_holiday) -> float:
+        """Return how unlikely it is that none came between two times: minus the logarithm of its probability.
+
+        Days differ from each other more than the hours of one do, so it is taken day by day.
+        """
+        return sum(self.spread * math.log1p(each / self.spread) for each in self.by_day(since, until, is_holiday))
+
+    def silent_from(self, last: datetime, is_holiday: Holiday = no_holiday) -> datetime | None:
+        """Return from when no lead since ``last`` is no accident any more; None for not within four weeks."""
+        hour, limit = last, self.limit
+        while hour < last + _FARTHEST:
+            end = hour.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+            if self.surprise(last, end, is_holiday) >= limit:
+                return end
+            hour = end
+        return None
+
+    @property
+    def limit(self) -> float:
+        """Return how surprising a silence must be: with each lead there is a chance of a false alarm."""
+        return math.log(max(self.a_day * _QUARTER_DAYS, 1.0) / _FALSE_STOPS_A_QUARTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +109,12 @@ class Silence:
     seen: int
     expected: float
     is_total: bool
+
+
+def _part(through: tuple[float, ...], moment: datetime) -> float:
+    """Return what a day is expected to have brought by a time of it."""
+    before = through[moment.hour]
+    return before + (through[moment.hour + 1] - before) * (moment.minute / 60 + moment.second / 3600)
 
 
 def learn(counts: NDArray[np.int64], first: date, is_holiday: Holiday = no_holiday) -> Rhythm | None:
@@ -88,8 +128,8 @@ def learn(counts: NDArray[np.int64], first: date, is_holiday: Holiday = no_holid
     Returns:
         None where there is too little to learn from: less than two weeks, or than twenty leads.
     """
+    first += timedelta(days=max(0, len(counts) - DAYS))
     counts = counts[-DAYS:]
-    first += timedelta(days=0)
     days = len(counts)
     if days < LEAST_DAYS or counts.sum() < LEAST_LEADS:
         return None
@@ -104,7 +144,7 @@ def learn(counts: NDArray[np.int64], first: date, is_holiday: Holiday = no_holid
     if not weights.any():
         return None
     rates = _rates(counts, weekdays, weights)
-    return Rhythm(rates, _spread(totals, rates.sum(axis=1)[weekdays], weights))
+    return Rhythm(tuple(map(tuple, rates.tolist())), _spread(totals, rates.sum(axis=1)[weekdays], weights))
 
 
 def _rates(counts: NDArray[np.int64], weekdays: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,6 +201,8 @@ def silence(
     now: datetime,
     seen_since: Callable[[datetime], int],
     is_holiday: Holiday = no_holiday,
+    *,
+    heard_from: datetime | None = None,
 ) -> Silence | None:
     """Say whether a source brings fewer leads than chance explains.
 
@@ -170,16 +212,31 @@ def silence(
         now: the time, on the same clock.
         seen_since: gives how many leads came since a time.
         is_holiday: says of a day whether it is one.
+        heard_from: since when the source speaks again, after a silence; what was before counts no more.
     """
-    expected = rhythm.expected(last, now, is_holiday)
-    chances = max(rhythm.a_day * _QUARTER_DAYS, 1.0)
-    if at_most(0, expected, rhythm.spread) < _FALSE_ALARMS_A_QUARTER / 2 / chances:
-        return Silence(last, 0, expected, is_total=True)
+    if rhythm.surprise(last, now, is_holiday) >= rhythm.limit:
+        return Silence(last, 0, rhythm.expected(last, now, is_holiday), is_total=True)
     for days in _WINDOWS_DAYS:
         since = now - timedelta(days=days)
-        expected = rhythm.expected(since, now, is_holiday)
-        seen = seen_since(since)
-        chance = at_most(seen, expected, rhythm.spread * days)
-        if chance < _FALSE_ALARMS_A_QUARTER / 2 / len(_WINDOWS_DAYS) / _QUARTER_DAYS:
+        if heard_from is not None and since < heard_from:
+            break
+        seen, expected = seen_since(since), rhythm.expected(since, now, is_holiday)
+        if _may_be_few(seen, expected, rhythm.spread * days) and (
+            at_most(seen, expected, rhythm.spread * days) < _FALSE_DROPS_A_QUARTER / len(_WINDOWS_DAYS) / _QUARTER_DAYS
+        ):
             return Silence(since, seen, expected, is_total=False)
     return None
+
+
+def _may_be_few(seen: int, expected: float, spread: float) -> bool:
+    """Pass over the sum where it cannot be small: seldom is a number so far below its mean."""
+    return seen < expected - 1.5 * math.sqrt(expected + expected**2 / spread)
+
+
+def is_usual_again(
+    rhythm: Rhythm, now: datetime, seen_since: Callable[[datetime], int], is_holiday: Holiday = no_holiday
+) -> bool:
+    """Say whether a source that brought too few has had a day like others: expected some, and got no unlikely few."""
+    since = now - _DAY
+    expected = rhythm.expected(since, now, is_holiday)
+    return expected > 1 and at_most(seen_since(since), expected, rhythm.spread) > _USUAL
