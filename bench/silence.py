@@ -5,7 +5,8 @@
 Histories are generated: leads by hour of the week, days that differ by chance, growth, holidays, now and then a burst.
 The first ten weeks are for learning; then each hour is judged as the watcher would. False alarms are counted over all
 the rest, in episodes, a source and quarter; the stops and drops are put into the same histories at random business
-hours. The fixed rule is "no lead in N business hours", for four hours, as people write it, and for ten. Nothing is asserted.
+hours. The fixed rule is "no lead in N business hours", for four hours, as people write it, and for ten. Nothing is
+asserted.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ def business_hours(since: datetime, until: datetime) -> float:
 
 def hours_of(first: int, last: int) -> list[datetime]:
     """Return each hour of some days."""
-    return [datetime.combine(FIRST + timedelta(days=day), time(hour)) for day in range(first, last) for hour in range(24)]
+    return [
+        datetime.combine(FIRST + timedelta(days=day), time(hour)) for day in range(first, last) for hour in range(24)
+    ]
 
 
 def episodes(judge: Callable[[datetime], bool], hours: list[datetime]) -> int:
@@ -165,12 +168,15 @@ def measure(rng: np.random.Generator, a_day: float, sources: int, weeks: int) ->
         alarms["learned"] += episodes(watch.learned, hours)
         alarms["learned, holidays unknown"] += episodes(unknowing.learned, hours)
         for limit in (4, 10):
-            alarms[f"fixed {limit} h"] += fixed_episodes([each for each in leads if each >= hours[0]], limit)
+            judged = [each for each in leads if each >= hours[0]]
+            alarms[f"fixed {limit} h"] += fixed_episodes(judged, limit)
         for _ in range(4):
             day = int(rng.integers(DAYS, days - 30))
             while (FIRST + timedelta(days=day)).weekday() >= 5 or FIRST + timedelta(days=day) in holidays:
                 day += 1
-            began = datetime.combine(FIRST + timedelta(days=day), time(OPEN)) + timedelta(hours=float(rng.uniform(0, 10)))
+            began = datetime.combine(FIRST + timedelta(days=day), time(OPEN)) + timedelta(
+                hours=float(rng.uniform(0, 10))
+            )
             for share, into in ((0.0, stops), (DROP, drops)):
                 kept = [each for each in leads if each < began or rng.random() < share]
                 thinned = counts.copy()

@@ -36,7 +36,7 @@ from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, Pullin
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
-from mainstay.monitors import Monitor, Monitors
+from mainstay.monitors import Listening, Monitor, Monitors, SourceRule
 from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePull, FailurePuller, Pull, Puller
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
@@ -86,6 +86,7 @@ class App:
         self.heart = Heart(pool, self, self.session)
         self.watched_at: float | None = None
         self.pinged = Monitors(pool, self, self.alerter, self.tokens.keys, clock)
+        self.listening = Listening(pool, self, self.alerter, clock)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.merger = MergerElsewhere(pool, self)
@@ -160,6 +161,7 @@ class App:
             await app.copies.declare(workspace_id)
             await app.puller.declare(workspace_id)
             await app.pinged.declare(workspace_id)
+            await app.listening.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -256,6 +258,10 @@ class App:
     def monitors(self, workspace_id: UUID) -> Mapping[str, Monitor]:
         """See :class:`mainstay.monitors.pinging.Watched`."""
         return self.workspace(workspace_id).stack.monitors
+
+    def source_rules(self, workspace_id: UUID) -> Mapping[str, SourceRule]:
+        """See :class:`mainstay.monitors.listening.Expecting`."""
+        return self.workspace(workspace_id).stack.expected
 
     def heartbeat(self, workspace_id: UUID) -> Heartbeat | None:
         """See :class:`mainstay.heartbeating.Beating`."""
@@ -376,6 +382,7 @@ class App:
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
         await self.pinged.look()
+        await self.listening.look()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)

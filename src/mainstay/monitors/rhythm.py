@@ -164,9 +164,12 @@ def _rates(counts: NDArray[np.int64], weekdays: NDArray[np.int64], weights: NDAr
         shape[group] = profile / profile.sum() if profile.sum() > 0 else 1 / 24
     level = np.divide(by_weekday.sum(axis=1), weight, out=np.zeros(7), where=weight > 0)
     # Of a weekday's own shape there is little to see in ten weeks; with more leads it counts more.
-    own = np.divide(smooth, smooth.sum(axis=1, keepdims=True), out=shape.copy(), where=smooth.sum(axis=1, keepdims=True) > 0)
+    own = np.divide(
+        smooth, smooth.sum(axis=1, keepdims=True), out=shape.copy(), where=smooth.sum(axis=1, keepdims=True) > 0
+    )
     share = (by_weekday.sum(axis=1) / (by_weekday.sum(axis=1) + 200.0))[:, None]
-    return level[:, None] * (share * own + (1 - share) * shape)
+    rates: NDArray[np.float64] = level[:, None] * (share * own + (1 - share) * shape)
+    return rates
 
 
 def _spread(totals: NDArray[np.float64], expected: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
@@ -179,7 +182,7 @@ def _spread(totals: NDArray[np.float64], expected: NDArray[np.float64], weights:
     # A prior of some days that differ by a third, as few weeks show little of how bad a day may be.
     share = kept.sum() / (kept.sum() + 20.0)
     variance = share * max(beyond, 0.0) + (1 - share) * (1 / 3) ** 2
-    return min(1 / max(variance, 1 / _MOST_SPREAD), _MOST_SPREAD)
+    return min(1 / max(float(variance), 1 / _MOST_SPREAD), _MOST_SPREAD)
 
 
 def at_most(seen: int, expected: float, spread: float) -> float:

@@ -18,6 +18,7 @@ from mainstay.mirrors import MirroredType
 from mainstay.mirrors.rules import Role
 from mainstay.pulls import Pull
 from mainstay.settings.document import Document, suggest
+from mainstay.settings.expecting import read_source_rules
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
 from mainstay.settings.monitoring import read_heartbeat, read_monitors
@@ -61,6 +62,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     hours = read_hours(workspace.hours, timezone) if workspace is not None and workspace.hours.strip() else None
     monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)
     heartbeat = read_heartbeat(document)
+    expected = read_source_rules(document, sources, timezone, hours, workspace.region if workspace else "")
     document.require_no_problems()
     if workspace is None or records is None:
         raise ConfigError(Problem(document.name, "", "the file cannot be read"))
@@ -81,6 +83,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         mirrors=mirrors,
         monitors=monitors,
         heartbeat=heartbeat,
+        expected=expected,
         retries=retries,
         elsewhere=elsewhere,
         folder=folder,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
     from mainstay.model import Retry
-    from mainstay.monitors import Monitor
+    from mainstay.monitors import Monitor, SourceRule
     from mainstay.pulls import Pull
     from mainstay.records import Ownership
     from mainstay.settings.environment import Environment
@@ -101,6 +101,7 @@ class Stack:
         mirrors: the copies of records that are kept alike, by name.
         monitors: the jobs that ping, by name.
         heartbeat: who is told that work moves; None for nobody.
+        expected: how each source is watched; one that may be silent is not here.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
         folder: where ``stack.toml`` stands, with ``workflows/`` beside it.
@@ -122,6 +123,7 @@ class Stack:
     mirrors: Mapping[str, Mirror]
     monitors: Mapping[str, Monitor]
     heartbeat: Heartbeat | None
+    expected: Mapping[str, SourceRule]
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]
     folder: Path

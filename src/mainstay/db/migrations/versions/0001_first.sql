@@ -891,6 +891,8 @@ CREATE TABLE tallies (
     label         text NOT NULL,
     shard         smallint NOT NULL,
     count         bigint NOT NULL,
+    -- When it last grew.
+    last_at       timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (workspace_id, hour, name, label, shard)
 );
 
@@ -1115,7 +1117,8 @@ CREATE TABLE traces (
 );
 
 -- Monitors of all kinds: where each stands, and what is next. One that waits for pings has an address with a key; the key
--- is kept as a hash, and sealed, so that it can be shown again. alert_at is when it is late; NULL while nothing is awaited.
+-- is kept as a hash, and sealed, so that it can be shown again. alert_at is when it is late, or of other kinds when the watch
+-- looks at it next; NULL while nothing is awaited. facts are what a kind keeps for itself.
 CREATE TABLE monitors (
     workspace_id  uuid NOT NULL REFERENCES workspaces,
     kind          text NOT NULL,
@@ -1132,9 +1135,10 @@ CREATE TABLE monitors (
     expected_at   timestamptz,
     alert_at      timestamptz,
     pings         bigint NOT NULL DEFAULT 0,
+    facts         jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (workspace_id, kind, name)
 );
-CREATE INDEX monitors_due ON monitors (alert_at) WHERE alert_at IS NOT NULL;
+CREATE INDEX monitors_due ON monitors (kind, alert_at) WHERE alert_at IS NOT NULL;
 
 -- The newest hundred of each monitor.
 CREATE TABLE pings (
