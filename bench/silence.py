@@ -200,7 +200,8 @@ def told(delays: list[float | None]) -> str:
     if not known:
         return f"never found in 4 weeks ({missed})"
     tail = known[int(len(known) * 0.9)] if len(known) > 1 else known[0]
-    return f"found after {median(known):5.1f} business hours (90 %: {tail:5.1f}); not within 4 weeks: {missed / len(delays):.0%}"
+    lost = f"not within 4 weeks: {missed / len(delays):.0%}"
+    return f"found after {median(known):5.1f} business hours (90 %: {tail:5.1f}); {lost}"
 
 
 if __name__ == "__main__":

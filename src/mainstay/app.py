@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, Pullin
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
-from mainstay.monitors import Listening, Monitor, Monitors, SourceRule
+from mainstay.monitors import Checking, Listening, Monitor, Monitors, OutcomeRule, Outcomes, SourceRule
 from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePull, FailurePuller, Pull, Puller
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
@@ -87,6 +87,8 @@ class App:
         self.watched_at: float | None = None
         self.pinged = Monitors(pool, self, self.alerter, self.tokens.keys, clock)
         self.listening = Listening(pool, self, self.alerter, clock)
+        self.checking = Checking(pool, self, self.alerter, clock)
+        self.outcomes = Outcomes(pool, self, self.alerter, clock)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.merger = MergerElsewhere(pool, self)
@@ -162,6 +164,7 @@ class App:
             await app.puller.declare(workspace_id)
             await app.pinged.declare(workspace_id)
             await app.listening.declare(workspace_id)
+            await app.outcomes.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -262,6 +265,24 @@ class App:
     def source_rules(self, workspace_id: UUID) -> Mapping[str, SourceRule]:
         """See :class:`mainstay.monitors.listening.Expecting`."""
         return self.workspace(workspace_id).stack.expected
+
+    def outcome_rules(self, workspace_id: UUID) -> Mapping[str, OutcomeRule]:
+        """See :class:`mainstay.monitors.outcomes.Promising`."""
+        return self.workspace(workspace_id).stack.outcomes
+
+    def crm_of(self, workspace_id: UUID) -> str:
+        """See :class:`mainstay.monitors.outcomes.Promising`."""
+        return self.workspace(workspace_id).routing.system_of_record
+
+    def reached(self, workspace_id: UUID) -> Collection[str]:
+        """See :class:`mainstay.monitors.checking.Checked`."""
+        connections = self.workspace(workspace_id).stack.connections
+        return [name for name, entry in connections.items() if entry.connector.http is not None]
+
+    def pulled(self, workspace_id: UUID) -> Mapping[str, Sequence[str]]:
+        """See :class:`mainstay.monitors.checking.Checked`."""
+        pull = self.workspace(workspace_id).stack.pull
+        return {pull.connection: pull.sources} if pull is not None and pull.sources else {}
 
     def heartbeat(self, workspace_id: UUID) -> Heartbeat | None:
         """See :class:`mainstay.heartbeating.Beating`."""
@@ -383,6 +404,8 @@ class App:
             await forget_old_keys(connection)
         await self.pinged.look()
         await self.listening.look()
+        await self.outcomes.look()
+        await self.checking.look_if_due()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)

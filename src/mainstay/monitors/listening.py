@@ -24,7 +24,6 @@ from mainstay.monitors.expecting import (
 from mainstay.monitors.looking import Looking
 from mainstay.monitors.rhythm import DAYS
 from mainstay.monitors.rules import fingerprint_of
-from mainstay.watch import resolve_cause
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool, Row
@@ -66,7 +65,7 @@ class Listening:
         async def write(connection: Connection) -> None:
             now = await self._due.now(connection)
             for name in await store.declare_kind(connection, workspace_id, SOURCE, rules, now):
-                await resolve_cause(connection, workspace_id, fingerprint_of(SOURCE, name))
+                await self._alerter.recover(connection, workspace_id, fingerprint_of(SOURCE, name))
 
         await transact(self._pool, write)
 
@@ -106,7 +105,7 @@ class Listening:
             ),
         )
         if found.is_recovered:
-            await resolve_cause(connection, workspace_id, fingerprint_of(SOURCE, name))
+            await self._alerter.recover(connection, workspace_id, fingerprint_of(SOURCE, name))
         if found.trouble is not None:
             await self._alerter.raise_trouble(connection, workspace_id, found.trouble)
         return found.trouble is not None

@@ -13,6 +13,7 @@ from mainstay.monitors.rules import PING, Monitor, Ping, Standing, awaiting
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Row
+    from mainstay.monitors.checks import Finding
 
 
 def standing_of(row: Row) -> Standing:
@@ -178,6 +179,57 @@ async def stand_as(
         place.alert_at,
         dict(place.facts),
     )
+
+
+async def places_of(connection: Connection, workspace_id: UUID, kinds: Sequence[str]) -> dict[tuple[str, str], Place]:
+    """Return where the monitors of some kinds stand, by kind and name."""
+    rows = await connection.fetch(
+        "SELECT * FROM monitors WHERE workspace_id = $1 AND kind = ANY($2) AND is_declared", workspace_id, list(kinds)
+    )
+    return {
+        (row["kind"], row["name"]): Place(
+            row["state"], row["seen_at"], row["expected_at"], row["alert_at"], row["facts"]
+        )
+        for row in rows
+    }
+
+
+async def note(
+    connection: Connection, workspace_id: UUID, kinds: Sequence[str], findings: Sequence[Finding]
+) -> list[tuple[str, str]]:
+    """Let the monitors of some kinds be these, where they stand; returns those that are no longer, by kind and name."""
+    await connection.executemany(
+        """
+        INSERT INTO monitors (workspace_id, kind, name, rule, state, seen_at, expected_at, facts)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (workspace_id, kind, name) DO UPDATE
+        SET rule = excluded.rule, state = excluded.state, seen_at = excluded.seen_at, is_declared = true,
+            expected_at = excluded.expected_at, facts = excluded.facts
+        """,
+        [
+            (
+                workspace_id,
+                each.kind,
+                each.name,
+                each.rule,
+                each.state,
+                each.seen_at,
+                each.expected_at,
+                dict(each.facts),
+            )
+            for each in sorted(findings, key=lambda each: (each.kind, each.name))
+        ],
+    )
+    gone = await connection.fetch(
+        """
+        UPDATE monitors SET is_declared = false, state = 'new', facts = '{}' WHERE workspace_id = $1 AND kind = ANY($2)
+          AND is_declared AND kind || ' ' || name <> ALL($3::text[]) RETURNING kind, name
+        """,
+        workspace_id,
+        list(kinds),
+        [f"{each.kind} {each.name}" for each in findings],
+    )
+    return [(row["kind"], row["name"]) for row in gone]
 
 
 async def look_again(connection: Connection, workspace_id: UUID, kind: str, name: str, at: datetime) -> None:

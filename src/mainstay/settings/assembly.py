@@ -22,6 +22,7 @@ from mainstay.settings.expecting import read_source_rules
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
 from mainstay.settings.monitoring import read_heartbeat, read_monitors
+from mainstay.settings.outcomes import read_outcomes
 from mainstay.settings.ownership import read_ownership
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.retrying import read_retries
@@ -63,6 +64,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)
     heartbeat = read_heartbeat(document)
     expected = read_source_rules(document, sources, timezone, hours, workspace.region if workspace else "")
+    outcomes = read_outcomes(document, _tables(document, "outcomes"), list(sources), hours)
     document.require_no_problems()
     if workspace is None or records is None:
         raise ConfigError(Problem(document.name, "", "the file cannot be read"))
@@ -84,6 +86,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         monitors=monitors,
         heartbeat=heartbeat,
         expected=expected,
+        outcomes=outcomes,
         retries=retries,
         elsewhere=elsewhere,
         folder=folder,
@@ -133,7 +136,9 @@ def _tables(document: Document, section: str) -> Iterator[tuple[str, dict[str, A
         elif isinstance(table, dict):
             yield name, table
         else:
-            example = {"sources": 'kind = "..."', "monitors": 'every = "1h"'}.get(section, 'connector = "..."')
+            example = {"sources": 'kind = "..."', "monitors": 'every = "1h"', "outcomes": 'expect = ["message"]'}.get(
+                section, 'connector = "..."'
+            )
             document.add(path, "should be a table", f"write {{ {example} }}")
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
     from mainstay.model import Retry
-    from mainstay.monitors import Monitor, SourceRule
+    from mainstay.monitors import Monitor, OutcomeRule, SourceRule
     from mainstay.pulls import Pull
     from mainstay.records import Ownership
     from mainstay.settings.environment import Environment
@@ -101,6 +101,7 @@ class Stack:
         mirrors: the copies of records that are kept alike, by name.
         monitors: the jobs that ping, by name.
         heartbeat: who is told that work moves; None for nobody.
+        outcomes: what should become of each lead, by name.
         expected: how each source is watched; one that may be silent is not here.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
@@ -124,6 +125,7 @@ class Stack:
     monitors: Mapping[str, Monitor]
     heartbeat: Heartbeat | None
     expected: Mapping[str, SourceRule]
+    outcomes: Mapping[str, OutcomeRule]
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]
     folder: Path

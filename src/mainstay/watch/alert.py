@@ -12,7 +12,7 @@ from mainstay.engine.operations import call_operation, find_operation
 from mainstay.kit.roles import EmailMessage
 from mainstay.runs import Claimed, begin_run
 from mainstay.watch.rules import trouble_of_drift, trouble_of_missed, trouble_of_run
-from mainstay.watch.store import report
+from mainstay.watch.store import report, resolve_cause
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -83,6 +83,10 @@ class Alerter:
             for route in self._routes.alert_routes(workspace_id):
                 await self._enqueue(connection, workspace_id, reported.id, trouble, route)
         return reported.id
+
+    async def recover(self, connection: Connection, workspace_id: UUID, fingerprint: str) -> bool:
+        """Resolve the incident of a cause that is gone; False when none is open."""
+        return await resolve_cause(connection, workspace_id, fingerprint)
 
     async def run_failed(self, connection: Connection, run: Run, settlement: Settlement) -> None:
         """Report a failed run, at the connection of the step that failed."""

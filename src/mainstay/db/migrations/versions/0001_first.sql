@@ -1155,6 +1155,43 @@ CREATE TABLE pings (
     PRIMARY KEY (workspace_id, monitor, number)
 );
 
+-- Leads of which something was missing when it should have been there; closed_at is when it came (is_met), or somebody
+-- closed the incident.
+CREATE TABLE outcome_breaches (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    outcome       text NOT NULL,
+    event_id      uuid NOT NULL,
+    contact_id    uuid,
+    source        text NOT NULL,
+    at            timestamptz NOT NULL,
+    due_at        timestamptz NOT NULL,
+    missing       text[] NOT NULL,
+    is_met        boolean NOT NULL DEFAULT false,
+    closed_at     timestamptz,
+    PRIMARY KEY (workspace_id, outcome, event_id)
+);
+CREATE INDEX outcome_breaches_open ON outcome_breaches (workspace_id, outcome, event_id) WHERE closed_at IS NULL;
+
+-- Synthetic leads: one at a time goes the real way. What of it was made is deleted when it has arrived, or has not.
+CREATE TABLE canaries (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    source        text NOT NULL,
+    state         text NOT NULL DEFAULT 'flying' CHECK (state IN ('flying', 'arrived', 'lost')),
+    delivery_id   uuid,
+    contact_id    uuid,
+    sent_at       timestamptz NOT NULL,
+    ended_at      timestamptz,
+    -- The hop that broke, and why; hops are those it passed, each with the milliseconds since it was sent.
+    hop           text NOT NULL DEFAULT '',
+    error         text NOT NULL DEFAULT '',
+    hops          jsonb NOT NULL DEFAULT '[]',
+    cleaned_at    timestamptz
+);
+CREATE INDEX canaries_by_workspace ON canaries (workspace_id, id DESC);
+CREATE INDEX canaries_by_delivery ON canaries (delivery_id);
+CREATE INDEX canaries_to_clean ON canaries (workspace_id, id) WHERE cleaned_at IS NULL;
+
 -- When a workspace's watcher outside was last told that all moves: of many workers one tells it.
 CREATE TABLE heartbeats (
     workspace_id  uuid PRIMARY KEY REFERENCES workspaces,
