@@ -49,12 +49,13 @@ from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
     ALERT,
     Alerter,
+    Alerts,
+    Route,
     mark_handled,
     resolve_by_hand,
     resolve_healed,
     trouble_of_quarantine,
 )
-from mainstay.watch.alert import Route
 from mainstay.workflows import Workflows
 from mainstay.workspace import IMPORTED, Bundle, Workspace
 
@@ -81,7 +82,7 @@ class App:
         self._session: Session | None = None
         self._no_http = HttpSettings("")
         self.tokens = Tokens(pool, keys or Keys(), self.session, clock=clock)
-        self.alerter = Alerter(self)
+        self.alerter = Alerter(pool, self, clock)
         self.foreseer = Foreseer(pool, self.tokens, self.alerter, self.workspaces, clock)
         self.heart = Heart(pool, self, self.session)
         self.watched_at: float | None = None
@@ -338,15 +339,22 @@ class App:
             return str(contact_id)
         return await self.pusher.external_id(steps, contact_id, connection, step=step, name=name)
 
-    def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
-        """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return [
-            Route(route.connection, route.role, route.target) for route in self.workspace(workspace_id).stack.alerts
-        ]
+    def alerts(self, workspace_id: UUID) -> Alerts:
+        """See :class:`mainstay.watch.alert.Alerting`."""
+        return self.workspace(workspace_id).stack.alerts
 
-    def incident_url(self, workspace_id: UUID, incident_id: UUID) -> str:
-        """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return self.page_url(workspace_id, f"incidents/{incident_id}")
+    def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
+        """See :class:`mainstay.approving.Reach`."""
+        return [route for route in self.alerts(workspace_id) if route.role != "pager"]
+
+    def is_critical(self, workspace_id: UUID, workflow: str) -> bool:
+        """See :class:`mainstay.watch.alert.Alerting`."""
+        found = self.workspace(workspace_id).workflows.get(workflow)
+        return found is not None and found.critical
+
+    def workspace_name(self, workspace_id: UUID) -> str:
+        """See :class:`mainstay.watch.alert.Alerting`."""
+        return self.workspace(workspace_id).stack.name
 
     def page_url(self, workspace_id: UUID, path: str) -> str:
         """Return the address of a workspace's page."""
@@ -394,6 +402,10 @@ class App:
         async with acquire(self.pool) as connection, connection.transaction():
             return await resolve_by_hand(connection, workspace_id, incident_id)
 
+    async def acknowledge_incident(self, workspace_id: UUID, incident_id: UUID, *, by: str) -> bool:
+        """Note that somebody sees to an incident; False when it is not open, or somebody does already."""
+        return await self.alerter.acknowledge(workspace_id, incident_id, by)
+
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""
         async with acquire(self.pool) as connection, connection.transaction():
@@ -406,6 +418,7 @@ class App:
         await self.listening.look()
         await self.outcomes.look()
         await self.checking.look_if_due()
+        await self.alerter.look()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)
