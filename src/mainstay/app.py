@@ -32,11 +32,21 @@ from mainstay.identity import IDENTITY, load_contact
 from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
-from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, PullingLayer, Table
+from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, PullingLayer, RawRequest, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
-from mainstay.monitors import Checking, Listening, Monitor, Monitors, OutcomeRule, Outcomes, SourceRule
+from mainstay.monitors import (
+    Canaries,
+    Canary,
+    Checking,
+    Listening,
+    Monitor,
+    Monitors,
+    OutcomeRule,
+    Outcomes,
+    SourceRule,
+)
 from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePull, FailurePuller, Pull, Puller
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
@@ -95,6 +105,7 @@ class App:
         self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
+        self.canaries = Canaries(pool, self, self.alerter, self.contacts.delete, clock)
         self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
         self.copies = Mirrors(pool, self, self.contacts, self.book, self.alerter.drifted)
         self.puller = Puller(pool, self, self.alerter.missed)
@@ -166,6 +177,7 @@ class App:
             await app.pinged.declare(workspace_id)
             await app.listening.declare(workspace_id)
             await app.outcomes.declare(workspace_id)
+            await app.canaries.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -275,6 +287,23 @@ class App:
         """See :class:`mainstay.monitors.outcomes.Promising`."""
         return self.workspace(workspace_id).routing.system_of_record
 
+    def canary(self, workspace_id: UUID) -> Canary | None:
+        """See :class:`mainstay.monitors.canaries.Flying`."""
+        return self.workspace(workspace_id).stack.canary
+
+    async def send_canary(self, workspace_id: UUID, canary: Canary, key: str, body: bytes) -> UUID:
+        """See :class:`mainstay.monitors.canaries.Flying`. Without a public address it is handed to intake itself."""
+        workspace = self.workspace(workspace_id)
+        path = f"/in/{workspace.slug}/{canary.source}"
+        headers = {"content-type": "application/json", "idempotency-key": key, **canary.headers}
+        if not self.public_url:
+            lower = {name.lower(): value for name, value in headers.items()}
+            request = RawRequest("POST", f"http://mainstay{path}", lower, body, self.clock())
+            return (await self.intake.receive(workspace.sources[canary.source], request)).delivery_id
+        settings = HttpSettings(self.public_url, secrets=tuple(canary.headers.values()), timeout=15.0)
+        answer = await Http(self.session(), settings).request("POST", path, body=body, headers=headers)
+        return UUID(answer.data["delivery"])
+
     def reached(self, workspace_id: UUID) -> Collection[str]:
         """See :class:`mainstay.monitors.checking.Checked`."""
         connections = self.workspace(workspace_id).stack.connections
@@ -376,6 +405,10 @@ class App:
             await connection.execute(
                 "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1", run.delivery_id, settlement.error
             )
+        if run.is_canary:
+            # Its own incident names the hop; a lead that meets the same has one of its own.
+            await connection.execute("UPDATE runs SET handled_at = now() WHERE id = $1", run.id)
+            return
         await self.alerter.run_failed(connection, run, settlement)
 
     async def _quarantined(self, connection: Connection, suspect: Suspect) -> None:
@@ -417,6 +450,7 @@ class App:
         await self.pinged.look()
         await self.listening.look()
         await self.outcomes.look()
+        await self.canaries.look()
         await self.checking.look_if_due()
         await self.alerter.look()
         for workspace_id in self.workspaces:

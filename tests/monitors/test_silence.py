@@ -47,12 +47,14 @@ within = "5m"
 sources = ["website"]
 """
 WORKFLOW = """
+from mainstay import Tick
+
 @workflow("welcome.v1", on="contact.created")
 async def welcome(ctx: Context, contact: Contact) -> None:
     await ctx.sms.send(contact.phone, "Thank you")
 
 @workflow("nightly.v1", schedule="0 3 * * *")
-async def nightly(ctx: Context) -> None:
+async def nightly(ctx: Context, tick: Tick) -> None:
     pass
 """
 

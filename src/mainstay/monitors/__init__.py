@@ -3,6 +3,8 @@
 What has no source of Mainstay's (a cron job, a scenario in Make, Zapier or n8n) pings; of a source leads are expected.
 """
 
+from mainstay.monitors.canaries import Canaries
+from mainstay.monitors.canary_rules import CANARY_KIND, Canary
 from mainstay.monitors.checking import Checking
 from mainstay.monitors.expecting import LEARNED, SOURCE, Expectation, SourceRule, read_expectation
 from mainstay.monitors.listening import Listening
@@ -13,11 +15,14 @@ from mainstay.monitors.rules import BODY_BYTES, PING, Monitor, Ping, PingRefused
 
 __all__ = [
     "BODY_BYTES",
+    "CANARY_KIND",
     "KEPT",
     "LEARNED",
     "OUTCOME",
     "PING",
     "SOURCE",
+    "Canaries",
+    "Canary",
     "Checking",
     "Expectation",
     "Listening",

@@ -104,6 +104,7 @@ def of_queue(oldest_at: datetime | None, before: Mapping[str, Any], now: datetim
     trouble = None
     if is_down:
         trouble = Trouble(
+            severity="critical",
             fingerprint=fingerprint_of(QUEUE, LEADS),
             title="Leads wait too long in the queue",
             cause=f"The oldest has waited for {int(age.total_seconds() / 60)} minutes.",
@@ -116,12 +117,23 @@ def of_queue(oldest_at: datetime | None, before: Mapping[str, Any], now: datetim
     return Finding(QUEUE, LEADS, rule, "down" if is_down else "up", oldest_at, None, facts, trouble)
 
 
-def of_connection(name: str, calls: Calls, seen_at: datetime | None, before_state: str, now: datetime) -> Finding:
+@dataclass(frozen=True, slots=True)
+class Was:
+    """Where a connection stood at the look before: its last good answer, its state, and since when calls fail."""
+
+    seen_at: datetime | None = None
+    state: str = "new"
+    failing_since: datetime | None = None
+
+
+def of_connection(name: str, calls: Calls, was: Was, now: datetime) -> Finding:
     """Judge a connection: failing when its vendor does not answer, unused when it was used and is not any more."""
-    last_ok = max(filter(None, (seen_at, calls.last_ok)), default=None)
+    last_ok = max(filter(None, (was.seen_at, calls.last_ok)), default=None)
+    failing_since = (was.failing_since or now) if calls.failed >= MANY_FAILURES and not calls.ok else None
+    facts = {"failing_since": failing_since.isoformat() if failing_since else None}
     title = cause = mend = ""
     is_out = calls.out_since is not None and now - calls.out_since > FAILS_FOR
-    is_failing = calls.failed >= MANY_FAILURES and not calls.ok
+    is_failing = failing_since is not None and now - failing_since > FAILS_FOR
     if calls.is_paused:
         pass  # By hand: whoever did it knows.
     elif is_out or is_failing:
@@ -137,13 +149,13 @@ def of_connection(name: str, calls: Calls, seen_at: datetime | None, before_stat
         title = f"{name} has not been used for {(now - last_ok).days} days"
         cause = f"Its last call that was answered: {last_ok:%Y-%m-%d %H:%M} UTC. Before, it was in use."
         mend = "See whether what used it still runs (mainstay runs list). Needed no more, it goes out of stack.toml."
-    elif before_state == "down" and not calls.ok and last_ok is not None and now - last_ok > RECENT:
+    elif was.state == "down" and not calls.ok and last_ok is not None and now - last_ok > RECENT:
         # No news is no recovery: it stays down until a call is answered.
-        return Finding(CONNECTION, name, _USED, "down", last_ok)
+        return Finding(CONNECTION, name, _USED, "down", last_ok, None, facts)
     if not title:
-        return Finding(CONNECTION, name, _USED, "up" if last_ok else "new", last_ok)
+        return Finding(CONNECTION, name, _USED, "up" if last_ok else "new", last_ok, None, facts)
     trouble = Trouble(fingerprint=fingerprint_of(CONNECTION, name), title=title, cause=cause, mend=mend)
-    return Finding(CONNECTION, name, _USED, "down", last_ok, None, {}, trouble)
+    return Finding(CONNECTION, name, _USED, "down", last_ok, None, facts, trouble)
 
 
 _USED = "Calls are answered, and it is used once a week"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -285,11 +285,12 @@ def trouble_of_learned(rule: SourceRule, found: Silence, seen_at: datetime | Non
     else:
         title = f"{rule.name} brings fewer leads than usual"
         cause = f"{found.seen} came since {since}; usually it is {_about(found.expected)}. {_last(rule, seen_at)}"
-    return _trouble(rule, title, cause)
+    return _trouble(rule, title, cause, "critical" if found.is_total else "other")
 
 
-def _trouble(rule: SourceRule, title: str, cause: str) -> Trouble:
+def _trouble(rule: SourceRule, title: str, cause: str, severity: Literal["critical", "other"] = "critical") -> Trouble:
     return Trouble(
+        severity=severity,
         fingerprint=fingerprint_of(SOURCE, rule.name),
         title=title,
         cause=cause,

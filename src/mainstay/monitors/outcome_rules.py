@@ -113,6 +113,7 @@ def trouble_of_breaches(rule: OutcomeRule, breaches: Sequence[Breach], total: in
     more = f"; and {total - _NAMED} more" if total > _NAMED else ""
     leads = "1 lead is" if total == 1 else f"{total} leads are"
     return Trouble(
+        severity="critical",
         fingerprint=fingerprint_of(OUTCOME, rule.name),
         title=f"{leads} without what {rule.name} promises",
         cause=f"{rule.in_words()}. Missing: {named}{more}."[:900],

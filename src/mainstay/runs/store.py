@@ -225,9 +225,8 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
     for run, new, item in settled:
         if new.state is RunState.FAILED and item.hook is not None:
             await item.hook(connection, run, new)
-    await add_tallies(
-        connection, Counter((run.workspace_id, f"run {run.workflow}", new.state) for run, new, _ in settled)
-    )
+    ended = [(run, new) for run, new, item in settled if not item.run.is_canary]
+    await add_tallies(connection, Counter((run.workspace_id, f"run {run.workflow}", new.state) for run, new in ended))
 
 
 # Looks for those behind with a snapshot that is newer than the lock on the row: who comes later sees that it has ended.

@@ -18,6 +18,7 @@ from mainstay.mirrors import MirroredType
 from mainstay.mirrors.rules import Role
 from mainstay.pulls import Pull
 from mainstay.settings.alerting import read_alerts
+from mainstay.settings.canary import read_canary
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.expecting import read_source_rules
 from mainstay.settings.hours import read_hours
@@ -64,6 +65,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     heartbeat = read_heartbeat(document)
     expected = read_source_rules(document, sources, timezone, hours, workspace.region if workspace else "")
     outcomes = read_outcomes(document, _tables(document, "outcomes"), list(sources), hours)
+    canary = read_canary(document, sources, wiring.connections, roles, system_of_record)
     document.require_no_problems()
     if workspace is None or records is None:
         raise ConfigError(Problem(document.name, "", "the file cannot be read"))
@@ -86,6 +88,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         heartbeat=heartbeat,
         expected=expected,
         outcomes=outcomes,
+        canary=canary,
         retries=retries,
         elsewhere=elsewhere,
         folder=folder,

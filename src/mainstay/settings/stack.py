@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
     from mainstay.model import Retry
-    from mainstay.monitors import Monitor, OutcomeRule, SourceRule
+    from mainstay.monitors import Canary, Monitor, OutcomeRule, SourceRule
     from mainstay.pulls import Pull
     from mainstay.records import Ownership
     from mainstay.settings.environment import Environment
@@ -77,6 +77,7 @@ class Stack:
         monitors: the jobs that ping, by name.
         heartbeat: who is told that work moves; None for nobody.
         outcomes: what should become of each lead, by name.
+        canary: the synthetic lead; None for none.
         expected: how each source is watched; one that may be silent is not here.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
@@ -101,6 +102,7 @@ class Stack:
     heartbeat: Heartbeat | None
     expected: Mapping[str, SourceRule]
     outcomes: Mapping[str, OutcomeRule]
+    canary: Canary | None
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]
     folder: Path
