@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mainstay.monitors.checks import Calls, Fired, of_connection, of_queue, of_schedule
+from mainstay.monitors.checks import Calls, Fired, Was, of_connection, of_queue, of_schedule
 
 NOW = datetime(2025, 6, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -40,22 +40,21 @@ def test_the_queue_is_down_when_a_lead_waits_too_long_twice_and_up_when_it_is_wo
 
 
 @pytest.mark.parametrize(
-    ("calls", "seen_at", "before", "state", "title"),
+    ("calls", "was", "state", "title"),
     [
-        (Calls(0, 0, None), None, "new", "new", ""),
-        (Calls(3, 9, NOW), None, "new", "up", ""),
-        (Calls(0, 5, None), NOW - HOUR, "up", "down", "No call to x succeeds"),
-        (Calls(0, 4, None), NOW - HOUR, "up", "up", ""),
-        (Calls(3, 5, NOW, out_since=NOW - HOUR, waiting=7), NOW, "up", "down", "x does not answer"),
-        (Calls(3, 5, NOW, out_since=NOW - timedelta(minutes=2)), NOW, "up", "up", ""),
-        (Calls(0, 9, None, out_since=NOW - HOUR, is_paused=True), NOW, "up", "up", ""),
-        (Calls(0, 0, None), NOW - 8 * DAY, "up", "down", "x has not been used for 8 days"),
-        (Calls(0, 0, None), NOW - 3 * DAY, "down", "down", ""),
-        (Calls(1, 0, NOW), NOW - 3 * DAY, "down", "up", ""),
+        (Calls(0, 0, None), Was(), "new", ""),
+        (Calls(3, 9, NOW), Was(), "up", ""),
+        (Calls(0, 5, None), Was(NOW - 3 * HOUR, "up"), "up", ""),
+        (Calls(0, 5, None), Was(NOW - 3 * HOUR, "up", NOW - HOUR), "down", "No call to x succeeds"),
+        (Calls(0, 4, None), Was(NOW - 3 * HOUR, "up", NOW - HOUR), "up", ""),
+        (Calls(3, 5, NOW, out_since=NOW - HOUR, waiting=7), Was(NOW, "up"), "down", "x does not answer"),
+        (Calls(3, 5, NOW, out_since=NOW - timedelta(minutes=2)), Was(NOW, "up"), "up", ""),
+        (Calls(0, 9, None, out_since=NOW - HOUR, is_paused=True), Was(NOW, "up", NOW - HOUR), "up", ""),
+        (Calls(0, 0, None), Was(NOW - 8 * DAY, "up"), "down", "x has not been used for 8 days"),
+        (Calls(0, 0, None), Was(NOW - 3 * DAY, "down"), "down", ""),
+        (Calls(1, 0, NOW), Was(NOW - 3 * DAY, "down"), "up", ""),
     ],
 )
-def test_a_connection_fails_or_is_unused(
-    calls: Calls, seen_at: datetime | None, before: str, state: str, title: str
-) -> None:
-    found = of_connection("x", calls, seen_at, before, NOW)
+def test_a_connection_fails_or_is_unused(calls: Calls, was: Was, state: str, title: str) -> None:
+    found = of_connection("x", calls, was, NOW)
     assert (found.state, found.trouble.title if found.trouble else "") == (state, title)

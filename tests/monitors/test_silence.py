@@ -53,7 +53,7 @@ from mainstay import Tick
 async def welcome(ctx: Context, contact: Contact) -> None:
     await ctx.sms.send(contact.phone, "Thank you")
 
-@workflow("nightly.v1", schedule="0 3 * * *")
+@workflow("nightly.v1", schedule="0 * * * *")
 async def nightly(ctx: Context, tick: Tick) -> None:
     pass
 """
@@ -172,7 +172,7 @@ async def test_schedules_queue_and_connections_are_checked(watch: Watch) -> None
     assert rows["queue", "leads"].state == "up"
     assert rows["connection", "texts"].state == "new"
     past = stack.clock() - timedelta(minutes=20)
-    await watch.execute("UPDATE schedules SET next_at = $1", past)
+    await watch.execute("UPDATE schedules SET next_at = next_at - interval '2 hours'")
     await watch.execute("UPDATE connections SET opened_at = $1, error = 'HTTP 503' WHERE name = 'texts'", past)
     await watch.app.checking.look()
     rows = await watch.rows()

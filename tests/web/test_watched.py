@@ -7,7 +7,7 @@ from uuid import UUID
 
 from mainstay.db import Pool, acquire
 from mainstay.model import new_id
-from tests.web.serving import Browser, Site
+from tests.web.conftest import Browser, Site
 
 RATES = [[0.0] * 8 + [1.5] * 10 + [0.0] * 6] * 5 + [[0.1] * 24] * 2
 

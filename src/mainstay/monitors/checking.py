@@ -23,6 +23,7 @@ from mainstay.monitors.checks import (
     Calls,
     Finding,
     Fired,
+    Was,
     of_connection,
     of_queue,
     of_schedule,
@@ -124,7 +125,9 @@ class Checking:
                 await _held(connection, workspace_id, name) if gate and gate["opened_at"] else 0,
                 is_paused=bool(gate and gate["paused_at"]),
             )
-            found.append(of_connection(name, calls, before.seen_at, before.state, now))
+            since_when = before.facts.get("failing_since")
+            failing_since = datetime.fromisoformat(since_when) if since_when else None
+            found.append(of_connection(name, calls, Was(before.seen_at, before.state, failing_since), now))
         return found
 
     async def _webhooks(self, connection: Connection, workspace_id: UUID) -> list[Finding]:
