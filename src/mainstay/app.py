@@ -56,6 +56,8 @@ from mainstay.watch import (
     resolve_healed,
     trouble_of_quarantine,
 )
+from mainstay.watch.outages import Outages
+from mainstay.watch.self_test import SelfTest
 from mainstay.workflows import Workflows
 from mainstay.workspace import IMPORTED, Bundle, Workspace
 
@@ -83,6 +85,8 @@ class App:
         self._no_http = HttpSettings("")
         self.tokens = Tokens(pool, keys or Keys(), self.session, clock=clock)
         self.alerter = Alerter(pool, self, clock)
+        self.outages = Outages(pool, self, self.alerter, clock)
+        self.self_test = SelfTest(pool, self, self.alerter, clock)
         self.foreseer = Foreseer(pool, self.tokens, self.alerter, self.workspaces, clock)
         self.heart = Heart(pool, self, self.session)
         self.watched_at: float | None = None
@@ -388,6 +392,8 @@ class App:
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
         await self.pinged.look()
+        await self.outages.look()
+        await self.self_test.look()
         await self.alerter.look()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
