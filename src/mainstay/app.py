@@ -49,7 +49,6 @@ from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
     ALERT,
     Alerter,
-    Alerts,
     Route,
     mark_handled,
     resolve_by_hand,
@@ -58,6 +57,7 @@ from mainstay.watch import (
 )
 from mainstay.watch.outages import Outages
 from mainstay.watch.self_test import SelfTest
+from mainstay.watch.standing_in import StandIn
 from mainstay.workflows import Workflows
 from mainstay.workspace import IMPORTED, Bundle, Workspace
 
@@ -129,6 +129,7 @@ class App:
         )
         self.driver.gate = self.gates
         self.driver.settle_effects = settling_effects(lambda each: self.routing(each).records, locks=IDENTITY)
+        self.stand_in = StandIn(pool, self, self.alerter, self.driver)
         self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
@@ -316,22 +317,9 @@ class App:
             return str(contact_id)
         return await self.pusher.external_id(steps, contact_id, connection, step=step, name=name)
 
-    def alerts(self, workspace_id: UUID) -> Alerts:
-        """See :class:`mainstay.watch.alert.Alerting`."""
-        return self.workspace(workspace_id).stack.alerts
-
     def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
         """See :class:`mainstay.approving.Reach`."""
-        return [route for route in self.alerts(workspace_id) if route.role != "pager"]
-
-    def is_critical(self, workspace_id: UUID, workflow: str) -> bool:
-        """See :class:`mainstay.watch.alert.Alerting`."""
-        found = self.workspace(workspace_id).workflows.get(workflow)
-        return found is not None and found.critical
-
-    def workspace_name(self, workspace_id: UUID) -> str:
-        """See :class:`mainstay.watch.alert.Alerting`."""
-        return self.workspace(workspace_id).stack.name
+        return [route for route in self.workspace(workspace_id).alerts if route.role != "pager"]
 
     def page_url(self, workspace_id: UUID, path: str) -> str:
         """Return the address of a workspace's page."""
@@ -378,10 +366,6 @@ class App:
         """Close an incident by hand, its failed runs handled; False when it is not open."""
         async with acquire(self.pool) as connection, connection.transaction():
             return await resolve_by_hand(connection, workspace_id, incident_id)
-
-    async def acknowledge_incident(self, workspace_id: UUID, incident_id: UUID, *, by: str) -> bool:
-        """Note that somebody sees to an incident; False when it is not open, or somebody does already."""
-        return await self.alerter.acknowledge(workspace_id, incident_id, by)
 
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""

@@ -126,7 +126,7 @@ def acknowledge(
     found_id, name = read(options, find), by.strip() or getpass.getuser()
 
     async def work(app: App, workspace: Workspace) -> bool:
-        return await app.acknowledge_incident(workspace.id, found_id, by=name)
+        return await app.alerter.acknowledge(workspace.id, found_id, by=name)
 
     if not act(options, work):
         raise CommandError(f'the incident "{incident}" is not open, or somebody sees to it already')

@@ -55,7 +55,7 @@ class Outages:
 
     async def _stopped(self, connection: Connection, workspace_id: UUID) -> list[Row]:
         """Return what is stopped for too long; a pause, and a rest that the vendor asked for, if calls wait there."""
-        alerts = self._alerting.alerts(workspace_id)
+        alerts = self._alerting.workspace(workspace_id).alerts
         return list(
             await connection.fetch(
                 """
@@ -93,7 +93,11 @@ class Outages:
             name,
             _MOST_HELD,
         )
-        return "critical" if any(self._alerting.is_critical(workspace_id, row["workflow"]) for row in rows) else "other"
+        return (
+            "critical"
+            if any(self._alerting.workspace(workspace_id).is_critical(row["workflow"]) for row in rows)
+            else "other"
+        )
 
 
 async def _open(connection: Connection, workspace_id: UUID) -> set[str]:

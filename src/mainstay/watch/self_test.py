@@ -58,12 +58,12 @@ class SelfTest:
     async def look(self) -> None:
         """Begin the weekly tests that are due: durable runs, so one that fails is an incident, told over the others."""
         for workspace_id in self._reaching.workspaces:
-            if self._reaching.alerts(workspace_id).test:
+            if self._reaching.workspace(workspace_id).alerts.test:
                 await transact(self._pool, partial(self._test_due, workspace_id=workspace_id))
 
     async def _test_due(self, connection: Connection, workspace_id: UUID) -> None:
         now = self._clock() if self._clock else datetime.now(UTC)
-        alerts = self._reaching.alerts(workspace_id)
+        alerts = self._reaching.workspace(workspace_id).alerts
         next_at = alerts.next_test(now)
         if next_at is None:
             return
@@ -85,7 +85,7 @@ class SelfTest:
 
     async def test_now(self, workspace_id: UUID) -> list[Tested]:
         """Send a test over each channel from this process, one after the other; each may take half a minute."""
-        return [await self._test(workspace_id, route) for route in self._reaching.alerts(workspace_id)]
+        return [await self._test(workspace_id, route) for route in self._reaching.workspace(workspace_id).alerts]
 
     async def _test(self, workspace_id: UUID, route: Route) -> Tested:
         message = self._message(workspace_id, route)
@@ -102,4 +102,4 @@ class SelfTest:
     def _message(self, workspace_id: UUID, route: Route) -> Message:
         url = self._reaching.page_url(workspace_id, "incidents")
         key = f"mainstay-test-{workspace_id}-{route.connection}"
-        return message_of_test(self._reaching.workspace_name(workspace_id), route.written, key, url)
+        return message_of_test(self._reaching.workspace(workspace_id).name, route.written, key, url)
