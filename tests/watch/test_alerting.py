@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -26,12 +27,12 @@ STACK = """
     [connections.texts]
     connector = "twilio"
     account_sid = "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
-    auth_token = "t"
+    auth_token = "${TWILIO_TOKEN}"
     from = "+13125550100"
     [connections.hook]
     connector = "webhook"
-    url = "https://partner.acme.example/in/abcdef"
-    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    url = "${PARTNER_HOOK}"
+    secret = "${PARTNER_SECRET}"
     [sources.website]
     kind = "form"
     [alerts]
@@ -41,6 +42,11 @@ STACK = """
     quiet = "22:00-07:00"
     paused_after = "10m"
 """
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+ENVIRONMENT = f"""
+PARTNER_HOOK=https://partner.acme.example/in/abcdef
+PARTNER_SECRET={SECRET}
+"""
 CODE = """
     @workflow("welcome.v1", on="contact.created", critical=True)
     async def welcome(ctx: Context, contact: Contact) -> None:
@@ -49,7 +55,9 @@ CODE = """
 
 
 @pytest.fixture
-async def stack(make_stack: MakeStack) -> StackUnderTest:
+async def stack(make_stack: MakeStack, tmp_path: Path) -> StackUnderTest:
+    (tmp_path / "stack-0").mkdir()
+    (tmp_path / "stack-0" / ".env").write_text(ENVIRONMENT)
     made = await make_stack(STACK, CODE)
     await made.start_at(datetime(2026, 3, 2, 23, 0))  # noqa: DTZ001 by the workspace's clock
     return made
@@ -81,7 +89,7 @@ async def test_a_critical_incident_from_its_first_word_to_its_last(stack: StackU
     assert (event["event"], event["data"]["incidents"][0]["severity"]) == ("incident.opened", "critical")
     headers = {name.lower(): value for name, value in event["headers"].items()}
     request = RawRequest("POST", "https://p", headers, event["body"].encode(), datetime.now().astimezone())
-    standard_webhooks.verify(request, ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    standard_webhooks.verify(request, [SECRET])
     (page,) = sandbox.state("pagerduty")["alerts"]
     assert (page["state"], page["severity"]) == ("triggered", "critical")
     assert sandbox.messages("postmark") == sandbox.messages("twilio") == []
