@@ -34,6 +34,7 @@ from mainstay.web.api.problems import (
     problem_of,
 )
 from mainstay.web.api.shapes import BulkProblem, BulkShape, ProblemShape
+from mainstay.web.scopes import in_order, needed
 
 if TYPE_CHECKING:
     from mainstay.contacts import Contacts
@@ -117,8 +118,9 @@ def _description(app: FastAPI) -> dict[str, Any]:
     # FastAPI's own answer to wrong fields is never given here.
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
-    for operations in document["paths"].values():
-        for operation in operations.values():
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            operation["security"] = [{"token": in_order(needed(method, path))}]
             answers = operation["responses"]
             answers["4XX"] = answers["5XX"] = _PROBLEM
             answers.pop("422", None)

@@ -396,7 +396,7 @@ CREATE TABLE api_tokens (
     name          text NOT NULL,
     digest        bytea NOT NULL UNIQUE,
     hint          text NOT NULL,
-    is_read_only  boolean NOT NULL,
+    scopes        text[] NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
     last_used_at  timestamptz,
     revoked_at    timestamptz
