@@ -1,4 +1,4 @@
-"""Tokens of the API: each has one workspace, and scopes. Only digests are stored; a token is shown once, when it is made."""
+"""Tokens of the API: each has one workspace, and scopes. Only digests are stored; a token is shown when it is made."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from starlette.exceptions import HTTPException
@@ -17,7 +18,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mainstay.errors import ConflictError, DatabaseUnavailableError, MalformedError, PermanentError
-from mainstay.web.api import answering, approving, cancelling, contacts, recording, records, retrying, reviewing, runs
+from mainstay.web.api import (
+    answering,
+    approving,
+    cancelling,
+    contacts,
+    recording,
+    records,
+    retrying,
+    reviewing,
+    runs,
+    stories,
+    watching,
+)
 from mainstay.web.api.bodies import BulkLine
 from mainstay.web.api.desk import Desk
 from mainstay.web.api.gate import DESCRIPTION, Gate
@@ -41,6 +54,7 @@ if TYPE_CHECKING:
     from mainstay.web.backend import Backend
     from mainstay.workflows import Workflows
 
+_BASE = "/api/v1"
 _SUMMARY = "One person, one contact: written by every path through the same rules. See docs/api.md."
 _KINDS = {404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE, 400: UNREADABLE}
 
@@ -57,8 +71,22 @@ def create_api(backend: Backend, verbs: Contacts, workflows: Workflows) -> FastA
         middleware=[Middleware(Gate, backend=backend)],
     )
     app.state.desk = Desk(backend, verbs, workflows)
-    for module in (contacts, records, recording, reviewing, runs, answering, cancelling, retrying, approving):
-        app.include_router(module.router, prefix="/api/v1")
+    parts = (
+        contacts,
+        stories,
+        records,
+        recording,
+        reviewing,
+        watching,
+        runs,
+        answering,
+        cancelling,
+        retrying,
+        approving,
+    )
+    for module in parts:
+        app.include_router(module.router, prefix=_BASE)
+    app.state.routes = [route for module in parts for route in module.router.routes if isinstance(route, APIRoute)]
     described: dict[str, Any] = {}
 
     async def describe(_request: Request) -> Response:
@@ -89,22 +117,38 @@ async def _tell_refusal(request: Request, error: Exception) -> Response:
     if kind is NOT_FOUND:
         detail = "Nothing has this address; docs/api.md has the list."
     elif kind is METHOD:
-        detail = f"{request.method} is not among what this address takes."
+        return _not_that(request)
     elif kind is UNREADABLE:
         detail = "The body is not JSON that can be read."
     return Problem(kind, detail, headers=dict(error.headers or {})).response()
 
 
-async def _tell_fields(_request: Request, error: Exception) -> Response:
+async def _tell_fields(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     errors = error.errors()
     if any(each["type"] == "json_invalid" for each in errors):
         return Problem(UNREADABLE, "The body is not JSON that can be read.").response()
     found = field_errors(errors)
+    if request.method not in _methods(request):
+        # Another address, with an id in the place of this one's last word, has such a method.
+        return _not_that(request)
     if all(each["loc"][:1] == ("path",) for each in errors):
         return Problem(NOT_FOUND, "This is not an id: ids are UUIDs, in full.").response()
     return Problem(INVALID, "; ".join(f"{each.field}: {each.message}" for each in found), tuple(found)).response()
+
+
+def _methods(request: Request) -> set[str]:
+    """Return what the address takes. An address of fixed words goes before one with an id in it."""
+    path = request.url.path.removeprefix(_BASE)
+    found = [route for route in request.app.state.routes if route.path_regex.match(path)]
+    exact = [route for route in found if route.path == path]
+    return {method for route in exact or found for method in route.methods or ()}
+
+
+def _not_that(request: Request) -> Response:
+    detail = f"{request.method} is not among what this address takes."
+    return Problem(METHOD, detail, headers={"Allow": ", ".join(sorted(_methods(request)))}).response()
 
 
 def _description(app: FastAPI) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class Gate:
     def _check_body(request: HTTPConnection, scope: Scope) -> None:
         length = request.headers.get("content-length", "0")
         has_body = length != "0" or "transfer-encoding" in request.headers
-        if scope["path"] == BULK and scope["method"] == "POST":
+        if scope["path"] == BULK:
             wanted = {NDJSON, "application/jsonl", "application/json-lines"}
         else:
             wanted = {"application/json", "application/merge-patch+json"}

@@ -894,6 +894,15 @@ CREATE TABLE tallies (
     PRIMARY KEY (workspace_id, hour, name, label, shard)
 );
 
+-- Whose letter was begun: one a week.
+CREATE TABLE weekly_reviews (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    week          text NOT NULL,
+    run_id        uuid NOT NULL,
+    begun_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (workspace_id, week)
+);
+
 -- The same since the beginning, of the hours that are over, so that a counter outside never has to add up all hours.
 CREATE TABLE totals (
     workspace_id  uuid NOT NULL,
