@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from mainstay.web.tokens import Token
 
 tokens = group("Who may use the API: a token for each program.")
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
 @tokens.command("create", cls=Command)
@@ -40,7 +37,9 @@ def create(
         mainstay tokens create assistant --scope read --scope retry
     """
     options = options_of(ctx)
-    if not _NAME.fullmatch(name):
+    from mainstay.web.tokens import NAME
+
+    if not NAME.fullmatch(name):
         raise CommandError(
             f'"{name}" cannot be the name of a token', "Letters, digits, dots and hyphens; 40 at most, like: zapier"
         )

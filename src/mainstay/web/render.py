@@ -45,6 +45,7 @@ _NOTICES = {
     "released_rejected": "It left quarantine, but cannot be read; the reason is below.",
     "renewed": "It has a new address, and the old one takes no pings any more: change it where the job runs.",
     "resolved": "The incident is resolved.",
+    "revoked": "The token is revoked: from now on it opens nothing.",
     "edited": "Saved. What was set by hand changes only by hand from now on.",
     "edited_with_a_note": "Saved, with a remark: read the newest line of what happened.",
     "unchanged": "Nothing was changed.",

@@ -19,6 +19,9 @@ SCOPES = {
 ALL = frozenset(SCOPES)
 READ_ONLY = frozenset({READ, PERSONAL})
 
+MCP = "/api/mcp"
+"""Here every call is a POST; which tools there are goes by the token's scopes."""
+
 _READING = {"GET", "HEAD", "OPTIONS"}
 _OF_PEOPLE = re.compile(r"/api/v1/(contacts|merges|suggestions|records|approvals)(/|$)")
 _RETRYING = re.compile(r"/api/v1/(runs/[^/]+/(retry|answer|cancel)|runs/cancel|retries(/.*)?)/?$")
@@ -29,6 +32,8 @@ def needed(method: str, path: str) -> frozenset[str]:
 
     ``path`` may be the address of an operation as the API's description has it, with ``{run_id}`` for an id.
     """
+    if path == MCP:
+        return frozenset({READ})
     people = {PERSONAL} if _OF_PEOPLE.match(path) else set()
     if method.upper() in _READING:
         return frozenset({READ, *people})

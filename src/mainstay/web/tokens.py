@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PREFIX = "mst_"
 """What every token begins with, so that scanners for leaked secrets know one."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+"""What a token may be called."""
 _TOKEN_BYTES = 32
 _LONGEST = 100
 _HINT = 4

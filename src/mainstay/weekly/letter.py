@@ -36,7 +36,8 @@ def letter_of(review: Mapping[str, Any], name: str, root: str) -> Letter:
     """Write the letter of a review (``WeekReview.to_json``); ``root`` is the address of the workspace's pages."""
     leads = _many(review["leads"], "lead", "leads")
     failed = _many(review["failed"], "failed run", "failed runs")
-    subject = " ".join(f"{name}: {leads}, {failed} in the week of {review['words']}".split())
+    whole = f"{name}: {leads}, {failed} in the week of {review['words']}"
+    subject = " ".join("".join(each if each.isprintable() else " " for each in whole).split())
     page = f"{root}/weeks/{review['week']}"
     parts = list(_parts(review, root))
     return Letter(subject, _as_text(review, name, parts, page), _as_html(review, name, parts, page))

@@ -9,28 +9,16 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from mainstay.errors import ConflictError, DatabaseUnavailableError, MalformedError, PermanentError
-from mainstay.web.api import (
-    answering,
-    approving,
-    cancelling,
-    contacts,
-    recording,
-    records,
-    retrying,
-    reviewing,
-    runs,
-    stories,
-    watching,
-)
+from mainstay.web.api.addresses import BASE, ROUTERS, methods_of
 from mainstay.web.api.bodies import BulkLine
 from mainstay.web.api.desk import Desk
 from mainstay.web.api.gate import DESCRIPTION, Gate
@@ -47,14 +35,15 @@ from mainstay.web.api.problems import (
     problem_of,
 )
 from mainstay.web.api.shapes import BulkProblem, BulkShape, ProblemShape
-from mainstay.web.scopes import in_order, needed
+from mainstay.web.scopes import MCP, in_order, needed
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from mainstay.contacts import Contacts
     from mainstay.web.backend import Backend
     from mainstay.workflows import Workflows
 
-_BASE = "/api/v1"
 _SUMMARY = "One person, one contact: written by every path through the same rules. See docs/api.md."
 _KINDS = {404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE, 400: UNREADABLE}
 
@@ -71,22 +60,8 @@ def create_api(backend: Backend, verbs: Contacts, workflows: Workflows) -> FastA
         middleware=[Middleware(Gate, backend=backend)],
     )
     app.state.desk = Desk(backend, verbs, workflows)
-    parts = (
-        contacts,
-        stories,
-        records,
-        recording,
-        reviewing,
-        watching,
-        runs,
-        answering,
-        cancelling,
-        retrying,
-        approving,
-    )
-    for module in parts:
-        app.include_router(module.router, prefix=_BASE)
-    app.state.routes = [route for module in parts for route in module.router.routes if isinstance(route, APIRoute)]
+    for router in ROUTERS:
+        app.include_router(router, prefix=BASE)
     described: dict[str, Any] = {}
 
     async def describe(_request: Request) -> Response:
@@ -95,11 +70,23 @@ def create_api(backend: Backend, verbs: Contacts, workflows: Workflows) -> FastA
         return JSONResponse(described)
 
     app.add_route(DESCRIPTION, describe, methods=["GET"], include_in_schema=False)
+    app.router.routes.append(Route(MCP, _Tools(), include_in_schema=False))
     for kind in (ProblemError, MalformedError, ConflictError, PermanentError, DatabaseUnavailableError):
         app.add_exception_handler(kind, _tell)
     app.add_exception_handler(HTTPException, _tell_refusal)
     app.add_exception_handler(RequestValidationError, _tell_fields)
     return app
+
+
+class _Tools:
+    """The tools of assistants, where the extra ``mcp`` is installed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            from mainstay.web.api.tools import answer  # noqa: PLC0415 - an extra, and only where it is asked for
+        except ModuleNotFoundError:
+            raise ProblemError(NOT_FOUND, 'It needs an extra: pip install "mainstay[mcp]"') from None
+        await answer(scope, receive, send)
 
 
 async def _tell(_request: Request, error: Exception) -> Response:
@@ -130,7 +117,7 @@ async def _tell_fields(request: Request, error: Exception) -> Response:
     if any(each["type"] == "json_invalid" for each in errors):
         return Problem(UNREADABLE, "The body is not JSON that can be read.").response()
     found = field_errors(errors)
-    if request.method not in _methods(request):
+    if request.method not in methods_of(request.url.path):
         # Another address, with an id in the place of this one's last word, has such a method.
         return _not_that(request)
     if all(each["loc"][:1] == ("path",) for each in errors):
@@ -138,17 +125,9 @@ async def _tell_fields(request: Request, error: Exception) -> Response:
     return Problem(INVALID, "; ".join(f"{each.field}: {each.message}" for each in found), tuple(found)).response()
 
 
-def _methods(request: Request) -> set[str]:
-    """Return what the address takes. An address of fixed words goes before one with an id in it."""
-    path = request.url.path.removeprefix(_BASE)
-    found = [route for route in request.app.state.routes if route.path_regex.match(path)]
-    exact = [route for route in found if route.path == path]
-    return {method for route in exact or found for method in route.methods or ()}
-
-
 def _not_that(request: Request) -> Response:
     detail = f"{request.method} is not among what this address takes."
-    return Problem(METHOD, detail, headers={"Allow": ", ".join(sorted(_methods(request)))}).response()
+    return Problem(METHOD, detail, headers={"Allow": ", ".join(sorted(methods_of(request.url.path)))}).response()
 
 
 def _description(app: FastAPI) -> dict[str, Any]:
