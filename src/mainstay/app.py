@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,21 +32,11 @@ from mainstay.identity import IDENTITY, load_contact
 from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
-from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, PullingLayer, RawRequest, Table
+from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, PullingLayer, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
-from mainstay.monitors import (
-    Canaries,
-    Canary,
-    Checking,
-    Listening,
-    Monitor,
-    Monitors,
-    OutcomeRule,
-    Outcomes,
-    SourceRule,
-)
+from mainstay.monitors import Monitor, Monitors
 from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePull, FailurePuller, Pull, Puller
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
@@ -56,16 +46,20 @@ from mainstay.records.store import PUSH
 from mainstay.runs import Settlement
 from mainstay.scheduling import Scheduler
 from mainstay.settings.retrying import terms_of
+from mainstay.silence import Silence
 from mainstay.watch import (
     ALERT,
     Alerter,
-    Alerts,
     Route,
     mark_handled,
     resolve_by_hand,
     resolve_healed,
     trouble_of_quarantine,
 )
+from mainstay.watch.outages import Outages
+from mainstay.watch.self_test import SelfTest
+from mainstay.watch.standing_in import StandIn
+from mainstay.weekly import WEEKLY_REVIEW, WeeklyReviews
 from mainstay.workflows import Workflows
 from mainstay.workspace import IMPORTED, Bundle, Workspace
 
@@ -93,25 +87,35 @@ class App:
         self._no_http = HttpSettings("")
         self.tokens = Tokens(pool, keys or Keys(), self.session, clock=clock)
         self.alerter = Alerter(pool, self, clock)
+        self.outages = Outages(pool, self, self.alerter, clock)
+        self.self_test = SelfTest(pool, self, self.alerter, clock)
         self.foreseer = Foreseer(pool, self.tokens, self.alerter, self.workspaces, clock)
         self.heart = Heart(pool, self, self.session)
         self.watched_at: float | None = None
         self.pinged = Monitors(pool, self, self.alerter, self.tokens.keys, clock)
-        self.listening = Listening(pool, self, self.alerter, clock)
-        self.checking = Checking(pool, self, self.alerter, clock)
-        self.outcomes = Outcomes(pool, self, self.alerter, clock)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
-        self.canaries = Canaries(pool, self, self.alerter, self.contacts.delete, clock)
+        self.silence = Silence(
+            pool,
+            self.workspaces,
+            self.alerter,
+            intake=self.intake,
+            contacts=self.contacts,
+            session=self.session,
+            public_url=self.public_url,
+            now=self.clock,
+            clock=clock,
+        )
         self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
         self.copies = Mirrors(pool, self, self.contacts, self.book, self.alerter.drifted)
         self.puller = Puller(pool, self, self.alerter.missed)
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
+        self.weekly = WeeklyReviews(pool, self, self.clock)
         own = {
             INBOUND: self.journey.program,
             PUSH: self.pusher.program,
@@ -121,6 +125,7 @@ class App:
             PULL_FAILURES: self.failures.program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
+            WEEKLY_REVIEW: self.weekly.program,
         }
         self.own = (*own, BULK_RETRY)
         self.keeper = RunKeeper(pool, self.routing, own=self.own, clock=self.clock)
@@ -139,6 +144,7 @@ class App:
         )
         self.driver.gate = self.gates
         self.driver.settle_effects = settling_effects(lambda each: self.routing(each).records, locks=IDENTITY)
+        self.stand_in = StandIn(pool, self, self.alerter, self.driver)
         self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
@@ -175,9 +181,7 @@ class App:
             await app.copies.declare(workspace_id)
             await app.puller.declare(workspace_id)
             await app.pinged.declare(workspace_id)
-            await app.listening.declare(workspace_id)
-            await app.outcomes.declare(workspace_id)
-            await app.canaries.declare(workspace_id)
+            await app.silence.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -275,45 +279,6 @@ class App:
         """See :class:`mainstay.monitors.pinging.Watched`."""
         return self.workspace(workspace_id).stack.monitors
 
-    def source_rules(self, workspace_id: UUID) -> Mapping[str, SourceRule]:
-        """See :class:`mainstay.monitors.listening.Expecting`."""
-        return self.workspace(workspace_id).stack.expected
-
-    def outcome_rules(self, workspace_id: UUID) -> Mapping[str, OutcomeRule]:
-        """See :class:`mainstay.monitors.outcomes.Promising`."""
-        return self.workspace(workspace_id).stack.outcomes
-
-    def crm_of(self, workspace_id: UUID) -> str:
-        """See :class:`mainstay.monitors.outcomes.Promising`."""
-        return self.workspace(workspace_id).routing.system_of_record
-
-    def canary(self, workspace_id: UUID) -> Canary | None:
-        """See :class:`mainstay.monitors.canaries.Flying`."""
-        return self.workspace(workspace_id).stack.canary
-
-    async def send_canary(self, workspace_id: UUID, canary: Canary, key: str, body: bytes) -> UUID:
-        """See :class:`mainstay.monitors.canaries.Flying`. Without a public address it is handed to intake itself."""
-        workspace = self.workspace(workspace_id)
-        path = f"/in/{workspace.slug}/{canary.source}"
-        headers = {"content-type": "application/json", "idempotency-key": key, **canary.headers}
-        if not self.public_url:
-            lower = {name.lower(): value for name, value in headers.items()}
-            request = RawRequest("POST", f"http://mainstay{path}", lower, body, self.clock())
-            return (await self.intake.receive(workspace.sources[canary.source], request)).delivery_id
-        settings = HttpSettings(self.public_url, secrets=tuple(canary.headers.values()), timeout=15.0)
-        answer = await Http(self.session(), settings).request("POST", path, body=body, headers=headers)
-        return UUID(answer.data["delivery"])
-
-    def reached(self, workspace_id: UUID) -> Collection[str]:
-        """See :class:`mainstay.monitors.checking.Checked`."""
-        connections = self.workspace(workspace_id).stack.connections
-        return [name for name, entry in connections.items() if entry.connector.http is not None]
-
-    def pulled(self, workspace_id: UUID) -> Mapping[str, Sequence[str]]:
-        """See :class:`mainstay.monitors.checking.Checked`."""
-        pull = self.workspace(workspace_id).stack.pull
-        return {pull.connection: pull.sources} if pull is not None and pull.sources else {}
-
     def heartbeat(self, workspace_id: UUID) -> Heartbeat | None:
         """See :class:`mainstay.heartbeating.Beating`."""
         return self.workspace(workspace_id).stack.heartbeat
@@ -368,22 +333,9 @@ class App:
             return str(contact_id)
         return await self.pusher.external_id(steps, contact_id, connection, step=step, name=name)
 
-    def alerts(self, workspace_id: UUID) -> Alerts:
-        """See :class:`mainstay.watch.alert.Alerting`."""
-        return self.workspace(workspace_id).stack.alerts
-
     def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
         """See :class:`mainstay.approving.Reach`."""
-        return [route for route in self.alerts(workspace_id) if route.role != "pager"]
-
-    def is_critical(self, workspace_id: UUID, workflow: str) -> bool:
-        """See :class:`mainstay.watch.alert.Alerting`."""
-        found = self.workspace(workspace_id).workflows.get(workflow)
-        return found is not None and found.critical
-
-    def workspace_name(self, workspace_id: UUID) -> str:
-        """See :class:`mainstay.watch.alert.Alerting`."""
-        return self.workspace(workspace_id).stack.name
+        return [route for route in self.workspace(workspace_id).alerts if route.role != "pager"]
 
     def page_url(self, workspace_id: UUID, path: str) -> str:
         """Return the address of a workspace's page."""
@@ -435,10 +387,6 @@ class App:
         async with acquire(self.pool) as connection, connection.transaction():
             return await resolve_by_hand(connection, workspace_id, incident_id)
 
-    async def acknowledge_incident(self, workspace_id: UUID, incident_id: UUID, *, by: str) -> bool:
-        """Note that somebody sees to an incident; False when it is not open, or somebody does already."""
-        return await self.alerter.acknowledge(workspace_id, incident_id, by)
-
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""
         async with acquire(self.pool) as connection, connection.transaction():
@@ -448,15 +396,15 @@ class App:
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
         await self.pinged.look()
-        await self.listening.look()
-        await self.outcomes.look()
-        await self.canaries.look()
-        await self.checking.look_if_due()
+        await self.silence.look()
+        await self.outages.look()
+        await self.self_test.look()
         await self.alerter.look()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)
             await self.failures.begin_due(workspace_id)
+        await self.weekly.begin_due()
         await self.keeper.keep()
         self.watched_at = time.monotonic()
 

@@ -56,10 +56,10 @@ class Flights:
 
     async def pass_by(self, length: str) -> list[str]:
         """Let time pass with the watch at work; returns the causes of what is open."""
-        await self.app.canaries.look()
+        await self.app.silence.canaries.look()
         await self.stack.advance(length)
-        await self.app.canaries.look()
-        await self.app.outcomes.look()
+        await self.app.silence.canaries.look()
+        await self.app.silence.outcomes.look()
         await self.stack.settle()
         async with acquire(self.app.pool) as connection:
             return [each.cause.partition(". ")[0] for each in await open_incidents(connection, self.workspace_id)]

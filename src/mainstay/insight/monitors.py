@@ -79,10 +79,13 @@ class PingRow:
 
 
 _QUERY = """
-    SELECT monitors.*, incidents.id AS incident_id FROM monitors
-    LEFT JOIN incidents ON incidents.workspace_id = monitors.workspace_id AND incidents.state = 'open'
-                       AND incidents.fingerprint = CASE kind WHEN 'access' THEN 'access|' WHEN 'webhooks' THEN 'missed|'
-                           ELSE 'monitor|' || monitors.kind || '|' END || monitors.name
+    SELECT monitors.*, told.id AS incident_id FROM monitors LEFT JOIN LATERAL (
+        SELECT id FROM incidents WHERE incidents.workspace_id = monitors.workspace_id AND state = 'open'
+          AND fingerprint IN ('monitor|' || monitors.kind || '|' || monitors.name,
+                              CASE monitors.kind WHEN 'access' THEN 'access|' WHEN 'webhooks' THEN 'missed|'
+                                   WHEN 'connection' THEN 'outage|' END || monitors.name)
+        ORDER BY first_seen LIMIT 1
+    ) AS told ON true
     WHERE monitors.workspace_id = $1 AND monitors.is_declared
 """
 

@@ -104,7 +104,7 @@ class Checking:
         self, connection: Connection, workspace_id: UUID, known: Known, now: datetime
     ) -> list[Finding]:
         rows = await connection.fetch(
-            "SELECT name, opened_at, paused_at, error FROM connections WHERE workspace_id = $1", workspace_id
+            "SELECT name, opened_at, paused_at FROM connections WHERE workspace_id = $1", workspace_id
         )
         gates = {row["name"]: row for row in rows}
         found = []
@@ -121,8 +121,6 @@ class Checking:
                 recent["retry"] + recent["failed"],
                 max((last for _, _, last in hours["ok"]), default=None),
                 gate["opened_at"] if gate else None,
-                gate["error"] if gate else "",
-                await _held(connection, workspace_id, name) if gate and gate["opened_at"] else 0,
                 is_paused=bool(gate and gate["paused_at"]),
             )
             since_when = before.facts.get("failing_since")
@@ -220,15 +218,3 @@ async def _is_told(connection: Connection, workspace_id: UUID, found: Finding) -
         found.name,
     )
     return is_told
-
-
-async def _held(connection: Connection, workspace_id: UUID, name: str) -> int:
-    held: int = await connection.fetchval(
-        """
-        SELECT count(*) FROM (SELECT FROM runs WHERE workspace_id = $1 AND held_at = $2 AND held_at <> ''
-                              AND state = 'waiting' LIMIT 1000) AS capped
-        """,
-        workspace_id,
-        name,
-    )
-    return held

@@ -50,15 +50,13 @@ class Fired:
 class Calls:
     """How calls to a connection went in the last two hours, and when the last was answered well.
 
-    ``out_since`` is when its breaker opened, ``error`` what the vendor said; ``waiting`` how many runs are held.
+    ``out_since`` is when its breaker opened.
     """
 
     ok: int
     failed: int
     last_ok: datetime | None
     out_since: datetime | None = None
-    error: str = ""
-    waiting: int = 0
     is_paused: bool = False
 
 
@@ -132,15 +130,16 @@ def of_connection(name: str, calls: Calls, was: Was, now: datetime) -> Finding:
     failing_since = (was.failing_since or now) if calls.failed >= MANY_FAILURES and not calls.ok else None
     facts = {"failing_since": failing_since.isoformat() if failing_since else None}
     title = cause = mend = ""
-    is_out = calls.out_since is not None and now - calls.out_since > FAILS_FOR
     is_failing = failing_since is not None and now - failing_since > FAILS_FOR
     if calls.is_paused:
         pass  # By hand: whoever did it knows.
-    elif is_out or is_failing:
-        title = f"{name} does not answer" if is_out else f"No call to {name} succeeds"
-        since = f"Since {calls.out_since:%Y-%m-%d %H:%M} UTC." if is_out else f"{calls.failed} failed in two hours."
-        waiting = f" {calls.waiting} runs wait for it." if calls.waiting else ""
-        cause = f"{since}{waiting} {calls.error[:300]}".strip()
+    elif calls.out_since is not None:
+        # The outage is told of by whoever looks at gates.
+        state = "down" if now - calls.out_since > FAILS_FOR else "up" if last_ok else "new"
+        return Finding(CONNECTION, name, _USED, state, last_ok, None, facts)
+    elif is_failing:
+        title = f"No call to {name} succeeds"
+        cause = f"{calls.failed} failed in two hours, and none was answered well."
         mend = (
             "What cannot go waits at the connection and goes on by itself. See at the vendor, and what is held: "
             f"mainstay connections show {name}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
+from mainstay.engine.schedule import Schedule
 from mainstay.errors import PermanentError
 from mainstay.kit import Duration, EmailMessage
 from mainstay.kit.roles import require_textable
@@ -122,8 +124,23 @@ def read_alerts(
         outage_after=table.outage_after,
         paused_after=table.paused_after,
         review=table.review,
-        test="" if table.test == "off" else table.test,
+        test=None if table.test == "off" else Weekly(table.test, timezone),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Weekly:
+    """A moment of each week, ``Mon 10:00``, by the clock of ``timezone``."""
+
+    text: str
+    timezone: ZoneInfo
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return the first after an aware moment; None for none."""
+        day, _, clock = self.text.strip().partition(" ")
+        hour, _, minute = clock.strip().partition(":")
+        schedule = Schedule(f"{int(minute)} {int(hour)} * * {day.lower()[:3]}")
+        return next(schedule.after(moment, self.timezone), None)
 
 
 class _Reading:

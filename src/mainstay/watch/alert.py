@@ -31,6 +31,24 @@ _OF_OPEN = frozenset({"opened", "reopened", "worse", "escalated"})
 _MOST_PAGES, _PAGES_WITHIN, _GATHERED = 5, timedelta(minutes=5), timedelta(seconds=30)
 
 
+class Alerted(Protocol):
+    """A workspace, as far as its alerts go."""
+
+    @property
+    def name(self) -> str:
+        """Its name as people write it."""
+        ...
+
+    @property
+    def alerts(self) -> Alerts:
+        """Who hears of trouble, and when."""
+        ...
+
+    def is_critical(self, workflow: str) -> bool:
+        """Tell whether a workflow of its stack is declared critical."""
+        ...
+
+
 class Alerting(Vendors, Protocol):
     """What the composition root knows of a workspace's alerts."""
 
@@ -39,16 +57,8 @@ class Alerting(Vendors, Protocol):
         """The workspaces that this process serves."""
         ...
 
-    def alerts(self, workspace_id: UUID) -> Alerts:
-        """Return who hears of trouble, and when."""
-        ...
-
-    def is_critical(self, workspace_id: UUID, workflow: str) -> bool:
-        """Tell whether a workflow of the stack is declared critical."""
-        ...
-
-    def workspace_name(self, workspace_id: UUID) -> str:
-        """Return a workspace's name as people write it."""
+    def workspace(self, workspace_id: UUID) -> Alerted:
+        """Return a workspace that this process serves."""
         ...
 
     def page_url(self, workspace_id: UUID, path: str) -> str:
@@ -129,7 +139,7 @@ class Alerter:
         await self.raise_trouble(connection, workspace_id, trouble)
 
     def _severity(self, workspace_id: UUID, workflow: str) -> Severity:
-        is_critical = workflow in CRITICAL_OWN or bool(workflow and self._alerting.is_critical(workspace_id, workflow))
+        is_critical = workflow in CRITICAL_OWN or self._alerting.workspace(workspace_id).is_critical(workflow)
         return "critical" if is_critical else "other"
 
     async def _begin(self, connection: Connection, workspace_id: UUID, incident_id: UUID, trouble: Trouble) -> None:
@@ -152,7 +162,7 @@ class Alerter:
         await telling_store.stand(connection, incident_id, standing)
 
     def _alerts(self, workspace_id: UUID, workflow: str, at: str) -> Alerts:
-        alerts = self._alerting.alerts(workspace_id)
+        alerts = self._alerting.workspace(workspace_id).alerts
         # That alerts do not get through somewhere is told elsewhere.
         return alerts.without(at) if workflow == ALERT and at else alerts
 
@@ -196,7 +206,7 @@ class Alerter:
         page_url = self._alerting.page_url
         incidents = await telling_store.told_of(connection, workspace_id, incident_ids, page_url)
         message = message_of(
-            kind, incidents, self._alerting.workspace_name(workspace_id), page_url(workspace_id, "incidents")
+            kind, incidents, self._alerting.workspace(workspace_id).name, page_url(workspace_id, "incidents")
         )
         for route in routes:
             await self.send(connection, workspace_id, kind, [each.id for each in incidents], route, message)
@@ -222,7 +232,7 @@ class Alerter:
         await telling_store.note(connection, workspace_id, run_id, kind, incident_ids, asdict(route))
         return run_id
 
-    async def acknowledge(self, workspace_id: UUID, incident_id: UUID, by: str) -> bool:
+    async def acknowledge(self, workspace_id: UUID, incident_id: UUID, *, by: str) -> bool:
         """Note that somebody sees to an incident; pagers and webhooks hear of it. False: not open, or seen to."""
 
         async def work(connection: Connection) -> bool:

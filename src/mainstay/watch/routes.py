@@ -34,6 +34,14 @@ Ladder = tuple[tuple[Route, ...], ...]
 """Steps, each of one channel or of several that are told together: a step is told when the one before took nothing."""
 
 
+class Weekly(Protocol):
+    """A moment of each week."""
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return the first after an aware moment; None for none."""
+        ...
+
+
 class Quiet(Protocol):
     """Hours in which what is not critical waits."""
 
@@ -58,7 +66,7 @@ class Alerts:
         outage_after: how long a vendor is out before that is an incident; calls wait meanwhile.
         paused_after: how long calls may wait at a connection that somebody has paused.
         review: a weekly moment, ``Mon 08:00``; empty for none.
-        test: the weekly moment at which every channel is tested; empty for never.
+        test: the weekly moment at which every channel is tested; None for never.
     """
 
     critical: Ladder = ()
@@ -70,7 +78,7 @@ class Alerts:
     outage_after: timedelta = timedelta(minutes=5)
     paused_after: timedelta = timedelta(hours=1)
     review: str = ""
-    test: str = ""
+    test: Weekly | None = None
 
     def __iter__(self) -> Iterator[Route]:
         seen: dict[tuple[str, str, str], Route] = {}
@@ -98,6 +106,10 @@ class Alerts:
                 found.append(fresh)
                 seen.update(fresh)
         return tuple(found)
+
+    def next_test(self, now: datetime) -> datetime | None:
+        """Return when every channel is tested next; None for never."""
+        return self.test.next_after(now) if self.test is not None else None
 
     def first_due(self, severity: Severity, now: datetime) -> datetime:
         """Return when something new is told."""

@@ -175,7 +175,7 @@ async def recover(connection: Connection, workspace_id: UUID, fingerprint: str) 
         WHERE workspace_id = $1 AND state = 'open' AND fingerprint = $2 RETURNING true
         """,  # noqa: S608 - a part of ours
         workspace_id,
-        fingerprint,
+        storable(fingerprint),
     )
     return found is not None
 
