@@ -883,11 +883,12 @@ CREATE TABLE schedules (
 CREATE INDEX schedules_due ON schedules (next_at);
 
 -- Counted as things end, so that no screen counts a big table. Each process has a shard of its own: a shared row would
--- make every commit wait for every other.
+-- make every commit wait for every other. What is over has one row again, in the shard -1.
 CREATE TABLE tallies (
     workspace_id  uuid NOT NULL,
     hour          timestamptz NOT NULL,
-    name          text NOT NULL,
+    -- "KIND NAME", in byte order, so that the index finds those of a kind.
+    name          text COLLATE "C" NOT NULL,
     label         text NOT NULL,
     shard         smallint NOT NULL,
     count         bigint NOT NULL,
