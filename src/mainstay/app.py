@@ -43,6 +43,7 @@ from mainstay.records import push_failed, settling_effects
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
+from mainstay.retention import Forgetting
 from mainstay.runs import Settlement
 from mainstay.scheduling import Scheduler
 from mainstay.settings.retrying import terms_of
@@ -113,6 +114,7 @@ class App:
         own[BULK_RETRY] = self.retrier.program
         self.retry_run, self.answer_run = self.retrier.retry_failed, self.retrier.answer
         self.gates = Gates(pool, clock=clock)
+        self.forgetting = Forgetting(pool, self.workspaces, self.clock)
         self.driver = Driver(
             pool,
             self.commit,
@@ -375,6 +377,7 @@ class App:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
+        await self.forgetting.look()
         await self.pinged.look()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
