@@ -26,12 +26,8 @@ def forgetting(pool: Pool, seed: Seed, **days: float) -> Forgetting:
 
 
 async def counts(seed: Seed) -> dict[str, int]:
-    return {
-        table: await seed.connection.fetchval(
-            f"SELECT count(*) FROM {table} WHERE workspace_id = $1", seed.workspace_id
-        )
-        for table in ALL
-    }
+    query = "SELECT count(*) FROM {} WHERE workspace_id = $1"
+    return {table: await seed.connection.fetchval(query.format(table), seed.workspace_id) for table in ALL}
 
 
 @pytest.fixture
