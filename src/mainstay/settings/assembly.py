@@ -20,6 +20,7 @@ from mainstay.pulls import Pull
 from mainstay.settings.alerting import read_alerts
 from mainstay.settings.canary import read_canary
 from mainstay.settings.document import Document, suggest
+from mainstay.settings.elsewhere import read_elsewhere
 from mainstay.settings.expecting import read_source_rules
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
@@ -27,10 +28,10 @@ from mainstay.settings.monitoring import read_heartbeat, read_monitors
 from mainstay.settings.outcomes import read_outcomes
 from mainstay.settings.ownership import read_ownership
 from mainstay.settings.positions import KeyPath
+from mainstay.settings.retaining import read_retention
 from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
     SECTIONS,
-    ElsewhereTable,
     RecordsTable,
     WorkspaceTable,
     slug_of,
@@ -58,8 +59,8 @@ def assemble(document: Document, folder: Path) -> Stack:
     timezone = ZoneInfo(workspace.timezone) if workspace is not None else ZoneInfo("UTC")
     alerts = read_alerts(document, wiring.declared, roles, timezone)
     mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record, ownership)
+    retention, elsewhere = read_retention(document), read_elsewhere(document)
     retries = read_retries(document, roles)
-    elsewhere = _elsewhere(document)
     hours = read_hours(workspace.hours, timezone) if workspace is not None and workspace.hours.strip() else None
     monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)
     heartbeat = read_heartbeat(document)
@@ -89,6 +90,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         expected=expected,
         outcomes=outcomes,
         canary=canary,
+        retention=retention,
         retries=retries,
         elsewhere=elsewhere,
         folder=folder,
@@ -112,15 +114,6 @@ def _workspace(document: Document) -> WorkspaceTable | None:
 
 def _section(document: Document, name: str, model: type[Model]) -> Model | None:
     return check(document, (name,), model, document.data.get(name, {}))
-
-
-def _elsewhere(document: Document) -> tuple[ElsewhereTable, ...]:
-    entries = document.data.get("elsewhere", [])
-    if not isinstance(entries, list):
-        document.add(("elsewhere",), "should be a list of tables", "write [[elsewhere]], with two brackets")
-        return ()
-    found = (check(document, ("elsewhere", index), ElsewhereTable, entry) for index, entry in enumerate(entries))
-    return tuple(entry for entry in found if entry is not None)
 
 
 def _tables(document: Document, section: str) -> Iterator[tuple[str, dict[str, Any]]]:

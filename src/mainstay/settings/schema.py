@@ -27,6 +27,7 @@ SECTIONS = (
     "outcomes",
     "canary",
     "watch",
+    "retention",
     "retries",
     "elsewhere",
 )

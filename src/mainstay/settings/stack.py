@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mainstay.monitors import Canary, Monitor, OutcomeRule, SourceRule
     from mainstay.pulls import Pull
     from mainstay.records import Ownership
+    from mainstay.retention import Retention
     from mainstay.settings.environment import Environment
     from mainstay.settings.schema import ElsewhereTable, IdentityTable
     from mainstay.watch.routes import Alerts
@@ -79,6 +80,7 @@ class Stack:
         outcomes: what should become of each lead, by name.
         canary: the synthetic lead; None for none.
         expected: how each source is watched; one that may be silent is not here.
+        retention: how long what has ended is kept.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
         folder: where ``stack.toml`` stands, with ``workflows/`` beside it.
@@ -103,6 +105,7 @@ class Stack:
     expected: Mapping[str, SourceRule]
     outcomes: Mapping[str, OutcomeRule]
     canary: Canary | None
+    retention: Retention
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]
     folder: Path
