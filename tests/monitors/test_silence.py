@@ -158,7 +158,7 @@ async def test_leads_that_are_not_answered_are_named_until_they_are(watch: Watch
     await stack.advance("2h")
     assert await watch.look() == []
     row = (await watch.rows())["outcome", "speed-to-lead"]
-    assert (row.state, row.rule) == ("up", "Every new lead of website: a crm record and a message within 5 minutes")
+    assert (row.state, row.rule) == ("up", "Every new lead of website: a CRM record and a message within 5 minutes")
     async with acquire(watch.app.pool) as connection:
         (breach,) = await list_breaches(connection, watch.workspace_id, "speed-to-lead")
     assert breach.is_met

@@ -19,7 +19,7 @@ async def fill(pool: Pool, workspace_id: UUID) -> None:
         for kind, name, rule, state in (
             ("source", "website", "As it usually comes, learned", "down"),
             ("source", "ads", "At least 1 in 4 business hours", "up"),
-            ("outcome", "speed-to-lead", "Every new lead: a crm record and a message within 5 minutes", "down"),
+            ("outcome", "speed-to-lead", "Every new lead: a CRM record and a message within 5 minutes", "down"),
             (
                 "canary",
                 "canary",

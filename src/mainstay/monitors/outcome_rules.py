@@ -16,8 +16,7 @@ OUTCOME = "outcome"
 """The kind of monitor that follows what becomes of leads."""
 NEW_LEAD = "contact.created"
 MESSAGES = ("email.send", "sms.send", "voice.place_call")
-RECORD, MESSAGE = "crm record", "message"
-EXAMPLE = 'expect = ["crm record", "message"]'
+RECORD, MESSAGE = "CRM record", "message"
 _STEP = re.compile(r"[a-z_]+\.[a-z_]+")
 _WORKFLOW = re.compile(r"[a-z][a-z0-9_-]*\.v[0-9]+")
 _NAMED = 5
@@ -42,7 +41,7 @@ def read_want(text: str) -> Want:
         ValueError: it is none of these.
     """
     said = " ".join(text.lower().split())
-    if said in {RECORD, "a crm record"}:
+    if said in {"crm record", "a crm record"}:
         return Want(RECORD, "record")
     if said in {MESSAGE, "a message", "first message", "a first message"}:
         return Want(MESSAGE, "step", MESSAGES)
@@ -51,7 +50,7 @@ def read_want(text: str) -> Want:
         return Want(said, "workflow", parts)
     if all(_STEP.fullmatch(part) for part in parts):
         return Want(said, "step", parts)
-    raise ValueError(f'"{text}" is nothing that is known; write "crm record", "message", "chat.post" or "welcome.v1"')
+    raise ValueError(f'"{text}" is nothing that is known; write "CRM record", "message", "chat.post" or "welcome.v1"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class OutcomeTable(Table):
 
     expect: Annotated[tuple[str, ...], AfterValidator(_check_wants)] = Field(
         min_length=1,
-        description='What each should have: "crm record", "message" (e-mail, text or call), a step or a workflow.',
+        description='What each should have: "CRM record", "message" (e-mail, text or call), a step or a workflow.',
     )
     within: Annotated[Duration, AfterValidator(_check_within)] = Field(
         default=timedelta(minutes=5), description="By when."

@@ -49,7 +49,7 @@ _KINDS = {
 }
 _SEEN = {
     "source": "Last lead",
-    "outcome": "Last lead whose time is over",
+    "outcome": "Last lead looked at",
     "canary": "Last arrival",
     "schedule": "Fired last",
     "queue": "The oldest waits since",
