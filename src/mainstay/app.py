@@ -35,9 +35,9 @@ from mainstay.intake.store import Suspect, clear_quarantine
 from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, PullingLayer, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
-from mainstay.model import Lane, Retry, Run, new_id
+from mainstay.model import Lane, RecordType, Retry, Run, new_id
 from mainstay.monitors import Monitor, Monitors
-from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePull, FailurePuller, Pull, Puller
+from mainstay.pulls import PULL_FAILURES, FailurePull, FailurePuller, Pull, Pulls, RecordPull
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
@@ -93,7 +93,7 @@ class App:
         self.contacts = Contacts(pool, self.commit, self)
         self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
         self.copies = Mirrors(pool, self, self.contacts, self.book, self.alerter.drifted)
-        self.puller = Puller(pool, self, self.alerter.missed)
+        self.puller = Pulls(pool, self, self.alerter.missed)
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
@@ -102,7 +102,7 @@ class App:
             PUSH: self.pusher.program,
             MERGE_ELSEWHERE: self.merger.program,
             **self.copies.programs,
-            RECONCILE: self.puller.program,
+            **self.puller.programs,
             PULL_FAILURES: self.failures.program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
@@ -268,6 +268,10 @@ class App:
     def pull(self, workspace_id: UUID) -> Pull | None:
         """See :class:`mainstay.pulls.pulling.Systems`."""
         return self.workspace(workspace_id).stack.pull
+
+    def record_pulls(self, workspace_id: UUID) -> Mapping[RecordType, RecordPull]:
+        """See :class:`mainstay.pulls.records.RecordSystems`."""
+        return self.workspace(workspace_id).stack.record_pulls
 
     def pulling_crm(self, workspace_id: UUID, connection: str, http: Http) -> PullingCRM:
         """See :class:`mainstay.pulls.pulling.Systems`."""

@@ -54,7 +54,7 @@ async def test_a_pull_costs_the_same_in_a_big_book(pool: Pool) -> None:
             Person(email=f"p{n}@example.com", connection="hub", external_id=f"x{n}", occurred_at=now.isoformat())
             for n in range(20)
         ]
-        await store.declare(recorder, workspace_id, pull)
+        await store.declare(recorder, workspace_id, {"contact": "hub", "invoice": "books"})
         await store.hold_due(recorder, workspace_id, "hub", pull.every)
         assert len(await store.known(recorder, workspace_id, "hub", people)) == 19
         await store.note_brought(recorder, workspace_id, "hub", [(new_id(), now)])

@@ -25,6 +25,7 @@ _OWN_WORKFLOWS = {
     "question.v1": "Pass on a question",
     "mirror.v1": "Write a mirror",
     "reconcile.v1": "Pull what changed in the system of record",
+    "reconcile_records.v1": "Pull what changed of records",
     "compare-mirror.v1": "Compare a mirror",
 }
 
