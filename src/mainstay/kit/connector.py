@@ -25,10 +25,12 @@ class Pullable:
         role: the role whose object has ``pull_records`` (:class:`mainstay.kit.roles.PullingRecords`).
         by_status: a status that a record came to, and the event that the vendor's webhook tells then. Otherwise
             webhooks tell ``invoice.created``, ``invoice.updated`` and ``invoice.deleted``.
+        when: whether a connection may be asked, by its settings.
     """
 
     role: str
     by_status: Mapping[str, str] = field(default_factory=dict)
+    when: Callable[[Any], bool] = lambda _settings: True
 
 
 RoleFactory = Callable[[Any, Http, RecordStore | None], Any]

@@ -35,6 +35,6 @@ def record_pulls(
         name = ownership[kind].system_of_record
         entry = connections.get(name)
         able = entry.connector.pulls.get(kind) if entry else None
-        if able is not None and not isinstance(table.reconcile, str):
+        if entry and able and able.when(entry.settings) and not isinstance(table.reconcile, str):
             bringing = tuple(source for source, found in sources.items() if found.speaks_for == name)
             yield kind, RecordPull(kind, name, able.role, able.by_status, table.reconcile, bringing)
