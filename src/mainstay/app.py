@@ -32,7 +32,7 @@ from mainstay.identity import IDENTITY, load_contact
 from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
-from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, PullingLayer, Table
+from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, RecordType, Retry, Run, new_id
@@ -281,11 +281,6 @@ class App:
     def failure_pulls(self, workspace_id: UUID) -> Mapping[str, FailurePull]:
         """See :class:`mainstay.pulls.failures.Layers`."""
         return self.workspace(workspace_id).failure_pulls
-
-    def pulling_layer(self, workspace_id: UUID, connection: str, http: Http) -> PullingLayer:
-        """See :class:`mainstay.pulls.failures.Layers`."""
-        found: PullingLayer = self.vendor(workspace_id, connection, "layer", http)
-        return found
 
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""

@@ -163,7 +163,7 @@ async def test_what_no_webhook_brought_comes_in_with_its_story(books: Books) -> 
     [contact] = await books.rows("SELECT id, email FROM contacts")
     assert (contact["email"], record["contact_id"]) == ("ann@example.com", contact["id"])
     [change] = await books.rows("SELECT * FROM record_changes")
-    [run] = await books.rows("SELECT id FROM runs WHERE workflow = 'reconcile_records.v1'")
+    [run] = await books.rows("SELECT id FROM runs WHERE workflow = 'reconcile-records.v1'")
     assert (change["run_id"], change["source"], change["connection"]) == (run["id"], "books", "books")
     assert await books.told() == ["invoice.created"]
     assert len(await books.stack.runs("made.v1")) == 1
@@ -295,7 +295,7 @@ async def test_many_pages_come_whole(books: Books) -> None:
 
     assert len(await books.rows("SELECT FROM records")) == 7
     assert len(await books.stack.runs("made.v1")) == 7
-    assert [state for *_, state in await books.stack.runs("reconcile_records.v1")] == ["done"]
+    assert [state for *_, state in await books.stack.runs("reconcile-records.v1")] == ["done"]
 
 
 async def test_a_kill_before_the_cursor_doubles_nothing(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:

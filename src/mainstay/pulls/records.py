@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mainstay.pulls.store import Standing
     from mainstay.runs import Claimed
 
-RECONCILE_RECORDS = "reconcile_records.v1"
+RECONCILE_RECORDS = "reconcile-records.v1"
 MOST_PAGES = 100
 """Pages of one run: the next goes on, so that no history grows without end."""
 _AT_ONCE = 25
