@@ -114,6 +114,8 @@ async def billing(call: Caller, sandbox: Sandbox) -> None:
         if call.can("find_add_payment"):
             await call("find_add_payment", paid.id, payment)
     await call("void_invoice", made.id)
+    for kind in ("invoice", "payment"):
+        assert await call("pull_records", kind, "")
     del sandbox
 
 
@@ -128,6 +130,7 @@ async def tasks(call: Caller, sandbox: Sandbox) -> None:
     await call("complete_task", made.id)
     if call.can("read"):
         assert await call("read", made.id) is not None
+    assert (await call("pull_records", "task", "")).records
 
 
 async def email(call: Caller, sandbox: Sandbox) -> None:

@@ -10,12 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from mainstay.connectors.asana.account import listed
-from mainstay.connectors.asana.pulling import pull
+from mainstay.connectors.asana.pulling import Place, pull
 from mainstay.connectors.asana.reading import is_task_id, read_task, record_in, require_id, text_in
 from mainstay.connectors.asana.settings import AsanaConnection
 from mainstay.kit import Http, Made, PermanentError, PulledRecords, RecordStore, RecordType, Sent, Task, TaskState
 from mainstay.kit.lookup import is_of_this_try, same_text
-from mainstay.kit.walking import Walk
 
 # How far our clock may be from Asana's where only what is newer is asked for.
 CLOCKS_APART = timedelta(hours=1)
@@ -106,8 +105,8 @@ class AsanaTasks:
 
     async def pull_records(self, _kind: RecordType, cursor: str) -> PulledRecords:
         """Read a page of the tasks of the connection's project that changed."""
-        start = Walk.read(cursor)
-        return await pull(self._http, await self._project_of(""), start)
+        place = Place.read(cursor)
+        return await pull(self._http, await self._project_of(""), place)
 
     async def _one(
         self, method: str, path: str, fields: str, given: Mapping[str, Any], *, task_id: str = ""

@@ -1,4 +1,7 @@
-"""What changed in Linear since a cursor: its issues by ``updatedAt``, the newest first. Contract: linear.graphql."""
+"""What changed in Linear since a cursor: its issues by ``updatedAt``. Contract: linear.graphql.
+
+They come in the order in which they were made, which a change does not alter. What is in the trash comes as well.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from mainstay.kit.walking import Walk
 BATCH = 50
 LAG = timedelta(minutes=2)
 CHANGED = """query Changed($issues: IssueFilter, $after: String, $first: Int) {
-  issues(filter: $issues, includeArchived: true, orderBy: updatedAt, first: $first, after: $after) {
+  issues(filter: $issues, includeArchived: true, orderBy: createdAt, first: $first, after: $after) {
     nodes {
       id identifier title dueDate url trashed createdAt updatedAt
       assignee { email } state { type name } team { id name }
@@ -41,7 +44,8 @@ async def pull(http: Http, team: str, cursor: str) -> PulledRecords:
         raise strange("issues")
     token = text(info.get("endCursor")) if info.get("hasNextPage") is True else ""
     end = start.after(token, response, LAG)
-    return PulledRecords(tuple(map(_pulled, reversed(nodes))), end.write(), bool(end.token))
+    records = sorted(map(_pulled, nodes), key=lambda each: each.event.time or start.since)
+    return PulledRecords(tuple(records), end.write(), bool(end.token))
 
 
 def _pulled(issue: Mapping[str, Any]) -> PulledRecord:
