@@ -94,6 +94,12 @@ async def crm(call: Caller, sandbox: Sandbox) -> None:
     await call("add_note", first, "Grüße 李")
     await call("find_add_note", first, "Grüße 李")
     await call("pull_contacts", "")
+    if call.can("pull_records"):
+        await asyncio.to_thread(
+            sandbox.seed, "hubspot", "deals", [{"properties": {"dealname": "Roof"}, "contact": first}]
+        )
+        for kind in ("deal", "company"):
+            assert not (await call("pull_records", kind, "")).has_more
     if call.can("merge_contacts"):
         other = replace(SARAH, email="other@example.com", phone="+13125550199")
         second = (await call("push_contact", other, "")).external_id

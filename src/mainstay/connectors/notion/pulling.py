@@ -5,27 +5,27 @@ The pages come in the order in which they were made, which a change does not alt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mainstay.connectors.notion.account import strange
 from mainstay.connectors.notion.database import changed_at
-from mainstay.kit import Event, Http, PulledRecord, PulledRecords
+from mainstay.kit import Event, Http, PulledRecord, PulledRecords, TaskState
 from mainstay.kit.payload import moment
 from mainstay.kit.recording import task_record
 from mainstay.kit.walking import Walk
 
 if TYPE_CHECKING:
     from mainstay.connectors.notion.database import Database
-    from mainstay.connectors.notion.tasks import NotionTasks
 
+StateOf = Callable[[Mapping[str, Any], "Database"], Awaitable[TaskState]]
 BATCH = 100
 # Notion cuts the time of a change to the minute.
 LAG = timedelta(minutes=3)
 
 
-async def pull(http: Http, tasks: NotionTasks, database: Database, start: Walk) -> PulledRecords:
+async def pull(http: Http, state_of: StateOf, database: Database, start: Walk) -> PulledRecords:
     """Read one page of a database's tasks that changed."""
     since = start.since.replace(second=0, microsecond=0).isoformat(timespec="seconds")
     asked: dict[str, Any] = {
@@ -41,13 +41,13 @@ async def pull(http: Http, tasks: NotionTasks, database: Database, start: Walk) 
         raise strange("list")
     following = response.data.get("next_cursor") if response.data.get("has_more") is True else ""
     end = start.after(following if isinstance(following, str) else "", response, LAG)
-    records = [await _pulled(tasks, database, page) for page in pages]
+    records = [await _pulled(state_of, database, page) for page in pages]
     records.sort(key=lambda each: each.event.time or start.since)
     return PulledRecords(tuple(records), end.write(), bool(end.token))
 
 
-async def _pulled(tasks: NotionTasks, database: Database, page: Mapping[str, Any]) -> PulledRecord:
-    state, at = await tasks.state_of(page, database), changed_at(page)
+async def _pulled(state_of: StateOf, database: Database, page: Mapping[str, Any]) -> PulledRecord:
+    state, at = await state_of(page, database), changed_at(page)
     if at is None:
         raise strange("last_edited_time")
     data = {

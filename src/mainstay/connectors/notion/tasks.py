@@ -130,14 +130,14 @@ class NotionTasks:
         page = await self._page(task_id)
         if page is None:
             return None
-        return await self.state_of(page, await self._database_of(page)), changed_at(page)
+        return await self._state_of(page, await self._database_of(page)), changed_at(page)
 
     async def pull_records(self, _kind: RecordType, cursor: str) -> PulledRecords:
         """Read a page of the tasks of the connection's database that changed."""
         start = Walk.read(cursor)
-        return await pull(self._http, self, await find_database(self._http, self._settings, ""), start)
+        return await pull(self._http, self._state_of, await find_database(self._http, self._settings, ""), start)
 
-    async def state_of(self, page: Mapping[str, Any], database: Database) -> TaskState:
+    async def _state_of(self, page: Mapping[str, Any], database: Database) -> TaskState:
         """Return the task that a page of a database is."""
         return TaskState(
             id=_text(page, "id"),

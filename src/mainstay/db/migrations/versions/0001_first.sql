@@ -549,6 +549,9 @@ CREATE TABLE pulled_records (
     PRIMARY KEY (record_id, event)
 );
 CREATE INDEX pulled_records_by_time ON pulled_records (workspace_id, connection, record_type, told_at);
+-- Of a connection without webhooks all that was pulled is here, for days: only what is still open is looked through.
+CREATE INDEX pulled_records_open ON pulled_records (workspace_id, connection, record_type, changed_at)
+    WHERE NOT is_judged AND NOT is_answered;
 
 -- Changes that a pull brought, for some minutes: then it is known whether a webhook brought them, too.
 CREATE TABLE pulled_changes (
