@@ -91,5 +91,5 @@ async def test_an_invoice_whose_webhook_was_missed(make_stack: MakeStack, sandbo
     async with visiting(stack) as browser:
         assert "in 7 days 1 change that no webhook had brought" in await read(browser, "/w/acme/connections")
         listed = await read(browser, "/w/acme/records/invoice")
-    assert "JOB-7" in listed
+    assert "INV-0001 Void 120.50 GBP" in listed
     assert "Sarah Johnson" in listed
