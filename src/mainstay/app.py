@@ -29,7 +29,7 @@ from mainstay.intake.store import Suspect, clear_quarantine
 from mainstay.mirrors import Mirrors
 from mainstay.model import Lane, Run, new_id
 from mainstay.monitors import Monitors
-from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePuller, Puller
+from mainstay.pulls import PULL_FAILURES, FailurePuller, Pulls
 from mainstay.reach import Reach
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
@@ -84,7 +84,7 @@ class App(Reach):
         self.contacts = Contacts(pool, self.commit, self)
         self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
         self.copies = Mirrors(pool, self, self.contacts, self.book, self.alerter.drifted)
-        self.puller = Puller(pool, self, self.alerter.missed)
+        self.puller = Pulls(pool, self, self.alerter.missed)
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
@@ -94,7 +94,7 @@ class App(Reach):
             PUSH: self.pusher.program,
             MERGE_ELSEWHERE: self.merger.program,
             **self.copies.programs,
-            RECONCILE: self.puller.program,
+            **self.puller.programs,
             PULL_FAILURES: self.failures.program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
