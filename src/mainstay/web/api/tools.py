@@ -161,6 +161,8 @@ def _told(tool: Callable[Given, Awaitable[Told]]) -> Callable[Given, Awaitable[T
     async def told(*args: Given.args, **kwargs: Given.kwargs) -> Told:
         try:
             return await tool(*args, **kwargs)
+        except ToolError:
+            raise
         except ProblemError as error:
             raise ToolError(error.problem.detail) from None
         except DatabaseUnavailableError as error:
