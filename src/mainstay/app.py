@@ -49,12 +49,15 @@ from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
     ALERT,
     Alerter,
+    Route,
     mark_handled,
     resolve_by_hand,
     resolve_healed,
     trouble_of_quarantine,
 )
-from mainstay.watch.alert import Route
+from mainstay.watch.outages import Outages
+from mainstay.watch.self_test import SelfTest
+from mainstay.watch.standing_in import StandIn
 from mainstay.weekly import WEEKLY_REVIEW, WeeklyReviews
 from mainstay.workflows import Workflows
 from mainstay.workspace import IMPORTED, Bundle, Workspace
@@ -80,9 +83,10 @@ class App:
         self.by_slug: dict[str, Workspace] = {}
         self.clock = clock or utc_now
         self._session: Session | None = None
-        self._no_http = HttpSettings("")
         self.tokens = Tokens(pool, keys or Keys(), self.session, clock=clock)
-        self.alerter = Alerter(self)
+        self.alerter = Alerter(pool, self, clock)
+        self.outages = Outages(pool, self, self.alerter, clock)
+        self.self_test = SelfTest(pool, self, self.alerter, clock)
         self.foreseer = Foreseer(pool, self.tokens, self.alerter, self.workspaces, clock)
         self.heart = Heart(pool, self, self.session)
         self.watched_at: float | None = None
@@ -127,6 +131,7 @@ class App:
         )
         self.driver.gate = self.gates
         self.driver.settle_effects = settling_effects(lambda each: self.routing(each).records, locks=IDENTITY)
+        self.stand_in = StandIn(pool, self, self.alerter, self.driver)
         self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
@@ -201,7 +206,7 @@ class App:
     def open_http(self, workspace_id: UUID, connection: str, idempotency_key: str) -> Http:
         """Return the HTTP client of one attempt."""
         if not connection:
-            return Http(self.session(), self._no_http, idempotency_key=idempotency_key)
+            return Http(self.session(), HttpSettings(""), idempotency_key=idempotency_key)
         workspace = self.workspace(workspace_id)
         http = Http(self.session(), workspace.http_settings(connection), idempotency_key=idempotency_key)
         oauth = workspace.oauth.get(connection)
@@ -315,14 +320,8 @@ class App:
         return await self.pusher.external_id(steps, contact_id, connection, step=step, name=name)
 
     def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
-        """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return [
-            Route(route.connection, route.role, route.target) for route in self.workspace(workspace_id).stack.alerts
-        ]
-
-    def incident_url(self, workspace_id: UUID, incident_id: UUID) -> str:
-        """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return self.page_url(workspace_id, f"incidents/{incident_id}")
+        """See :class:`mainstay.approving.Reach`."""
+        return [route for route in self.workspace(workspace_id).alerts if route.role != "pager"]
 
     def page_url(self, workspace_id: UUID, path: str) -> str:
         """Return the address of a workspace's page."""
@@ -341,9 +340,8 @@ class App:
         if run.workflow == PUSH and run.contact_id is not None:
             await push_failed(connection, run.id, run.contact_id, settlement.error)
         if run.workflow == INBOUND and run.delivery_id is not None:
-            await connection.execute(
-                "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1", run.delivery_id, settlement.error
-            )
+            query = "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1"
+            await connection.execute(query, run.delivery_id, settlement.error)
         await self.alerter.run_failed(connection, run, settlement)
 
     async def _quarantined(self, connection: Connection, suspect: Suspect) -> None:
@@ -379,6 +377,9 @@ class App:
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
         await self.pinged.look()
+        await self.outages.look()
+        await self.self_test.look()
+        await self.alerter.look()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)
@@ -390,11 +391,9 @@ class App:
     async def ping_url(self, workspace_id: UUID, monitor: str) -> str:
         """Return the address at which a monitor is pinged; empty where its key can be opened no more."""
         key = (await self.pinged.keys(workspace_id)).get(monitor, "")
-        return self._ping_url(workspace_id, monitor, key) if key else ""
+        return f"{self.public_url}/ping/{self.workspace(workspace_id).slug}/{key}/{monitor}" if key else ""
 
     async def renew_ping_url(self, workspace_id: UUID, monitor: str) -> str:
         """Give a monitor another address and return it; see :meth:`Monitors.renew`."""
-        return self._ping_url(workspace_id, monitor, await self.pinged.renew(workspace_id, monitor))
-
-    def _ping_url(self, workspace_id: UUID, monitor: str, key: str) -> str:
-        return f"{self.public_url}/ping/{self.workspace(workspace_id).slug}/{key}/{monitor}"
+        await self.pinged.renew(workspace_id, monitor)
+        return await self.ping_url(workspace_id, monitor)

@@ -73,7 +73,10 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("contacts", "contacts", "contacts", "Who is known: list, show, edit, merge, normalize."),
             Entry("records", "records", "records", "Deals, invoices, tasks and the like: list, show."),
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),
-            Entry("incidents", "incidents", "incidents", "What is broken, and what has been: list, show, resolve."),
+            Entry(
+                "incidents", "incidents", "incidents", "What is broken, and has been: list, show, acknowledge, resolve."
+            ),
+            Entry("alerts", "alerts", "alerts", "Who hears of what is broken: list, test."),
             Entry("monitors", "monitors", "monitors", "Jobs elsewhere that say that they ran: list, show, renew."),
             Entry("quarantine", "quarantine", "quarantine", "What could not be proven: list, show, release."),
             Entry(

@@ -17,7 +17,6 @@ from mainstay.insight.weeks import Week, week_due
 from mainstay.kit.roles import EmailMessage
 from mainstay.model import new_id
 from mainstay.runs import Claimed, begin_run
-from mainstay.watch.alert import Route
 from mainstay.weekly.letter import letter_of
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ class WeeklyReviews:
             await self._send(steps, route, message)
         return ()
 
-    async def _send(self, steps: StepRunner, route: Route, message: EmailMessage) -> None:
+    async def _send(self, steps: StepRunner, route: Address, message: EmailMessage) -> None:
         def made(http: Http) -> Any:
             return self._office.vendor(steps.run.workspace_id, route.connection, route.role, http)
 
@@ -160,5 +159,5 @@ class WeeklyReviews:
         await steps.step("email.send", call, connection=route.connection, find=find)
 
 
-def _routes(stack: Stack) -> list[Route]:
-    return [Route(each.connection, each.role, each.target) for each in stack.alerts if each.role == "email"]
+def _routes(stack: Stack) -> list[Address]:
+    return [each for each in stack.alerts if each.role == "email"]
