@@ -14,8 +14,8 @@ from typing import Any, Literal, TypedDict, get_args
 from mainstay.sandbox.wire import SettingError
 
 Kind = Literal[
-    "latency", "hold", "status", "status_after", "timeout_before", "timeout_after", "drop_before", "drop_after", "reset",
-    "truncated", "html", "drip", "empty", "reshaped"
+    "latency", "hold", "status", "status_after", "timeout_before", "timeout_after", "drop_before", "drop_after",
+    "reset", "truncated", "html", "drip", "empty", "reshaped"
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
 DONE = frozenset({"hold", "status_after", "timeout_after", "drop_after", "truncated", "drip", "empty", "reshaped"})

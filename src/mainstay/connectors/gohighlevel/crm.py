@@ -95,8 +95,9 @@ class GoHighLevelCRM:
     async def push_contact(self, contact: Contact, external_id: str) -> Pushed:
         """Update by id, else look it up, else upsert.
 
-        Tags go through their own endpoint: anywhere else they replace all others. Where e-mail and phone belong to two contacts there, the e-mail's contact is ours and the other keeps its
-        phone: the vendor refuses, or silently drops, a value that another contact holds.
+        Tags go through their own endpoint: anywhere else they replace all others. Where e-mail and phone belong to two
+        contacts there, the e-mail's contact is ours and the other keeps its phone: the vendor refuses, or silently
+        drops, a value that another contact holds.
         """
         fields = self._fields(contact)
         record = await self._update(external_id, fields) if external_id else None
