@@ -94,6 +94,8 @@ async def crm(call: Caller, sandbox: Sandbox) -> None:
     await call("add_note", first, "Grüße 李")
     await call("find_add_note", first, "Grüße 李")
     await call("pull_contacts", "")
+    if call.can("push_contacts"):
+        await call("push_contacts", [(SARAH, first), (replace(SARAH, email="zoe@example.com", tags=("vip",)), "")])
     if call.can("merge_contacts"):
         other = replace(SARAH, email="other@example.com", phone="+13125550199")
         second = (await call("push_contact", other, "")).external_id
