@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import BaseModel
 
 import mainstay.connectors
 from mainstay.connectors import all_connectors, all_source_kinds
@@ -169,7 +170,7 @@ def test_an_account_has_a_budget_or_it_is_said_that_none_is_known(name: str) -> 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_lets_in_is_a_secret(name: str) -> None:
     connector = all_connectors()[name]
-    classes = [connector.settings] if connector.settings else []
+    classes: list[type[BaseModel]] = [connector.settings] if connector.settings else []
     classes += [source.settings for source in connector.sources]
     has_secret = any("SecretStr" in str(field.annotation) for each in classes for field in each.model_fields.values())
     # What a report is signed with may be a public key alone.

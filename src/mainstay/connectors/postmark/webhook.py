@@ -15,7 +15,7 @@ from pydantic import Field
 
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
 from mainstay.kit.mail_events import MailEventsSettings, Outcome
-from mainstay.kit.payload import moment, read_object, text
+from mainstay.kit.payload import moment, object_in, read_object, text
 from mainstay.kit.proving import require_proof
 from mainstay.kit.secrets import Secrets, is_one_of
 from mainstay.kit.signature import sha256_hex
@@ -60,11 +60,7 @@ def verify(request: RawRequest, settings: PostmarkSource) -> str:
 
 def delivery_key(request: RawRequest, _settings: PostmarkSource) -> str:
     """Return a digest of what a report says and when; empty where it cannot be read. Postmark gives it no id."""
-    try:
-        body = read_object(request.body)
-    except MalformedError:
-        return ""
-    return _key(body)
+    return _key(object_in(request.body))
 
 
 def _key(body: Mapping[str, Any]) -> str:
