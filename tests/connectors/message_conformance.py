@@ -125,10 +125,11 @@ class MessageConformance:
         assert first.id != second.id
         assert await bench.texts() == [TEXT, TEXT]
 
-    @pytest.mark.parametrize("kind", ["timeout_after", "drop_after", "truncated"])
+    @pytest.mark.parametrize("kind", ["timeout_after", "drop_after", "truncated", "status_after"])
     async def test_a_lost_answer_is_unsure_and_the_message_is_found(self, bench: Bench, kind: str) -> None:
         bench.timeout = 1.0
-        await bench.fault(kind, method="POST")
+        # A gateway that gave up on an answer says 502 of what was done.
+        await bench.fault(kind, status=502, method="POST")
         with pytest.raises(TransientError) as lost:
             await bench.send()
         assert lost.value.unsure
