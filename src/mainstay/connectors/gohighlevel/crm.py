@@ -171,10 +171,21 @@ class GoHighLevelCRM:
         }
         return {key: value for key, value in fields.items() if value}
 
-    async def _update(self, external_id: str, fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the updated contact, or None when it is gone."""
+    async def _update(self, external_id: str, fields: Fields) -> Record | None:
+        """Return the updated contact, or None when it is gone.
+
+        An e-mail goes by itself, where it differs there and nobody has it: a secondary one of the contact's own would
+        put its primary one out.
+        """
+        email = str(fields.get("email") or "")
+        record = await self._put(external_id, _without(fields, "email"))
+        if record is None or not email or str(record.get("email") or "").lower() == email.lower():
+            return record
+        return record if await self._owner(email=email) else await self._put(external_id, {"email": email})
+
+    async def _put(self, external_id: str, fields: Fields) -> Record | None:
         send = {key: value for key, value in fields.items() if key not in _NOT_IN_UPDATE}
-        while True:
+        while send:
             response = await self._http.request("PUT", _path(external_id), json=send, accept=(_BAD_REQUEST, _NOT_FOUND))
             if _is_gone(response):
                 return None
@@ -183,6 +194,8 @@ class GoHighLevelCRM:
                 return _contact(response)
             # Another contact holds this value. Without it the rest still arrives, as the vendor's own upsert does.
             del send[held]
+        response = await self._http.request("GET", _path(external_id), accept=(_BAD_REQUEST, _NOT_FOUND))
+        return None if _is_gone(response) else _contact(response)
 
     async def _upsert(self, contact: Contact, fields: Fields) -> tuple[Record, Pushed]:
         """Find the contact and update it, else make it.
@@ -213,7 +226,8 @@ class GoHighLevelCRM:
             made, fields = await self._looked_up(contact, fields)
             if not made:
                 _refuse(response)
-            return await self._update_found(made, fields)
+            record, pushed = await self._update_found(made, fields)
+            return record, replace(pushed, created=self._settings.look_first)
         duplicate = _duplicate(response)
         if duplicate is not None:
             return await self._update_found(duplicate, fields)
@@ -241,7 +255,7 @@ class GoHighLevelCRM:
         if owner is None:
             # Somebody else who has the same number.
             return "", _without(fields, "phone")
-        return owner["id"], _without(fields, "email") if _is_other(owner, email) else fields
+        return owner["id"], fields
 
     async def _update_found(self, external_id: str, fields: Fields) -> tuple[Record, Pushed]:
         record = await self._update(external_id, fields)

@@ -74,7 +74,7 @@ def vendor() -> CRMVendor:
 
 class TestConformance(CRMConformance):
     new_contact_calls = 2
-    writes = MappingProxyType({"contains": "sarah"})
+    writes = MappingProxyType({"contains": "Sarah"})
 
 
 async def test_every_call_has_the_version_header(bench: Bench) -> None:
@@ -151,10 +151,23 @@ async def test_a_secondary_email_finds_its_contact_and_the_primary_one_stays(ben
     bench.sandbox.seed("gohighlevel", "contacts", [office])
 
     pushed = await bench.crm().push_contact(person(phone=phone), "")
-    written = await bench.only()
+    await bench.crm().push_contact(person(phone=phone, last_name="Johnson"), pushed.external_id)
 
+    written = await bench.only()
     assert (pushed.external_id, pushed.created) == (written.id, False)
     assert (written.email, written.first_name, written.phone) == ("office@example.com", "Sarah", phone)
+    assert written.last_name == "Johnson"
+
+
+async def test_an_email_alone_is_changed_too_unless_somebody_has_it(bench: Bench) -> None:
+    await bench.seed(email="taken@example.com")
+    ours = await bench.seed(email="old@example.com")
+    nothing = {"phone": "", "first_name": ""}
+
+    await bench.crm().push_contact(person(email="taken@example.com", **nothing), ours.id)
+    assert [each.email for each in await bench.contacts()] == ["taken@example.com", "old@example.com"]
+    await bench.crm().push_contact(person(email="new@example.com", **nothing), ours.id)
+    assert [each.email for each in await bench.contacts()] == ["taken@example.com", "new@example.com"]
 
 
 async def test_the_vendor_itself_drops_the_primary_email_of_an_upsert_by_a_secondary_one(bench: Bench) -> None:
@@ -172,7 +185,7 @@ async def test_a_refused_create_that_made_the_contact_all_the_same_is_found(benc
     pushed = await bench.crm().push_contact(person(tags=("new lead",)), "")
 
     stored = await bench.only()
-    assert (pushed.external_id, stored.tags) == (stored.id, ("new lead",))
+    assert (pushed.external_id, pushed.created, stored.tags) == (stored.id, True, ("new lead",))
 
 
 async def test_a_refused_create_that_made_nothing_says_why(bench: Bench) -> None:
