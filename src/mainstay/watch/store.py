@@ -23,6 +23,7 @@ _OVER = """
     state = 'resolved', resolved_at = now(),
     alert_due_at = CASE WHEN alert_phase = 'none' OR alert_phase = 'telling' AND alert_place = 0 THEN alert_due_at
                         ELSE now() END,
+    alert_place = 0,
     alert_phase = CASE WHEN alert_phase = 'none' OR alert_phase = 'telling' AND alert_place = 0 THEN alert_phase
                        ELSE 'recovering' END
 """

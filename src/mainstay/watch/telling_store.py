@@ -62,7 +62,6 @@ def standing_of(row: Row) -> Standing:
         is_open=row["state"] == "open",
         is_acknowledged=row["acknowledged_at"] is not None,
         reopened=row["reopened"],
-        resolved_at=row["resolved_at"],
         news=row["alert_news"],
         phase=row["alert_phase"],
         place=row["alert_place"],
@@ -159,12 +158,13 @@ async def told(connection: Connection, run_id: UUID, now: datetime, *, is_moot: 
     """Note that a run has told; what follows of that is due at once. What was ``is_moot`` was not told."""
     rows = await connection.fetch(
         """
-        UPDATE alerts SET told_at = CASE WHEN $2 THEN NULL ELSE now() END,
+        UPDATE alerts SET told_at = CASE WHEN $2 THEN NULL ELSE $3::timestamptz END,
             error = CASE WHEN $2 THEN 'it was over before it could be told' ELSE '' END
         WHERE run_id = $1 AND told_at IS NULL RETURNING incident_id
         """,
         run_id,
         is_moot,
+        now,
     )
     await _due_now(connection, [row["incident_id"] for row in rows], now)
 
