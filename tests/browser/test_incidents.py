@@ -40,7 +40,7 @@ async def told(served: Served) -> None:
 async def shoot(page: Page, name: str) -> None:
     if SHOTS:
         for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await page.emulate_media(color_scheme=scheme)
             await page.screenshot(path=Path(SHOTS) / f"{name}-{scheme}.png", full_page=True)
 
 

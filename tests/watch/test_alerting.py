@@ -227,8 +227,9 @@ async def test_every_channel_is_tested_weekly_and_by_hand(stack: StackUnderTest,
         "Alerts do not get through to hook",
     ]
     assert len(sandbox.messages("twilio")) == 1
-    (page,) = sandbox.state("pagerduty")["alerts"]
-    assert (page["state"], page["severity"]) == ("resolved", "info")
+    test, trouble = sandbox.state("pagerduty")["alerts"]
+    assert (test["state"], test["severity"]) == ("resolved", "info")
+    assert (trouble["state"], trouble["severity"]) == ("triggered", "critical")
     async with acquire(app.pool) as connection:
         (broken,) = await open_incidents(connection, workspace_id)
     assert (broken.title, broken.severity) == ("Alerts do not get through to hook", "critical")

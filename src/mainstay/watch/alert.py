@@ -151,7 +151,7 @@ class Alerter:
         now = self._now()
         standing = begin(standing, alerts, now)
         if standing.due_at is not None and standing.due_at <= now:
-            begun = await telling_store.begun_since(connection, workspace_id, now - _PAGES_WITHIN)
+            begun = await telling_store.begun_within(connection, workspace_id, _PAGES_WITHIN)
             if begun < _MOST_PAGES:
                 move = next_move(standing, alerts, now)
                 standing = move.then

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -87,15 +87,15 @@ async def stand(connection: Connection, incident_id: UUID, standing: Standing) -
     )
 
 
-async def begun_since(connection: Connection, workspace_id: UUID, moment: datetime) -> int:
-    """Count the messages that opened incidents were told by since a moment."""
+async def begun_within(connection: Connection, workspace_id: UUID, length: timedelta) -> int:
+    """Count the incidents that people were told of lately."""
     found: int = await connection.fetchval(
         """
         SELECT count(DISTINCT incident_id) FROM alerts
-        WHERE workspace_id = $1 AND begun_at > $2 AND kind IN ('opened', 'reopened', 'worse')
+        WHERE workspace_id = $1 AND begun_at > now() - $2::interval AND kind IN ('opened', 'reopened', 'worse')
         """,
         workspace_id,
-        moment,
+        length,
     )
     return found
 
