@@ -58,6 +58,7 @@ from mainstay.watch import (
 from mainstay.watch.outages import Outages
 from mainstay.watch.self_test import SelfTest
 from mainstay.watch.standing_in import StandIn
+from mainstay.weekly import WEEKLY_REVIEW, WeeklyReviews
 from mainstay.workflows import Workflows
 from mainstay.workspace import IMPORTED, Bundle, Workspace
 
@@ -102,6 +103,7 @@ class App:
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
+        self.weekly = WeeklyReviews(pool, self, self.clock)
         own = {
             INBOUND: self.journey.program,
             PUSH: self.pusher.program,
@@ -111,6 +113,7 @@ class App:
             PULL_FAILURES: self.failures.program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
+            WEEKLY_REVIEW: self.weekly.program,
         }
         self.own = (*own, BULK_RETRY)
         self.keeper = RunKeeper(pool, self.routing, own=self.own, clock=self.clock)
@@ -383,6 +386,7 @@ class App:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)
             await self.failures.begin_due(workspace_id)
+        await self.weekly.begin_due()
         await self.keeper.keep()
         self.watched_at = time.monotonic()
 

@@ -63,6 +63,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Look",
         (
             Entry("status", "status", "status", "Did anything break in the last 24 hours?"),
+            Entry("review", "review", "review", "What a week brought, what failed, what was slow, what was saved."),
             Entry("runs", "runs", "runs", "What workflows did: list, show, retry, cancel."),
             Entry("approvals", "approvals", "approvals", "What runs ask people: list, approve, decline."),
             Entry("schedules", "schedules", "schedules", "What runs by the clock: list."),
@@ -101,6 +102,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Run it",
         (
             Entry("tokens", "tokens", "tokens", "Who may use the API: create, list, revoke."),
+            Entry("mcp", "mcp", "mcp", "Let an assistant look, and retry if its token may."),
             Entry("db", "db", "db", "The database: migrate, url."),
         ),
     ),

@@ -34,6 +34,8 @@ from mainstay.web.pages import (
     reviews,
     runs,
     session,
+    tokens,
+    weeks,
 )
 from mainstay.web.render import STATIC, Site, site_of
 from mainstay.web.security import Gate
@@ -84,6 +86,8 @@ def create_pages(backend: Backend) -> FastAPI:
         incidents,
         monitors,
         retries,
+        tokens,
+        weeks,
     ):
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _show_refusal)

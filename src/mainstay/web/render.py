@@ -47,6 +47,7 @@ _NOTICES = {
     "resolved": "The incident is resolved.",
     "acknowledged": "Acknowledged: nobody else is called about it.",
     "not_acknowledged": "Nothing was done: it is over, or somebody sees to it already.",
+    "revoked": "The token is revoked: from now on it opens nothing.",
     "edited": "Saved. What was set by hand changes only by hand from now on.",
     "edited_with_a_note": "Saved, with a remark: read the newest line of what happened.",
     "unchanged": "Nothing was changed.",

@@ -23,6 +23,7 @@ _OWN_WORKFLOWS = {
     "merge-elsewhere.v1": "Merge two contacts in their system",
     "alert.v1": "Send an alert",
     "question.v1": "Pass on a question",
+    "weekly-review.v1": "Send the weekly review",
     "mirror.v1": "Write a mirror",
     "reconcile.v1": "Pull what changed in the system of record",
     "compare-mirror.v1": "Compare a mirror",

@@ -396,7 +396,7 @@ CREATE TABLE api_tokens (
     name          text NOT NULL,
     digest        bytea NOT NULL UNIQUE,
     hint          text NOT NULL,
-    is_read_only  boolean NOT NULL,
+    scopes        text[] NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
     last_used_at  timestamptz,
     revoked_at    timestamptz
@@ -892,6 +892,15 @@ CREATE TABLE tallies (
     shard         smallint NOT NULL,
     count         bigint NOT NULL,
     PRIMARY KEY (workspace_id, hour, name, label, shard)
+);
+
+-- Whose letter was begun: one a week.
+CREATE TABLE weekly_reviews (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    week          text NOT NULL,
+    run_id        uuid NOT NULL,
+    begun_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (workspace_id, week)
 );
 
 -- The same since the beginning, of the hours that are over, so that a counter outside never has to add up all hours.
