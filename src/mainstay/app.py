@@ -51,7 +51,6 @@ from mainstay.watch import (
     Alerter,
     Route,
     mark_handled,
-    resolve_by_hand,
     resolve_healed,
     trouble_of_quarantine,
 )
@@ -364,11 +363,6 @@ class App:
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
         async with acquire(self.pool) as connection, connection.transaction():
             return await mark_handled(connection, workspace_id, run_id)
-
-    async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
-        """Close an incident by hand, its failed runs handled; False when it is not open."""
-        async with acquire(self.pool) as connection, connection.transaction():
-            return await resolve_by_hand(connection, workspace_id, incident_id)
 
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""

@@ -245,6 +245,12 @@ class Alerter:
 
         return await transact(self._pool, work)
 
+    async def resolve(self, workspace_id: UUID, incident_id: UUID) -> bool:
+        """Close an incident by hand, its failed runs handled; False when it is not open."""
+        return await transact(
+            self._pool, lambda connection: store.resolve_by_hand(connection, workspace_id, incident_id)
+        )
+
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Send one message over one route."""
         run = steps.run

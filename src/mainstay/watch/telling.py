@@ -16,7 +16,7 @@ from mainstay.watch.routes import FALLS_OVER_AFTER, Alerts, Route, Severity, set
 
 Phase = Literal["none", "telling", "escalating", "told", "recovering", "over"]
 News = Literal["opened", "reopened", "worse"]
-_SETTLING = -1
+SETTLING = -1
 """The place of an incident that is over, and whose end is told once that has lasted."""
 Kind = Literal["opened", "reopened", "worse", "escalated", "recovered", "acknowledged"]
 
@@ -108,9 +108,9 @@ def _escalate(standing: Standing, alerts: Alerts, now: datetime) -> Move:
 def _recover(standing: Standing, alerts: Alerts, now: datetime) -> Move:
     if standing.is_open:
         return Move(replace(standing, phase="told", due_at=None))
-    if standing.place != _SETTLING:
+    if standing.place != SETTLING:
         settled = now + settles_after(standing.reopened)
         if standing.severity != "critical":
             settled = alerts.after_quiet(settled)
-        return Move(replace(standing, place=_SETTLING, due_at=settled))
+        return Move(replace(standing, place=SETTLING, due_at=settled))
     return Move(replace(standing, phase="over", place=0, due_at=None), "recovered", standing.told)
