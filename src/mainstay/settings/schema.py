@@ -25,6 +25,7 @@ SECTIONS = (
     "mirrors",
     "monitors",
     "watch",
+    "retention",
     "retries",
     "elsewhere",
 )

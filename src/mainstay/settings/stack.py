@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mainstay.monitors import Monitor
     from mainstay.pulls import Pull
     from mainstay.records import Ownership
+    from mainstay.retention import Retention
     from mainstay.settings.environment import Environment
     from mainstay.settings.schema import ElsewhereTable, IdentityTable
     from mainstay.watch.routes import Alerts
@@ -76,6 +77,7 @@ class Stack:
         mirrors: the copies of records that are kept alike, by name.
         monitors: the jobs that ping, by name.
         heartbeat: who is told that work moves; None for nobody.
+        retention: how long what has ended is kept.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
         folder: where ``stack.toml`` stands, with ``workflows/`` beside it.
@@ -97,6 +99,7 @@ class Stack:
     mirrors: Mapping[str, Mirror]
     monitors: Mapping[str, Monitor]
     heartbeat: Heartbeat | None
+    retention: Retention
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]
     folder: Path

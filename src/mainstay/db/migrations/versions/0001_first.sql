@@ -40,6 +40,17 @@ CREATE TABLE delivery_keys (
     PRIMARY KEY (workspace_id, source, key)
 );
 
+CREATE INDEX delivery_keys_by_delivery ON delivery_keys (delivery_id);
+
+-- How far a workspace's old rows of a kind have been gone through; see retention.py.
+CREATE TABLE forgetting (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    kind          text NOT NULL CHECK (kind IN ('calls', 'runs', 'deliveries')),
+    after         uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    next_at       timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (workspace_id, kind)
+);
+
 -- Bounded by count, size and age for each source; never run by itself.
 CREATE TABLE quarantine (
     id            uuid PRIMARY KEY,
@@ -883,11 +894,12 @@ CREATE TABLE schedules (
 CREATE INDEX schedules_due ON schedules (next_at);
 
 -- Counted as things end, so that no screen counts a big table. Each process has a shard of its own: a shared row would
--- make every commit wait for every other.
+-- make every commit wait for every other. What is over has one row again, in the shard -1.
 CREATE TABLE tallies (
     workspace_id  uuid NOT NULL,
     hour          timestamptz NOT NULL,
-    name          text NOT NULL,
+    -- "KIND NAME", in byte order, so that the index finds those of a kind.
+    name          text COLLATE "C" NOT NULL,
     label         text NOT NULL,
     shard         smallint NOT NULL,
     count         bigint NOT NULL,
