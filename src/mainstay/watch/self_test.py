@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mainstay.watch.alert import Alerter
 
 TEST = "test"
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,20 @@ class SelfTest:
         self._reaching = reaching
         self._alerter = alerter
         self._clock = clock
+        self._next: dict[UUID, datetime] = {}
 
     async def look(self) -> None:
         """Begin the weekly tests that are due: durable runs, so one that fails is an incident, told over the others."""
         for workspace_id in self._reaching.workspaces:
-            if self._reaching.workspace(workspace_id).alerts.test:
+            due_at = self._next.get(workspace_id)
+            if due_at is None or due_at <= self._now():
                 await transact(self._pool, partial(self._test_due, workspace_id=workspace_id))
 
     async def _test_due(self, connection: Connection, workspace_id: UUID) -> None:
-        now = self._clock() if self._clock else datetime.now(UTC)
+        now = self._now()
         alerts = self._reaching.workspace(workspace_id).alerts
         next_at = alerts.next_test(now)
+        self._next[workspace_id] = next_at or _NEVER
         if next_at is None:
             return
         # Of many workers one tests; the moment follows the stack, whichever was stored.
@@ -98,6 +102,9 @@ class SelfTest:
         except MainstayError as error:
             return Tested(route.written, route.role, time.perf_counter() - began, str(error))
         return Tested(route.written, route.role, time.perf_counter() - began)
+
+    def _now(self) -> datetime:
+        return self._clock() if self._clock else datetime.now(UTC)
 
     def _message(self, workspace_id: UUID, route: Route) -> Message:
         url = self._reaching.page_url(workspace_id, "incidents")
