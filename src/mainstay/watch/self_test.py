@@ -62,15 +62,15 @@ class SelfTest:
         for workspace_id in self._reaching.workspaces:
             due_at = self._next.get(workspace_id)
             if due_at is None or due_at <= self._now():
-                await transact(self._pool, partial(self._test_due, workspace_id=workspace_id))
+                next_at = await transact(self._pool, partial(self._test_due, workspace_id=workspace_id))
+                self._next[workspace_id] = next_at or _NEVER
 
-    async def _test_due(self, connection: Connection, workspace_id: UUID) -> None:
+    async def _test_due(self, connection: Connection, workspace_id: UUID) -> datetime | None:
         now = self._now()
         alerts = self._reaching.workspace(workspace_id).alerts
         next_at = alerts.next_test(now)
-        self._next[workspace_id] = next_at or _NEVER
         if next_at is None:
-            return
+            return None
         # Of many workers one tests; the moment follows the stack, whichever was stored.
         is_due = await connection.fetchval(
             """
@@ -86,6 +86,7 @@ class SelfTest:
         if is_due:
             for route in alerts:
                 await self._alerter.send(connection, workspace_id, TEST, (), route, self._message(workspace_id, route))
+        return next_at
 
     async def test_now(self, workspace_id: UUID) -> list[Tested]:
         """Send a test over each channel from this process, one after the other; each may take half a minute."""
