@@ -43,7 +43,6 @@ from mainstay.watch import (
     ALERT,
     Alerter,
     mark_handled,
-    resolve_by_hand,
     resolve_healed,
     trouble_of_quarantine,
 )
@@ -196,11 +195,6 @@ class App(Reach):
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
         async with acquire(self.pool) as connection, connection.transaction():
             return await mark_handled(connection, workspace_id, run_id)
-
-    async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
-        """Close an incident by hand, its failed runs handled; False when it is not open."""
-        async with acquire(self.pool) as connection, connection.transaction():
-            return await resolve_by_hand(connection, workspace_id, incident_id)
 
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""
