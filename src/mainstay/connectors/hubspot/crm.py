@@ -24,6 +24,7 @@ from mainstay.connectors.hubspot.contact import (
     value_of,
 )
 from mainstay.connectors.hubspot.merging import merge
+from mainstay.connectors.hubspot.records import KINDS
 from mainstay.connectors.hubspot.settings import BASE_URL, OPT_OUT, HubSpotConnection
 from mainstay.kit import (
     Contact,
@@ -32,7 +33,9 @@ from mainstay.kit import (
     NeedsHumanError,
     PermanentError,
     Pulled,
+    PulledRecords,
     Pushed,
+    RecordType,
     Response,
     Sent,
     Submission,
@@ -200,6 +203,10 @@ class HubSpotCRM:
         return await pulling.pull(
             self._http, cursor, properties=settings.properties, tag_property=settings.tag_property
         )
+
+    async def pull_records(self, kind: RecordType, cursor: str) -> PulledRecords:
+        """Read one batch of deals or companies that changed. Of those that are gone, only webhooks tell."""
+        return await pulling.pull_objects(self._http, KINDS[kind], cursor)
 
     def _properties(self, contact: Contact) -> dict[str, str]:
         properties = {

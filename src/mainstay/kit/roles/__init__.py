@@ -27,6 +27,7 @@ from mainstay.kit.roles.money import (
 )
 from mainstay.kit.roles.outcomes import Made, Pushed, Sent
 from mainstay.kit.roles.pager import Page, Pager
+from mainstay.kit.roles.records import PulledRecord, PulledRecords, PullingRecords
 from mainstay.kit.roles.table import Row, Rows, Table, Value, Written, cell_text, clean, rows_by_key
 from mainstay.kit.roles.tasks import Task, Tasks, TaskState
 from mainstay.kit.roles.voice import Call, CallOutcome, CallState, CallStatus, Voice, require_callable
@@ -59,8 +60,11 @@ __all__ = [
     "Pager",
     "Payment",
     "Pulled",
+    "PulledRecord",
+    "PulledRecords",
     "PullingCRM",
     "PullingLayer",
+    "PullingRecords",
     "Pushed",
     "RecordStore",
     "RetryingLayer",
