@@ -48,6 +48,7 @@ class Workspace:
         self.id = workspace_id
         self.stack = bundle.stack
         self.slug = bundle.stack.slug
+        self.retention = bundle.stack.retention
         self.workflows = {declared.name: declared for declared in bundle.workflows}
         begins = beginning(bundle.workflows)
         by_event: dict[str, list[str]] = {}

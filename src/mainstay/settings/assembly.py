@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,18 +15,19 @@ from mainstay.kit import Connector, SourceKind, SourceSettings
 from mainstay.kit.source import AskedSourceSettings
 from mainstay.mirrors import MirroredType
 from mainstay.mirrors.rules import Role
-from mainstay.pulls import Pull
 from mainstay.settings.alerting import read_alerts
 from mainstay.settings.document import Document, suggest
+from mainstay.settings.elsewhere import read_elsewhere
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
 from mainstay.settings.monitoring import read_heartbeat, read_monitors
 from mainstay.settings.ownership import read_ownership
 from mainstay.settings.positions import KeyPath
+from mainstay.settings.pulling import pull_of, record_pulls
+from mainstay.settings.retaining import read_retention
 from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
     SECTIONS,
-    ElsewhereTable,
     RecordsTable,
     WorkspaceTable,
     slug_of,
@@ -55,8 +55,8 @@ def assemble(document: Document, folder: Path) -> Stack:
     timezone = ZoneInfo(workspace.timezone) if workspace is not None else ZoneInfo("UTC")
     alerts = read_alerts(document, wiring.declared, roles, timezone)
     mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record, ownership)
+    retention, elsewhere = read_retention(document), read_elsewhere(document)
     retries = read_retries(document, roles)
-    elsewhere = _elsewhere(document)
     hours = read_hours(workspace.hours, timezone) if workspace is not None and workspace.hours.strip() else None
     monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)
     heartbeat = read_heartbeat(document)
@@ -74,23 +74,18 @@ def assemble(document: Document, folder: Path) -> Stack:
         system_of_record=system_of_record,
         records=ownership,
         identity=records.contact.identity,
-        pull=_pull(records.contact.reconcile, system_of_record, wiring, sources),
+        pull=pull_of(records.contact.reconcile, wiring.connections[system_of_record], sources),
+        record_pulls=MappingProxyType(dict(record_pulls(records, ownership, wiring.connections, sources))),
         sources=MappingProxyType(sources),
         alerts=alerts,
         mirrors=mirrors,
         monitors=monitors,
         heartbeat=heartbeat,
+        retention=retention,
         retries=retries,
         elsewhere=elsewhere,
         folder=folder,
     )
-
-
-def _pull(every: timedelta | str, name: str, wiring: _Wiring, sources: Mapping[str, SourceEntry]) -> Pull | None:
-    if isinstance(every, str) or not wiring.connections[name].can_pull:
-        return None
-    bringing = tuple(source for source, found in sources.items() if found.settings.connection == name)
-    return Pull(name, every, bringing)
 
 
 def _workspace(document: Document) -> WorkspaceTable | None:
@@ -103,15 +98,6 @@ def _workspace(document: Document) -> WorkspaceTable | None:
 
 def _section(document: Document, name: str, model: type[Model]) -> Model | None:
     return check(document, (name,), model, document.data.get(name, {}))
-
-
-def _elsewhere(document: Document) -> tuple[ElsewhereTable, ...]:
-    entries = document.data.get("elsewhere", [])
-    if not isinstance(entries, list):
-        document.add(("elsewhere",), "should be a list of tables", "write [[elsewhere]], with two brackets")
-        return ()
-    found = (check(document, ("elsewhere", index), ElsewhereTable, entry) for index, entry in enumerate(entries))
-    return tuple(entry for entry in found if entry is not None)
 
 
 def _tables(document: Document, section: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from mainstay.heartbeating import Heartbeat
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
-    from mainstay.model import Retry
+    from mainstay.model import RecordType, Retry
     from mainstay.monitors import Monitor
-    from mainstay.pulls import Pull
+    from mainstay.pulls import Pull, RecordPull
     from mainstay.records import Ownership
+    from mainstay.retention import Retention
     from mainstay.settings.environment import Environment
     from mainstay.settings.schema import ElsewhereTable, IdentityTable
     from mainstay.watch.routes import Alerts
@@ -71,11 +72,13 @@ class Stack:
         records: which system is right about each other type of record.
         identity: by what contacts are told apart.
         pull: how changes in the system of record are pulled; None where it cannot tell, or shall not.
+        record_pulls: how changes of each other type of record are pulled, where they are.
         sources: by name.
         alerts: who hears of trouble.
         mirrors: the copies of records that are kept alike, by name.
         monitors: the jobs that ping, by name.
         heartbeat: who is told that work moves; None for nobody.
+        retention: how long what has ended is kept.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
         folder: where ``stack.toml`` stands, with ``workflows/`` beside it.
@@ -92,11 +95,13 @@ class Stack:
     records: Mapping[str, Ownership]
     identity: IdentityTable
     pull: Pull | None
+    record_pulls: Mapping[RecordType, RecordPull]
     sources: Mapping[str, SourceEntry]
     alerts: Alerts
     mirrors: Mapping[str, Mirror]
     monitors: Mapping[str, Monitor]
     heartbeat: Heartbeat | None
+    retention: Retention
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]
     folder: Path

@@ -28,6 +28,7 @@ from mainstay.web.pages import (
     merging,
     mirrors,
     monitors,
+    news,
     overview,
     records,
     retries,
@@ -71,6 +72,7 @@ def create_pages(backend: Backend) -> FastAPI:
     app.mount("/static", _Static(directory=STATIC))
     for module in (
         health,
+        news,
         session,
         overview,
         runs,

@@ -18,8 +18,10 @@ from starlette.responses import HTMLResponse
 from mainstay.db import acquire
 from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
 from mainstay.insight.approvals import approvals_waiting
+from mainstay.insight.mark import mark_of
 from mainstay.model import short_id
-from mainstay.web import drift_wording, incident_wording, monitor_wording, record_wording, wording
+from mainstay.web import drift_wording, incident_wording, monitor_wording, record_wording, wording, workflow_wording
+from mainstay.web.news import News
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -102,7 +104,7 @@ def make_environment() -> Environment:
         "pretty": wording.pretty,
         "bytes": wording.size,
         "web_link": wording.web_link,
-        "workflow": wording.workflow_title,
+        "workflow": workflow_wording.workflow_title,
         "initials": wording.initials,
         "display_name": wording.display_name,
         "number": "{:,}".format,
@@ -153,6 +155,7 @@ class Page:
     approvals: Count
     connection: Connection
     now: datetime
+    mark: str
 
     def html(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return the page."""
@@ -164,6 +167,7 @@ class Page:
             reviews=self.reviews,
             approvals=self.approvals,
             now=self.now,
+            mark=self.mark,
             root=f"/w/{self.workspace.slug}",
             notice=_NOTICES.get(self.request.query_params.get("done", ""), ""),
             here=self.request.url.path + (f"?{self.request.url.query}" if self.request.url.query else ""),
@@ -178,6 +182,7 @@ class Site:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.environment = make_environment()
+        self.news = News(backend.pool)
 
     def workspace(self, slug: str) -> WorkspaceCard:
         """Return a workspace by its name in addresses.
@@ -196,10 +201,12 @@ class Site:
         workspace = self.workspace(slug)
         async with acquire(self.backend.pool) as connection:
             now = datetime.now(UTC)
+            # Before all else: what changes while the page is made is news to it.
+            mark = await mark_of(connection, workspace.id)
             reached = await verdict(connection, workspace.id, now)
             reviews = await suggestions_waiting(connection, workspace.id)
             approvals = await approvals_waiting(connection, workspace.id)
-            yield Page(self, request, workspace, reached, reviews, approvals, connection, now)
+            yield Page(self, request, workspace, reached, reviews, approvals, connection, now, mark)
 
     def plain(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return a page outside every workspace: signing in, errors."""
