@@ -50,12 +50,16 @@ from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
     ALERT,
     Alerter,
+    Route,
     mark_handled,
     resolve_by_hand,
     resolve_healed,
     trouble_of_quarantine,
 )
-from mainstay.watch.alert import Route
+from mainstay.watch.outages import Outages
+from mainstay.watch.self_test import SelfTest
+from mainstay.watch.standing_in import StandIn
+from mainstay.weekly import WEEKLY_REVIEW, WeeklyReviews
 from mainstay.workflows import Workflows
 from mainstay.workspace import IMPORTED, Bundle, Workspace
 
@@ -82,7 +86,9 @@ class App:
         self._session: Session | None = None
         self._no_http = HttpSettings("")
         self.tokens = Tokens(pool, keys or Keys(), self.session, clock=clock)
-        self.alerter = Alerter(self)
+        self.alerter = Alerter(pool, self, clock)
+        self.outages = Outages(pool, self, self.alerter, clock)
+        self.self_test = SelfTest(pool, self, self.alerter, clock)
         self.foreseer = Foreseer(pool, self.tokens, self.alerter, self.workspaces, clock)
         self.heart = Heart(pool, self, self.session)
         self.watched_at: float | None = None
@@ -98,6 +104,7 @@ class App:
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
+        self.weekly = WeeklyReviews(pool, self, self.clock)
         own = {
             INBOUND: self.journey.program,
             PUSH: self.pusher.program,
@@ -107,6 +114,7 @@ class App:
             PULL_FAILURES: self.failures.program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
+            WEEKLY_REVIEW: self.weekly.program,
         }
         self.own = (*own, BULK_RETRY)
         self.keeper = RunKeeper(pool, self.routing, own=self.own, clock=self.clock)
@@ -126,6 +134,7 @@ class App:
         )
         self.driver.gate = self.gates
         self.driver.settle_effects = settling_effects(lambda each: self.routing(each).records, locks=IDENTITY)
+        self.stand_in = StandIn(pool, self, self.alerter, self.driver)
         self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
@@ -314,14 +323,8 @@ class App:
         return await self.pusher.external_id(steps, contact_id, connection, step=step, name=name)
 
     def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
-        """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return [
-            Route(route.connection, route.role, route.target) for route in self.workspace(workspace_id).stack.alerts
-        ]
-
-    def incident_url(self, workspace_id: UUID, incident_id: UUID) -> str:
-        """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return self.page_url(workspace_id, f"incidents/{incident_id}")
+        """See :class:`mainstay.approving.Reach`."""
+        return [route for route in self.workspace(workspace_id).alerts if route.role != "pager"]
 
     def page_url(self, workspace_id: UUID, path: str) -> str:
         """Return the address of a workspace's page."""
@@ -379,10 +382,14 @@ class App:
             await forget_old_keys(connection)
         await self.forgetting.look()
         await self.pinged.look()
+        await self.outages.look()
+        await self.self_test.look()
+        await self.alerter.look()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)
             await self.failures.begin_due(workspace_id)
+        await self.weekly.begin_due()
         await self.keeper.keep()
         self.watched_at = time.monotonic()
 

@@ -121,6 +121,7 @@ async def _serve(
         if watch_stdin:
             leave_with_parent(server.leave)
         children = [asyncio.create_task(_keep_worker(options)) for _ in range(workers)]
+        children.append(asyncio.create_task(app.stand_in.run()))
         settle_memory()
         link = await create_sign_in_link(app.pool, public_url)
         typer.echo(f"Mainstay runs at {public_url}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mainstay.retention import Retention
     from mainstay.settings.environment import Environment
     from mainstay.settings.schema import ElsewhereTable, IdentityTable
+    from mainstay.watch.routes import Alerts
 
 FILE_NAME = "stack.toml"
 OWN_STORE = "mainstay"
@@ -53,32 +54,6 @@ class SourceEntry:
     kind: SourceKind
     settings: SourceSettings = field(repr=False)
     speaks_for: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRoute:
-    """Where an alert goes: ``written`` as in the file, and what it means.
-
-    ``role`` is ``chat`` or ``email``; ``target`` a channel or address, empty for the connection's own channel.
-    """
-
-    written: str
-    connection: str
-    role: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alerts:
-    """Who hears of trouble. Iterating gives every route once. ``review`` is a weekly moment, ``Mon 08:00``."""
-
-    critical: tuple[AlertRoute, ...] = ()
-    other: tuple[AlertRoute, ...] = ()
-    review: str = ""
-
-    def __iter__(self) -> Iterator[AlertRoute]:
-        seen = {(route.connection, route.role, route.target): route for route in (*self.critical, *self.other)}
-        return iter(seen.values())
 
 
 @dataclass(frozen=True, slots=True)

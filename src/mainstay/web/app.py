@@ -35,6 +35,8 @@ from mainstay.web.pages import (
     reviews,
     runs,
     session,
+    tokens,
+    weeks,
 )
 from mainstay.web.render import STATIC, Site, site_of
 from mainstay.web.security import Gate
@@ -86,6 +88,8 @@ def create_pages(backend: Backend) -> FastAPI:
         incidents,
         monitors,
         retries,
+        tokens,
+        weeks,
     ):
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _show_refusal)

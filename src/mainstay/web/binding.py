@@ -48,6 +48,7 @@ class AppBackend:
         self.replay_delivery = app.replay_delivery
         self.release_quarantined = app.release_quarantined
         self.resolve_incident = app.resolve_incident
+        self.acknowledge_incident = app.alerter.acknowledge
         self.record_url = app.record_url
         self.ping_url = app.ping_url
         self.renew_ping_url = app.renew_ping_url

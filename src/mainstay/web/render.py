@@ -20,7 +20,7 @@ from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
 from mainstay.insight.approvals import approvals_waiting
 from mainstay.insight.mark import mark_of
 from mainstay.model import short_id
-from mainstay.web import drift_wording, monitor_wording, record_wording, wording
+from mainstay.web import drift_wording, incident_wording, monitor_wording, record_wording, wording
 from mainstay.web.news import News
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ _NOTICES = {
     "released_rejected": "It left quarantine, but cannot be read; the reason is below.",
     "renewed": "It has a new address, and the old one takes no pings any more: change it where the job runs.",
     "resolved": "The incident is resolved.",
+    "acknowledged": "Acknowledged: nobody else is called about it.",
+    "not_acknowledged": "Nothing was done: it is over, or somebody sees to it already.",
+    "revoked": "The token is revoked: from now on it opens nothing.",
     "edited": "Saved. What was set by hand changes only by hand from now on.",
     "edited_with_a_note": "Saved, with a remark: read the newest line of what happened.",
     "unchanged": "Nothing was changed.",
@@ -115,7 +118,9 @@ def make_environment() -> Environment:
         "delivery_look": wording.delivery_look,
         "gate_look": wording.gate_look,
         "verdict_look": wording.verdict_look,
-        "incident_look": wording.incident_look,
+        "incident_look": incident_wording.incident_look,
+        "alert_look": incident_wording.alert_look,
+        "alert_words": incident_wording.alert_words,
         "suggestion_look": wording.suggestion_look,
         "approval_look": wording.approval_look,
         "standing_look": wording.standing_look,
