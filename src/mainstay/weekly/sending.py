@@ -5,7 +5,7 @@ So a retry sends the same letter, whatever has happened since. That there is one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -17,7 +17,7 @@ from mainstay.insight.weeks import Week, week_due
 from mainstay.kit.roles import EmailMessage
 from mainstay.model import new_id
 from mainstay.runs import Claimed, begin_run
-from mainstay.watch.routes import Route
+from mainstay.watch.routes import Alerts, Route
 from mainstay.weekly.letter import letter_of
 
 if TYPE_CHECKING:
@@ -29,28 +29,6 @@ if TYPE_CHECKING:
     from mainstay.kit import Http
 
 WEEKLY_REVIEW = "weekly-review.v1"
-
-
-class Address(Protocol):
-    """A declared route of alerts."""
-
-    @property
-    def connection(self) -> str: ...
-
-    @property
-    def role(self) -> str: ...
-
-    @property
-    def target(self) -> str: ...
-
-
-class Alerts(Protocol):
-    """Who hears of trouble, and the weekly moment at which the review is sent (``Mon 08:00``); empty for never."""
-
-    @property
-    def review(self) -> str: ...
-
-    def __iter__(self) -> Iterator[Address]: ...
 
 
 class Stack(Protocol):
