@@ -66,7 +66,9 @@ async def test_a_failed_runs_page_says_where_it_stopped_and_what_to_do(site: Sit
 
 
 async def test_a_run_on_its_way_refreshes_and_one_that_ended_does_not(site: Site, operator: Browser) -> None:
-    assert 'hx-trigger="every 3s"' in (await operator.get(f"/w/acme/runs/{site.story.waiting_run}")).text
+    assert (
+        'hx-trigger="news from:body, every 5s"' in (await operator.get(f"/w/acme/runs/{site.story.waiting_run}")).text
+    )
     assert 'hx-trigger="every' not in (await operator.get(f"/w/acme/runs/{site.story.done_run}")).text
 
 
