@@ -164,6 +164,7 @@ def _thing_of(incident: IncidentRow) -> Thing:
         incident.id,
         incident.source,
         is_ahead=incident.is_foreseen,
+        leads=incident.leads,
     )
 
 
