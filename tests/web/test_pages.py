@@ -48,7 +48,7 @@ async def test_the_overview_answers_the_question(site: Site, operator: Browser) 
     text = (await operator.get("/w/acme")).text
 
     assert f"/w/acme/incidents/{site.story.incident}" in text
-    assert "1 run waits, nothing is lost" in text
+    assert "1 run of 1 lead waits, nothing is lost" in text
     assert "Deliveries from &#34;website&#34; cannot be read" in text
     assert "ghl</b>: 9 retries" in text
     assert "mainstay send quiet" in text

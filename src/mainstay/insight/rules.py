@@ -10,6 +10,7 @@ from uuid import UUID
 from mainstay.insight.counting import Count
 from mainstay.model import Guard
 
+_NONE = Count(0)
 FINE, HEALING, BROKEN = "fine", "healing", "broken"
 
 _ADVICE = {
@@ -56,7 +57,7 @@ class Thing:
     incident_id: UUID | None = None
     source: str = ""
     is_ahead: bool = False
-    leads: Count = Count(0)
+    leads: Count = _NONE
 
 
 @dataclass(frozen=True, slots=True)
