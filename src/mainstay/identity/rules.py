@@ -37,6 +37,7 @@ class Policy:
         blocked: further canonical values that name nobody (R17).
         auto_merge: the probability from which a suggestion is merged without a person; above 1 for never.
         suggest: the probability from which a pair is suggested on write; above 1 for never.
+        owners: field to the connection that is right about it.
     """
 
     order: tuple[str, ...] = (EMAIL, PHONE)
@@ -47,6 +48,7 @@ class Policy:
     blocked: frozenset[str] = frozenset()
     auto_merge: float = 2.0
     suggest: float = 0.7
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     def limit(self, kind: str) -> int:
         """Return how many identifiers of a kind one contact has."""

@@ -115,7 +115,7 @@ def prepare(origin: Origin, lines: Iterable[Line]) -> Chunk:
     """Make consecutive lines ready."""
     chunk = Chunk()
     make_ids = id_maker(origin.import_id, origin.received_at)
-    rows = RowWriter(origin.workspace_id, origin.import_id, origin.source, origin.received_at)
+    rows = RowWriter(origin.workspace_id, origin.import_id, origin.source, origin.received_at, origin.policy.owners)
     external: list[int] = []
     for place, line in enumerate(lines):
         person = effective(line.person, origin.policy)

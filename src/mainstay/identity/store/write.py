@@ -69,6 +69,7 @@ class Resolution:
         merged: the merges that the write brought about.
         suggestion_ids: the suggestions that it opened.
         flags: what a person should know of this write.
+        change_id: the change that tells of it; None where it was carried out before.
     """
 
     contact: Contact
@@ -80,6 +81,7 @@ class Resolution:
     merged: tuple[Merged, ...] = ()
     suggestion_ids: tuple[UUID, ...] = ()
     flags: tuple[str, ...] = ()
+    change_id: UUID | None = None
 
     @property
     def is_repeated(self) -> bool:

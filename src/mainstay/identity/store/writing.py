@@ -162,7 +162,7 @@ class Writing:
         view = self.batch.views[contact_id]
         wish = await self._wish(person, contact_id, home_id, at, opted_out)
         said = Said(self.new_change_id(write), at, write.kind, person)
-        folded = fold(view, said)
+        folded = fold(view, said, write.policy.owners)
         contact = folded.contact
         if contact.do_not_contact != wish:
             contact = replace(contact, do_not_contact=wish)
@@ -176,7 +176,16 @@ class Writing:
         if content:
             self._owners[content_key] = [Owner(contact_id, home_id)]
         return Resolution(
-            contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), person.flags
+            contact,
+            home_id,
+            found.rule,
+            is_new,
+            tuple(after),
+            note,
+            tuple(merged),
+            tuple(suggestions),
+            person.flags,
+            said.change_id,
         )
 
     def received_at(self, _write: ContactWrite) -> datetime:
@@ -278,6 +287,7 @@ class Writing:
             note=f"{write.source}: one write names both",
             now=self._now,
             change_id=self.new_merge_change_id(write, len(merged) + 1),
+            policy=write.policy,
         )
         merged.append(merge)
         self.batch.views.pop(absorbed)
