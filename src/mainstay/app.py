@@ -14,6 +14,7 @@ from mainstay.approving import QUESTION, Approvals
 from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
 from mainstay.contacts.builtin import BuiltinStore
+from mainstay.contacts.forwarding import FORWARD, Forwarder
 from mainstay.db import GroupCommit, Pool, acquire, open_pool
 from mainstay.db.tallies import add_up_hours
 from mainstay.engine import Driver, StepRunner, Workflow
@@ -43,6 +44,7 @@ from mainstay.records import push_failed, settling_effects
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
+from mainstay.retelling import TELL_ANEW, Reteller
 from mainstay.runs import Settlement
 from mainstay.scheduling import Scheduler
 from mainstay.settings.retrying import terms_of
@@ -95,6 +97,7 @@ class App:
         self.copies = Mirrors(pool, self, self.contacts, self.alerter.drifted)
         self.puller = Puller(pool, self, self.alerter.missed)
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
+        self.reteller = Reteller(pool, self)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
         own = {
@@ -104,6 +107,8 @@ class App:
             **self.copies.programs,
             RECONCILE: self.puller.program,
             PULL_FAILURES: self.failures.program,
+            TELL_ANEW: self.reteller.program,
+            FORWARD: Forwarder(pool, self).program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
         }
@@ -160,6 +165,7 @@ class App:
             await app.copies.declare(workspace_id)
             await app.puller.declare(workspace_id)
             await app.pinged.declare(workspace_id)
+            await app.reteller.declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -380,6 +386,7 @@ class App:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)
             await self.failures.begin_due(workspace_id)
+            await self.reteller.begin_due(workspace_id)
         await self.keeper.keep()
         self.watched_at = time.monotonic()
 

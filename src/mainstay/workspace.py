@@ -56,7 +56,10 @@ class Workspace:
         answering = {each.name: each for each in begins if each.is_sync}
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
-        policy = policy_of(bundle.stack.identity)
+        is_forwarding = bundle.stack.foreign_writes == "forward"
+        tables = [each for each in bundle.stack.mirrors.values() if each.role == "table"]
+        copies = {} if is_forwarding else {each.connection: each.name for each in tables}
+        policy = policy_of(bundle.stack.identity, bundle.stack.owners, copies)
         self.routing = Routing(
             "" if is_builtin else record_system,
             by_event,
@@ -72,7 +75,14 @@ class Workspace:
             clock,
             frozenset(answering),
             bundle.stack.records,
-            frozenset(each.connection for each in bundle.stack.mirrors.values() if each.role == "crm"),
+            frozenset()
+            if is_forwarding
+            else frozenset(each.connection for each in bundle.stack.mirrors.values() if each.role == "crm"),
+            {
+                name
+                for name in bundle.stack.owners.values()
+                if is_forwarding and "crm" in bundle.stack.connections[name].connector.roles
+            },
         )
         self.mirrors = dict(bundle.stack.mirrors)
         if not is_builtin and record_system not in self.mirrors:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from typing import ClassVar
 from uuid import UUID
 
 import pytest
@@ -28,6 +29,10 @@ people = st.builds(
     custom=st.dictionaries(st.sampled_from(["size", "budget"]), st.sampled_from(["", "n/a", "1", "2"]), max_size=2),
     weak=st.sampled_from([(), (), ("email",), ("phone",)]),
     cleared=st.sampled_from([(), (), ("company",), ("email",)]),
+    connection=st.sampled_from(["", "books", "hub"]),
+)
+owners = st.dictionaries(
+    st.sampled_from(["company", "email", "first_name", "custom.size"]), st.sampled_from(["books", "hub", "ghl"])
 )
 kinds = st.sampled_from(["import", "form", "crm", MANUAL, CHOSEN])
 stories = st.lists(st.tuples(people, kinds, st.integers(0, 5)), min_size=1, max_size=5).map(
@@ -179,3 +184,67 @@ def test_what_a_merge_by_hand_says_again_lets_the_chosen_side_stand(ours: list[S
         is_placeholder = name.startswith(CUSTOM) and text == "n/a"
         if text and name not in {"created", "updated"} and not is_thin and not is_placeholder:
             assert values(both)[name] == text
+
+
+class TestOwners:
+    BOOKS: ClassVar = {"company": "books", "custom.vat": "books", "first_name": "books"}
+
+    @pytest.mark.parametrize(
+        ("field", "owner", "other", "stands"),
+        [
+            # Whoever else speaks, whenever, by hand too.
+            ("company", ("crm", 1, "A"), ("form", 2, "B"), "A"),
+            ("company", ("crm", 1, "A"), (MANUAL, 2, "B"), "A"),
+            ("company", ("crm", 1, "A"), (CHOSEN, 2, "B"), "A"),
+            # An import of what the owner says is its word.
+            ("company", ("import", 1, "A"), ("form", 2, "B"), "A"),
+            # It owns an initial as well; what it leaves empty others fill.
+            ("first_name", ("crm", 1, "S."), ("form", 2, "Sarah"), "S."),
+            ("company", ("crm", 2, ""), ("form", 1, "B"), "B"),
+        ],
+    )
+    def test_the_owner_s_word_stands(
+        self, field: str, owner: tuple[str, int, str], other: tuple[str, int, str], stands: str
+    ) -> None:
+        story = [
+            said(1, owner[1], owner[0], **{field: owner[2]}, connection="books"),
+            said(2, other[1], other[0], **{field: other[2]}, connection="hub"),
+        ]
+        for order in (story, story[::-1]):
+            assert getattr(fold_all(EMPTY, order, self.BOOKS).contact, field) == stands
+
+    def test_an_answer_like_none_is_nobody_s_word(self) -> None:
+        story = [said(1, 2, "crm", custom={"vat": "n/a"}, connection="books"), said(2, 1, custom={"vat": "DE1"})]
+        assert fold_all(EMPTY, story, self.BOOKS).contact.custom == {"vat": "DE1"}
+
+    def test_of_what_the_owner_says_the_latest_stands(self) -> None:
+        story = [said(1, 2, "crm", company="A", connection="books"), said(2, 1, "crm", company="B", connection="books")]
+        assert fold_all(EMPTY, story, self.BOOKS).contact.company == "A"
+
+    @given(stories, owners)
+    def test_any_order_gives_the_same(self, story: list[Said], owned: dict[str, str]) -> None:
+        told = {frozenset(values(fold_all(EMPTY, order, owned)).items()) for order in permutations(story)}
+        assert len(told) == 1
+
+    @given(stories, owners)
+    def test_one_by_one_gives_the_same_as_all_at_once(self, story: list[Said], owned: dict[str, str]) -> None:
+        view = View(EMPTY, {})
+        for each in story:
+            view = fold(view, each, owned)
+            assert fold(view, each, owned) is view
+        assert view == fold_all(EMPTY, story, owned)
+
+    @given(stories, owners)
+    def test_what_an_owner_ever_said_is_what_stands(self, story: list[Said], owned: dict[str, str]) -> None:
+        contact = fold_all(EMPTY, story, owned).contact
+        for field, owner in owned.items():
+            words = {_word(each.person, field) for each in story if each.person.connection == owner}
+            words -= {"", "n/a"}
+            by_hand_alone = {each.kind for each in story if each.person.connection == owner} <= {MANUAL}
+            if words and not by_hand_alone and all(each.kind != MANUAL for each in story):
+                assert _word(contact, field) in words
+
+
+def _word(of: Person | Contact, field: str) -> str:
+    found = (of.custom or {}).get(field.removeprefix(CUSTOM), "") if field.startswith(CUSTOM) else getattr(of, field)
+    return str(found)

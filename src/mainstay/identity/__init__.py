@@ -2,7 +2,7 @@
 
 from mainstay.identity.person import Person, normalise, person_from_json, person_to_json
 from mainstay.identity.rules import DEFAULT as DEFAULT_POLICY
-from mainstay.identity.rules import Policy
+from mainstay.identity.rules import Policy, of_copy
 from mainstay.identity.store.checking import Checked, Finding, check_book
 from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.keys import IDENTITY
@@ -55,6 +55,7 @@ __all__ = [
     "load_contacts",
     "merge",
     "normalise",
+    "of_copy",
     "open_suggestion",
     "pair_of",
     "person_from_json",

@@ -7,7 +7,7 @@ asked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from mainstay.identity.normalisation import are_compatible
@@ -38,6 +38,7 @@ class Policy:
         auto_merge: the probability from which a suggestion is merged without a person; above 1 for never.
         suggest: the probability from which a pair is suggested on write; above 1 for never.
         owners: field to the connection that is right about it.
+        copies: connection to the mirror that it holds, of those whose word about contacts is refused.
     """
 
     order: tuple[str, ...] = (EMAIL, PHONE)
@@ -49,6 +50,7 @@ class Policy:
     auto_merge: float = 2.0
     suggest: float = 0.7
     owners: Mapping[str, str] = field(default_factory=dict)
+    copies: Mapping[str, str] = field(default_factory=dict)
 
     def limit(self, kind: str) -> int:
         """Return how many identifiers of a kind one contact has."""
@@ -61,6 +63,27 @@ DEFAULT = Policy()
 def full_flag(kind: str, policy: Policy) -> str:
     """Return the flag of a contact that has more e-mails, or phones, than identify one (R19)."""
     return f"more than {policy.limit(kind)} {'e-mail' if kind == EMAIL else kind}s"
+
+
+def of_copy(person: Person, policy: Policy) -> tuple[Person | None, str]:
+    """Return what counts of what a copy of the contacts says, None for nothing, and why no more does.
+
+    An opt-out counts whoever brings it, with what its person is found by.
+    """
+    mirror = policy.copies.get(person.connection) if policy.copies else None
+    if mirror is None:
+        return person, ""
+    reason = f'"{mirror}" is a mirror, a copy that is right about nothing: write to the system of record'
+    if not person.do_not_contact:
+        return None, reason
+    return wish_of(person), f"of what it says the opt-out alone counts: {reason}"
+
+
+def wish_of(person: Person) -> Person:
+    """Return the opt-out that somebody brings, with what its person is found by, and nothing else that it says."""
+    return replace(
+        person, first_name="", last_name="", company="", source="", tags=(), custom=None, consent="", cleared=()
+    )
 
 
 @dataclass(frozen=True, slots=True)

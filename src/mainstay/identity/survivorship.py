@@ -210,6 +210,7 @@ def _replaces(name: str, new: Origin, old: Origin | None) -> bool:
 
 
 def _strength(origin: Origin) -> tuple[Any, ...]:
-    # What a field's owner says of it yields to nobody else; by hand only yields to by hand (R9); an initial never replaces a name; the latest wins (R7), so that an older one
-    # only fills a gap (R8); then the more trusted kind; of equals, the one that was received first (ids sort by time).
+    # What a field's owner says of it yields to nobody else; by hand only yields to by hand (R9); an initial never
+    # replaces a name; the latest wins (R7), so that an older one only fills a gap (R8); then the more trusted kind; of
+    # equals, the one that was received first (ids sort by time).
     return origin.is_owners, origin.kind == MANUAL, origin.weight, origin.at, RANKS.get(origin.kind, 1)

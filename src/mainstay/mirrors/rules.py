@@ -124,6 +124,10 @@ class Mirror:
         named = {self.columns[title]: each["theirs"] for title, each in fields.items() if title in self.columns}
         return {name: value for name, value in named.items() if name in WRITABLE or name.startswith(CUSTOM)}
 
+    def proposes(self, fields: Mapping[str, Mapping[str, str]]) -> bool:
+        """Tell whether some differences are a proposal: the stack wants them so, and a person can take them over."""
+        return self.drift == "propose" and bool(self.taken_over(fields))
+
 
 def _reader(name: str) -> Callable[[Said], str]:
     if name.startswith(CUSTOM):

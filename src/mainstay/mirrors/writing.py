@@ -126,10 +126,14 @@ class Writer:
             rows = [
                 {KEY: str(each.contact_id)} | {title: said["theirs"] for title, said in each.fields.items()}
                 for each in found
+                if each.kind == "changed"
             ]
+            gone = [str(each.contact_id) for each in found if each.kind == "missing"]
+            table = self._tables.table(workspace_id, mirror.connection, http)
             if rows:
-                table = self._tables.table(workspace_id, mirror.connection, http)
                 await table.upsert_rows(mirror.table, KEY, rows)
+            if gone:
+                await table.remove_rows(mirror.table, KEY, gone)
             return {"drifts": [str(each.id) for each in found]}
 
         done = await steps.step("table.upsert_rows", call, connection=mirror.connection)

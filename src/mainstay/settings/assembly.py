@@ -20,7 +20,7 @@ from mainstay.settings.document import Document, suggest
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
 from mainstay.settings.monitoring import read_heartbeat, read_monitors
-from mainstay.settings.ownership import read_ownership
+from mainstay.settings.ownership import read_owners, read_ownership
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
@@ -54,6 +54,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     ownership = read_ownership(document, records, roles, wiring.is_there) if records else {}
     alerts = wiring.alerts(roles)
     mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record)
+    owners = read_owners(document, records, mirrors, wiring.is_there) if records else {}
     retries = read_retries(document, roles)
     elsewhere = _elsewhere(document)
     timezone = ZoneInfo(workspace.timezone) if workspace is not None else ZoneInfo("UTC")
@@ -73,6 +74,8 @@ def assemble(document: Document, folder: Path) -> Stack:
         roles=MappingProxyType(roles),
         system_of_record=system_of_record,
         records=ownership,
+        owners=owners,
+        foreign_writes=records.contact.foreign_writes,
         identity=records.contact.identity,
         pull=_pull(records.contact.reconcile, system_of_record, wiring, sources),
         sources=MappingProxyType(sources),

@@ -186,6 +186,10 @@ class ContactTable(RecordTable):
         default=timedelta(minutes=15),
         description='How often it is asked what changed there, whatever webhooks say: reconcile = "15m", or "off".',
     )
+    foreign_writes: Literal["refuse", "forward"] = Field(
+        default="refuse",
+        description="What a mirror says, and an edit by hand of what another system owns: refuse it, or forward it.",
+    )
 
 
 class RecordsTable(Table):

@@ -57,7 +57,8 @@ async def resolve_healed(connection: Connection) -> int:
         WHERE state = 'open' AND CASE WHEN source <> '' THEN last_seen < now() - interval '24 hours'
             WHEN fingerprint LIKE 'drift|%' THEN
             NOT EXISTS (SELECT FROM drifts AS d WHERE d.workspace_id = incidents.workspace_id
-                        AND d.mirror = substr(incidents.fingerprint, 7) AND d.state = 'open')
+                        AND d.mirror = substr(incidents.fingerprint, 7) AND d.state = 'open'
+                        AND NOT d.is_proposed)
             -- A monitor says itself when it is well again.
             WHEN fingerprint LIKE 'monitor|%' THEN false
             -- What is foreseen of a connection has no runs.

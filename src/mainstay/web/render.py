@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from mainstay.db import acquire
-from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
+from mainstay.insight import Count, Verdict, verdict
 from mainstay.insight.approvals import approvals_waiting
 from mainstay.model import short_id
 from mainstay.web import drift_wording, monitor_wording, record_wording, wording
@@ -50,6 +50,11 @@ _NOTICES = {
     "unchanged": "Nothing was changed.",
     "merged": "Merged. If that was a mistake, un-merge it below: nothing is lost.",
     "parted": "Parted: each has again what was said of it, and the two stay two.",
+    "taken_over": "Taken over: the contact has it now, and it is on its way to the system of record and to every copy.",
+    "taken_over_all": "Taken over: the contacts have it now, and it is on its way to the system of record.",
+    "reverted": "The copy is being written again as it was.",
+    "left": "It may stay as it is, until it changes.",
+    "undone": "Undone: it is again as it was before.",
     "reopened": "Taken back: the pair waits for a decision again.",
     "deleted": "The contact is deleted.",
     "not_failed": "Nothing was done: it is not a failed run any more.",
@@ -144,7 +149,6 @@ class Page:
     request: Request
     workspace: WorkspaceCard
     verdict: Verdict
-    reviews: Count
     approvals: Count
     connection: Connection
     now: datetime
@@ -156,7 +160,8 @@ class Page:
             workspace=self.workspace,
             workspaces=self.site.backend.workspace_cards(),
             verdict=self.verdict,
-            reviews=self.reviews,
+            reviews=self.verdict.suggestions,
+            proposals=self.verdict.proposals,
             approvals=self.approvals,
             now=self.now,
             root=f"/w/{self.workspace.slug}",
@@ -192,9 +197,8 @@ class Site:
         async with acquire(self.backend.pool) as connection:
             now = datetime.now(UTC)
             reached = await verdict(connection, workspace.id, now)
-            reviews = await suggestions_waiting(connection, workspace.id)
             approvals = await approvals_waiting(connection, workspace.id)
-            yield Page(self, request, workspace, reached, reviews, approvals, connection, now)
+            yield Page(self, request, workspace, reached, approvals, connection, now)
 
     def plain(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return a page outside every workspace: signing in, errors."""

@@ -23,6 +23,8 @@ _OWN_WORKFLOWS = {
     "merge-elsewhere.v1": "Merge two contacts in their system",
     "alert.v1": "Send an alert",
     "question.v1": "Pass on a question",
+    "tell-anew.v1": "Tell contacts anew, of other owners",
+    "forward.v1": "Send a value to the system that owns it",
     "mirror.v1": "Write a mirror",
     "reconcile.v1": "Pull what changed in the system of record",
     "compare-mirror.v1": "Compare a mirror",

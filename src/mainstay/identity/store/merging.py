@@ -235,9 +235,7 @@ async def _hold(connection: Connection, workspace_id: UUID, one_id: UUID, other_
     return {asked: views[found] for asked, found in means.items()}
 
 
-async def _words_of(
-    connection: Connection, kept: View, before: Contact, owners: Owners
-) -> dict[Word, Person]:
+async def _words_of(connection: Connection, kept: View, before: Contact, owners: Owners) -> dict[Word, Person]:
     """Return what has to be said again for the chosen side to stand.
 
     Said again where it was said: should an older merge be undone, its side takes its own words along. Against a value

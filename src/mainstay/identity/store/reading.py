@@ -161,8 +161,9 @@ async def load_contacts(connection: Connection, contact_ids: Collection[UUID]) -
 async def view_from_changes(connection: Connection, contact: Contact, owners: Owners) -> View:
     """Return what follows from all that was ever said of a contact and of what is merged into it.
 
-    What was taken back counts no more. What a merge said again for its chosen side counts where both of its sides are. An e-mail or phone counts where it
-    is one of the contact's identifiers: after a merge was undone, what was said of both may name one that went away.
+    What was taken back counts no more. What a merge said again for its chosen side counts where both of its sides are.
+    An e-mail or phone counts where it is one of the contact's identifiers: after a merge was undone, what was said of
+    both may name one that went away.
     """
     rows = await connection.fetch(
         """

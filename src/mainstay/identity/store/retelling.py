@@ -1,4 +1,4 @@
-"""SQL that lets a contact follow anew from all that is said of it: after a merge, its undoing, or what was taken back."""
+"""SQL that lets a contact follow anew from all that is said of it: after a merge, an undoing, or of new owners."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ async def foretell(
     connection: Connection, contacts: Sequence[Contact], owners: Owners
 ) -> list[tuple[Contact, Mapping[str, object], Mapping[str, object]]]:
     """Return what of some contacts would change if these were the owners: the contact, before and after."""
-    found = []
+    found = list[tuple[Contact, Mapping[str, object], Mapping[str, object]]]()
     for contact in contacts:
         was, became = differences(contact, (await _as_told(connection, contact, owners)).contact)
         if was:

@@ -23,7 +23,9 @@ from mainstay.identity.rules import (
     Policy,
     full_flag,
     match,
+    of_copy,
     why_not_one,
+    wish_of,
 )
 from mainstay.identity.store.batch import Batch
 from mainstay.identity.store.keys import CONTACT, CONTENT, ID, Key, keys_of, locks_of
@@ -122,7 +124,10 @@ class Writing:
 
     async def write(self, write: ContactWrite) -> Resolution | Dropped:
         """Carry out one write, as its policy has it; what it alters is stored with the batch."""
-        person, workspace_id = write.person, write.workspace_id
+        person, foreign = of_copy(write.person, write.policy)
+        if person is None:
+            return Dropped(foreign)
+        workspace_id = write.workspace_id
         content = content_of(write)
         content_key = (workspace_id, CONTENT, content.hex() if content else "")
         if known := self._owners.get(content_key):
@@ -136,8 +141,10 @@ class Writing:
                 return Dropped(f"the contact was deleted at {when}, after this")
         found = self._find(write, person)
         if write.unless_known and found.contact:
-            return Dropped(write.unless_known)
-        note = "; ".join(filter(None, (found.note, *person.notes)))
+            if not person.do_not_contact:
+                return Dropped(write.unless_known)
+            person, foreign = wish_of(person), f"of what it says the opt-out alone counts: {write.unless_known}"
+        note = "; ".join(filter(None, (foreign, found.note, *person.notes)))
         merged: list[Merged] = []
         suggestions: list[UUID] = []
         contact_id = found.contact.id if found.contact else None

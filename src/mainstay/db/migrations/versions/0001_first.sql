@@ -8,6 +8,7 @@ CREATE TABLE workspaces (
     -- Which connection is right about which field of a contact: as the stack says, and as all contacts were last told by.
     owners      jsonb NOT NULL DEFAULT '{}',
     told_by     jsonb NOT NULL DEFAULT '{}',
+    told_to     uuid,
     tell_run_id uuid
 );
 
