@@ -50,6 +50,7 @@ _NOTICES = {
     "unchanged": "Nothing was changed.",
     "merged": "Merged. If that was a mistake, un-merge it below: nothing is lost.",
     "parted": "Parted: each has again what was said of it, and the two stay two.",
+    "forwarded": "Sent to the system that owns it: here it stands once it is there.",
     "taken_over": "Taken over: the contact has it now, and it is on its way to the system of record and to every copy.",
     "taken_over_all": "Taken over: the contacts have it now, and it is on its way to the system of record.",
     "reverted": "The copy is being written again as it was.",
