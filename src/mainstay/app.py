@@ -222,14 +222,14 @@ class App:
         """See :class:`mainstay.engine.guard.TermsOf`."""
         return terms_of(self.workspace(workspace_id).stack, connection, name, said)
 
-    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
-        """Return a connection's object for a role, for one attempt."""
+    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http, run: Run | None = None) -> Any:
+        """Return a connection's object for a role, for one attempt; ``run`` is the one that calls, for the record."""
         workspace = self.workspace(workspace_id)
         entry = workspace.stack.connections.get(connection)
         if entry is None or role not in entry.connector.roles:
             message = f'stack.toml has no connection "{connection}" for the role {role}'
             raise WorkflowError(message)
-        store = BuiltinStore(self.pool, workspace_id) if entry.connector.is_builtin else None
+        store = BuiltinStore(self.pool, workspace_id, run) if entry.connector.is_builtin else None
         return entry.connector.roles[role](entry.settings, http, store)
 
     def crm(self, workspace_id: UUID, connection: str, http: Http) -> CRM:
@@ -289,7 +289,7 @@ class App:
         found: PullingLayer = self.vendor(workspace_id, connection, "layer", http)
         return found
 
-    def role(self, workspace_id: UUID, role: str) -> RoleBinding:
+    def role(self, workspace_id: UUID, role: str, run: Run | None = None) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""
         workspace = self.workspace(workspace_id)
         connection = workspace.stack.roles.get(role)
@@ -299,7 +299,7 @@ class App:
         return RoleBinding(
             role,
             connection,
-            lambda http: self.vendor(workspace_id, connection, role, http),
+            lambda http: self.vendor(workspace_id, connection, role, http, run),
             workspace.copies(connection),
         )
 

@@ -52,7 +52,7 @@ def workspace_of(stack: StackUnderTest) -> UUID:
 
 async def fetch(stack: StackUnderTest, query: str, *values: Any) -> list[Mapping[str, Any]]:
     async with acquire(stack.app.pool) as connection:
-        return list(await connection.fetch(query, *values))
+        return [dict(row) for row in await connection.fetch(query, *values)]
 
 
 async def ann(stack: StackUnderTest, **fields: str) -> Contact:

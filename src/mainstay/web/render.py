@@ -19,7 +19,7 @@ from mainstay.db import acquire
 from mainstay.insight import Count, Verdict, verdict
 from mainstay.insight.approvals import approvals_waiting
 from mainstay.model import short_id
-from mainstay.web import drift_wording, monitor_wording, record_wording, wording
+from mainstay.web import contact_wording, drift_wording, monitor_wording, record_wording, wording
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -101,7 +101,7 @@ def make_environment() -> Environment:
         "label": wording.field_label,
         "as_written": wording.field_value,
         "percent": wording.percent,
-        "said_by": wording.said_by,
+        "said_by": contact_wording.said_by,
         "pretty": wording.pretty,
         "bytes": wording.size,
         "web_link": wording.web_link,
@@ -133,7 +133,8 @@ def make_environment() -> Environment:
         "monitor_look": monitor_wording.monitor_look,
         "ping_look": monitor_wording.ping_look,
         "suggestion_rule": wording.suggestion_rule,
-        "recognised": wording.recognised,
+        "recognised": contact_wording.recognised,
+        "change_title": contact_wording.change_title,
         "merge_reason": wording.merge_reason,
         "changed_fields": wording.changed_fields,
         "one_hour": timedelta(hours=1),

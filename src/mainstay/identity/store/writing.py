@@ -61,9 +61,16 @@ BY_ID = "id"
 
 
 async def annotate(
-    connection: Connection, workspace_id: UUID, contact_id: UUID, person: Person, *, source: str, key: str = ""
+    connection: Connection,
+    workspace_id: UUID,
+    contact_id: UUID,
+    person: Person,
+    *,
+    source: str,
+    key: str = "",
+    run_id: UUID | None = None,
 ) -> Contact:
-    """Write to a contact that is known by our own id: tags, fields, or a note.
+    """Write to a contact that is known by our own id: tags, fields, or a note; ``run_id`` is of the run that does.
 
     With a ``key``, a second call with the same key writes nothing.
 
@@ -71,7 +78,7 @@ async def annotate(
         PermanentError: there is no such contact in this workspace.
         StaleReadError: a merge came in between; the transaction is to be done again.
     """
-    write = ContactWrite(workspace_id, person, source, contact_id=contact_id, key=key)
+    write = ContactWrite(workspace_id, person, source, run_id=run_id, contact_id=contact_id, key=key)
     (resolution,) = await resolve(connection, [write])
     if isinstance(resolution, Dropped):
         raise PermanentError(resolution.reason)

@@ -127,6 +127,8 @@ class ChangeShape(BaseModel):
     merge_id: UUID | None
     delivery_id: UUID | None
     run_id: UUID | None
+    undone_at: Annotated[datetime | None, Field(description="When it was taken back: it counts no more.")]
+    undone_by: str
 
 
 class ChangesPage(BaseModel):
