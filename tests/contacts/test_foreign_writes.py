@@ -10,6 +10,8 @@ import pytest
 
 from mainstay.db import acquire
 from mainstay.errors import PermanentError
+from mainstay.insight import contact_detail
+from mainstay.insight.lineage import Lineage
 from mainstay.model import Contact, Submission
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
@@ -163,3 +165,27 @@ class TestByHand:
             await edit(forwarding, contact, {"company": ""})
         with pytest.raises(PermanentError, match=r"books owns custom\.vat: change it there"):
             await edit(forwarding, contact, {"custom.vat": "DE1"})
+
+
+async def test_the_lineage_says_why_a_value_does_not_stand(refusing: StackUnderTest) -> None:
+    contact = await ann(refusing, company="A form's")
+    workspace_id = workspace_of(refusing)
+
+    async def company() -> Lineage:
+        async with acquire(refusing.app.pool) as connection:
+            detail = await contact_detail(connection, workspace_id, contact.id)
+        assert detail is not None
+        return detail.lineages["company"]
+
+    line = await company()
+    assert (line.owner, line.is_owners, line.stands and line.stands.value) == ("hub", False, "A form's")
+    said = Submission(email=ANN, connection="hub", external_id="1", company="The hub's")
+    await refusing.app.contacts.write(workspace_id, said, kind="crm")
+    await ann(refusing, company="Later")
+    line = await company()
+    assert (line.is_owners, line.stands and line.stands.value) == (True, "The hub's")
+    assert [(each.value, line.why_not(each)) for each in line.history] == [
+        ("Later", "does not stand: hub owns it"),
+        ("The hub's", ""),
+        ("A form's", "does not stand: hub owns it"),
+    ]

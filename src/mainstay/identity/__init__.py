@@ -8,7 +8,7 @@ from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
 from mainstay.identity.store.reading import contact_of, load_contact, load_contacts
-from mainstay.identity.store.retelling import TakenBack, follow_owners, foretell, take_back
+from mainstay.identity.store.retelling import TakenBack, follow_owners, take_back
 from mainstay.identity.store.suggesting import (
     answer_of,
     ask_again,
@@ -49,7 +49,6 @@ __all__ = [
     "decide",
     "erase",
     "follow_owners",
-    "foretell",
     "is_rejected",
     "load_contact",
     "load_contacts",

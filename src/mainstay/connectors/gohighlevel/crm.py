@@ -159,6 +159,7 @@ class GoHighLevelCRM:
             "phone": contact.phone,
             "companyName": contact.company,
             "source": contact.source,
+            # That it may be contacted again is not told: a person there may have had their own word on it.
             "dnd": contact.do_not_contact,
             "customFields": [
                 {"id": field_id, "field_value": value}

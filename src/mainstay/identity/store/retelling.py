@@ -172,18 +172,6 @@ async def follow_owners(
     return changed
 
 
-async def foretell(
-    connection: Connection, contacts: Sequence[Contact], owners: Owners
-) -> list[tuple[Contact, Mapping[str, object], Mapping[str, object]]]:
-    """Return what of some contacts would change if these were the owners: the contact, before and after."""
-    found = list[tuple[Contact, Mapping[str, object], Mapping[str, object]]]()
-    for contact in contacts:
-        was, became = differences(contact, (await _as_told(connection, contact, owners)).contact)
-        if was:
-            found.append((contact, was, became))
-    return found
-
-
 _TELL = """
     INSERT INTO changes (id, workspace_id, contact_id, home_id, version, rule, source, kind, merge_id, occurred_at,
                          person, before, after, note, at)
