@@ -170,6 +170,8 @@ def test_fields_of_a_contact_have_owners(load: Load) -> None:
         ('{ "custom." = "ghl" }', 'contact has no field "custom."'),
         ('{ company = "gl" }', 'there is no connection "gl"'),
         ('{ company = "mainstay" }', "Mainstay's own store owns no field"),
+        ('{ company = "source:x" }', "a field of a contact is owned by a connection"),
+        ('{ company = "stripe" }\n' + STRIPE, '"stripe" owns fields of contacts'),
         ('{ company = "sheet" }', '"sheet" is a mirror, and a mirror is right about nothing'),
     ],
 )

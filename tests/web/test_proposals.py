@@ -44,7 +44,6 @@ async def test_it_is_taken_over_and_undone(site: Site, operator: Browser) -> Non
     assert (undone.status, await company(site, contact_id)) == (303, "")  # nothing else was ever said of it here
     page = (await operator.get(f"{root}/contacts/{contact_id}")).text
     assert "Taken back" in page
-    assert "taken back by" in page
     again = await operator.post(f"{root}/reviews/proposals/{drift_id}/undo")
     assert (again.status, "nothing of it that can be undone" in again.text) == (409, True)
 

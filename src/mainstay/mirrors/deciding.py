@@ -10,7 +10,7 @@ from uuid import UUID
 from mainstay.db import acquire, transact
 from mainstay.errors import MirrorRefusedError, PermanentError
 from mainstay.identity import ChangedMeanwhileError
-from mainstay.mirrors import drifts
+from mainstay.mirrors import decided, drifts
 from mainstay.mirrors.drifts import Drifted
 from mainstay.mirrors.store import contacts_of
 from mainstay.mirrors.writing import Tables, Writer, declared
@@ -121,7 +121,7 @@ class Decisions:
         """Let differences be: they are known, and are told of again only when they change; returns how many."""
         return await transact(
             self._pool,
-            lambda connection: drifts.decide(connection, workspace_id, ids, "left", by=by, only=["open"]),
+            lambda connection: decided.decide(connection, workspace_id, ids, "left", by=by, only=["open"]),
         )
 
     async def take_over(self, workspace_id: UUID, drift_id: UUID, *, by: str) -> Mapping[str, str]:
@@ -133,7 +133,7 @@ class Decisions:
             MirrorRefusedError: it is decided already, or nothing of it can be taken over; the message says which.
         """
         async with acquire(self._pool) as connection:
-            drift = next(iter(await drifts.open_ones(connection, workspace_id, [drift_id])), None)
+            drift = next(iter(await decided.open_ones(connection, workspace_id, [drift_id])), None)
         if drift is None or drift.contact_id is None or drift.kind != "changed":
             raise MirrorRefusedError("there is no such difference that waits for a decision")
         done = await self._take(workspace_id, drift, by=by, is_dry=False)
@@ -151,7 +151,7 @@ class Decisions:
         """
         declared(self._tables, workspace_id, name)
         async with acquire(self._pool) as connection:
-            found = await drifts.changed_ones(connection, workspace_id, name, ids, limit=MOST_AT_ONCE)
+            found = await decided.changed_ones(connection, workspace_id, name, ids, limit=MOST_AT_ONCE)
         return [await self._take(workspace_id, drift, by=by, is_dry=is_dry) for drift in found]
 
     async def _take(self, workspace_id: UUID, drift: Drifted, *, by: str, is_dry: bool) -> TakenOver:
@@ -175,7 +175,7 @@ class Decisions:
             done[:] = [_told(none, contact, edited, values)]
             if is_dry:
                 raise _OnlyTriedError
-            if not await drifts.note_taken_over(connection, workspace_id, drift.id, edited.change_id, by=by):
+            if not await decided.note_taken_over(connection, workspace_id, drift.id, edited.change_id, by=by):
                 raise PermanentError("it was decided meanwhile")
 
         try:
@@ -199,24 +199,24 @@ class Decisions:
         """
         declared(self._tables, workspace_id, name)
         async with acquire(self._pool) as connection:
-            decided = await drifts.decided_ones(connection, workspace_id, name, ids)
+            found = await decided.decided_ones(connection, workspace_id, name, ids)
         count = 0
-        for drift_id, change_id in decided.taken_over.items():
+        for drift_id, change_id in found.taken_over.items():
 
             async def also(connection: Connection, drift_id: UUID = drift_id) -> None:
-                await drifts.decide(connection, workspace_id, [drift_id], "undone", by=by, only=["taken over"])
+                await decided.decide(connection, workspace_id, [drift_id], "undone", by=by, only=["taken over"])
 
             await self._editor.take_back(workspace_id, change_id, by=by, also=also)
             count += 1
-        if decided.left:
+        if found.left:
             count += await transact(
                 self._pool,
-                lambda connection: drifts.decide(connection, workspace_id, decided.left, "open", by="", only=["left"]),
+                lambda connection: decided.decide(connection, workspace_id, found.left, "open", by="", only=["left"]),
             )
-        if not count and not decided.reverted:
+        if not count and not found.reverted:
             raise MirrorRefusedError("there is nothing of it that can be undone")
-        run_id = await self._writer.undo(workspace_id, name, decided.reverted) if decided.reverted else None
-        return Undone(count + len(decided.reverted), run_id)
+        run_id = await self._writer.undo(workspace_id, name, found.reverted) if found.reverted else None
+        return Undone(count + len(found.reverted), run_id)
 
 
 def _refused(none: TakenOver, reason: str) -> TakenOver:

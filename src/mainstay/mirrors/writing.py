@@ -9,7 +9,7 @@ from uuid import UUID
 from mainstay.db import acquire, transact
 from mainstay.engine.programs import leave_to_others
 from mainstay.errors import WorkflowError
-from mainstay.mirrors import drifts, store
+from mainstay.mirrors import decided, store
 from mainstay.mirrors.pushing import write_people
 from mainstay.mirrors.rules import KEY, Mirror
 from mainstay.model import Lane
@@ -122,7 +122,7 @@ class Writer:
 
         async def call(http: Http) -> Mapping[str, Any]:
             async with acquire(self._pool) as connection:
-                found = await drifts.reverted(connection, workspace_id, mirror.name, ids)
+                found = await decided.reverted(connection, workspace_id, mirror.name, ids)
             rows = [
                 {KEY: str(each.contact_id)} | {title: said["theirs"] for title, said in each.fields.items()}
                 for each in found
@@ -140,7 +140,7 @@ class Writer:
         back = [UUID(each) for each in done["drifts"]] if done else []
         await transact(
             self._pool,
-            lambda connection: drifts.decide(connection, workspace_id, back, "open", by="", only=["reverted"]),
+            lambda connection: decided.decide(connection, workspace_id, back, "open", by="", only=["reverted"]),
         )
 
     async def _write(self, workspace_id: UUID, mirror: Mirror, table: Table) -> Mapping[str, Any]:

@@ -54,7 +54,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     ownership = read_ownership(document, records, roles, wiring.is_there) if records else {}
     alerts = wiring.alerts(roles)
     mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record)
-    owners = read_owners(document, records, mirrors, wiring.is_there) if records else {}
+    owners = read_owners(document, records, mirrors, sources, wiring.is_there) if records else {}
     retries = read_retries(document, roles)
     elsewhere = _elsewhere(document)
     timezone = ZoneInfo(workspace.timezone) if workspace is not None else ZoneInfo("UTC")

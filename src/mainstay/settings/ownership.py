@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mainstay.model import RecordType
     from mainstay.settings.positions import KeyPath
     from mainstay.settings.schema import RecordsTable, RecordTable
+    from mainstay.settings.stack import SourceEntry
 
 ROLES: Mapping[RecordType, tuple[str, ...]] = MappingProxyType(
     {
@@ -76,7 +77,11 @@ def _mirrors(
 
 
 def read_owners(
-    document: Document, tables: RecordsTable, mirrors: Mapping[str, Mirror], is_there: Callable[[KeyPath, str], bool]
+    document: Document,
+    tables: RecordsTable,
+    mirrors: Mapping[str, Mirror],
+    sources: Mapping[str, SourceEntry],
+    is_there: Callable[[KeyPath, str], bool],
 ) -> Mapping[str, str]:
     """Return which connection is right about which field of a contact, whichever is about the rest."""
     copies = {each.connection: each.name for each in mirrors.values()}
@@ -87,11 +92,18 @@ def read_owners(
         if connection == OWN_STORE:
             hint = "take the key out: what people set by hand changes only by hand as it is"
             document.add(at, "Mainstay's own store owns no field", hint)
+        elif connection.startswith("source:"):
+            hint = "name a connection, and in the source the same:  connection = ..."
+            document.add(at, "a field of a contact is owned by a connection", hint)
         elif connection in copies:
             problem = f'"{connection}" is a mirror, and a mirror is right about nothing'
             document.add(at, problem, "name another, or none")
         elif is_there(at, connection):
             found[field] = connection
+    for name, source in sources.items():
+        if source.speaks_for in found.values() and not source.settings.connection:
+            hint = f'say that it is its word:  connection = "{source.speaks_for}"'
+            document.add(("sources", name), f'"{source.speaks_for}" owns fields of contacts', hint)
     return found
 
 
