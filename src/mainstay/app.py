@@ -162,10 +162,8 @@ class App:
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
-            await app.copies.declare(workspace_id)
-            await app.puller.declare(workspace_id)
-            await app.pinged.declare(workspace_id)
-            await app.reteller.declare(workspace_id)
+            for declare in (app.copies.declare, app.puller.declare, app.pinged.declare, app.reteller.declare):
+                await declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -383,9 +381,8 @@ class App:
             await forget_old_keys(connection)
         await self.pinged.look()
         for workspace_id in self.workspaces:
-            await self.copies.begin_due(workspace_id)
-            await self.puller.begin_due(workspace_id)
-            await self.failures.begin_due(workspace_id)
+            for each in (self.copies, self.puller, self.failures):
+                await each.begin_due(workspace_id)
             await self.reteller.begin_due(workspace_id)
         await self.keeper.keep()
         self.watched_at = time.monotonic()

@@ -66,24 +66,24 @@ def full_flag(kind: str, policy: Policy) -> str:
 
 
 def of_copy(person: Person, policy: Policy) -> tuple[Person | None, str]:
-    """Return what counts of what a copy of the contacts says, None for nothing, and why no more does.
-
-    An opt-out counts whoever brings it, with what its person is found by.
-    """
+    """Return what counts of what a copy of the contacts says, None for nothing, and why no more does."""
     mirror = policy.copies.get(person.connection) if policy.copies else None
     if mirror is None:
         return person, ""
-    reason = f'"{mirror}" is a mirror, a copy that is right about nothing: write to the system of record'
+    return wish_of(person, f'"{mirror}" is a mirror, a copy that is right about nothing: write to the system of record')
+
+
+def wish_of(person: Person, reason: str) -> tuple[Person | None, str]:
+    """Return what counts of what somebody says who, for a ``reason``, has no say: None, or an opt-out alone.
+
+    It counts whoever brings it, with what its person is found by.
+    """
     if not person.do_not_contact:
         return None, reason
-    return wish_of(person), f"of what it says the opt-out alone counts: {reason}"
-
-
-def wish_of(person: Person) -> Person:
-    """Return the opt-out that somebody brings, with what its person is found by, and nothing else that it says."""
-    return replace(
+    wish = replace(
         person, first_name="", last_name="", company="", source="", tags=(), custom=None, consent="", cleared=()
     )
+    return wish, f"of what it says the opt-out alone counts: {reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,9 +197,11 @@ class Decisions:
             PermanentError: a change is taken back already, or its contact is deleted.
             MirrorRefusedError: of these nothing was decided that can be undone.
         """
-        declared(self._tables, workspace_id, name)
+        mirror = declared(self._tables, workspace_id, name)
         async with acquire(self._pool) as connection:
             found = await decided.decided_ones(connection, workspace_id, name, ids)
+        if found.reverted and mirror.role == "crm":
+            raise MirrorRefusedError("what stood in a CRM before a revert is not written back", "Edit it there")
         count = 0
         for drift_id, change_id in found.taken_over.items():
 

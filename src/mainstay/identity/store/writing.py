@@ -31,6 +31,7 @@ from mainstay.identity.store.batch import Batch
 from mainstay.identity.store.keys import CONTACT, CONTENT, ID, Key, keys_of, locks_of
 from mainstay.identity.store.merging import Merged, absorb
 from mainstay.identity.store.reading import (
+    Erased,
     Keyring,
     Owner,
     count_identifiers,
@@ -147,10 +148,11 @@ class Writing:
                 when = known_erased.at.isoformat(timespec="seconds")
                 return Dropped(f"the contact was deleted at {when}, after this")
         found = self._find(write, person)
-        if write.unless_known and found.contact:
-            if not person.do_not_contact:
-                return Dropped(write.unless_known)
-            person, foreign = wish_of(person), f"of what it says the opt-out alone counts: {write.unless_known}"
+        unless = write.unless_known if found.contact else ""
+        heard, foreign = wish_of(person, unless) if unless else (person, foreign)
+        if heard is None:
+            return Dropped(foreign)
+        person = heard
         note = "; ".join(filter(None, (foreign, found.note, *person.notes)))
         merged: list[Merged] = []
         suggestions: list[UUID] = []
@@ -164,14 +166,7 @@ class Writing:
             contact_id = home_id = self.new_contact_id(write)
             self.batch.begin(Contact(contact_id, workspace_id, version=0, created_at=at, updated_at=at))
         home_id = home_id or contact_id
-        opted_out = max(
-            (
-                known.opted_out_at
-                for key, known in erased
-                if known.opted_out_at and all(owner.contact_id != contact_id for owner in self._owners.get(key, ()))
-            ),
-            default=None,
-        )
+        opted_out = self._opted_out(erased, contact_id)
         person = await self._attach(write, person, contact_id, home_id, found)
         view = self.batch.views[contact_id]
         wish = await self._wish(person, contact_id, home_id, at, opted_out)
@@ -200,6 +195,17 @@ class Writing:
             tuple(suggestions),
             person.flags,
             said.change_id,
+        )
+
+    def _opted_out(self, erased: Sequence[tuple[Key, Erased]], contact_id: UUID) -> datetime | None:
+        """Return the last opt-out of those who are deleted and had a write's keys, but for its contact's own keys."""
+        return max(
+            (
+                known.opted_out_at
+                for key, known in erased
+                if known.opted_out_at and all(owner.contact_id != contact_id for owner in self._owners.get(key, ()))
+            ),
+            default=None,
         )
 
     def received_at(self, _write: ContactWrite) -> datetime:

@@ -16,10 +16,10 @@ from mainstay.errors import MirrorRefusedError, WorkflowError
 from mainstay.insight import Page
 from mainstay.insight.mirrors import DriftRow, list_drifts, list_mirrors
 from mainstay.mirrors import MOST_AT_ONCE
+from mainstay.swaps import latest, obstacles, phase_of, standing_of
 from mainstay.web.drift_wording import drift_words
 from mainstay.web.pages.proposals import DONE, Verb, carry_out
 from mainstay.web.render import Page as WebPage
-from mainstay.swaps import latest, obstacles, phase_of, standing_of
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
 from mainstay.web.wording import field_label
