@@ -381,9 +381,8 @@ class App:
             await forget_old_keys(connection)
         await self.pinged.look()
         for workspace_id in self.workspaces:
-            for each in (self.copies, self.puller, self.failures):
+            for each in (self.copies, self.puller, self.failures, self.reteller):
                 await each.begin_due(workspace_id)
-            await self.reteller.begin_due(workspace_id)
         await self.keeper.keep()
         self.watched_at = time.monotonic()
 
