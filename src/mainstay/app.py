@@ -94,7 +94,7 @@ class App:
         self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
         self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
-        self.copies = Mirrors(pool, self, self.contacts, self.alerter.drifted)
+        self.copies = Mirrors(pool, self, self.contacts, self.book, self.alerter.drifted)
         self.puller = Puller(pool, self, self.alerter.missed)
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.reteller = Reteller(pool, self)

@@ -24,7 +24,7 @@ async def test_an_invoice_is_found_and_tells_its_story(desk: Page, served: Serve
     await told(served)
     await desk.get_by_role("link", name="Records").click()
     await desk.get_by_role("link", name="Invoices").click()
-    await desk.get_by_label("Search invoices by reference or id").fill("roof-10")
+    await desk.get_by_label("Search invoices by name, number, reference or id").fill("roof-10")
     await desk.get_by_role("link", name="INV-1045").click()
 
     await expect(desk.get_by_role("heading", name="INV-1045")).to_be_visible()

@@ -126,6 +126,8 @@ async def tasks(call: Caller, sandbox: Sandbox) -> None:
     await call("add_comment", made.id, "Done")
     assert await call("fetch_task", made.id) is not None
     await call("complete_task", made.id)
+    if call.can("read"):
+        assert await call("read", made.id) is not None
 
 
 async def email(call: Caller, sandbox: Sandbox) -> None:

@@ -42,7 +42,16 @@ async def test_migrating_again_and_at_once_changes_nothing(dsn: str) -> None:
 
 
 async def test_every_table_of_a_workspace_says_whose_it_is(dsn: str) -> None:
-    of_the_deployment = {"workers", "sign_in_links", "sessions", "alembic_version", "workspaces", "accounts", "budgets"}
+    of_the_deployment = {
+        "workers",
+        "sign_in_links",
+        "sessions",
+        "alembic_version",
+        "workspaces",
+        "accounts",
+        "budgets",
+        "totals_until",
+    }
     pool = await open_pool(dsn, size=1)
     async with acquire(pool) as connection:
         rows = await connection.fetch(

@@ -77,9 +77,9 @@ async def test_what_a_worker_asks_at_each_beat_costs_the_same_with_a_long_queue(
         app = App(recording, public_url="")
         served: Any = app.workspaces
         served[seeded] = SimpleNamespace(
-            stack=SimpleNamespace(
-                mirrors={"sheet": Mirror("sheet", "sheet")}, pull=Pull("hub", timedelta(minutes=15), ("hub",))
-            ),
+            stack=SimpleNamespace(pull=Pull("hub", timedelta(minutes=15), ("hub",))),
+            failure_pulls={},
+            mirrors={"sheet": Mirror("sheet", "sheet")},
             workflows={},
         )
         worker = dbos_engine.Worker(dsn, recording, app.driver)

@@ -6,7 +6,9 @@ import pytest
 
 from mainstay import insight
 from mainstay.insight import ContactChange, ContactEvent, Count, DeliveryRow, RunFilter, RunRow
-from mainstay.model import AttemptState, short_id
+from mainstay.insight.records import RecordRow
+from mainstay.model import AttemptState, RecordState, short_id
+from mainstay.records import Ownership, Word, keep
 from tests.insight.seed import Seed
 
 
@@ -186,16 +188,19 @@ async def test_a_contacts_timeline_is_everything_by_time(seed: Seed) -> None:
     await seed.event(sarah, "contact.created", at=seed.ago(hours=4), delivery_id=delivery)
     run = await seed.run(at=seed.ago(hours=3), contact_id=sarah, delivery_id=delivery)
     event = await seed.event(sarah, "message.received", at=seed.ago(hours=2))
+    invoice = RecordState("invoice", "b1", {"number": "A-1"})
+    [heard] = await keep(seed.connection, [Word(seed.workspace_id, "books", invoice, Ownership(), "books", sarah)])
 
     page = await insight.timeline(seed.connection, seed.workspace_id, sarah)
 
     assert [(entry.kind, entry.id) for entry in page.items] == [
+        ("record", heard.record_id),
         ("event", event),
         ("run", run),
         ("change", change),
         ("delivery", delivery),
     ]
-    assert [type(entry.item) for entry in page.items] == [ContactEvent, RunRow, ContactChange, DeliveryRow]
+    assert [type(entry.item) for entry in page.items] == [RecordRow, ContactEvent, RunRow, ContactChange, DeliveryRow]
     assert page.before is None
 
 

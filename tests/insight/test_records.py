@@ -83,10 +83,39 @@ async def test_what_was_merged_brings_its_records(seed: Seed) -> None:
     assert len(await records_of(at, workspace, [one])) == 1
 
 
+async def test_a_list_of_one_contact_is_of_all_that_was_merged_into_it(seed: Seed) -> None:
+    at, workspace = seed.connection, seed.workspace_id
+    one = await seed.contact()
+    other = await seed.contact(merged_into=one)
+    for number, contact in enumerate((one, other, new_id())):
+        status = "paid" if contact == other else "open"
+        await keep(at, [word(workspace, "books", f"b{number}", contact=contact, number=f"A-{number}", status=status)])
+
+    async def listed(**filters: Any) -> list[str]:
+        return [row.title for row in (await list_records(at, workspace, "invoice", **filters)).items]
+
+    assert await listed(contact_id=one) == ["A-1", "A-0"]
+    assert await listed(contact_id=one, status="paid") == ["A-1"]
+    assert await listed(contact_id=one, size=1) == ["A-1"]
+    assert await listed(contact_id=new_id()) == []
+
+
+async def test_a_record_is_found_by_what_it_is_called(seed: Seed) -> None:
+    at, workspace = seed.connection, seed.workspace_id
+    await keep(
+        at, [word(workspace, "books", "b1", number="INV-1045", reference="roof"), word(workspace, "books", "b2")]
+    )
+
+    for text, titles in {"inv-10": ["INV-1045"], "roof": ["INV-1045"], "1045": []}.items():
+        found = await search_records(at, workspace, "invoice", text, connections=["books"])
+        assert [row.title for row in found] == titles
+
+
 CALLS: dict[str, Callable[[Any, UUID, UUID], Awaitable[Any]]] = {
     "list": lambda c, w, r: list_records(c, w, "invoice", before=r),
     "status": lambda c, w, _: list_records(c, w, "invoice", status="paid"),
     "reference": lambda c, w, _: search_records(c, w, "invoice", "job-77", connections=["books"]),
+    "contact": lambda c, w, r: list_records(c, w, "invoice", status="open", contact_id=r),
     "short id": lambda c, w, _: search_records(c, w, "invoice", "ab12", connections=["books"]),
     "one": record_detail,
     "of a contact": lambda c, w, r: records_of(c, w, [r]),

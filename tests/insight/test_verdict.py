@@ -34,15 +34,17 @@ async def test_an_empty_workspace_is_fine(seed: Seed) -> None:
 async def test_counts_come_from_all_shards_of_the_window(seed: Seed) -> None:
     await seed.tally("source website", "accepted", 30)
     await seed.tally("source website", "accepted", 11, shard=5)
+    await seed.tally("source website", "lead", 39)
     await seed.tally("source website", "repeated", 4)
     await seed.tally("source website", "accepted", 999, at=seed.ago(hours=26))
     await seed.tally("run speed_to_lead.v1", "done", 187)
 
     found = await judged(seed)
 
-    assert (found.leads, found.repeats, found.runs_done) == (41, 4, 187)
+    assert (found.leads, found.repeats, found.runs_done) == (39, 4, 187)
+    assert found.deliveries == 41
     assert [asdict(source) for source in found.sources] == [
-        {"source": "website", "accepted": 41, "repeated": 4, "rejected": 0}
+        {"source": "website", "accepted": 41, "leads": 39, "repeated": 4, "rejected": 0}
     ]
 
 
@@ -186,7 +188,7 @@ async def test_quarantine_is_counted_but_is_no_verdict_of_its_own(seed: Seed) ->
 async def test_nothing_of_another_workspace_is_seen(seed: Seed) -> None:
     other = await Seed.workspace(seed.connection, "bell")
     await other.incident()
-    await other.tally("source website", "accepted", 7)
+    await other.tally("source website", "lead", 7)
     await other.run(state="failed")
     await other.run(state="queued", at=seed.ago(hours=1))
     await other.delivery(state="rejected")

@@ -40,8 +40,8 @@ CODE = """
         await ctx.tasks.comment(made.id, "Thanks!" if done else "Nobody called.")
 
     @workflow("note.v1", on="task.completed")
-    async def note(ctx: Context, nobody: None) -> None:
-        assert nobody is None
+    async def note(ctx: Context, contact: Contact) -> None:
+        assert contact.first_name == "Zoë"  # whom the task is about is known by its record
         await ctx.tasks.comment(ctx.event["task"], f"{ctx.event['title']} is done.")
 """
 Tell = Callable[..., Awaitable[int]]
@@ -91,8 +91,10 @@ async def test_a_task_that_is_done_lets_the_workflow_go_on(stack: StackUnderTest
     assert sorted(comment["body"] for comment in sandbox.state("linear")["comments"]) == ["Call is done.", "Thanks!"]
     assert {state for _, _, state in await stack.runs()} == {"done"}
     async with acquire(stack.app.pool) as connection:
-        kept = await connection.fetch("SELECT contact_id FROM events WHERE type = 'task.completed'")
-    assert [row["contact_id"] for row in kept] == [None]
+        kept = await connection.fetch(
+            "SELECT first_name FROM events JOIN contacts ON contacts.id = contact_id WHERE type = 'task.completed'"
+        )
+    assert [row["first_name"] for row in kept] == ["Zoë"]
 
 
 async def test_a_lost_answer_leaves_one_task(stack: StackUnderTest, sandbox: Sandbox) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from mainstay.db import Connection, Pool, acquire
-from mainstay.mirrors import Mirror, drifts, store
+from mainstay.mirrors import Mirror, MirroredType, drifts, store
 from mainstay.mirrors.drifts import Found, Page
 from mainstay.model import new_id
 from tests.plans import Recorder, touched
@@ -31,6 +31,8 @@ STATES = {
 _SEED = """
 INSERT INTO contacts (id, workspace_id, email, created_at, updated_at)
 SELECT md5('c' || n)::uuid, $1, n || '@example.com', now(), now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO records (id, workspace_id, type, contact_id, values, created_at, updated_at)
+SELECT id, $1, 'invoice', id, '{"number": "1"}', now(), now() FROM contacts WHERE $2 > 0;
 INSERT INTO mirrors (workspace_id, name, layout, loaded_at, written_at, comparison, compare_run_id)
 SELECT $1, 'sheet', 'x', now(), now(), 2, $1 WHERE $2 > 0;
 INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
@@ -42,17 +44,19 @@ INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen
 SELECT $1, 'other', md5('c' || n)::uuid, decode(md5('d'), 'hex'), now(), 1, 0 FROM generate_series(1, $2::integer) AS n
 """
 _STALE = "INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id) SELECT $1, 'sheet', id FROM contacts"
+_CONTACTS_STALE = _STALE.replace("stale_in_mirror", "contacts_stale_in_mirror")
 _DRIFTED = """
 INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, found_in)
 SELECT gen_random_uuid(), $1, 'sheet', id::text, id, 'changed', 'open', 1 FROM contacts
 """
 
 
-async def _ask(connection: Any, workspace_id: UUID) -> None:
+async def _ask(connection: Any, workspace_id: UUID, mirror: Mirror) -> None:
     """Send what a batch, a page, the end of a comparison and a revert send."""
-    await store.due(connection, workspace_id, [Mirror("sheet", "sheet")])
-    batch = await store.next_batch(connection, workspace_id, "sheet", SIZE)
-    digests = {contact.id: b"d" * 16 for contact in batch.contacts}
+    await store.due(connection, workspace_id, [mirror])
+    batch = await store.next_batch(connection, workspace_id, mirror, SIZE)
+    digests = {record.id: b"d" * 16 for record in batch.records}
+    assert len(digests) == SIZE or not batch.stale
     page = Page(2, 0, datetime.now(UTC))
     await drifts.odd(connection, workspace_id, "sheet", page, digests)
     found = [Found("changed", str(each), each) for each in digests]
@@ -72,8 +76,9 @@ async def undone(connection: Connection) -> AsyncIterator[None]:
     await transaction.rollback()
 
 
+@pytest.mark.parametrize("kind", ["contact", "invoice"])
 @pytest.mark.parametrize("state", STATES)
-async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str) -> None:
+async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str, kind: MirroredType) -> None:
     workspace_id = new_id()
     async with acquire(pool) as connection, connection.transaction():
         await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, 'acme', 'Acme')", workspace_id)
@@ -85,6 +90,7 @@ async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str) -> N
             await connection.execute(statement, workspace_id, ROWS)
         if state in {"stale", "new"}:
             await connection.execute(_STALE, workspace_id)
+            await connection.execute(_CONTACTS_STALE, workspace_id)
         if state == "load":
             await connection.execute("UPDATE mirrors SET loaded_at = NULL, loaded_to = $1", UUID(int=2**127))
         if state == "drifted":
@@ -93,7 +99,7 @@ async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str) -> N
             await connection.execute("ANALYZE")
         recorder = Recorder(connection)
         async with undone(connection):
-            await _ask(recorder, workspace_id)
+            await _ask(recorder, workspace_id, Mirror("sheet", "sheet", record=kind))
         assert len(recorder.sent) > 10
 
         bad = {}

@@ -98,7 +98,7 @@ async def test_a_dry_run_says_what_is_done_and_does_nothing(copy: Copy) -> None:
 
 
 def _name_of(copy: Copy, each: TakenOver) -> str:
-    row = next(row for row in copy.table.rows if row[KEY] == str(each.contact_id))
+    row = next(row for row in copy.table.rows if row[KEY] == str(each.record_id))
     return row["First name"].lower()
 
 

@@ -33,6 +33,7 @@ def test_a_moment_is_kept_by_utc() -> None:
         ("invoice", {"total": "1e99"}, "invoice.total is a decimal number"),
         ("invoice", {"currency": "US$"}, "invoice.currency is three letters"),
         ("invoice", {"due": "soon"}, "invoice.due is a day"),
+        ("invoice", {"reference": "j" * 201}, "invoice.reference is a text of 200 characters at the most"),
         ("invoice", {"colour": "red"}, "invoice: there is no field 'colour'; known: reference, number"),
         ("task", {"status": "begun"}, "task.status is one of open, done"),
         ("appointment", {"starts_at": "2026-05-04T09:30:00"}, "appointment.starts_at is a time with its offset"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -136,3 +137,19 @@ async def test_nothing_is_another_workspace_s(pool: Pool, workspace: UUID) -> No
     await heard(pool, word(workspace, "books", "1", reference="r"), word(other, "books", "1", reference="r"))
 
     assert {record["workspace_id"] for record in await rows(pool)} == {workspace, other}
+
+
+async def test_the_longest_values_fit_into_the_indexes(pool: Pool, workspace: UUID) -> None:
+    rng = random.Random(5)
+
+    def text(length: int) -> str:
+        return "".join(chr(rng.randrange(0x20000, 0x2A000)) for _ in range(length))
+
+    invoice = RecordState("invoice", "1", {"reference": text(200), "number": text(5_000)}).canonical()
+    message = RecordState("message", "2", {"status": text(5_000), "subject": text(5_000)}).canonical()
+    said = [Word(workspace, "books", state, BOOKS, "books") for state in (invoice, message)]
+    await heard(pool, *said)
+    await heard(pool, *said)
+
+    assert [record["values"] for record in await rows(pool)] == [invoice.fields, message.fields]
+    assert len(await rows(pool, "record_changes")) == 2

@@ -22,6 +22,7 @@ HUB = 'hub = { connector = "hubspot", token = "${HUBSPOT_TOKEN}" }\n'
 GHL = 'ghl = { connector = "gohighlevel", token = "${GHL_TOKEN}", location_id = "x" }\n'
 MAIL = 'mail = { connector = "postmark", token = "${POSTMARK_TOKEN}", from = "a@acme.example" }\n'
 HUB_SOURCE = '[sources.h]\nkind = "hubspot"\nclient_secret = "${HUBSPOT_SECRET}"\n'
+SHEET = 'sheet = { connector = "table_file", folder = "copies" }\n'
 SLACK = 'slack = { connector = "slack", webhook_url = "${SLACK_WEBHOOK}" }\n'
 UNSET = "set {0} in .env or the environment, or {0}_FILE to the path of a file that holds it"
 
@@ -221,6 +222,40 @@ def of_workspace(text: str) -> str:
                 "Declared: mainstay.",
             ),
             (
+                f'[connections]\n{HUB}[records.contact]\nmirrors = ["hub"]',
+                8,
+                "records.contact.mirrors[0]",
+                '"hub" is the system of record, which needs no mirror',
+                "take it out of mirrors",
+            ),
+            (
+                (
+                    f'[connections]\n{HUB}[roles]\ncrm = "mainstay"\n[records.contact]\nmirrors = ["hub"]\n'
+                    '[mirrors.hub]\ntable = "People"'
+                ),
+                10,
+                "records.contact.mirrors[0]",
+                '"hub" is a CRM, which has no table and no columns',
+                "its fields are mapped in [connections]",
+            ),
+            (
+                (
+                    f'[connections]\n{HUB}[roles]\ncrm = "mainstay"\n[records.contact]\nmirrors = ["copy"]\n'
+                    '[mirrors.copy]\nconnection = "hub"'
+                ),
+                12,
+                "mirrors.copy.connection",
+                '"hub" is a CRM, and a mirror in a CRM has the name of its connection',
+                'write  mirrors = ["hub"]  and [mirrors.hub]',
+            ),
+            (
+                f'[connections]\n{SLACK}[records.contact]\nmirrors = ["slack"]',
+                8,
+                "records.contact.mirrors[0]",
+                'connection "slack" (connector slack) offers chat, not table',
+                "declare a connection that offers table",
+            ),
+            (
                 '[records.invoice]\nmirrors = ["sheet"]',
                 6,
                 "records.invoice.mirrors[0]",
@@ -235,11 +270,44 @@ def of_workspace(text: str) -> str:
                 'name it:  [records.contact]  mirrors = ["sheet"]',
             ),
             (
-                '[records.contact]\nmirrors = ["sheet"]\n[mirrors.sheet]\ncolumns = { "Mail" = "emial" }',
-                8,
-                "mirrors.sheet.columns",
-                'a contact has no field "emial". Did you mean "email"?',
-                "",
+                (
+                    f'[connections]\n{SHEET}[records.contact]\nmirrors = ["sheet"]\n'
+                    '[mirrors.sheet]\ncolumns = { "Mail" = "emial" }'
+                ),
+                10,
+                "mirrors.sheet.columns.Mail",
+                'a contact has no field "emial"',
+                'Did you mean "email"?',
+            ),
+            (
+                (
+                    f'[connections]\n{SHEET}[records.invoice]\nmirrors = ["sheet"]\n'
+                    '[mirrors.sheet]\ncolumns = { "Mail" = "email" }'
+                ),
+                10,
+                "mirrors.sheet.columns.Mail",
+                'an invoice has no field "email"',
+                (
+                    "Known: contact.email, contact.name, contact.phone, currency, due, number, paid, reference, "
+                    "status, total, url, or custom. and a field of yours."
+                ),
+            ),
+            (
+                f'[connections]\n{SHEET}[records.contact]\nmirrors = ["sheet"]\n[records.deal]\nmirrors = ["sheet"]',
+                10,
+                "records.deal.mirrors[0]",
+                "sheet is a mirror of contact already",
+                'give it a name of its own:  mirrors = ["sheet_deal"]  and  [mirrors.sheet_deal]  connection = "sheet"',
+            ),
+            (
+                (
+                    f'[connections]\n{SHEET}[records.contact]\nmirrors = ["sheet"]\n'
+                    '[records.deal]\nmirrors = ["deals"]\n[mirrors.deals]\nconnection = "sheet"\ntable = "Contacts"'
+                ),
+                11,
+                "mirrors.deals",
+                'it is in the same place as sheet: the table "Contacts" of sheet',
+                "give one another table",
             ),
             (
                 '[records.contact]\nmirrors = ["sheet"]\n[mirrors.sheet]\nevery = "1s"',

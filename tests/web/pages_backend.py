@@ -55,7 +55,8 @@ class PagesBackend:
         self.approvals = Approvals(self.pool, reach, utc_now)
         self.book = Recorder(self.pool, GroupCommit(self.pool), lambda _: {})
         self.mirrored = {"sheet": Mirror("sheet", "sheet")}
-        self.copies = Mirrors(self.pool, reach, self.contacts, reach)
+        recorder = Recorder(self.pool, GroupCommit(self.pool), self.ownership)
+        self.copies = Mirrors(self.pool, reach, self.contacts, recorder, reach)
         self.keeper = RunKeeper(self.pool, self.routing, own=("push.v1",), clock=utc_now)
         self.retrier = Retrier(self.pool, self.keeper.deadline, own=("push.v1",))
 

@@ -192,6 +192,7 @@ async def tell(connection: Connection, slug: str = "acme", name: str = "Acme Plu
         for source, most in (("website", 31), ("facebook", 17), ("calendly", 5)):
             count = (most * (day * 7 % 11 + 3)) // 12
             await seed.tally(f"source {source}", "accepted", count, at=seed.ago(days=day, hours=1))
+            await seed.tally(f"source {source}", "lead", count, at=seed.ago(days=day, hours=1))
             if day % 4 == 0:
                 await seed.tally(f"source {source}", "repeated", 1 + count // 6, at=seed.ago(days=day, hours=1))
     await seed.tally("source website", "rejected", 1, at=seed.ago(hours=1))

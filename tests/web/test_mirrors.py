@@ -9,7 +9,8 @@ import pytest
 from mainstay.db import acquire
 from mainstay.identity import contact_of
 from mainstay.mirrors import Mirror
-from mainstay.model import new_id
+from mainstay.model import RecordState, RecordType, new_id
+from mainstay.records import Ownership, Word, keep
 from tests.web.conftest import Browser, Site
 
 
@@ -84,3 +85,54 @@ async def test_what_is_not_there_is_not_found(site: Site, operator: Browser) -> 
         await connection.execute("UPDATE mirrors SET loaded_at = NULL")
     early = await operator.post(f"{root}/mirrors/sheet/compare")
     assert (early.status, "sheet is being filled" in early.text) == (409, True)
+
+
+async def record_drift(site: Site, kind: RecordType) -> tuple[UUID, UUID]:
+    """Let a record differ in the mirror copies; returns the difference's id and the record's."""
+    workspace_id, drift_id = site.story.card.id, new_id()
+    site.backend.mirrored = {"copies": Mirror("copies", "sheet", record=kind)}
+    state = RecordState(kind, "1", {"status": "open", "title" if kind == "deal" else "number": "<i>Roof</i>"})
+    async with acquire(site.backend.pool) as connection, connection.transaction():
+        [heard] = await keep(connection, [Word(workspace_id, "ghl", state, Ownership(), "ghl")])
+        await connection.execute(
+            "INSERT INTO mirrors (workspace_id, name, layout, record_type, loaded_at) VALUES ($1, $2, 'x', $3, now())",
+            workspace_id,
+            "copies",
+            kind,
+        )
+        await connection.execute(
+            """
+            INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, found_in)
+            VALUES ($1, $2, 'copies', $3::uuid::text, $3, 'changed', 'open', $4, 1)
+            """,
+            drift_id,
+            workspace_id,
+            heard.record_id,
+            {"Status": {"ours": "open", "theirs": "won" if kind == "deal" else "paid"}},
+        )
+    return drift_id, heard.record_id
+
+
+async def test_our_own_deal_takes_over_what_its_copy_says(site: Site, operator: Browser) -> None:
+    root = f"/w/{site.story.card.slug}"
+    drift_id, record_id = await record_drift(site, "deal")
+    page = await operator.get(f"{root}/mirrors")
+    assert f'<a href="{root}/records/deal/{record_id}" data-open>&lt;i&gt;Roof&lt;/i&gt;</a>' in page.text
+
+    assert (await operator.post(f"{root}/mirrors/drift/{drift_id}/take-over")).status == 303
+    record = await operator.get(f"{root}/records/deal/{record_id}")
+    assert "Won" in record.text
+    assert "from somebody, in Mainstay" in record.text
+
+
+async def test_who_is_right_is_told_and_nothing_taken_over(site: Site, operator: Browser) -> None:
+    root = f"/w/{site.story.card.slug}"
+    drift_id, record_id = await record_drift(site, "invoice")
+    page = await operator.get(f"{root}/mirrors")
+    assert "<b>books</b> is right about every invoice: change it there, or revert the copy." in page.text
+    assert "take-over" not in page.text
+
+    refused = await operator.post(f"{root}/mirrors/drift/{drift_id}/take-over")
+    assert refused.status == 409
+    assert "another system is right: &#34;books&#34; about status" in refused.text
+    assert "Open" in (await operator.get(f"{root}/records/invoice/{record_id}")).text

@@ -266,12 +266,13 @@ def _show_story(entries: tuple[Entry, ...]) -> None:
 
 
 def _target(entry: Entry) -> Any:
-    return entry.id if entry.kind in {"run", "delivery"} else getattr(entry.item, "delivery_id", None)
+    return entry.id if entry.kind in {"run", "record", "delivery"} else getattr(entry.item, "delivery_id", None)
 
 
 def _told(entry: Entry) -> Any:
     from mainstay.cli.output import state, text
     from mainstay.insight import ContactChange, ContactEvent, DeliveryRow
+    from mainstay.insight.records import RecordRow
 
     item = entry.item
     if isinstance(item, ContactChange):
@@ -283,6 +284,9 @@ def _told(entry: Entry) -> Any:
         )
     if isinstance(item, ContactEvent):
         return text(item.type, (f" from {item.source}" if item.source else "", "dim"))
+    if isinstance(item, RecordRow):
+        status = "deleted there" if item.gone_at else item.values.get("status", "")
+        return text(item.type, f" {item.title}", (f" {status}" if status else "", "dim"))
     if isinstance(item, DeliveryRow):
         return text(state(item.state), (f" {item.source}, {item.verified}", "dim"))
     return text(state(item.state), f" {item.workflow}", (f" {item.error}" if item.error else "", "red"))

@@ -1,4 +1,4 @@
-"""``mainstay drift``: where a copy of the contacts was changed, and what is to become of it."""
+"""``mainstay drift``: where a copy was changed, and what is to become of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST = 1000
 _WORDS = {
     "changed": "changed",
     "missing": "the row is gone",
-    "unknown": "a row of no contact",
+    "unknown": "its id is no record's",
     "double": "there are two rows",
     "refused": "not taken there",
 }
@@ -97,7 +97,7 @@ def take_over(
     mirror: Annotated[str, typer.Option("--all", metavar="MIRROR", help="All that is open in this mirror.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
 ) -> None:
-    """Give contacts what somebody wrote into their copy; it goes to the system of record and to every copy.
+    """Give records what somebody wrote into their copy; it goes to the system of record and to every copy.
 
     It can be undone: mainstay drift undo.
 
@@ -212,7 +212,7 @@ def _act(options: Options, verb: Callable[[App, Workspace], Coroutine[Any, Any, 
     except MirrorRefusedError as error:
         raise CommandError(str(error), error.hint) from None
     except PermanentError as error:
-        raise CommandError(str(error), "Revert it, or edit the contact.") from None
+        raise CommandError(str(error), "Revert it, or edit the record.") from None
     except WorkflowError as error:
         raise MissingError(str(error), "See them: mainstay mirrors list") from None
 
@@ -242,7 +242,7 @@ def _show(found: Sequence[DriftRow]) -> None:
                 (
                     identifier(row.id) if is_first else "",
                     row.mirror if is_first else "",
-                    (row.contact_name or row.key) if is_first else "",
+                    (row.record_name or row.key) if is_first else "",
                     title,
                     ours,
                     theirs,
@@ -250,5 +250,5 @@ def _show(found: Sequence[DriftRow]) -> None:
                     ago(row.found_at) if is_first else "",
                 )
             )
-    names = ("drift", "mirror", "contact", "what", "Mainstay wrote", "there it says", "", "found")
+    names = ("drift", "mirror", "record", "what", "Mainstay wrote", "there it says", "", "found")
     table([Column(name, grows=name in {"Mainstay wrote", "there it says"}) for name in names], lines)

@@ -1,4 +1,4 @@
-"""``mainstay mirrors``: the copies of the contacts that the stack keeps alike."""
+"""``mainstay mirrors``: the copies of records that the stack keeps alike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mainstay.app import App, Workspace
     from mainstay.insight.mirrors import MirrorRow
 
-mirrors = group("Copies of the contacts, which are kept alike: list, compare.")
+mirrors = group("Copies of records, which are kept alike: list, compare.")
 
 
 @mirrors.command("list", cls=Command)
@@ -46,6 +46,7 @@ def list_(ctx: typer.Context) -> None:
     table(
         [
             Column("mirror"),
+            Column("holds"),
             Column("state", grows=True),
             Column("behind", right=True),
             Column("drifted", right=True),
@@ -55,6 +56,7 @@ def list_(ctx: typer.Context) -> None:
         [
             (
                 row.name,
+                row.record_type,
                 text((state_of(row), "red" if row.run_state == "failed" else "")),
                 str(row.behind),
                 text((str(row.drifts), "yellow" if row.drifts.number else "")),

@@ -81,7 +81,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "connections",
                 "Accounts and sources of the stack: list, check, pause, resume.",
             ),
-            Entry("mirrors", "mirrors", "mirrors", "Copies of the contacts: list, compare."),
+            Entry("mirrors", "mirrors", "mirrors", "Copies of contacts and other records: list, compare."),
             Entry("swap", "swap", "swap", "Let another CRM take over as system of record: contact, status, back."),
             Entry("drift", "drift", "drift", "Where a copy was changed: list, revert, take-over, leave, undo."),
         ),

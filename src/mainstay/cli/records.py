@@ -10,6 +10,7 @@ from mainstay.cli.command import Command, group, options_of
 from mainstay.cli.errors import CommandError, MissingError
 from mainstay.cli.reading import Reading, read
 from mainstay.model import RECORD_FIELDS, RECORD_TYPES
+from mainstay.recording import BY_HAND
 
 if TYPE_CHECKING:
     from mainstay.insight.records import RecordDetail, RecordRow
@@ -24,6 +25,7 @@ def list_(
     ctx: typer.Context,
     kind: Annotated[str, typer.Argument(metavar="TYPE", help=f"One of {', '.join(RECORD_TYPES)}.")],
     status: Annotated[str, typer.Option(metavar="STATUS", help="Only those of this status.")] = "",
+    contact: Annotated[str, typer.Option(metavar="CONTACT", help="Only those of this contact: an id.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How many, the newest first.")] = 25,
 ) -> None:
     """List records of one type, the newest first.
@@ -38,7 +40,10 @@ def list_(
     async def work(reading: Reading) -> tuple[tuple[RecordRow, ...], bool]:
         from mainstay.insight.records import list_records
 
-        page = await list_records(reading.connection, reading.workspace_id, of, status=status, size=limit)
+        contact_id = await reading.find("contacts", "contact", contact) if contact else None
+        page = await list_records(
+            reading.connection, reading.workspace_id, of, status=status, contact_id=contact_id, size=limit
+        )
         return page.items, page.before is not None
 
     found, is_more = read(options, work)
@@ -140,6 +145,8 @@ def _show(detail: RecordDetail) -> None:
 
 
 def _whose(connection: str, source: str) -> str:
+    if not connection:
+        return source.removeprefix(BY_HAND) + ", in Mainstay"
     return connection if source == connection else f"{connection} through {source}"
 
 

@@ -37,7 +37,7 @@ def status(ctx: typer.Context) -> None:
         told = [
             {"workspace": reading.slug, "name": reading.name}
             | asdict(found)
-            | {"leads": found.leads, "repeats": found.repeats}
+            | {"leads": found.leads, "deliveries": found.deliveries, "repeats": found.repeats}
             for reading, found in verdicts
         ]
         emit({"state": worst, "workspaces": told})
@@ -60,7 +60,10 @@ def _show(reading: Reading, found: Verdict) -> None:
     from mainstay.cli.output import number, say, text
 
     ended = number(found.runs_done + found.runs_failed, "run")
-    parts = [f" · last 24 h · {number(found.leads, 'lead')} · {ended}"]
+    parts = [f" · last 24 h · {number(found.leads, 'lead')}"]
+    if found.deliveries > found.leads:
+        parts.append(f" of {number(found.deliveries, 'delivery', 'deliveries')}")
+    parts.append(f" · {ended}")
     if found.repeats:
         parts.append(f" · {number(found.repeats, 'repeat')} caught")
     say(text((reading.name, "bold"), *parts))

@@ -12,6 +12,7 @@ from mainstay.insight.counting import Count, count_of
 from mainstay.insight.merges import NAME
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
 from mainstay.insight.suggestions import MOST_COUNTED
+from mainstay.model.record import title_of
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -21,7 +22,7 @@ _MOST_COUNTED = 999
 
 @dataclass(frozen=True, slots=True)
 class MirrorRow:
-    """One mirror. ``behind`` is how many contacts changed since they were written.
+    """One mirror. ``behind`` is how many records of its type changed since they were written.
 
     Until ``loaded_at``, ``loaded`` of ``to_load`` contacts are in it; None where nobody has counted yet.
 
@@ -29,6 +30,7 @@ class MirrorRow:
     """
 
     name: str
+    record_type: str
     loaded: int
     to_load: int | None
     loaded_at: datetime | None
@@ -45,6 +47,7 @@ class MirrorRow:
 class DriftRow:
     """One place where a mirror is not what was written. ``fields`` is column to ``{"ours", "theirs"}``.
 
+    ``record_id`` is of the record whose row it is, None where it is none's; ``record_name`` what that is called.
     ``is_proposed``: it waits for a review; ``is_undoable``: the decision can be undone.
     """
 
@@ -53,8 +56,9 @@ class DriftRow:
     kind: str
     state: str
     key: str
-    contact_id: UUID | None
-    contact_name: str
+    record_type: str
+    record_id: UUID | None
+    record_name: str
     fields: Mapping[str, Mapping[str, str]]
     found_at: datetime
     decided_at: datetime | None
@@ -83,6 +87,7 @@ async def list_mirrors(connection: Connection, workspace_id: UUID) -> Sequence[M
     return [
         MirrorRow(
             row["name"],
+            row["record_type"],
             row["loaded"],
             row["to_load"],
             row["loaded_at"],
@@ -116,11 +121,11 @@ async def list_drifts(
     which = {None: "", True: "AND is_proposed", False: "AND NOT is_proposed"}[proposed]
     rows = await connection.fetch(
         f"""
-        SELECT drifts.*, {NAME} AS contact_name FROM drifts LEFT JOIN contacts ON contacts.id = drifts.contact_id
+        SELECT {_DRIFT}
         WHERE drifts.workspace_id = $1 AND drifts.state {state} 'open' AND ($2 = '' OR mirror = $2) {which}
           AND drifts.id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
         ORDER BY drifts.id DESC LIMIT $4
-        """,  # noqa: S608 - a part from this package
+        """,
         workspace_id,
         mirror,
         before,
@@ -160,13 +165,20 @@ async def find_drift(connection: Connection, workspace_id: UUID, drift_id: UUID)
     """Return one; None when there is none."""
     row = await connection.fetchrow(
         f"""
-        SELECT drifts.*, {NAME} AS contact_name FROM drifts LEFT JOIN contacts ON contacts.id = drifts.contact_id
+        SELECT {_DRIFT}
         WHERE drifts.workspace_id = $1 AND drifts.id = $2
-        """,  # noqa: S608 - a part from this package
+        """,
         workspace_id,
         drift_id,
     )
     return _drift(row) if row is not None else None
+
+
+_DRIFT = f"""
+    drifts.*, mirrors.record_type, {NAME} AS contact_name, records.values
+    FROM drifts LEFT JOIN mirrors ON mirrors.workspace_id = drifts.workspace_id AND mirrors.name = drifts.mirror
+    LEFT JOIN contacts ON contacts.id = drifts.contact_id LEFT JOIN records ON records.id = drifts.contact_id
+"""
 
 
 def _drift(row: Row) -> DriftRow:
@@ -176,8 +188,9 @@ def _drift(row: Row) -> DriftRow:
         row["kind"],
         row["state"],
         row["key"],
+        row["record_type"] or "contact",
         row["contact_id"],
-        row["contact_name"] or "",
+        row["contact_name"] or title_of(row["values"] or {}),
         row["fields"],
         row["found_at"],
         row["decided_at"],
@@ -194,6 +207,6 @@ def _is_undoable(row: Row) -> bool:
         case "reverted":
             return row["kind"] == "missing" or (row["kind"] == "changed" and bool(row["fields"]))
         case "taken over":
-            return row["change_id"] is not None
+            return row["change_id"] is not None or row["record_type"] not in {None, "contact"}
         case state:
             return bool(state == "left")

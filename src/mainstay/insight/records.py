@@ -10,14 +10,14 @@ from uuid import UUID
 
 from mainstay.insight.merges import NAME
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of, prefix_range, resolve_short_id
+from mainstay.model.record import title_of
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.model import RecordType
 
-_TITLES = ("title", "name", "number", "subject", "reference")
 _LATEST = 50
-_OF_CONTACT = 50
+OF_CONTACT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class RecordRow:
     @property
     def title(self) -> str:
         """What it is called; empty where it has no name of its own."""
-        return next((self.values[name] for name in _TITLES if self.values.get(name)), "")
+        return title_of(self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +79,35 @@ async def list_records(
     kind: RecordType,
     *,
     status: str = "",
+    contact_id: UUID | None = None,
     before: UUID | None = None,
     size: int = PAGE_SIZE,
 ) -> Page[RecordRow]:
-    """Return records of a type, the newest first, those that are gone too; of one status where one is given."""
+    """Return records of a type, the newest first, those that are gone too.
+
+    Of one status, or of one contact and all that was merged into it, where that is given.
+    """
+    found = f"""
+        SELECT * FROM records WHERE workspace_id = $1 AND type = $2
+          AND id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+          {"AND values ->> 'status' = $5" if status else ""}
+    """  # noqa: S608 - parts from this file
+    if contact_id is not None:
+        place = 6 if status else 5
+        found = f"""
+            SELECT theirs.* FROM contact_group(${place}) AS member
+            CROSS JOIN LATERAL ({found} AND contact_id = member ORDER BY id DESC LIMIT $4) AS theirs
+        """  # noqa: S608 - parts from this file
     rows = await connection.fetch(
         f"""
-        SELECT {_COLUMNS} FROM (
-            SELECT * FROM records WHERE workspace_id = $1 AND type = $2
-              AND id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
-              {"AND values ->> 'status' = $5" if status else ""}
-            ORDER BY id DESC LIMIT $4
-        ) AS records {_CONTACT} ORDER BY records.id DESC
+        SELECT {_COLUMNS} FROM ({found} ORDER BY id DESC LIMIT $4) AS records {_CONTACT} ORDER BY records.id DESC
         """,  # noqa: S608 - parts from this file
         workspace_id,
         kind,
         before,
         size + 1,
         *([status] if status else []),
+        *([contact_id] if contact_id is not None else []),
     )
     return page_of(rows, _row, size)
 
@@ -110,7 +121,10 @@ async def search_records(
     connections: Sequence[str],
     size: int = PAGE_SIZE,
 ) -> tuple[RecordRow, ...]:
-    """Return the records that a text may mean: by its id or short id, its id in a system, its reference's beginning."""
+    """Return the records that a text may mean: by its id or short id, its id in a system, or its beginning.
+
+    That is of its reference, or of what it is called, regardless of case.
+    """
     ids = await resolve_short_id(connection, "records", workspace_id, text)
     rows = await connection.fetch(
         f"""
@@ -123,6 +137,9 @@ async def search_records(
                 UNION
                 (SELECT id FROM records WHERE workspace_id = $1 AND type = $2 AND values ->> 'reference' <> ''
                  AND values ->> 'reference' ~>=~ $6 AND values ->> 'reference' ~<~ $7 LIMIT $8)
+                UNION
+                (SELECT id FROM records WHERE workspace_id = $1 AND type = $2 AND record_title(values) IS NOT NULL
+                 AND record_title(values) ~>=~ $9 AND record_title(values) ~<~ $10 LIMIT $8)
             ) ORDER BY id DESC LIMIT $8
         ) AS records {_CONTACT} ORDER BY records.id DESC
         """,  # noqa: S608 - parts from this file
@@ -133,23 +150,37 @@ async def search_records(
         text.strip(),
         *prefix_range(text.strip()),
         size,
+        *prefix_range(text.strip().lower()),
     )
     return tuple(_row(row) for row in rows)
 
 
-async def records_of(connection: Connection, workspace_id: UUID, group: Sequence[UUID]) -> tuple[RecordRow, ...]:
-    """Return the latest records of a contact, whose ``group`` are its id and those merged into it."""
+async def records_of(
+    connection: Connection,
+    workspace_id: UUID,
+    group: Sequence[UUID],
+    *,
+    before: UUID | None = None,
+    size: int = OF_CONTACT,
+) -> tuple[RecordRow, ...]:
+    """Return the latest records of a contact, whose ``group`` are its id and those merged into it.
+
+    With ``before``, the latest of those that came before that one.
+    """
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM (
             SELECT found.* FROM unnest($1::uuid[]) AS members (id) CROSS JOIN LATERAL (
                 SELECT * FROM records WHERE contact_id = members.id AND workspace_id = $2
-                ORDER BY records.id DESC LIMIT {_OF_CONTACT}
-            ) AS found ORDER BY found.id DESC LIMIT {_OF_CONTACT}
+                  AND records.id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+                ORDER BY records.id DESC LIMIT $4
+            ) AS found ORDER BY found.id DESC LIMIT $4
         ) AS records {_CONTACT} ORDER BY records.id DESC
         """,  # noqa: S608 - parts from this file
         list(group),
         workspace_id,
+        before,
+        size,
     )
     return tuple(_row(row) for row in rows)
 

@@ -35,7 +35,7 @@ class SourceDay:
 
 @dataclass(frozen=True, slots=True)
 class SourceOverview:
-    """A source's last days, oldest first, and the hour in which it last accepted a lead."""
+    """A source's last days, oldest first, and the hour in which it last accepted anything."""
 
     name: str
     days: tuple[SourceDay, ...]

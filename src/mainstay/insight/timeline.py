@@ -12,6 +12,7 @@ from mainstay.insight.contacts import group_of
 from mainstay.insight.deliveries import DeliveryRow, deliveries_by_id
 from mainstay.insight.merges import NAME
 from mainstay.insight.paging import PAGE_SIZE, Page
+from mainstay.insight.records import RecordRow, records_of
 from mainstay.insight.runs import RunRow, runs_of_contacts
 
 if TYPE_CHECKING:
@@ -58,12 +59,15 @@ class ContactEvent:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the timeline: ``kind`` is ``change``, ``event``, ``run`` or ``delivery``, ``item`` of that kind."""
+    """One line of the timeline: ``kind`` says what ``item`` is: change, event, run, record or delivery.
+
+    A record is listed when it was first heard of, as it stands now: how it came to stand so is its own story.
+    """
 
     id: UUID
     kind: str
     at: datetime
-    item: ContactChange | ContactEvent | RunRow | DeliveryRow
+    item: ContactChange | ContactEvent | RunRow | RecordRow | DeliveryRow
 
 
 async def timeline(
@@ -74,22 +78,24 @@ async def timeline(
     Events that the changes tell already, with the fields, are left out: ``contact.created`` and ``.updated``,
     ``.merged`` and ``.unmerged``.
 
-    Every id begins with its time, so one key orders all four kinds. A delivery is listed with the page that holds
+    Every id begins with its time, so one key orders all kinds. A delivery is listed with the page that holds
     its first change or run of this contact.
     """
     group = await group_of(connection, contact_id)
     changes = await connection.fetch(_CHANGES, group, workspace_id, before, size + 1)
     events = await connection.fetch(_EVENTS, group, workspace_id, before, size + 1)
     runs = await runs_of_contacts(connection, workspace_id, group, before=before, size=size)
+    records = await records_of(connection, workspace_id, group, before=before, size=size + 1)
     entries = [
         *(_entry("change", ContactChange(**dict(row))) for row in changes),
         *(_entry("event", ContactEvent(**dict(row))) for row in events),
         *(Entry(run.id, "run", run.created_at, run) for run in runs.items),
+        *(Entry(record.id, "record", record.created_at, record) for record in records),
     ]
     entries.sort(key=lambda entry: entry.id, reverse=True)
     is_more = len(entries) > size or runs.before is not None
     shown = entries[:size]
-    known = {entry.item.delivery_id for entry in shown if not isinstance(entry.item, DeliveryRow)} - {None}
+    known = {entry.item.delivery_id for entry in shown if not isinstance(entry.item, DeliveryRow | RecordRow)} - {None}
     oldest = shown[-1].id if is_more else None
     deliveries = await deliveries_by_id(connection, workspace_id, [found for found in known if found])
     shown += [

@@ -16,6 +16,7 @@ from mainstay.insight.mirrors import proposals_waiting
 from mainstay.insight.rules import BROKEN, Healed, Missed, Thing, judge
 from mainstay.insight.suggestions import suggestions_waiting
 from mainstay.insight.tallies import Tally, tallies_since, waiting_by_connection
+from mainstay.intake.rules import LEAD
 from mainstay.model import first_id_at
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ _QUEUED_TOO_LONG = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class SourceCount:
-    """What a source brought in the last 24 hours."""
+    """What a source brought in the last 24 hours: of what was accepted, ``leads`` have a person in them."""
 
     source: str
     accepted: int
+    leads: int
     repeated: int
     rejected: int
 
@@ -85,7 +87,12 @@ class Verdict:
 
     @property
     def leads(self) -> int:
-        """Deliveries accepted in the window."""
+        """Deliveries accepted in the window that have a person in them."""
+        return sum(source.leads for source in self.sources)
+
+    @property
+    def deliveries(self) -> int:
+        """All that were accepted in the window: a task that is done, an invoice that is paid, a layer's report too."""
         return sum(source.accepted for source in self.sources)
 
     @property
@@ -219,7 +226,8 @@ def _source_counts(tallies: Mapping[tuple[str, str], Tally]) -> tuple[SourceCoun
 
     names = sorted({name for name, _ in tallies})
     return tuple(
-        SourceCount(name, count(name, "accepted"), count(name, "repeated"), count(name, "rejected")) for name in names
+        SourceCount(name, *(count(name, label) for label in ("accepted", LEAD, "repeated", "rejected")))
+        for name in names
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 from urllib.parse import parse_qsl, quote_plus
 from uuid import UUID
 
@@ -87,3 +88,12 @@ def url_to_keep(source: SourceBinding, request: RawRequest) -> str:
     given = parse_qsl(query, keep_blank_values=True)
     kept = (f"{quote_plus(name)}={MASK if name in secret else quote_plus(value)}" for name, value in given)
     return f"{path}?{'&'.join(kept)}"
+
+
+LEAD = "lead"
+"""The label under which a source's accepted deliveries with a person in them are counted, besides their state."""
+
+
+def brings_person(events: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether events tell of a person, or name one that is still to be read where the source has it."""
+    return any(event["person"] or event["type"].startswith("contact.") for event in events)

@@ -14,11 +14,13 @@ from uuid import UUID
 from mainstay.db import storable
 from mainstay.db.tallies import add_tallies
 from mainstay.intake.rules import (
+    LEAD,
     QUARANTINE_AGE,
     QUARANTINE_BYTES,
     QUARANTINE_COUNT,
     Receipt,
     SourceBinding,
+    brings_person,
     headers_to_keep,
     url_to_keep,
 )
@@ -161,13 +163,13 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival], execution: O
         )
     if runs:
         await add_runs(connection, runs)
-    await add_tallies(
-        connection,
-        Counter(
-            (arrival.source.workspace_id, f"source {arrival.source.name}", receipt.state)
-            for arrival, receipt in zip(arrivals, receipts, strict=True)
-        ),
-    )
+    counts: Counter[tuple[UUID, str, str]] = Counter()
+    for arrival, receipt in zip(arrivals, receipts, strict=True):
+        name = f"source {arrival.source.name}"
+        counts[arrival.source.workspace_id, name, receipt.state] += 1
+        if receipt.state == "accepted" and arrival.input is not None and brings_person(arrival.input["events"]):
+            counts[arrival.source.workspace_id, name, LEAD] += 1
+    await add_tallies(connection, counts)
     return receipts
 
 

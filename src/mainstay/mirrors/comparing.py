@@ -12,8 +12,9 @@ from mainstay.errors import MirrorRefusedError
 from mainstay.mirrors import drifts, reading
 from mainstay.mirrors.drifts import Found, Page
 from mainstay.mirrors.pushing import EXCHANGES_KEPT
+from mainstay.mirrors.records import records_by_id
 from mainstay.mirrors.rules import KEY, Mirror
-from mainstay.mirrors.store import contacts_of
+from mainstay.mirrors.store import spread
 from mainstay.mirrors.writing import Tables, declared, declared_for
 from mainstay.model import Lane
 from mainstay.runs import begin_run
@@ -66,7 +67,7 @@ class Comparer:
 
         async def work(connection: Connection) -> UUID:
             if not await drifts.is_loaded(connection, workspace_id, name):
-                raise MirrorRefusedError(f"{name} is being filled", "Compare it when all contacts are in it")
+                raise MirrorRefusedError(f"{name} is being filled", "Compare it when all records are in it")
             return await _begin(connection, workspace_id, name)
 
         return await transact(self._pool, work)
@@ -197,6 +198,10 @@ class Comparer:
                     more.append(contact_id)
         digests = {contact_id: mirror.digest(row) for contact_id, row in theirs.items()}
 
+        if mirror.shows_contacts:
+            async with acquire(self._pool) as connection:
+                await spread(connection, run.workspace_id, mirror.name)
+
         async def work(connection: Connection, workspace_id: UUID, name: str, comparison: int) -> int:
             page = Page(comparison, number, began_at)
             odd = await drifts.odd(connection, workspace_id, name, page, digests)
@@ -225,8 +230,8 @@ async def _differences(
 ) -> list[Found]:
     if not theirs:
         return []
-    contacts = await contacts_of(connection, workspace_id, list(theirs))
-    ours = {contact.id: mirror.row(contact) for contact in contacts}
+    records = await records_by_id(connection, workspace_id, mirror.record, list(theirs))
+    ours = {record.id: mirror.row(record) for record in records}
     return [
         Found("changed", str(contact_id), contact_id, fields, is_proposed=mirror.proposes(fields))
         for contact_id, texts in theirs.items()

@@ -68,9 +68,13 @@ async def note_taken_over(
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What can be undone of decisions. ``taken_over`` is the difference's id to the change by which it was."""
+    """What can be undone of decisions. ``taken_over`` is the difference's id to the change by which it was.
+
+    ``in_records`` were taken over by no change of a contact: by records that are none, or by another system first.
+    """
 
     taken_over: Mapping[UUID, UUID]
+    in_records: Sequence[Drifted]
     reverted: Sequence[UUID]
     left: Sequence[UUID]
 
@@ -79,7 +83,7 @@ async def decided_ones(connection: Connection, workspace_id: UUID, name: str, id
     """Return how these differences of a mirror were decided."""
     rows = await connection.fetch(
         """
-        SELECT id, state, kind, change_id FROM drifts WHERE workspace_id = $1 AND mirror = $2 AND id = ANY($3)
+        SELECT * FROM drifts WHERE workspace_id = $1 AND mirror = $2 AND id = ANY($3)
         ORDER BY id
         """,
         workspace_id,
@@ -88,6 +92,7 @@ async def decided_ones(connection: Connection, workspace_id: UUID, name: str, id
     )
     return Decided(
         {row["id"]: row["change_id"] for row in rows if row["state"] == "taken over" and row["change_id"]},
+        _read([row for row in rows if row["state"] == "taken over" and row["change_id"] is None]),
         [row["id"] for row in rows if row["state"] == "reverted" and row["kind"] in {"changed", "missing"}],
         [row["id"] for row in rows if row["state"] == "left"],
     )

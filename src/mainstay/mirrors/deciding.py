@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from mainstay.db import acquire, transact
-from mainstay.errors import MirrorRefusedError, PermanentError
+from mainstay.errors import MalformedError, MirrorRefusedError, PermanentError
 from mainstay.identity import ChangedMeanwhileError
 from mainstay.mirrors import decided, drifts
 from mainstay.mirrors.drifts import Drifted
-from mainstay.mirrors.store import contacts_of
+from mainstay.mirrors.records import records_by_id
 from mainstay.mirrors.writing import Tables, Writer, declared
+from mainstay.model import Contact
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
-    from mainstay.model import Contact
+    from mainstay.mirrors.rules import Mirror
+    from mainstay.model import RecordType
 
 MOST_AT_ONCE = 1_000
 """How much one call takes over: somebody waits for it."""
@@ -72,19 +74,37 @@ class Editor(Protocol):
         ...
 
 
+class RecordEditor(Protocol):
+    """Who writes what a person says of a record that is no contact."""
+
+    async def edit(
+        self,
+        workspace_id: UUID,
+        kind: RecordType,
+        record_id: UUID,
+        values: Mapping[str, str],
+        *,
+        by: str,
+        is_dry: bool = False,
+    ) -> None:
+        """Set values by hand; PermanentError where another system is right about one of them, or it is gone."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TakenOver:
     """What became of one difference, or would.
 
     Attributes:
-        fields: of the contact, each as (what it was, what it is now).
+        record_id: of the contact or other record.
+        fields: of it, each as (what it was, what it is now).
         reverted: titles of columns on which a mirror has no say: they go back to what they were.
         forwarded: field to the connection that owns it, where it went first.
         refusal: why nothing was done; empty where it was.
     """
 
     drift_id: UUID
-    contact_id: UUID | None
+    record_id: UUID | None
     fields: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     reverted: tuple[str, ...] = ()
     forwarded: Mapping[str, str] = field(default_factory=dict)
@@ -106,10 +126,11 @@ class _OnlyTriedError(Exception):
 class Decisions:
     """The verbs. ``by`` is who does it, for the record."""
 
-    def __init__(self, pool: Pool, tables: Tables, editor: Editor, writer: Writer) -> None:
+    def __init__(self, pool: Pool, tables: Tables, editor: Editor, records: RecordEditor, writer: Writer) -> None:
         self._pool = pool
         self._tables = tables
         self._editor = editor
+        self._records = records
         self._writer = writer
 
     async def revert(self, workspace_id: UUID, name: str, ids: Collection[UUID] | None = None, *, by: str) -> int:
@@ -125,9 +146,10 @@ class Decisions:
         )
 
     async def take_over(self, workspace_id: UUID, drift_id: UUID, *, by: str) -> Mapping[str, str]:
-        """Give a contact what somebody wrote into its copy, by hand as on its page; returns the fields.
+        """Give a record what somebody wrote into its copy, by hand as on its page; returns the fields.
 
-        It goes the way of every write: to the system of record, and from there to all mirrors.
+        It goes the way of every write: to the system of record, and from there to all mirrors. Of records that are no
+        contacts our own book has to be that system.
 
         Raises:
             MirrorRefusedError: it is decided already, or nothing of it can be taken over; the message says which.
@@ -138,7 +160,7 @@ class Decisions:
             raise MirrorRefusedError("there is no such difference that waits for a decision")
         done = await self._take(workspace_id, drift, by=by, is_dry=False)
         if done.refusal:
-            raise MirrorRefusedError(done.refusal, "Revert it, or edit the contact")
+            raise MirrorRefusedError(done.refusal, "Revert it, or edit the record")
         return declared(self._tables, workspace_id, drift.mirror).taken_over(drift.fields)
 
     async def take_over_all(
@@ -162,13 +184,15 @@ class Decisions:
         if contact_id is None or not values:
             return _refused(none, f"a mirror does not decide on {', '.join(reverted)}")
         async with acquire(self._pool) as connection:
-            contacts = await contacts_of(connection, workspace_id, [contact_id])
-        if not contacts:
+            found = await records_by_id(connection, workspace_id, mirror.record, [contact_id])
+        if not found:
             return _refused(none, _GONE)
-        (contact,) = contacts
+        (contact,) = found
         row = mirror.row(contact)
         if any(row.get(title, "") != said["ours"] for title, said in drift.fields.items() if title in mirror.columns):
             return _refused(none, _CHANGED)
+        if mirror.record != "contact" or not isinstance(contact, Contact):
+            return await self._take_record(workspace_id, drift, none, mirror, by=by, is_dry=is_dry)
         done: list[TakenOver] = []
 
         async def also(connection: Connection, edited: Edited) -> None:
@@ -190,6 +214,45 @@ class Decisions:
             return _refused(none, str(error))
         return done[0]
 
+    async def _take_record(
+        self, workspace_id: UUID, drift: Drifted, none: TakenOver, mirror: Mirror, *, by: str, is_dry: bool
+    ) -> TakenOver:
+        if mirror.record == "contact" or drift.contact_id is None:
+            return none
+        values = mirror.taken_over(drift.fields)
+        try:
+            await self._records.edit(workspace_id, mirror.record, drift.contact_id, values, by=by, is_dry=is_dry)
+        except (PermanentError, MalformedError) as error:
+            return _refused(none, str(error))
+        if not is_dry:
+            await transact(
+                self._pool, lambda connection: decided.note_taken_over(connection, workspace_id, drift.id, None, by=by)
+            )
+        before = mirror.given_back(drift.fields)
+        return replace(none, fields={name: (before[name], value) for name, value in values.items()})
+
+    async def _give_back(self, workspace_id: UUID, drift: Drifted, mirror: Mirror, *, by: str) -> None:
+        """Set what a record that is no contact was before it took a difference over, unless it was changed since."""
+        if mirror.record == "contact" or drift.contact_id is None:
+            return
+        async with acquire(self._pool) as connection:
+            found = await records_by_id(connection, workspace_id, mirror.record, [drift.contact_id])
+        values = mirror.taken_over(drift.fields)
+        now = (
+            {mirror.columns[title]: text for title, text in mirror.row(found[0]).items() if title in mirror.columns}
+            if found
+            else {}
+        )
+        if any(now.get(name, "") != value for name, value in values.items()):
+            raise PermanentError("the record was changed since, or is gone")
+        await self._records.edit(workspace_id, mirror.record, drift.contact_id, mirror.given_back(drift.fields), by=by)
+        await transact(
+            self._pool,
+            lambda connection: decided.decide(
+                connection, workspace_id, [drift.id], "undone", by=by, only=["taken over"]
+            ),
+        )
+
     async def undo(self, workspace_id: UUID, name: str, ids: Sequence[UUID], *, by: str) -> Undone:
         """Undo decisions: a copy gets back what was reverted, a contact what it was, and what was left is open again.
 
@@ -203,6 +266,9 @@ class Decisions:
         if found.reverted and mirror.role == "crm":
             raise MirrorRefusedError("what stood in a CRM before a revert is not written back", "Edit it there")
         count = 0
+        for drift in found.in_records if mirror.record != "contact" else ():
+            await self._give_back(workspace_id, drift, mirror, by=by)
+            count += 1
         for drift_id, change_id in found.taken_over.items():
 
             async def also(connection: Connection, drift_id: UUID = drift_id) -> None:
@@ -222,7 +288,7 @@ class Decisions:
 
 
 def _refused(none: TakenOver, reason: str) -> TakenOver:
-    return TakenOver(none.drift_id, none.contact_id, reverted=none.reverted, refusal=reason)
+    return replace(none, refusal=reason)
 
 
 def _told(none: TakenOver, before: Contact, edited: Edited, values: Mapping[str, str]) -> TakenOver:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from mainstay.mirrors.comparing import COMPARE, Comparer, OnDrift
-from mainstay.mirrors.deciding import Decisions, Editor
+from mainstay.mirrors.deciding import Decisions, Editor, RecordEditor
 from mainstay.mirrors.writing import MIRROR, Tables, Writer
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Mirrors(Decisions):
     """What the worker's beat, the commands and the pages do with mirrors. ``programs`` are for the engine."""
 
-    def __init__(self, pool: Pool, tables: Tables, editor: Editor, on_drift: OnDrift) -> None:
+    def __init__(self, pool: Pool, tables: Tables, editor: Editor, records: RecordEditor, on_drift: OnDrift) -> None:
         self._writer = Writer(pool, tables)
-        super().__init__(pool, tables, editor, self._writer)
+        super().__init__(pool, tables, editor, records, self._writer)
         self._comparer = Comparer(pool, tables, on_drift)
         self.programs = {MIRROR: self._writer.program, COMPARE: self._comparer.program}
         self.declare = self._writer.declare

@@ -50,7 +50,7 @@ async def write_people(pool: Pool, run: Run, mirror: Mirror, crm: CRM, http: Htt
         VendorError: nothing of it could be written.
     """
     async with acquire(pool) as connection:
-        batch = await store.next_batch(connection, run.workspace_id, mirror.name, BATCH)
+        batch = await store.next_batch(connection, run.workspace_id, mirror, BATCH)
     claimed = await transact(pool, lambda connection: _claim(connection, run, mirror, batch))
     slots = asyncio.Semaphore(_AT_ONCE)
     tried = await asyncio.gather(*(_push(crm, slots, contact, external_id) for contact, external_id in claimed))

@@ -1,4 +1,4 @@
-"""What a mirror holds of a contact: its row, whether two rows say the same, and where they differ."""
+"""What a mirror holds of a record: its row, whether two rows say the same, and where they differ."""
 
 from __future__ import annotations
 
@@ -6,94 +6,80 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from operator import attrgetter
-from typing import Literal, Protocol
+from typing import Literal
 from uuid import UUID
 
 from mainstay.kit.roles.table import clean
+from mainstay.mirrors.fields import (
+    OF_CONTACT,
+    OPT_OUT,
+    TAG_SEPARATOR,
+    TAGS,
+    MirroredRecord,
+    MirroredType,
+    Shown,
+    is_writable,
+    reader_of,
+    usual_columns,
+    usual_table,
+)
 from mainstay.model import Contact
 
 Drift = Literal["raise", "revert", "propose"]
 Role = Literal["table", "crm"]
 KEY = "Mainstay id"
 """The column that a row is found by."""
-USUAL_COLUMNS: Mapping[str, str] = {
-    "First name": "first_name",
-    "Last name": "last_name",
-    "E-mail": "email",
-    "Phone": "phone",
-    "Company": "company",
-    "Source": "source",
-    "Tags": "tags",
-    "Do not contact": "do_not_contact",
-}
-FIELDS = frozenset(USUAL_COLUMNS.values())
-WRITABLE = frozenset({"first_name", "last_name", "email", "phone", "company"})
-"""The fields that a person may take over from a mirror; those of ``custom.`` are, too."""
-CUSTOM = "custom."
-TAGS, OPT_OUT = "tags", "do_not_contact"
-TAG_SEPARATOR = ", "
 _SEPARATOR = "\x1f"
-
-
-class Said(Protocol):
-    """What is said of somebody: our contact, or what a record there says in canonical form."""
-
-    @property
-    def custom(self) -> Mapping[str, str] | None:
-        """Fields of one's own."""
-        ...
-
-    @property
-    def tags(self) -> Sequence[str]:
-        """Tags."""
-        ...
-
-    @property
-    def do_not_contact(self) -> bool:
-        """Whether it is an opt-out."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A copy of the contacts in a table or a CRM, as the stack declares it.
+    """A copy of the records of one type in a table, or of the contacts in a CRM, as the stack declares it.
 
-    ``columns`` is title to field, in the order of the table; of a CRM, what its connection keeps. ``every`` is how long
-    changes are gathered, ``compare_every`` how often it is looked whether somebody changed the copy. ``unwritable`` are
-    fields that are read from a CRM but not written. One that ``is_followed`` is the system of record itself: pushes
-    keep it, and this looks after what they could not know of.
+    ``columns`` is title to field, in the order of the table; of a CRM, what its connection keeps. Empty, they and
+    ``table`` are those usual for the type. ``every`` is how long changes are gathered, ``compare_every`` how often it
+    is looked whether somebody changed the copy. ``unwritable`` are fields that are read from a CRM but not written. One
+    that ``is_followed`` is the system of record itself: pushes keep it, and this looks after what they could not know
+    of.
     """
 
     name: str
     connection: str
-    table: str = "Contacts"
-    columns: Mapping[str, str] = field(default_factory=lambda: USUAL_COLUMNS)
+    table: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
     every: timedelta = timedelta(minutes=1)
     compare_every: timedelta = timedelta(days=1)
     drift: Drift = "raise"
     role: Role = "table"
     unwritable: frozenset[str] = frozenset()
     is_followed: bool = False
+    record: MirroredType = "contact"
     layout: str = field(init=False, repr=False, compare=False)
     """A digest of where the copy is and what it holds: of another layout, all is to be written anew."""
-    _cells: tuple[tuple[str, Callable[[Said], str]], ...] = field(init=False, repr=False, compare=False)
+    _cells: tuple[tuple[str, Callable[[Shown], str]], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Look once how each column is read: that is done for each contact."""
+        """Look once how each column is read: that is done for each record."""
+        object.__setattr__(self, "table", self.table or usual_table(self.record))
+        object.__setattr__(self, "columns", self.columns or usual_columns(self.record))
         place = self.table if self.role == "table" else self.role
-        layout = _digest([self.connection, place, *self.columns, *self.columns.values()]).hex()
+        layout = _digest([self.record, self.connection, place, *self.columns, *self.columns.values()]).hex()
         object.__setattr__(self, "layout", layout)
-        cells = tuple((title, _reader(name)) for title, name in self.columns.items())
+        cells = tuple((title, reader_of(self.record, name)) for title, name in self.columns.items())
         object.__setattr__(self, "_cells", cells)
 
-    def row(self, contact: Contact) -> dict[str, str]:
-        """Return a contact's row, the key first; every cell is a text."""
-        return self.row_of(contact.id, contact)
+    @property
+    def shows_contacts(self) -> bool:
+        """Tell whether rows change as the contacts do that the records are about."""
+        return any(name.startswith(OF_CONTACT) for name in self.columns.values())
 
-    def row_of(self, contact_id: UUID, said: Said) -> dict[str, str]:
-        """Return the row of what a contact's record says."""
-        row = {KEY: str(contact_id)}
+    def row(self, record: Contact | MirroredRecord) -> dict[str, str]:
+        """Return a record's row, the key first; every cell is a text."""
+        return self.row_of(record.id, record)
+
+    def row_of(self, record_id: UUID, said: Shown) -> dict[str, str]:
+        """Return the row of what is said of a record, here or, of a contact, in a CRM."""
+        row = {KEY: str(record_id)}
         for title, read in self._cells:
             text = read(said)
             # As every table keeps it: else what comes back would not be what was written.
@@ -122,22 +108,15 @@ class Mirror:
     def taken_over(self, fields: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         """Return what a person takes over of some differences: field to value, of those that can be."""
         named = {self.columns[title]: each["theirs"] for title, each in fields.items() if title in self.columns}
-        return {name: value for name, value in named.items() if name in WRITABLE or name.startswith(CUSTOM)}
+        return {name: value for name, value in named.items() if is_writable(self.record, name)}
+
+    def given_back(self, fields: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """Return what the record was of which :meth:`taken_over` says what it becomes."""
+        return self.taken_over({title: {"theirs": each["ours"]} for title, each in fields.items()})
 
     def proposes(self, fields: Mapping[str, Mapping[str, str]]) -> bool:
         """Tell whether some differences are a proposal: the stack wants them so, and a person can take them over."""
         return self.drift == "propose" and bool(self.taken_over(fields))
-
-
-def _reader(name: str) -> Callable[[Said], str]:
-    if name.startswith(CUSTOM):
-        key = name.removeprefix(CUSTOM)
-        return lambda said: (said.custom or {}).get(key, "")
-    if name == TAGS:
-        return lambda said: TAG_SEPARATOR.join(said.tags)
-    if name == OPT_OUT:
-        return lambda said: "yes" if said.do_not_contact else ""
-    return attrgetter(name)
 
 
 def _lacks(name: str, ours: str, theirs: str) -> bool:

@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from mainstay.identity import contact_of
+from mainstay.mirrors.records import records_after, records_by_id
 from mainstay.model import Contact
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
+    from mainstay.mirrors.fields import MirroredRecord
     from mainstay.mirrors.rules import Mirror
 
 FOLLOWED = timedelta(days=1)
-_COLUMNS = ", ".join(Contact.__dataclass_fields__)
-# What a contact is read of: not all of its row, which has the origins of every value.
+_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is to be written next. ``stale`` is each contact's id and which change of it made it so.
+    """What is to be written next. ``stale`` is each record's id and which change of it made it so.
 
     ``loaded_to`` is set for a page of the first load, and ``is_last`` when nothing comes after it.
     """
 
-    contacts: tuple[Contact, ...]
+    records: tuple[Contact | MirroredRecord, ...]
     gone: tuple[UUID, ...]
     digests: dict[UUID, bytes]
     stale: tuple[tuple[UUID, int], ...] = ()
@@ -35,9 +35,14 @@ class Batch:
     is_last: bool = False
 
     @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Those that are contacts."""
+        return tuple(each for each in self.records if isinstance(each, Contact))
+
+    @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to do."""
-        return not self.contacts and not self.gone and not self.is_last
+        return not self.records and not self.gone and not self.is_last
 
 
 async def declare(connection: Connection, workspace_id: UUID, mirrors: Sequence[Mirror], followed: str = "") -> None:
@@ -71,16 +76,24 @@ async def declare(connection: Connection, workspace_id: UUID, mirrors: Sequence[
     )
     await connection.execute(
         """
-        INSERT INTO mirrors AS known (workspace_id, name, layout)
-        SELECT $1, name, layout FROM unnest($2::text[], $3::text[]) AS t (name, layout)
+        INSERT INTO mirrors AS known (workspace_id, name, layout, record_type, shows_contacts)
+        SELECT $1, t.* FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[]) AS t
         ON CONFLICT (workspace_id, name) DO UPDATE SET
-            layout = excluded.layout, is_declared = true, followed_until = NULL,
+            layout = excluded.layout, record_type = excluded.record_type, shows_contacts = excluded.shows_contacts,
+            is_declared = true, followed_until = NULL,
             loaded = 0, to_load = NULL, loaded_to = NULL, loaded_at = NULL, began_in = NULL
         WHERE NOT known.is_declared OR known.layout <> excluded.layout
         """,
         workspace_id,
         names,
         layouts,
+        [each.record for each in mirrors],
+        [each.shows_contacts for each in mirrors],
+    )
+    await connection.execute(
+        "DELETE FROM contacts_stale_in_mirror WHERE workspace_id = $1 AND mirror = ANY($2)",
+        workspace_id,
+        [each.name for each in mirrors if not each.shows_contacts],
     )
 
 
@@ -100,11 +113,13 @@ async def begin(connection: Connection, workspace_id: UUID) -> None:
 
 
 async def count_to_load(connection: Connection, workspace_id: UUID, name: str) -> None:
-    """Note how many contacts a load is of, for people to see; once a load, as it is counted one by one."""
+    """Note how many records a load is of, for people to see; once a load, as they are counted one by one."""
     await connection.execute(
         """
-        UPDATE mirrors SET to_load = (SELECT count(*) FROM contacts WHERE workspace_id = $1 AND merged_into IS NULL
-                                      AND deleted_at IS NULL)
+        UPDATE mirrors SET to_load = CASE record_type
+            WHEN 'contact' THEN (SELECT count(*) FROM contacts
+                                 WHERE workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL)
+            ELSE (SELECT count(*) FROM records WHERE workspace_id = $1 AND type = record_type AND gone_at IS NULL) END
         WHERE workspace_id = $1 AND name = $2 AND to_load IS NULL
         """,
         workspace_id,
@@ -140,7 +155,9 @@ async def due(connection: Connection, workspace_id: UUID, mirrors: Sequence[Mirr
         WHERE workspace_id = $1 AND is_declared
           AND (loaded_at IS NULL AND began_in < pg_snapshot_xmin(pg_current_snapshot())
                OR loaded_at IS NOT NULL AND (written_at IS NULL OR written_at <= now() - every)
-               AND EXISTS (SELECT FROM stale_in_mirror AS s WHERE s.workspace_id = $1 AND s.mirror = mirrors.name))
+               AND (EXISTS (SELECT FROM stale_in_mirror AS s WHERE s.workspace_id = $1 AND s.mirror = mirrors.name)
+                    OR EXISTS (SELECT FROM contacts_stale_in_mirror AS s
+                               WHERE s.workspace_id = $1 AND s.mirror = mirrors.name)))
           AND NOT EXISTS (SELECT FROM runs WHERE runs.id = mirrors.run_id
                           AND runs.state IN ('queued', 'running', 'waiting', 'failed') AND runs.handled_at IS NULL)
         FOR NO KEY UPDATE OF mirrors SKIP LOCKED
@@ -159,43 +176,69 @@ async def own(connection: Connection, workspace_id: UUID, name: str, run_id: UUI
     )
 
 
-async def next_batch(connection: Connection, workspace_id: UUID, name: str, size: int) -> Batch:
+async def next_batch(connection: Connection, workspace_id: UUID, mirror: Mirror, size: int) -> Batch:
     """Return what is to be written next, ``size`` rows at the most: what is stale first, then the first load."""
-    stale = await connection.fetch(
+    stale: Sequence[Any] = ()
+    is_more = True
+    while not stale and is_more:
+        is_more = mirror.shows_contacts and await spread(connection, workspace_id, mirror.name)
+        stale = await connection.fetch(
+            """
+            SELECT contact_id, change FROM stale_in_mirror WHERE workspace_id = $1 AND mirror = $2
+            ORDER BY contact_id LIMIT $3
+            """,
+            workspace_id,
+            mirror.name,
+            size,
+        )
+    if stale:
+        return await _changed(connection, workspace_id, mirror, [(row["contact_id"], row["change"]) for row in stale])
+    known = await connection.fetchrow(
+        "SELECT loaded_to, loaded_at FROM mirrors WHERE workspace_id = $1 AND name = $2", workspace_id, mirror.name
+    )
+    if known is None or known["loaded_at"] is not None:
+        return Batch((), (), {})
+    return await _page(connection, workspace_id, mirror, known["loaded_to"] or UUID(int=0), size)
+
+
+async def spread(connection: Connection, workspace_id: UUID, name: str) -> bool:
+    """Make the records stale whose contacts changed; tells whether there may be more.
+
+    Not where a contact is written: that would wait for whoever writes its records, and they for it. Nor does this wait
+    for who is writing one.
+    """
+    taken: int = await connection.fetchval(
         """
-        SELECT contact_id, change FROM stale_in_mirror WHERE workspace_id = $1 AND mirror = $2
-        ORDER BY contact_id LIMIT $3
+        WITH taken AS MATERIALIZED (
+            DELETE FROM contacts_stale_in_mirror WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY(ARRAY(
+                SELECT contact_id FROM contacts_stale_in_mirror WHERE workspace_id = $1 AND mirror = $2
+                ORDER BY contact_id LIMIT $3 FOR UPDATE SKIP LOCKED
+            )) RETURNING contact_id
+        ), noted AS (
+            INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+            SELECT $1, $2, r.id FROM mirrors AS m
+            CROSS JOIN (SELECT DISTINCT member FROM taken, contact_group(taken.contact_id) AS member) AS members
+            JOIN LATERAL (SELECT id, type FROM records WHERE contact_id = members.member OFFSET 0) AS r
+                ON r.type = m.record_type
+            WHERE m.workspace_id = $1 AND m.name = $2 ORDER BY r.id
+            ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes')
+        )
+        SELECT count(*) FROM taken
         """,
         workspace_id,
         name,
-        size,
+        _AT_ONCE,
     )
-    if stale:
-        return await _changed(connection, workspace_id, name, [(row["contact_id"], row["change"]) for row in stale])
-    mirror = await connection.fetchrow(
-        "SELECT loaded_to, loaded_at FROM mirrors WHERE workspace_id = $1 AND name = $2", workspace_id, name
-    )
-    if mirror is None or mirror["loaded_at"] is not None:
-        return Batch((), (), {})
-    return await _page(connection, workspace_id, name, mirror["loaded_to"] or UUID(int=0), size)
+    return taken == _AT_ONCE
 
 
-async def _page(connection: Connection, workspace_id: UUID, name: str, after: UUID, size: int) -> Batch:
-    """Return a page of a load, and who is in the mirror between its ends and is no contact any more.
+async def _page(connection: Connection, workspace_id: UUID, mirror: Mirror, after: UUID, size: int) -> Batch:
+    """Return a page of a load, and what is in the mirror between its ends and is no record any more.
 
-    Somebody may have gone while the stack did not have the mirror, so that nothing was noted.
+    One may have gone while the stack did not have the mirror, so that nothing was noted.
     """
-    rows = await connection.fetch(
-        f"""
-        SELECT {_COLUMNS} FROM contacts
-        WHERE workspace_id = $1 AND id > $2 AND merged_into IS NULL AND deleted_at IS NULL ORDER BY id LIMIT $3
-        """,  # noqa: S608 the names above
-        workspace_id,
-        after,
-        size,
-    )
-    contacts = [contact_of(row) for row in rows]
-    last = contacts[-1].id if len(contacts) == size else UUID(int=2**128 - 1)
+    records = await records_after(connection, workspace_id, mirror.record, after, size)
+    last = records[-1].id if len(records) == size else UUID(int=2**128 - 1)
     written = await connection.fetch(
         """
         SELECT contact_id, digest FROM mirrored
@@ -203,42 +246,29 @@ async def _page(connection: Connection, workspace_id: UUID, name: str, after: UU
         ORDER BY contact_id LIMIT $5
         """,
         workspace_id,
-        name,
+        mirror.name,
         after,
         last,
         2 * size,
     )
-    is_last = len(contacts) < size
+    is_last = len(records) < size
     if len(written) == 2 * size:
         # So many have gone that the page ends with the last of them.
         last, is_last = written[-1]["contact_id"], False
-        contacts = [contact for contact in contacts if contact.id <= last]
+        records = [record for record in records if record.id <= last]
     digests = {row["contact_id"]: bytes(row["digest"]) for row in written}
-    gone = tuple(digests.keys() - {contact.id for contact in contacts})
-    return Batch(tuple(contacts), gone, digests, loaded_to=last, is_last=is_last)
+    gone = tuple(digests.keys() - {record.id for record in records})
+    return Batch(tuple(records), gone, digests, loaded_to=last, is_last=is_last)
 
 
-async def _changed(connection: Connection, workspace_id: UUID, name: str, stale: Sequence[tuple[UUID, int]]) -> Batch:
-    ids = [contact_id for contact_id, _ in stale]
-    contacts = tuple(await contacts_of(connection, workspace_id, ids))
-    there = {contact.id for contact in contacts}
+async def _changed(
+    connection: Connection, workspace_id: UUID, mirror: Mirror, stale: Sequence[tuple[UUID, int]]
+) -> Batch:
+    ids = [record_id for record_id, _ in stale]
+    records = tuple(await records_by_id(connection, workspace_id, mirror.record, ids))
+    there = {record.id for record in records}
     gone = tuple(each for each in ids if each not in there)
-    return Batch(contacts, gone, await _digests(connection, workspace_id, name, ids), stale=tuple(stale))
-
-
-async def contacts_of(connection: Connection, workspace_id: UUID, ids: Sequence[UUID]) -> list[Contact]:
-    """Return those of some contacts that there are: neither merged into others nor deleted."""
-    # One by one: where statistics are of a book before its import, the planner would read all of it.
-    rows = await connection.fetch(
-        f"""
-        SELECT {_COLUMNS} FROM unnest($2::uuid[]) AS asked (contact_id)
-        JOIN LATERAL (SELECT * FROM contacts WHERE id = contact_id LIMIT 1) AS c
-            ON workspace_id = $1 AND merged_into IS NULL AND deleted_at IS NULL
-        """,  # noqa: S608 the names above
-        workspace_id,
-        ids,
-    )
-    return list(map(contact_of, rows))
+    return Batch(records, gone, await _digests(connection, workspace_id, mirror.name, ids), stale=tuple(stale))
 
 
 async def _digests(connection: Connection, workspace_id: UUID, name: str, ids: Sequence[UUID]) -> dict[UUID, bytes]:
@@ -301,7 +331,7 @@ async def note_written(
         name,
         batch.loaded_to,
         batch.is_last,
-        len(batch.contacts),
+        len(batch.records),
     )
 
 

@@ -145,14 +145,14 @@ class Writer:
 
     async def _write(self, workspace_id: UUID, mirror: Mirror, table: Table) -> Mapping[str, Any]:
         async with acquire(self._pool) as connection:
-            batch = await store.next_batch(connection, workspace_id, mirror.name, table.batch)
-        rows = {contact.id: mirror.row(contact) for contact in batch.contacts}
-        digests = {contact_id: mirror.digest(row) for contact_id, row in rows.items()}
+            batch = await store.next_batch(connection, workspace_id, mirror, table.batch)
+        rows = {record.id: mirror.row(record) for record in batch.records}
+        digests = {record_id: mirror.digest(row) for record_id, row in rows.items()}
         changed = {each: digest for each, digest in digests.items() if batch.digests.get(each) != digest}
         if changed:
             await table.upsert_rows(mirror.table, KEY, [rows[each] for each in changed])
         if batch.gone:
-            await table.remove_rows(mirror.table, KEY, [str(contact_id) for contact_id in batch.gone])
+            await table.remove_rows(mirror.table, KEY, [str(each) for each in batch.gone])
         if not batch.is_empty:
             await transact(
                 self._pool,

@@ -16,6 +16,8 @@ from mainstay.model.contact import EMPTY
 RecordType = Literal["company", "deal", "invoice", "payment", "task", "message", "appointment"]
 RECORD_TYPES: tuple[RecordType, ...] = get_args(RecordType)
 MAX_TEXT = 2_000
+MAX_INDEXED = 200
+"""Characters of what records are found by: an index takes no more than 2,700 bytes."""
 MAX_CUSTOM = 100
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _MOST = Decimal(10) ** 15
@@ -28,6 +30,16 @@ def _kept(text: str) -> str:
 
 def _text(text: str) -> str:
     return text[:MAX_TEXT]
+
+
+def _word(text: str) -> str:
+    return text[:MAX_INDEXED]
+
+
+def _reference(text: str) -> str:
+    if len(text) > MAX_INDEXED:  # shortened, it could be another's
+        raise ValueError
+    return text
 
 
 def _amount(text: str) -> str:
@@ -73,6 +85,8 @@ def _one_of(*words: str) -> RecordField:
 
 
 _TEXT = RecordField("a text")
+_WORD = RecordField("a text", _word)
+_REFERENCE = RecordField(f"a text of {MAX_INDEXED} characters at the most", _reference)
 _AMOUNT = RecordField("a decimal number in whole units of the currency, such as 120.50", _amount)
 _CURRENCY_CODE = RecordField("three letters, such as USD", _currency)
 _DAY = RecordField("a day, YYYY-MM-DD", _day)
@@ -98,7 +112,7 @@ RECORD_FIELDS: Mapping[RecordType, Mapping[str, RecordField]] = {
         "owner": _TEXT,
     },
     "invoice": {
-        "reference": _TEXT,
+        "reference": _REFERENCE,
         "number": _TEXT,
         "status": _one_of("draft", "open", "paid", "void", "uncollectible"),
         "total": _AMOUNT,
@@ -108,7 +122,7 @@ RECORD_FIELDS: Mapping[RecordType, Mapping[str, RecordField]] = {
         "url": _TEXT,
     },
     "payment": {
-        "reference": _TEXT,
+        "reference": _REFERENCE,
         "status": _one_of("pending", "received", "failed", "refunded"),
         "amount": _AMOUNT,
         "currency": _CURRENCY_CODE,
@@ -130,7 +144,7 @@ RECORD_FIELDS: Mapping[RecordType, Mapping[str, RecordField]] = {
         "sender": _TEXT,
         "recipient": _TEXT,
         "subject": _TEXT,
-        "status": _TEXT,
+        "status": _WORD,
         "sent_at": _MOMENT,
     },
     "appointment": {
@@ -146,6 +160,13 @@ RECORD_FIELDS: Mapping[RecordType, Mapping[str, RecordField]] = {
 """The canonical fields of each type. Every value is a text; empty means: known to be empty there."""
 REFERENCE = "reference"
 """The field that names a record in the business's own words, whichever system has it: by it two systems' are one."""
+TITLES = ("title", "name", "number", "subject", "reference")
+"""The fields that a record is called by, the best first."""
+
+
+def title_of(values: Mapping[str, str]) -> str:
+    """Return what a record of these values is called; empty where it has no name of its own."""
+    return next((values[name] for name in TITLES if values.get(name)), "")
 
 
 @dataclass(frozen=True, slots=True)

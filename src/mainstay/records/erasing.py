@@ -47,7 +47,8 @@ async def erase_traces(
     await connection.execute(
         """
         WITH gone AS (DELETE FROM records WHERE workspace_id = $1 AND contact_id = ANY($2) RETURNING id),
-             changed AS (DELETE FROM record_changes USING gone WHERE record_id = gone.id)
+             changed AS (DELETE FROM record_changes USING gone WHERE record_id = gone.id),
+             drifted AS (UPDATE drifts SET fields = '{}' FROM gone WHERE drifts.contact_id = gone.id)
         DELETE FROM crosswalk USING gone WHERE workspace_id = $1 AND record_id = gone.id
         """,
         workspace_id,

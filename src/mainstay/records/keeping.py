@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mainstay.db import Connection, Row
 
 
+_ONE_SECOND = timedelta(seconds=1)
+"""What a vendor's clock that counts seconds may be ahead."""
 _GONE = "gone"
 """Among the origins: because of which word a record is gone, or is not."""
 
@@ -269,7 +271,13 @@ def _said(word: Word, change_id: UUID, now: datetime) -> Said:
     if word.ownership.system_of_record in {OURS, word.connection}:
         # Only who is right about a record can say that it is gone, or back.
         values[_GONE] = "true" if word.state.is_gone else ""
-    return Said(str(change_id), word.connection, values, min(word.state.changed_at or now, now), word.state.initial)
+    return Said(
+        str(change_id),
+        word.connection,
+        values,
+        min(word.state.changed_at or now, now + _ONE_SECOND),
+        word.state.initial,
+    )
 
 
 def _fold(record: _Record, said: Said, ownership: Ownership) -> tuple[Folded, bool]:

@@ -14,6 +14,7 @@ from mainstay.connectors import all_connectors, all_source_kinds
 from mainstay.errors import ConfigError, PermanentError, Problem
 from mainstay.kit import Connector, EmailMessage, SourceKind, SourceSettings
 from mainstay.kit.source import AskedSourceSettings
+from mainstay.mirrors import MirroredType
 from mainstay.mirrors.rules import Role
 from mainstay.pulls import Pull
 from mainstay.settings.document import Document, suggest
@@ -53,7 +54,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     sources = wiring.sources()
     ownership = read_ownership(document, records, roles, wiring.is_there) if records else {}
     alerts = wiring.alerts(roles)
-    mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record)
+    mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record, ownership)
     owners = read_owners(document, records, mirrors, sources, wiring.is_there) if records else {}
     retries = read_retries(document, roles)
     elsewhere = _elsewhere(document)
@@ -288,11 +289,14 @@ class _Wiring:
         connector = self._find(at, name)
         return connector is not None and self._offers(at, name, connector, role)
 
-    def mirrored_by(self, at: KeyPath, name: str) -> tuple[Role, ConnectionEntry] | None:
+    def mirrored_by(self, at: KeyPath, name: str, kind: MirroredType) -> tuple[Role, ConnectionEntry] | None:
         """Return by which role a connection that a key names is a mirror; note a problem where it can be none."""
         connector = self._find(at, name)
-        role: Role = "crm" if connector is not None and "table" not in connector.roles else "table"
-        if connector is None or not self._offers(at, name, connector, role) or name not in self.connections:
+        if connector is None:
+            return None
+        is_crm = kind == "contact" and "crm" in connector.roles and "table" not in connector.roles
+        role: Role = "crm" if is_crm else "table"
+        if not self._offers(at, name, connector, role) or name not in self.connections:
             return None
         return role, self.connections[name]
 

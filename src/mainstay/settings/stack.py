@@ -101,7 +101,7 @@ class Stack:
         pull: how changes in the system of record are pulled; None where it cannot tell, or shall not.
         sources: by name.
         alerts: who hears of trouble.
-        mirrors: the copies of contacts that are kept alike, by name.
+        mirrors: the copies of records that are kept alike, by name.
         monitors: the jobs that ping, by name.
         heartbeat: who is told that work moves; None for nobody.
         retries: how calls are tried again, of ``default`` and of roles.

@@ -60,7 +60,7 @@ def trouble_of_drift(mirror: str, connection: str, count: int) -> Trouble:
         fingerprint=f"drift|{mirror}",
         title=f"{mirror} is no longer what Mainstay wrote",
         cause=f"{rows} from what was written: somebody changed the copy, or another program did.",
-        mend=f"Look at each: mainstay drift list {mirror}. Then revert it, or take it over into the contact.",
+        mend=f"Look at each: mainstay drift list {mirror}. Then revert it, or take it over into the record.",
         connection=connection,
     )
 

@@ -28,7 +28,7 @@ _SWAP_LOOKS = {
 _DRIFT_WORDS = {
     "changed": "somebody changed it",
     "missing": "its row is gone",
-    "unknown": "a row of no contact",
+    "unknown": "a row whose id is no record's",
     "double": "there are two rows of it",
     "refused": "it is not taken there",
 }

@@ -118,9 +118,9 @@ class NotionTasks:
         page = await self._page(task_id)
         if page is None:
             return None
-        return await self.state_of(page, await self._database_of(page)), changed_at(page)
+        return await self._state_of(page, await self._database_of(page)), changed_at(page)
 
-    async def state_of(self, page: Mapping[str, Any], database: Database) -> TaskState:
+    async def _state_of(self, page: Mapping[str, Any], database: Database) -> TaskState:
         """Return the task that a page of a database is."""
         return TaskState(
             id=_text(page, "id"),

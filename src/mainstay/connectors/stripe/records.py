@@ -14,7 +14,7 @@ from mainstay.kit.recording import as_record
 
 _OURS = frozenset({MARK, REFERENCE})
 # Stripe's clock counts seconds, and an invoice may be made, finalised and paid in one of them. In it what can only come
-# later counts as later, in whatever order the events arrive.
+# later counts as later, in whatever order the events arrive, and all of it after what we read there in that second.
 _LATER = {"open": 1, "uncollectible": 2, "void": 3, "paid": 4, "failed": 1, "received": 2, "refunded": 3}
 
 
@@ -73,7 +73,7 @@ def payment_record(told: Mapping[str, Any], name: str, at: datetime | None, *, c
 
 
 def _moment(at: datetime | None, status: str) -> datetime | None:
-    return at + timedelta(milliseconds=_LATER.get(status, 0)) if at else None
+    return at + timedelta(milliseconds=990 + _LATER.get(status, 0)) if at else None
 
 
 def _metadata(told: Mapping[str, Any]) -> dict[str, str]:

@@ -91,13 +91,16 @@ async def list_of_type(
     ask: Ask,
     kind: Kind,
     status: Annotated[str, Query(max_length=100, description="Only those of this status.")] = "",
+    contact: Annotated[UUID | None, Query(description="Only those of this contact, and of all merged into it.")] = None,
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> RecordsPage:
     """List records of one type, the newest first."""
     before = read_cursor(cursor)
     async with ask.reading() as connection:
-        page = await list_records(connection, ask.workspace_id, kind, status=status, before=before, size=limit)
+        page = await list_records(
+            connection, ask.workspace_id, kind, status=status, contact_id=contact, before=before, size=limit
+        )
     return RecordsPage(
         records=[RecordShape.of(record) for record in page.items], next=str(page.before) if page.before else None
     )

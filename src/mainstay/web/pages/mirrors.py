@@ -16,6 +16,7 @@ from mainstay.errors import MirrorRefusedError, WorkflowError
 from mainstay.insight import Page
 from mainstay.insight.mirrors import DriftRow, list_drifts, list_mirrors
 from mainstay.mirrors import MOST_AT_ONCE
+from mainstay.model import short_id
 from mainstay.swaps import latest, obstacles, phase_of, standing_of
 from mainstay.web.drift_wording import drift_words
 from mainstay.web.pages.proposals import DONE, Verb, carry_out
@@ -38,7 +39,8 @@ async def mirrors(request: Request, slug: str, before: UUID | None = None) -> Re
 
 
 async def _mirrors(request: Request, slug: str, *, before: UUID | None = None, refusal: str = "") -> Response:
-    async with site_of(request).page(request, slug) as page:
+    site = site_of(request)
+    async with site.page(request, slug) as page:
         workspace_id = page.workspace.id
         swap = await latest(page.connection, workspace_id)
         is_running = swap is not None and swap.state == "running"
@@ -52,6 +54,7 @@ async def _mirrors(request: Request, slug: str, *, before: UUID | None = None, r
             mirrors=await list_mirrors(page.connection, workspace_id),
             waiting=await list_drifts(page.connection, workspace_id, proposed=False, before=before, size=_AT_ONCE),
             decided=await list_drifts(page.connection, workspace_id, proposed=False, decided=True, size=_LATEST),
+            ownership=site.backend.ownership(workspace_id),
             refusal=refusal,
         )
 
@@ -120,12 +123,20 @@ async def decide(request: Request, slug: str, drift_id: UUID, verb: Verb) -> Res
 class PlanLine:
     """What would become of one difference, or did: ``changes`` is field, from and to."""
 
-    contact_id: UUID | None
+    address: str
     name: str
     kind: str
     changes: Sequence[tuple[str, str, str]]
     refusal: str = ""
     note: str = ""
+
+
+def _named(row: DriftRow) -> tuple[str, str]:
+    """Return where a record's page is, empty for none, and what it is called."""
+    if row.record_id is None:
+        return "", row.key
+    place = "contacts" if row.record_type == "contact" else f"records/{row.record_type}"
+    return f"/{place}/{row.record_id}", row.record_name or f"{row.record_type.capitalize()} {short_id(row.record_id)}"
 
 
 async def _rows(page: WebPage, name: str, *, proposed: bool) -> Page[DriftRow]:
@@ -147,13 +158,12 @@ async def _planned(
     else:
         lines = [
             PlanLine(
-                row.contact_id,
-                row.contact_name or row.key,
+                *_named(row),
                 drift_words(row.kind),
                 [(title, said["theirs"], said["ours"]) for title, said in row.fields.items()],
             )
             for row in rows
-            if row.kind != "double" and row.contact_id
+            if row.kind != "double" and row.record_id
         ]
     return await _show(request, slug, name, verb, lines, rows, proposed=proposed)
 
@@ -177,8 +187,7 @@ async def _taken_over(
         changes = [(field_label(field), before, after) for field, (before, after) in each.fields.items()]
         if each.refusal:
             changes = [(title, said["ours"], said["theirs"]) for title, said in known[each.drift_id].fields.items()]
-        name_of = known[each.drift_id].contact_name
-        lines.append(PlanLine(each.contact_id, name_of, "", changes, each.refusal, "; ".join(notes)))
+        lines.append(PlanLine(*_named(known[each.drift_id]), "", changes, each.refusal, "; ".join(notes)))
     return lines
 
 

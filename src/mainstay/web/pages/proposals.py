@@ -38,6 +38,7 @@ async def _proposals(request: Request, slug: str, *, before: UUID | None = None,
             waiting=await list_drifts(page.connection, workspace_id, proposed=True, before=before, size=_AT_ONCE),
             by_mirror=await proposals_by_mirror(page.connection, workspace_id),
             decided=await list_drifts(page.connection, workspace_id, proposed=True, decided=True, size=_LATEST),
+            ownership=site_of(request).backend.ownership(workspace_id),
             refusal=refusal,
         )
 

@@ -271,10 +271,12 @@ BEGIN
     END LOOP;
 END $$;
 
--- A contact and all that was merged into it.
+-- A contact and all that was merged into it. OFFSET 0: else it reads the book where statistics are of before an import.
 CREATE FUNCTION contact_group(survivor_id uuid) RETURNS SETOF uuid LANGUAGE sql STABLE ROWS 2 AS $$
     WITH RECURSIVE members (id) AS (
-        SELECT survivor_id UNION ALL SELECT contacts.id FROM contacts JOIN members ON contacts.merged_into = members.id
+        SELECT survivor_id UNION ALL
+        SELECT merged.id FROM members
+        CROSS JOIN LATERAL (SELECT id FROM contacts WHERE merged_into = members.id OFFSET 0) AS merged
     )
     SELECT id FROM members
 $$;
@@ -485,6 +487,13 @@ CREATE INDEX records_by_contact ON records (contact_id, id) WHERE contact_id IS 
 CREATE INDEX records_by_status ON records (workspace_id, type, (values ->> 'status'), id);
 CREATE INDEX records_by_reference ON records (workspace_id, type, (values ->> 'reference') text_pattern_ops)
     WHERE values ->> 'reference' <> '';
+-- What it is called, as people search it.
+CREATE FUNCTION record_title(of jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT lower(left(coalesce(nullif(of ->> 'title', ''), nullif(of ->> 'name', ''), nullif(of ->> 'number', ''),
+                               nullif(of ->> 'subject', '')), 200))
+$$;
+CREATE INDEX records_by_title ON records (workspace_id, type, record_title(values) text_pattern_ops)
+    WHERE record_title(values) IS NOT NULL;
 CREATE INDEX records_by_short_id ON records (workspace_id, right(id::text, 8) text_pattern_ops);
 
 -- What systems said of a record: append-only. refused are the values that do not stand, as another system is right.
@@ -541,14 +550,17 @@ CREATE TABLE pulled_changes (
 
 -- Mirrors -----------------------------------------------------------------------------------------------------
 
--- One row for each copy of the contacts that a stack declares. layout is a digest of where it is and what it holds; the first
--- load goes by id, has come to loaded_to (loaded contacts of to_load), and begins when every transaction has ended that may
--- not have seen this row. One in a CRM that became the system of record is followed for a while, for what processes of
+-- One row for each copy of a type of record that a stack declares. layout is a digest of where it is and what it holds; the
+-- first load goes by id, has come to loaded_to (loaded records of to_load), and begins when every transaction has ended that
+-- may not have seen this row. One in a CRM that became the system of record is followed for a while, for what processes of
 -- before still write.
 CREATE TABLE mirrors (
     workspace_id   uuid NOT NULL REFERENCES workspaces,
     name           text NOT NULL,
     layout         text NOT NULL,
+    record_type    text NOT NULL DEFAULT 'contact',
+    -- Whether its rows change with the contacts that the records are about.
+    shows_contacts boolean NOT NULL DEFAULT false,
     is_declared    boolean NOT NULL DEFAULT true,
     -- The first transaction of all that surely see that it is declared.
     began_in       xid8,
@@ -566,13 +578,22 @@ CREATE TABLE mirrors (
     PRIMARY KEY (workspace_id, name)
 );
 
--- Contacts that changed since they were written to a mirror. change tells one change of a contact from the next.
+-- Records that changed since they were written to a mirror. change tells one change of a record from the next; contact_id is
+-- the record's id, here and in the two tables below, of whatever type the mirror is.
 CREATE SEQUENCE mirror_changes;
 CREATE TABLE stale_in_mirror (
     workspace_id  uuid NOT NULL,
     mirror        text NOT NULL,
     contact_id    uuid NOT NULL,
     change        bigint NOT NULL DEFAULT nextval('mirror_changes'),
+    PRIMARY KEY (workspace_id, mirror, contact_id)
+);
+
+-- Contacts that changed and are shown in rows of other records: all of theirs are stale, as soon as anybody looks.
+CREATE TABLE contacts_stale_in_mirror (
+    workspace_id  uuid NOT NULL,
+    mirror        text NOT NULL,
+    contact_id    uuid NOT NULL,
     PRIMARY KEY (workspace_id, mirror, contact_id)
 );
 
@@ -643,14 +664,42 @@ BEGIN
     INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
     SELECT m.workspace_id, m.name, w.id
     FROM mirrors AS m JOIN (SELECT DISTINCT workspace_id, id FROM written) AS w USING (workspace_id)
-    WHERE m.is_declared ORDER BY m.workspace_id, m.name, w.id
+    WHERE m.is_declared AND m.record_type = 'contact' ORDER BY m.workspace_id, m.name, w.id
     ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes');
+    -- One that is new has no records yet. A note that is there is written too: so nobody takes it before this commits.
+    IF TG_OP = 'UPDATE' AND EXISTS (SELECT FROM mirrors WHERE is_declared AND shows_contacts) THEN
+        INSERT INTO contacts_stale_in_mirror (workspace_id, mirror, contact_id)
+        SELECT m.workspace_id, m.name, w.id
+        FROM mirrors AS m JOIN (SELECT DISTINCT workspace_id, id FROM written) AS w USING (workspace_id)
+        WHERE m.is_declared AND m.shows_contacts ORDER BY m.workspace_id, m.name, w.id
+        ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET contact_id = excluded.contact_id;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER contacts_made_stale AFTER INSERT ON contacts REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION note_stale();
 CREATE TRIGGER contacts_changed_stale AFTER UPDATE ON contacts REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION note_stale();
+
+CREATE FUNCTION note_stale_records() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM mirrors WHERE is_declared AND record_type <> 'contact') THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+    SELECT m.workspace_id, m.name, w.id
+    FROM mirrors AS m JOIN (SELECT DISTINCT workspace_id, type, id FROM written) AS w
+        ON w.workspace_id = m.workspace_id AND w.type = m.record_type
+    WHERE m.is_declared ORDER BY m.workspace_id, m.name, w.id
+    ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER records_made_stale AFTER INSERT ON records REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION note_stale_records();
+CREATE TRIGGER records_changed_stale AFTER UPDATE ON records REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION note_stale_records();
+CREATE TRIGGER records_deleted_stale AFTER DELETE ON records REFERENCING OLD TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION note_stale_records();
 
 -- Runs --------------------------------------------------------------------------------------------------------
 
