@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from mainstay.model import RECORD_FIELDS, RECORD_TYPES, RecordType
@@ -95,16 +95,16 @@ def is_writable(kind: MirroredType, name: str) -> bool:
     return name.startswith(CUSTOM) or name in (_WRITABLE if kind == "contact" else RECORD_FIELDS[kind])
 
 
-def reader_of(kind: MirroredType, name: str) -> Callable[[Shown], str]:
-    """Return how a field is read, looked up once for all rows."""
+def reader_of(kind: MirroredType, name: str) -> Callable[[Any], str]:
+    """Return how a field is read of what is :data:`Shown`, looked up once for all rows."""
     if kind == "contact":
-        return _of_contact(name)  # type: ignore[return-value]
+        return _of_contact(name)
     if name.startswith(OF_CONTACT):
         return attrgetter(name.removeprefix(OF_CONTACT))
-    return lambda record: record.values.get(name, "")  # type: ignore[union-attr]
+    return lambda record: record.values.get(name, "")
 
 
-def _of_contact(name: str) -> Callable[[Said], str]:
+def _of_contact(name: str) -> Callable[[Any], str]:
     if name.startswith(CUSTOM):
         key = name.removeprefix(CUSTOM)
         return lambda said: (said.custom or {}).get(key, "")

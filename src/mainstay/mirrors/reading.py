@@ -63,25 +63,25 @@ async def list_changed(
     async with acquire(pool) as connection:
         rows = await connection.fetch(
             """
-        SELECT asked.external_id, known.record_id, beside.contact_id, beside.own_id
-        FROM unnest($3::text[], $4::text[], $5::text[]) AS asked (external_id, email, phone)
-        LEFT JOIN LATERAL (
-            SELECT record_id FROM crosswalk
-            WHERE workspace_id = $1 AND record_type = 'contact' AND connection = $2
-              AND external_id = asked.external_id LIMIT 1
-        ) AS known ON true
-        LEFT JOIN LATERAL (
-            SELECT own.record_id AS contact_id, own.external_id AS own_id FROM identifiers
-            JOIN crosswalk AS own ON own.workspace_id = $1 AND own.record_type = 'contact'
-                 AND own.record_id = identifiers.contact_id AND own.connection = $2 AND own.external_id IS NOT NULL
-            WHERE known.record_id IS NULL AND identifiers.workspace_id = $1 AND identifiers.standing = 'owner'
-              AND identifiers.kind = CASE WHEN asked.email <> '' THEN 'email' ELSE 'phone' END
-              AND identifiers.value = CASE WHEN asked.email <> '' THEN asked.email ELSE asked.phone END
-            LIMIT 1
-        ) AS beside ON NOT EXISTS (
-            SELECT FROM crosswalk_beside WHERE workspace_id = $1 AND record_type = 'contact' AND connection = $2
-            AND external_id = asked.external_id)
-        """,
+            SELECT asked.external_id, known.record_id, beside.contact_id, beside.own_id
+            FROM unnest($3::text[], $4::text[], $5::text[]) AS asked (external_id, email, phone)
+            LEFT JOIN LATERAL (
+                SELECT record_id FROM crosswalk
+                WHERE workspace_id = $1 AND record_type = 'contact' AND connection = $2
+                  AND external_id = asked.external_id LIMIT 1
+            ) AS known ON true
+            LEFT JOIN LATERAL (
+                SELECT own.record_id AS contact_id, own.external_id AS own_id FROM identifiers
+                JOIN crosswalk AS own ON own.workspace_id = $1 AND own.record_type = 'contact'
+                     AND own.record_id = identifiers.contact_id AND own.connection = $2 AND own.external_id IS NOT NULL
+                WHERE known.record_id IS NULL AND identifiers.workspace_id = $1 AND identifiers.standing = 'owner'
+                  AND identifiers.kind = CASE WHEN asked.email <> '' THEN 'email' ELSE 'phone' END
+                  AND identifiers.value = CASE WHEN asked.email <> '' THEN asked.email ELSE asked.phone END
+                LIMIT 1
+            ) AS beside ON NOT EXISTS (
+                SELECT FROM crosswalk_beside WHERE workspace_id = $1 AND record_type = 'contact' AND connection = $2
+                AND external_id = asked.external_id)
+            """,
             workspace_id,
             mirror.connection,
             [each.external_id for each in people],

@@ -60,10 +60,12 @@ async def _still_said(connection: Connection, words: Sequence[Word]) -> list[Wor
     if gone:
         rows = await connection.fetch(
             """
-            SELECT ids.workspace_id, ids.record_type, ids.connection, ids.external_id
-            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+            SELECT asked.* FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
                 AS asked (workspace_id, record_type, connection, external_id)
-            JOIN record_ids AS ids USING (workspace_id, record_type, connection, external_id)
+            WHERE EXISTS (SELECT FROM crosswalk AS known
+                          WHERE known.workspace_id = asked.workspace_id AND known.connection = asked.connection
+                            AND known.record_type = asked.record_type AND known.external_id = asked.external_id
+                          OFFSET 0)
             """,
             *zip(*map(_name, gone), strict=True),
         )

@@ -115,9 +115,12 @@ async def keep(connection: Connection, words: Sequence[Word], *, now: datetime |
         said = _said(word, change_id, now)
         folded, is_gone = _fold(record, said, word.ownership)
         is_news = was_new or bool(folded.after) or is_gone != (record.gone_at is not None)
-        if is_news or (folded.refused and folded.refused != record.refused.get(word.connection)):
+        is_refused_anew = folded.refused != record.refused.get(word.connection, {})
+        if is_news or (folded.refused and is_refused_anew):
             changes.append(_change(change_id, word, record, said, folded, now))
+        if is_refused_anew:
             record.refused[word.connection] = folded.refused
+            record.is_touched = True
         if is_news or (contact_id is not None and record.contact_id is None) or folded.origins != record.origins:
             record.version += is_news
             record.is_touched = True
@@ -212,6 +215,7 @@ async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, list
                 row["version"],
                 row["gone_at"],
                 row["created_at"],
+                refused=dict(row["refused"]),
             ),
         )
         place = f"{row['workspace_id']} {row['type']}"
@@ -233,15 +237,6 @@ async def _find(connection: Connection, words: Sequence[Word]) -> dict[str, list
     )
     for row in ids:
         records[row["record_id"]].ids.setdefault(row["connection"], row["external_id"])
-    refused = await connection.fetch(
-        """
-        SELECT DISTINCT ON (record_id, connection) record_id, connection, refused FROM record_changes
-        WHERE record_id = ANY($1) ORDER BY record_id, connection, id DESC
-        """,
-        list(records),
-    )
-    for row in refused:
-        records[row["record_id"]].refused[row["connection"]] = row["refused"]
     return found
 
 
@@ -320,12 +315,12 @@ async def _store(
         return
     await connection.executemany(
         """
-        INSERT INTO records AS known (id, workspace_id, type, contact_id, values, origins, version, gone_at,
+        INSERT INTO records AS known (id, workspace_id, type, contact_id, values, origins, refused, version, gone_at,
                                       created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         ON CONFLICT (id) DO UPDATE SET contact_id = excluded.contact_id, values = excluded.values,
-            origins = excluded.origins, version = excluded.version, gone_at = excluded.gone_at,
-            updated_at = excluded.updated_at
+            origins = excluded.origins, refused = excluded.refused, version = excluded.version,
+            gone_at = excluded.gone_at, updated_at = excluded.updated_at
         """,
         [
             (
@@ -334,6 +329,7 @@ async def _store(
                 each.contact_id,
                 dict(each.values),
                 {name: dict(origin) for name, origin in each.origins.items()},
+                {system: dict(values) for system, values in each.refused.items() if values},
                 each.version,
                 each.gone_at,
                 each.created_at,

@@ -88,7 +88,6 @@ def left(
                     "currency": "USD",
                     "paid_on": "2026-06-01",
                     "method": "card",
-                    "invoice": "in_1",
                     "status": "received",
                 },
             ),
@@ -118,6 +117,7 @@ def test_what_a_call_leaves(effect: Effect | None, expected: tuple[str, str, dic
     assert effect is not None
     state = effect.state
     assert (state.type, state.external_id, dict(state.fields)) == expected
+    assert dict(state.custom) == ({"invoice_ids": "in_1"} if state.type == "payment" else {})
     assert not state.is_gone
     assert state.changed_at == NOW
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -122,9 +123,10 @@ def _new_payment(_role: str, arguments: Sequence[Any], result: Any, at: datetime
         currency=given.currency,
         paid_on=given.paid_on,
         method=given.method,
-        invoice=invoice_id,
     )
-    return _made("payment", result, at, fields, status="received")
+    made = _made("payment", result, at, fields, status="received")
+    # As its sources tell it: what the field invoice holds is the business's own word for one.
+    return replace(made, custom=_told(invoice_ids=invoice_id)) if made is not None else None
 
 
 def _new_task(_role: str, arguments: Sequence[Any], result: Any, at: datetime) -> RecordState | None:

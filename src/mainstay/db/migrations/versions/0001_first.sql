@@ -477,6 +477,8 @@ CREATE TABLE records (
     -- Canonical fields, and further ones under "custom.": of each the value that stands, and why it stands.
     values        jsonb NOT NULL DEFAULT '{}',
     origins       jsonb NOT NULL DEFAULT '{}',
+    -- What each connection says otherwise, and is not right about.
+    refused       jsonb NOT NULL DEFAULT '{}',
     version       integer NOT NULL DEFAULT 1,
     gone_at       timestamptz,
     created_at    timestamptz NOT NULL,
