@@ -18,6 +18,7 @@ from mainstay.mirrors import MirroredType
 from mainstay.mirrors.rules import Role
 from mainstay.pulls import Pull
 from mainstay.settings.document import Document, suggest
+from mainstay.settings.elsewhere import read_elsewhere
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
 from mainstay.settings.monitoring import read_heartbeat, read_monitors
@@ -27,7 +28,6 @@ from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
     SECTIONS,
     AlertsTable,
-    ElsewhereTable,
     RecordsTable,
     WorkspaceTable,
     slug_of,
@@ -57,7 +57,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record, ownership)
     owners = read_owners(document, records, mirrors, sources, wiring.is_there) if records else {}
     retries = read_retries(document, roles)
-    elsewhere = _elsewhere(document)
+    elsewhere = read_elsewhere(document)
     timezone = ZoneInfo(workspace.timezone) if workspace is not None else ZoneInfo("UTC")
     hours = read_hours(workspace.hours, timezone) if workspace is not None and workspace.hours.strip() else None
     monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)
@@ -107,15 +107,6 @@ def _workspace(document: Document) -> WorkspaceTable | None:
 
 def _section(document: Document, name: str, model: type[Model]) -> Model | None:
     return check(document, (name,), model, document.data.get(name, {}))
-
-
-def _elsewhere(document: Document) -> tuple[ElsewhereTable, ...]:
-    entries = document.data.get("elsewhere", [])
-    if not isinstance(entries, list):
-        document.add(("elsewhere",), "should be a list of tables", "write [[elsewhere]], with two brackets")
-        return ()
-    found = (check(document, ("elsewhere", index), ElsewhereTable, entry) for index, entry in enumerate(entries))
-    return tuple(entry for entry in found if entry is not None)
 
 
 def _tables(document: Document, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
