@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ from mainstay.identity import IDENTITY, load_contact
 from mainstay.inbound import Journey, read
 from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
 from mainstay.intake.store import Suspect, clear_quarantine
-from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, PullingLayer, Table
+from mainstay.kit import CRM, Http, HttpSettings, PullingCRM, PullingLayer, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror, Mirrors
 from mainstay.model import Lane, Retry, Run, new_id
@@ -41,6 +41,7 @@ from mainstay.monitors import Monitor, Monitors
 from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePull, FailurePuller, Pull, Puller
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
+from mainstay.records.deleting import DELETE_ELSEWHERE, DeleterElsewhere
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
@@ -90,7 +91,6 @@ class App:
         self.pinged = Monitors(pool, self, self.alerter, self.tokens.keys, clock)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
-        self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
         self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
@@ -103,7 +103,8 @@ class App:
         own = {
             INBOUND: self.journey.program,
             PUSH: self.pusher.program,
-            MERGE_ELSEWHERE: self.merger.program,
+            MERGE_ELSEWHERE: MergerElsewhere(pool, self).program,
+            DELETE_ELSEWHERE: DeleterElsewhere(pool, self).program,
             **self.copies.programs,
             RECONCILE: self.puller.program,
             PULL_FAILURES: self.failures.program,
@@ -235,10 +236,9 @@ class App:
         found: CRM = self.vendor(workspace_id, connection, "crm", http)
         return found
 
-    def merging_crm(self, workspace_id: UUID, connection: str, http: Http) -> MergingCRM:
-        """See :class:`mainstay.records.merging.MergingSystems`."""
-        found: MergingCRM = self.vendor(workspace_id, connection, "crm", http)
-        return found
+    def deleting(self, workspace_id: UUID) -> Collection[str]:
+        """See :class:`mainstay.records.deleting.DeletingSystems`."""
+        return self.routing(workspace_id).deleting
 
     def table(self, workspace_id: UUID, connection: str, http: Http) -> Table:
         """See :class:`mainstay.mirrors.writing.Tables`."""

@@ -56,7 +56,8 @@ class Routing:
     those ``by hand``, or ``always``. ``turns`` says how the runs of each workflow take turns, by the time of ``clock``.
     ``sync`` are the workflows whose caller may wait for the result. ``records`` says which system is right about each
     other type of record. ``mirrors`` are the connections of CRMs that are fed, and have no word on a known contact.
-    ``forwarding`` are the connections to which an edit by hand of what they own is sent.
+    ``forwarding`` are the connections to which an edit by hand of what they own is sent, ``deleting`` those in which a
+    contact is deleted that is deleted here.
     """
 
     system_of_record: str
@@ -71,6 +72,7 @@ class Routing:
     records: Mapping[str, Ownership] = field(default_factory=dict)
     mirrors: frozenset[str] = frozenset()
     forwarding: Collection[str] = ()
+    deleting: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ from mainstay.identity import (
 )
 from mainstay.model import Submission
 from mainstay.records import forget
+from mainstay.records.deleting import delete_elsewhere
 from mainstay.records.erasing import erase_traces
 
 if TYPE_CHECKING:
@@ -321,7 +322,7 @@ class Contacts:
         return await transact(self._pool, work)
 
     async def delete(self, workspace_id: UUID, contact_id: UUID) -> Erased:
-        """Delete a contact and what was kept of it here; its copies in other systems are named, not touched.
+        """Delete a contact and what was kept of it here, and begin to delete its copies; what stays is named.
 
         Raises:
             PermanentError: there is no such contact in this workspace.
@@ -329,9 +330,12 @@ class Contacts:
 
         async def work(connection: Connection) -> Erased:
             erased = await erase(connection, workspace_id, contact_id)
-            await forget(connection, workspace_id, erased.group)
             await erase_traces(connection, workspace_id, erased.group, erased.delivery_ids)
-            return erased
+            # Behind the runs: a push that was noting an id has done so by now, or will not.
+            elsewhere = await forget(connection, workspace_id, erased.group)
+            deleting = self._workspaces.routing(workspace_id).deleting
+            begun = await delete_elsewhere(connection, workspace_id, erased.contact_id, elsewhere, deleting)
+            return replace(erased, elsewhere=tuple(elsewhere), begun=begun)
 
         return await transact(self._pool, work)
 

@@ -39,6 +39,7 @@ class Policy:
         suggest: the probability from which a pair is suggested on write; above 1 for never.
         owners: field to the connection that is right about it.
         copies: connection to the mirror that it holds, of those whose word about contacts is refused.
+        system_of_record: the connection whose later word takes the place of what was set by hand; empty for none.
     """
 
     order: tuple[str, ...] = (EMAIL, PHONE)
@@ -51,6 +52,7 @@ class Policy:
     suggest: float = 0.7
     owners: Mapping[str, str] = field(default_factory=dict)
     copies: Mapping[str, str] = field(default_factory=dict)
+    system_of_record: str = ""
 
     def limit(self, kind: str) -> int:
         """Return how many identifiers of a kind one contact has."""

@@ -27,7 +27,9 @@ RANKS = {"import": 0, "form": 1, "crm": 2, CHOSEN: 3, MANUAL: 4}
 OWNABLE = ("email", "phone", "first_name", "last_name", "company")
 """The fields that a system can be right about, besides those of ``custom.``."""
 OWNED = 2
-"""The least weight of what the owner of a field says of it."""
+"""How much more weighs what the owner of a field says of it."""
+HELD = 4
+"""How much more weighs what took the place of a value that was set by hand: it binds as that did."""
 Owners = Mapping[str, str]
 """Field to the connection that is right about it, whichever is about the rest."""
 NOBODY: Owners = MappingProxyType({})
@@ -36,8 +38,8 @@ NOBODY: Owners = MappingProxyType({})
 class Origin(NamedTuple):
     """Where a value comes from.
 
-    ``weight`` is 0 for what only fills a gap: an initial, a value that names nobody, an answer like "none". What the
-    owner of a field says of it weighs ``OWNED`` more.
+    ``weight`` is 0 for what only fills a gap: an initial, a value that names nobody, an answer like "none"; ``OWNED``
+    and ``HELD`` are added to it.
     """
 
     at: str
@@ -48,7 +50,12 @@ class Origin(NamedTuple):
     @property
     def is_owners(self) -> bool:
         """Tell whether the owner of the field said it."""
-        return self.weight >= OWNED
+        return bool(self.weight & OWNED)
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether a person set it, or the system of record over what a person had set."""
+        return self.kind == MANUAL or bool(self.weight & HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,33 @@ def given_up(kept: View, both: View) -> dict[str, str]:
     return {name: text for name, text in ours.items() if text and stands.get(name) != text}
 
 
+def over_hand(view: View, said: Said, owners: Owners = NOBODY) -> tuple[str, ...]:
+    """Return the fields in which what the system of record says is later than what was set by hand, and another.
+
+    Only said of it then, it is told from what was said before anybody set a value by hand: that yields to later forms.
+    """
+    stamp, person = said.at.astimezone(UTC).isoformat(timespec="microseconds"), said.person
+    given = {name: getattr(person, name) for name in OWNABLE}
+    given |= {f"{CUSTOM}{key}": text for key, text in (person.custom or {}).items()}
+    return tuple(
+        name
+        for name, text in given.items()
+        if text
+        and name not in owners
+        and (known := view.origins.get(name)) is not None
+        and known.is_held
+        and known.at < stamp
+        and text != value_of(view.contact, name)
+        and _own_weight(name, text, person)
+    )
+
+
+def value_of(contact: Contact, name: str) -> str:
+    """Return a contact's value by its name in the origins."""
+    custom = name.removeprefix(CUSTOM)
+    return contact.custom.get(custom, "") if custom != name else str(getattr(contact, name))
+
+
 def union(known: tuple[str, ...], given: Iterable[str]) -> tuple[str, ...]:
     """Return both, in order, each word once regardless of case (R10)."""
     seen = {word.casefold() for word in known}
@@ -176,10 +210,11 @@ def _weight(name: str, new: str, said: Said, owners: Owners) -> int:
 def weight_of(name: str, new: str, person: Person, owners: Owners = NOBODY) -> int:
     """Return the weight of a value that was not set by hand: 0 for what only fills a gap."""
     weight = _own_weight(name, new, person)
+    held = HELD if name in person.over_hand else 0
     if not owners or not person.connection or owners.get(name) != person.connection:
-        return weight
+        return held + weight
     # An answer like "none" is nobody's word; an initial or a role mailbox may be all that its owner knows.
-    return weight if name.startswith(CUSTOM) and not weight else OWNED + weight
+    return held + (weight if name.startswith(CUSTOM) and not weight else OWNED + weight)
 
 
 def _own_weight(name: str, new: str, person: Person) -> int:
@@ -210,7 +245,7 @@ def _replaces(name: str, new: Origin, old: Origin | None) -> bool:
 
 
 def _strength(origin: Origin) -> tuple[Any, ...]:
-    # What a field's owner says of it yields to nobody else; by hand only yields to by hand (R9); an initial never
-    # replaces a name; the latest wins (R7), so that an older one only fills a gap (R8); then the more trusted kind; of
-    # equals, the one that was received first (ids sort by time).
-    return origin.is_owners, origin.kind == MANUAL, origin.weight, origin.at, RANKS.get(origin.kind, 1)
+    # What a field's owner says of it yields to nobody else; by hand only yields to by hand, and to what the system of
+    # record says later (R9); an initial never replaces a name; the latest wins (R7), so that an older one only fills a
+    # gap (R8); then the more trusted kind; of equals, the one that was received first (ids sort by time).
+    return origin.is_owners, origin.is_held, origin.weight & 1, origin.at, RANKS.get(origin.kind, 1)

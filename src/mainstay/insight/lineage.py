@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.identity.survivorship import HELD
 from mainstay.insight.paging import Row
 
 if TYPE_CHECKING:
@@ -58,16 +59,18 @@ class Saying:
 class Lineage:
     """Where a value comes from: ``stands`` is the saying that won, ``history`` all of the field, the newest first.
 
-    ``owner`` is the connection that is right about the field, empty for none.
+    ``owner`` is the connection that is right about the field, empty for none. ``is_over_hand``: the system of record
+    said it over what a person had set, so that it changes only by hand, or there.
     """
 
     stands: Saying | None
     history: tuple[Saying, ...]
     owner: str = ""
+    is_over_hand: bool = False
 
     @property
     def is_by_hand(self) -> bool:
-        """Tell whether a person set it: it then changes only by hand."""
+        """Tell whether a person set it: it then changes only by hand, or in the system of record."""
         return self.stands is not None and self.stands.kind == "manual"
 
     @property
@@ -110,6 +113,7 @@ async def lineages(
             next((saying for saying in sayings if saying.change_id == standing.get(name)), None),
             tuple(_without_repeats(sayings))[:_MOST_VALUES],
             owners.get(name, ""),
+            is_over_hand=name in origins and bool(origins[name][3] & HELD),
         )
         for name, sayings in said.items()
     }

@@ -75,7 +75,7 @@ class Decided:
 
     taken_over: Mapping[UUID, UUID]
     in_records: Sequence[Drifted]
-    reverted: Sequence[UUID]
+    reverted: Sequence[Drifted]
     left: Sequence[UUID]
 
 
@@ -93,7 +93,7 @@ async def decided_ones(connection: Connection, workspace_id: UUID, name: str, id
     return Decided(
         {row["id"]: row["change_id"] for row in rows if row["state"] == "taken over" and row["change_id"]},
         _read([row for row in rows if row["state"] == "taken over" and row["change_id"] is None]),
-        [row["id"] for row in rows if row["state"] == "reverted" and row["kind"] in {"changed", "missing"}],
+        _read([row for row in rows if row["state"] == "reverted" and row["kind"] in {"changed", "missing"}]),
         [row["id"] for row in rows if row["state"] == "left"],
     )
 

@@ -263,8 +263,9 @@ class Decisions:
         mirror = declared(self._tables, workspace_id, name)
         async with acquire(self._pool) as connection:
             found = await decided.decided_ones(connection, workspace_id, name, ids)
-        if found.reverted and mirror.role == "crm":
-            raise MirrorRefusedError("what stood in a CRM before a revert is not written back", "Edit it there")
+        if lost := sorted({title for drift in found.reverted for title in mirror.stays_lost(drift.fields)}):
+            problem = f"a CRM is never told to empty a value or to drop a tag, as it was of {', '.join(lost)}"
+            raise MirrorRefusedError(problem, "Edit it there")
         count = 0
         for drift in found.in_records if mirror.record != "contact" else ():
             await self._give_back(workspace_id, drift, mirror, by=by)
@@ -283,7 +284,8 @@ class Decisions:
             )
         if not count and not found.reverted:
             raise MirrorRefusedError("there is nothing of it that can be undone")
-        run_id = await self._writer.undo(workspace_id, name, found.reverted) if found.reverted else None
+        ids = [drift.id for drift in found.reverted]
+        run_id = await self._writer.undo(workspace_id, name, ids) if ids else None
         return Undone(count + len(found.reverted), run_id)
 
 

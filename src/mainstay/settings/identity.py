@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def policy_of(identity: IdentityTable, owners: Mapping[str, str] = _NONE, copies: Mapping[str, str] = _NONE) -> Policy:
-    """Return the rules of identity as a stack sets them; ``owners`` and ``copies`` are as in :class:`Policy`."""
+def policy_of(
+    identity: IdentityTable,
+    owners: Mapping[str, str] = _NONE,
+    copies: Mapping[str, str] = _NONE,
+    system_of_record: str = "",
+) -> Policy:
+    """Return the rules of identity as a stack sets them; what else is given is as in :class:`Policy`."""
     return Policy(
         order=tuple(dict.fromkeys((identity.primary, *identity.also))),
         bridges=identity.bridges,
@@ -27,4 +32,5 @@ def policy_of(identity: IdentityTable, owners: Mapping[str, str] = _NONE, copies
         suggest=2.0 if identity.suggest == "off" else identity.suggest,
         owners=dict(owners),
         copies=dict(copies),
+        system_of_record=system_of_record,
     )

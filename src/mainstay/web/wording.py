@@ -21,6 +21,7 @@ _OWN_WORKFLOWS = {
     "inbound.v1": "Read a delivery",
     "push.v1": "Bring a contact to its system",
     "merge-elsewhere.v1": "Merge two contacts in their system",
+    "delete-elsewhere.v1": "Delete a contact in another system",
     "alert.v1": "Send an alert",
     "question.v1": "Pass on a question",
     "tell-anew.v1": "Tell contacts anew, of other owners",

@@ -21,6 +21,7 @@ CONNECTOR = Connector(
         "crm.add_tag": "state",
         "crm.add_note": "lookup",
         "crm.merge_contacts": "state",
+        "crm.delete_contact": "state",
         "crm.pull_contacts": "state",
     },
     # A private app's on HubSpot's smaller plans; larger ones may say rate = "190 in 10s, 650000 in 1d".

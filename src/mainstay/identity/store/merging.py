@@ -252,7 +252,7 @@ async def _words_of(connection: Connection, kept: View, before: Contact, owners:
     homes = {row["id"]: row["home_id"] for row in rows}
     said: dict[Word, dict[str, Any]] = {}
     for name, text in fields.items():
-        kind = MANUAL if name in both.origins and both.origins[name].kind == MANUAL else CHOSEN
+        kind = MANUAL if name in both.origins and both.origins[name].is_held else CHOSEN
         home_id = homes[kept.origins[name].change] if name in kept.origins else kept.contact.id
         # Of two values that a field's owner said, the chosen side's is its word once more; against any other it stands.
         owner = owners.get(name, "") if name in kept.origins and kept.origins[name].is_owners else ""

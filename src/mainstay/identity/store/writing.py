@@ -30,6 +30,7 @@ from mainstay.identity.rules import (
 from mainstay.identity.store.batch import Batch
 from mainstay.identity.store.keys import CONTACT, CONTENT, ID, Key, keys_of, locks_of
 from mainstay.identity.store.merging import Merged, absorb
+from mainstay.identity.store.overruling import over_hand
 from mainstay.identity.store.reading import (
     Erased,
     Keyring,
@@ -171,6 +172,7 @@ class Writing:
         view = self.batch.views[contact_id]
         wish = await self._wish(person, contact_id, home_id, at, opted_out)
         said = Said(self.new_change_id(write), at, write.kind, person)
+        said = await over_hand(self.connection, self.batch, view, write, said)
         folded = fold(view, said, write.policy.owners)
         contact = folded.contact
         if contact.do_not_contact != wish:

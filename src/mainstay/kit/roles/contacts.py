@@ -67,6 +67,14 @@ class MergingCRM(CRM, Protocol):
         ...
 
 
+class DeletingCRM(CRM, Protocol):
+    """A CRM of which a contact can be removed; its connector names ``crm.delete_contact`` in ``idempotency``."""
+
+    async def delete_contact(self, external_id: str) -> None:
+        """Remove one contact, or archive it where the vendor keeps what is deleted; one that is gone is no error."""
+        ...
+
+
 class PullingCRM(CRM, Protocol):
     """A CRM that can be asked what changed; its connector names ``crm.pull_contacts`` in ``idempotency``.
 

@@ -72,6 +72,7 @@ async def contact_page(
             detail=detail,
             contact=detail.contact,
             entries=entries,
+            deleting=site.backend.deleting_systems(page.workspace.id),
             records=await records_of(page.connection, page.workspace.id, detail.group),
             is_first=before is None,
             merged=merged if merged in detail.group and merged != detail.contact.id else None,
