@@ -8,7 +8,7 @@ from mainstay.settings.wording import check
 
 
 def read_elsewhere(document: Document) -> tuple[ElsewhereTable, ...]:
-    """Return what the stack lists of it; notes a problem where it cannot be read."""
+    """Return what is declared to live elsewhere."""
     entries = document.data.get("elsewhere", [])
     if not isinstance(entries, list):
         document.add(("elsewhere",), "should be a list of tables", "write [[elsewhere]], with two brackets")

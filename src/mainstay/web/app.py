@@ -28,6 +28,7 @@ from mainstay.web.pages import (
     merging,
     mirrors,
     monitors,
+    news,
     overview,
     proposals,
     records,
@@ -35,6 +36,8 @@ from mainstay.web.pages import (
     reviews,
     runs,
     session,
+    tokens,
+    weeks,
 )
 from mainstay.web.render import STATIC, Site, site_of
 from mainstay.web.security import Gate
@@ -70,6 +73,7 @@ def create_pages(backend: Backend) -> FastAPI:
     app.mount("/static", _Static(directory=STATIC))
     for module in (
         health,
+        news,
         session,
         overview,
         runs,
@@ -86,6 +90,8 @@ def create_pages(backend: Backend) -> FastAPI:
         incidents,
         monitors,
         retries,
+        tokens,
+        weeks,
     ):
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _show_refusal)

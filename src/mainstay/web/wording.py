@@ -26,6 +26,7 @@ _OWN_WORKFLOWS = {
     "question.v1": "Pass on a question",
     "tell-anew.v1": "Tell contacts anew, of other owners",
     "forward.v1": "Send a value to the system that owns it",
+    "weekly-review.v1": "Send the weekly review",
     "mirror.v1": "Write a mirror",
     "reconcile.v1": "Pull what changed in the system of record",
     "compare-mirror.v1": "Compare a mirror",
@@ -91,11 +92,6 @@ _GATE_LOOKS = {
     "not connected": Look("broken", "broken", "Not connected"),
     "resting": Look("healing", "waiting", "Resting"),
 }
-_INCIDENT_LOOKS = {
-    "open": Look("broken", "broken", "Open"),
-    "resolved": Look("fine", "fine", "Resolved"),
-    "recovering": Look("healing", "healing", "Recovering"),
-}
 
 
 def run_look(run: RunRow) -> Look:
@@ -137,11 +133,6 @@ def gate_look(state: str) -> Look:
 def verdict_look(state: str) -> Look:
     """Return how the verdict is shown."""
     return _VERDICT_LOOKS[state]
-
-
-def incident_look(state: str, *, is_recovering: bool) -> Look:
-    """Return how an incident's state is shown."""
-    return _INCIDENT_LOOKS["recovering" if is_recovering else state]
 
 
 def suggestion_look(state: str) -> Look:

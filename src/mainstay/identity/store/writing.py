@@ -174,9 +174,7 @@ class Writing:
         said = Said(self.new_change_id(write), at, write.kind, person)
         said = await over_hand(self.connection, self.batch, view, write, said)
         folded = fold(view, said, write.policy.owners)
-        contact = folded.contact
-        if contact.do_not_contact != wish:
-            contact = replace(contact, do_not_contact=wish)
+        contact = replace(folded.contact, do_not_contact=wish)
         before, after = differences(view.contact, contact)
         is_new = view.contact.version == 0
         if after or is_new:
