@@ -22,6 +22,7 @@ CONNECTOR = Connector(
         "crm.add_tag": "state",
         "crm.add_note": "lookup",
         "crm.merge_contacts": "state",
+        "crm.delete_contact": "state",
         "crm.pull_contacts": "state",
         "crm.pull_records": "state",
     },
