@@ -71,7 +71,7 @@ async def test_addresses_of_records_and_incidents(make_stack: MakeStack) -> None
     assert "abc" in app.record_url(workspace_id, "ghl", "abc")
     assert app.record_url(workspace_id, "slack", "abc") == ""
     assert app.record_url(workspace_id, "gone", "abc") == ""
-    assert app.incident_url(workspace_id, UUID(int=3)) == f"/w/acme/incidents/{UUID(int=3)}"
+    assert app.page_url(workspace_id, f"incidents/{UUID(int=3)}") == f"/w/acme/incidents/{UUID(int=3)}"
 
 
 async def test_hours_that_are_not_declared_are_always_open(make_stack: MakeStack) -> None:
@@ -107,11 +107,16 @@ class TestVerbs:
     ) -> None:
         stack = await make_stack(STACK, FAILING)
         await stack.submit("website", email="sarah@example.com")
+        assert sandbox.messages("slack") == [], "what is not critical is gathered first"
+        await stack.advance("5m")
         (message,) = sandbox.messages("slack")
-        title, cause, mend, link = message["text"].splitlines()
+        title, cause, mend, affected, link = message["text"].splitlines()
+        assert affected == "1 lead is affected."
         assert (title, cause) == ("welcome.v1 fails", "no")
         assert "retry the runs" in mend
         assert link.startswith("/w/acme/incidents/")
+        labels = [each["text"]["text"] for each in message["blocks"][1]["elements"]]
+        assert labels == ["Open incident", "Open run", "Acknowledge"]
 
 
 async def test_the_own_store_knows_only_its_workspace(make_stack: MakeStack) -> None:

@@ -3,49 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from mainstay.access import Keys, Tokens
+from mainstay.access import Keys
 from mainstay.approving import QUESTION, Approvals
-from mainstay.consequences import Routing
 from mainstay.contacts import Contacts, forget_old_keys
-from mainstay.contacts.builtin import BuiltinStore
 from mainstay.db import GroupCommit, Pool, acquire, open_pool
 from mainstay.db.tallies import add_up_hours
-from mainstay.engine import Driver, StepRunner, Workflow
-from mainstay.engine.context import RoleBinding
+from mainstay.engine import Driver
 from mainstay.engine.driver import utc_now
-from mainstay.engine.guard import Terms
 from mainstay.engine.keeping import RunKeeper
 from mainstay.engine.programs import Programs
 from mainstay.engine.retrying import BULK_RETRY, Retrier
-from mainstay.errors import WorkflowError
 from mainstay.foreseeing import Foreseer
 from mainstay.gates import Gates, gates_of
-from mainstay.heartbeating import Heart, Heartbeat
+from mainstay.heartbeating import Heart
 from mainstay.heartbeating import declare as declare_heartbeat
 from mainstay.identity import IDENTITY, load_contact
 from mainstay.inbound import Journey, read
-from mainstay.intake import INBOUND, Intake, Receipt, SourceBinding
+from mainstay.intake import INBOUND, Intake, Receipt
 from mainstay.intake.store import Suspect, clear_quarantine
-from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, Table
-from mainstay.kit.http import Session, open_session
-from mainstay.mirrors import Mirror, Mirrors
-from mainstay.model import Lane, RecordType, Retry, Run, new_id
-from mainstay.monitors import Monitor, Monitors
-from mainstay.pulls import PULL_FAILURES, FailurePull, FailurePuller, Pull, Pulls, RecordPull
+from mainstay.mirrors import Mirrors
+from mainstay.model import Lane, Run, new_id
+from mainstay.monitors import Monitors
+from mainstay.pulls import PULL_FAILURES, FailurePuller, Pulls
+from mainstay.reach import Reach
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
+from mainstay.retention import Forgetting
 from mainstay.runs import Settlement
 from mainstay.scheduling import Scheduler
-from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
     ALERT,
     Alerter,
@@ -54,34 +47,32 @@ from mainstay.watch import (
     resolve_healed,
     trouble_of_quarantine,
 )
-from mainstay.watch.alert import Route
+from mainstay.watch.outages import Outages
+from mainstay.watch.self_test import SelfTest
+from mainstay.watch.standing_in import StandIn
+from mainstay.weekly import WEEKLY_REVIEW, WeeklyReviews
 from mainstay.workflows import Workflows
 from mainstay.workspace import IMPORTED, Bundle, Workspace
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
     from mainstay.db import Connection
+    from mainstay.engine import StepRunner
     from mainstay.engine.history import Clock
-    from mainstay.settings.hours import Hours
 
 __all__ = ["IMPORTED", "App", "Bundle", "Workspace"]
 
 
-class App:
+class App(Reach):
     """Everything of one process: the same object behind the web, the worker, the commands and the tests."""
 
     def __init__(self, pool: Pool, *, public_url: str, clock: Clock | None = None, keys: Keys | None = None) -> None:
-        self.pool = pool
-        self.public_url = public_url.rstrip("/")
+        super().__init__(pool, public_url, keys or Keys(), clock)
         self.commit = GroupCommit(pool)
-        self.workspaces: dict[UUID, Workspace] = {}
         self.by_slug: dict[str, Workspace] = {}
         self.clock = clock or utc_now
-        self._session: Session | None = None
-        self._no_http = HttpSettings("")
-        self.tokens = Tokens(pool, keys or Keys(), self.session, clock=clock)
-        self.alerter = Alerter(self)
+        self.alerter = Alerter(pool, self, clock)
+        self.outages = Outages(pool, self, self.alerter, clock)
+        self.self_test = SelfTest(pool, self, self.alerter, clock)
         self.foreseer = Foreseer(pool, self.tokens, self.alerter, self.workspaces, clock)
         self.heart = Heart(pool, self, self.session)
         self.watched_at: float | None = None
@@ -97,6 +88,7 @@ class App:
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
+        self.weekly = WeeklyReviews(pool, self, self.clock)
         own = {
             INBOUND: self.journey.program,
             PUSH: self.pusher.program,
@@ -106,6 +98,7 @@ class App:
             PULL_FAILURES: self.failures.program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
+            WEEKLY_REVIEW: self.weekly.program,
         }
         self.own = (*own, BULK_RETRY)
         self.keeper = RunKeeper(pool, self.routing, own=self.own, clock=self.clock)
@@ -113,6 +106,7 @@ class App:
         own[BULK_RETRY] = self.retrier.program
         self.retry_run, self.answer_run = self.retrier.retry_failed, self.retrier.answer
         self.gates = Gates(pool, clock=clock)
+        self.forgetting = Forgetting(pool, self.workspaces, self.clock)
         self.driver = Driver(
             pool,
             self.commit,
@@ -124,6 +118,7 @@ class App:
         )
         self.driver.gate = self.gates
         self.driver.settle_effects = settling_effects(lambda each: self.routing(each).records, locks=IDENTITY)
+        self.stand_in = StandIn(pool, self, self.alerter, self.driver)
         self.flows = Workflows(pool, self.driver, self, self.clock)
 
     @classmethod
@@ -169,169 +164,11 @@ class App:
             await self._session.close()
         await self.pool.close()
 
-    def workspace(self, workspace_id: UUID) -> Workspace:
-        """Return a workspace that this process serves."""
-        found = self.workspaces.get(workspace_id)
-        if found is None:
-            message = f"the workspace {workspace_id} is not among the stacks this process was started with"
-            raise WorkflowError(message)
-        return found
-
-    # What the stages ask for -------------------------------------------------------------------------------------
-
-    def routing(self, workspace_id: UUID) -> Routing:
-        """See :class:`mainstay.inbound.Workspaces`."""
-        return self.workspace(workspace_id).routing
-
-    def workflows(self, workspace_id: UUID) -> Mapping[str, Workflow]:
-        """See :class:`mainstay.workflows.Declared`."""
-        return self.workspace(workspace_id).workflows
-
-    def source(self, workspace_id: UUID, name: str) -> SourceBinding:
-        """See :class:`mainstay.inbound.Workspaces`."""
-        found = self.workspace(workspace_id).all_sources.get(name)
-        if found is None:
-            message = f'the source "{name}" is no longer in stack.toml; restore it, then retry'
-            raise WorkflowError(message)
-        return found
-
-    def open_http(self, workspace_id: UUID, connection: str, idempotency_key: str) -> Http:
-        """Return the HTTP client of one attempt."""
-        if not connection:
-            return Http(self.session(), self._no_http, idempotency_key=idempotency_key)
-        workspace = self.workspace(workspace_id)
-        http = Http(self.session(), workspace.http_settings(connection), idempotency_key=idempotency_key)
-        oauth = workspace.oauth.get(connection)
-        if oauth is not None:
-            http.authorize = partial(self.tokens.access, workspace_id, connection, oauth)
-        return http
-
-    def session(self) -> Session:
-        """Return this process's pool of connections to vendors."""
-        if self._session is None:
-            self._session = open_session(limit=0)
-        return self._session
-
-    def terms(self, workspace_id: UUID, connection: str, name: str, said: Sequence[Retry]) -> Terms:
-        """See :class:`mainstay.engine.guard.TermsOf`."""
-        return terms_of(self.workspace(workspace_id).stack, connection, name, said)
-
-    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
-        """Return a connection's object for a role, for one attempt."""
-        workspace = self.workspace(workspace_id)
-        entry = workspace.stack.connections.get(connection)
-        if entry is None or role not in entry.connector.roles:
-            message = f'stack.toml has no connection "{connection}" for the role {role}'
-            raise WorkflowError(message)
-        store = BuiltinStore(self.pool, workspace_id) if entry.connector.is_builtin else None
-        return entry.connector.roles[role](entry.settings, http, store)
-
-    def crm(self, workspace_id: UUID, connection: str, http: Http) -> CRM:
-        """See :class:`mainstay.records.push.Systems`."""
-        found: CRM = self.vendor(workspace_id, connection, "crm", http)
-        return found
-
-    def merging_crm(self, workspace_id: UUID, connection: str, http: Http) -> MergingCRM:
-        """See :class:`mainstay.records.merging.MergingSystems`."""
-        found: MergingCRM = self.vendor(workspace_id, connection, "crm", http)
-        return found
-
-    def table(self, workspace_id: UUID, connection: str, http: Http) -> Table:
-        """See :class:`mainstay.mirrors.writing.Tables`."""
-        found: Table = self.vendor(workspace_id, connection, "table", http)
-        return found
-
-    def mirrors(self, workspace_id: UUID) -> Mapping[str, Mirror]:
-        """See :class:`mainstay.mirrors.writing.Tables`."""
-        return self.workspace(workspace_id).mirrors
-
-    def followed(self, workspace_id: UUID) -> str:
-        """See :class:`mainstay.mirrors.writing.Tables`."""
-        return self.workspace(workspace_id).routing.system_of_record
-
-    def can_pull(self, workspace_id: UUID, connection: str) -> bool:
-        """See :class:`mainstay.mirrors.writing.Tables`."""
-        return self.workspace(workspace_id).stack.connections[connection].can_pull
-
-    def monitors(self, workspace_id: UUID) -> Mapping[str, Monitor]:
-        """See :class:`mainstay.monitors.pinging.Watched`."""
-        return self.workspace(workspace_id).stack.monitors
-
-    def heartbeat(self, workspace_id: UUID) -> Heartbeat | None:
-        """See :class:`mainstay.heartbeating.Beating`."""
-        return self.workspace(workspace_id).stack.heartbeat
-
-    def secrets(self, workspace_id: UUID) -> Sequence[str]:
-        """See :class:`mainstay.monitors.pinging.Watched`."""
-        return self.workspace(workspace_id).secrets()
-
-    def pull(self, workspace_id: UUID) -> Pull | None:
-        """See :class:`mainstay.pulls.pulling.Systems`."""
-        return self.workspace(workspace_id).stack.pull
-
-    def record_pulls(self, workspace_id: UUID) -> Mapping[RecordType, RecordPull]:
-        """See :class:`mainstay.pulls.records.RecordSystems`."""
-        return self.workspace(workspace_id).stack.record_pulls
-
-    def pulling_crm(self, workspace_id: UUID, connection: str, http: Http) -> PullingCRM:
-        """See :class:`mainstay.pulls.pulling.Systems`."""
-        found: PullingCRM = self.vendor(workspace_id, connection, "crm", http)
-        return found
-
-    def failure_pulls(self, workspace_id: UUID) -> Mapping[str, FailurePull]:
-        """See :class:`mainstay.pulls.failures.Layers`."""
-        return self.workspace(workspace_id).failure_pulls
-
-    def role(self, workspace_id: UUID, role: str) -> RoleBinding:
-        """See :class:`mainstay.engine.context.Surroundings`."""
-        workspace = self.workspace(workspace_id)
-        connection = workspace.stack.roles.get(role)
-        if connection is None:
-            message = f'no connection has the role {role}: add  {role} = "NAME"  to [roles] in stack.toml'
-            raise WorkflowError(message)
-        return RoleBinding(
-            role,
-            connection,
-            lambda http: self.vendor(workspace_id, connection, role, http),
-            workspace.copies(connection),
-        )
-
-    def hours(self, workspace_id: UUID) -> Hours | None:
-        """See :class:`mainstay.engine.awaiting.Calendar`."""
-        return self.workspace(workspace_id).stack.hours
-
-    def timezone(self, workspace_id: UUID) -> ZoneInfo:
-        """See :class:`mainstay.engine.awaiting.Calendar`."""
-        return self.workspace(workspace_id).stack.timezone
-
     async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
         """See :class:`mainstay.engine.context.Surroundings`."""
         if self.workspace(steps.run.workspace_id).connector(connection).is_builtin:
             return str(contact_id)
         return await self.pusher.external_id(steps, contact_id, connection, step=step, name=name)
-
-    def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
-        """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return [
-            Route(route.connection, route.role, route.target) for route in self.workspace(workspace_id).stack.alerts
-        ]
-
-    def incident_url(self, workspace_id: UUID, incident_id: UUID) -> str:
-        """See :class:`mainstay.watch.alert.AlertRoutes`."""
-        return self.page_url(workspace_id, f"incidents/{incident_id}")
-
-    def page_url(self, workspace_id: UUID, path: str) -> str:
-        """Return the address of a workspace's page."""
-        return f"{self.public_url}/w/{self.workspace(workspace_id).slug}/{path}"
-
-    def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
-        """Return the address of a record in its system's own screens; empty when it has none."""
-        entry = self.workspace(workspace_id).stack.connections.get(connection)
-        if entry is None or entry.connector.record_url is None:
-            return ""
-        return entry.connector.record_url(entry.settings, external_id)
-
-    # What happens in the transaction that records a failure --------------------------------------------------------
 
     async def _failed(self, connection: Connection, run: Run, settlement: Settlement) -> None:
         if run.workflow == PUSH and run.contact_id is not None:
@@ -374,11 +211,16 @@ class App:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
+        await self.forgetting.look()
         await self.pinged.look()
+        await self.outages.look()
+        await self.self_test.look()
+        await self.alerter.look()
         for workspace_id in self.workspaces:
             await self.copies.begin_due(workspace_id)
             await self.puller.begin_due(workspace_id)
             await self.failures.begin_due(workspace_id)
+        await self.weekly.begin_due()
         await self.keeper.keep()
         self.watched_at = time.monotonic()
 

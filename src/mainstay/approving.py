@@ -12,7 +12,8 @@ from mainstay.db import transact
 from mainstay.errors import PermanentError
 from mainstay.model import new_id
 from mainstay.runs import NewRun, close_ask, decide
-from mainstay.watch.alert import Route, Vendors, pass_on
+from mainstay.watch.channels import Message, Vendors, pass_on
+from mainstay.watch.routes import Route
 
 if TYPE_CHECKING:
     from mainstay.db import Connection, Pool
@@ -101,7 +102,9 @@ class Approvals:
         text = f"To decide: {run.input['question']}{about}\n{link}"
 
         subject = " ".join(f"To decide: {run.input['question']}".split())[:200]
-        await pass_on(steps, self._reach, route, subject, text)
+        data = {"question": run.input["question"], "about": run.input["about"], "url": link}
+        message = Message(subject, text, " ".join(text.split()), "question.asked", data)
+        await pass_on(steps, self._reach, route, message)
 
 
 def _why_not(decision: Decision) -> str:

@@ -27,6 +27,7 @@ from mainstay.workflows import answers_of
 if TYPE_CHECKING:
     from mainstay.engine.history import Clock
     from mainstay.settings.stack import Stack
+    from mainstay.watch import Alerts
 
 IMPORTED = FILE
 """The source, and its kind, of files that people bring in by hand."""
@@ -47,6 +48,7 @@ class Workspace:
         self.id = workspace_id
         self.stack = bundle.stack
         self.slug = bundle.stack.slug
+        self.retention = bundle.stack.retention
         self.workflows = {declared.name: declared for declared in bundle.workflows}
         begins = beginning(bundle.workflows)
         by_event: dict[str, list[str]] = {}
@@ -108,6 +110,20 @@ class Workspace:
             for name, entry in bundle.stack.connections.items()
             if entry.connector.oauth is not None and (oauth := entry.connector.oauth(entry.settings)) is not None
         }
+
+    @property
+    def name(self) -> str:
+        """See :class:`mainstay.watch.alert.Alerted`."""
+        return self.stack.name
+
+    @property
+    def alerts(self) -> Alerts:
+        """See :class:`mainstay.watch.alert.Alerted`."""
+        return self.stack.alerts
+
+    def is_critical(self, workflow: str) -> bool:
+        """See :class:`mainstay.watch.alert.Alerted`."""
+        return workflow in self.workflows and self.workflows[workflow].critical
 
     def connector(self, connection: str) -> Connector:
         """Return the connector of a connection."""

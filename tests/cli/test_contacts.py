@@ -124,14 +124,16 @@ def test_tokens(acme: Path, run: Run) -> None:
     assert token.startswith("mst_")
     assert "not shown again" in made.err
     reports = run("tokens", "create", "reports", "--read-only", "--json").json
-    assert reports["read_only"] is True
+    assert reports["scopes"] == ["read", "personal"]
+    assert run("tokens", "create", "robot", "--scope", "retry", "--json").json["scopes"] == ["read", "retry"]
+    assert run("tokens", "create", "robot", "--scope", "fly").code == 2
     assert run("tokens", "create", "zapier").code == 1
     assert run("tokens", "create", "no name").code == 2
     listed = run("tokens", "list")
     assert token not in listed.out
     assert token[-4:] in listed.out
-    assert "read and write" in listed.out
+    assert "read, personal, retry, write" in listed.out
     assert run("tokens", "revoke", "zapier").out == "Revoked: zapier\n"
     assert run("tokens", "revoke", "zapier").code == 3
     states = {each["name"]: bool(each["revoked_at"]) for each in run("tokens", "list", "--json").json["tokens"]}
-    assert states == {"zapier": True, "reports": False}
+    assert states == {"zapier": True, "reports": False, "robot": False}

@@ -18,6 +18,7 @@ import pytest
 from mainstay.connectors import all_connectors
 from mainstay.kit import Call, EmailMessage, Http, Invoice, InvoiceLine, Payment, Task
 from mainstay.kit.http import open_session
+from mainstay.kit.roles import Page
 from mainstay.sandbox import Sandbox, SandboxProcess
 from mainstay.sandbox.vendors.notion_account import SHARED_PAGE
 from mainstay.sandbox.vendors.xero_account import TENANT
@@ -39,6 +40,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "make": {**HOOK, "url": "https://hook.eu1.make.com/sampleHookAddress"},
     "n8n": {**HOOK, "url": "https://n8n.acme.example/webhook/0f3a", "api_key": "k"},
     "notion": {"token": "sample-token", "database": "Tasks", "create": "tables", "page": SHARED_PAGE},
+    "pagerduty": {"routing_key": "sample-key"},
     "postmark": {"token": "sample-token", "from": "hello@example.com"},
     "quickbooks": {"access_token": "sample-token", "realm_id": "9341455600000000", "item": "Services"},
     "resend": {"api_key": "re_sample", "from": "Acme <hello@acme.example>"},
@@ -180,6 +182,14 @@ async def layer(call: Caller, sandbox: Sandbox) -> None:
         await call("find_retry_execution", "7")
 
 
+async def pager(call: Caller, sandbox: Sandbox) -> None:
+    await call(
+        "page", Page("trigger", "key", "Zoë 李 ✗", "critical", "slack", "no such channel", "https://m.example/1")
+    )
+    await call("page", Page("resolve", "key", "Zoë 李 ✗"))
+    del sandbox
+
+
 ROLES: Mapping[str, Callable[[Caller, Sandbox], Awaitable[None]]] = {
     "crm": crm,
     "billing": billing,
@@ -191,6 +201,7 @@ ROLES: Mapping[str, Callable[[Caller, Sandbox], Awaitable[None]]] = {
     "table": table,
     "voice": voice,
     "layer": layer,
+    "pager": pager,
 }
 
 

@@ -133,11 +133,19 @@ async def test_resolved_incidents_page_by_their_last_news(seed: Seed) -> None:
     [
         "sarah", "JOHNSON", "Sarah Johnson", "johnson sarah", "Johnson, Sarah", "sarah j", "sarah.johnson@",
         "(312) 555-01", "312.555.0147", "+1 312 555", "001312555", "3125550147",
+        "ocQHyuzHvysMo5N5VsXc", "Beside-7",
     ],
 )  # fmt: skip
 async def test_a_contact_is_found_by_the_beginning_of_whatever_it_is_known_by(seed: Seed, typed: str) -> None:
     sarah = await seed.contact(email="sarah.johnson@example.com", phone="+13125550147")
-    await seed.contact(first_name="Ahmed", last_name="Khan", email="ahmed@example.com", phone="+14155550100")
+    ahmed = await seed.contact(first_name="Ahmed", last_name="Khan", email="ahmed@example.com", phone="+14155550100")
+    await seed.counterpart(ahmed, "a first one", external_id="ocQHyuzHvysMo5N5VsXd")
+    await seed.counterpart(sarah, "ghl", external_id="ocQHyuzHvysMo5N5VsXc")
+    await seed.counterpart(sarah, "sheet", external_id=None)
+    await seed.insert(
+        "crosswalk_beside", workspace_id=seed.workspace_id, record_type="contact", connection="ghl",
+        external_id="Beside-7", record_id=sarah,
+    )  # fmt: skip
 
     found = await insight.search_contacts(seed.connection, seed.workspace_id, typed, region="US")
 

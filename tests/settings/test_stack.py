@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mainstay.errors import ConfigError, Problem
-from mainstay.settings import AlertRoute, Environment, load_stack
+from mainstay.settings import Environment, load_stack
 from mainstay.settings.schema import IdentityTable
+from mainstay.watch import Route
 from tests.settings.conftest import VALUES, Load
 
 WHOLE = """
@@ -92,9 +93,9 @@ def test_a_whole_stack(load: Load, tmp_path: Path) -> None:
 def test_routes_of_alerts_name_a_connection_or_a_role(load: Load) -> None:
     alerts = load(WHOLE).alerts
     assert alerts.critical == (
-        AlertRoute("slack", "slack", "chat", ""),
-        AlertRoute("chat:#alarms", "slack", "chat", "#alarms"),
-        AlertRoute("mail:dana@acme.example", "mail", "email", "dana@acme.example"),
+        (Route("slack", "slack", "chat", ""),),
+        (Route("chat:#alarms", "slack", "chat", "#alarms"),),
+        (Route("mail:dana@acme.example", "mail", "email", "dana@acme.example"),),
     )
     assert alerts.review == "Mon 08:00"
     assert sorted((route.connection, route.target) for route in alerts) == [

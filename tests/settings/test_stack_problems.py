@@ -410,7 +410,7 @@ def of_workspace(text: str) -> str:
                 8,
                 "alerts.other[0]",
                 'connection "ghl" (connector gohighlevel) cannot carry an alert',
-                "alerts go by chat or email",
+                "alerts go by chat, email, sms, pager or layer (a signed webhook)",
             ),
             (
                 '[alerts]\nreview = "Mon"',
@@ -419,7 +419,44 @@ def of_workspace(text: str) -> str:
                 '"Mon" is no weekly time; write a day and a time, like "Mon 08:00"',
                 "",
             ),
-            ("[alerts]\nother = [3]", 6, "alerts.other[0]", "should be a text in quotes", ""),
+            (
+                "[alerts]\nother = [3]",
+                6,
+                "alerts.other[0]",
+                "should be a channel in quotes, or a list of those that are told together",
+                "",
+            ),
+            (
+                f'[connections]\n{MAIL}[alerts]\ncritical = [["email:ops@acme.example", "mail"]]',
+                8,
+                "alerts.critical[0][1]",
+                '"mail" names no address',
+                'write whom to mail, like "mail:ops@acme.example"',
+            ),
+            (
+                '[alerts]\nquiet = "22-7"',
+                6,
+                "alerts.quiet",
+                (
+                    '"22-7" is no span of time; write it by the 24-hour clock, like 08:00-18:00; '
+                    'or for every night just "22:00-07:00"'
+                ),
+                "",
+            ),
+            (
+                '[alerts]\ndigest = "2d"',
+                6,
+                "alerts.digest",
+                'a day at the most: "4m", "1h"; "0s" tells each at once',
+                "",
+            ),
+            (
+                '[alerts]\nescalate_after = "5s"',
+                6,
+                "alerts.escalate_after",
+                'from a minute to a day: "5m", "1h"',
+                "",
+            ),
             # Elsewhere and the whole
             (
                 '[[elsewhere]]\nname = "x"\nplatform = "make"\ntrigger = "created"',

@@ -15,7 +15,7 @@ STACK = """
 """
 ALERTS = """
     [alerts]
-    critical = ["email:ops@acme.example", "slack:#alerts"]
+    critical = [["email:ops@acme.example", "slack:#alerts"]]
 """
 CODE = """
     @workflow("welcome.v1", on="contact.created")
@@ -42,6 +42,7 @@ async def test_an_alert_says_who_was_told(make_stack: MakeStack, sandbox: Sandbo
     stack = await make_stack(STACK + ALERTS, CODE)
     fault = sandbox.set_fault("slack", "status", status=400)
     await stack.submit("website", email="sarah@example.com", name="Sarah")
+    await stack.advance("5m")
     first = stack.alerts[0]
     assert first.sent_to == ("ops@acme.example",)
 

@@ -25,6 +25,7 @@ from mainstay.model import RECORD_TYPES
 from mainstay.recording import Recorder
 from mainstay.records import Ownership
 from mainstay.runs import answer
+from mainstay.watch.store import acknowledge
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 
 
@@ -148,6 +149,11 @@ class PagesBackend:
                 self.released_as,
             )
         return Receipt("rejected" if self.released_as == "rejected" else "accepted", delivery)
+
+    async def acknowledge_incident(self, workspace_id: UUID, incident_id: UUID, *, by: str) -> bool:
+        self.asked.append(("acknowledge", incident_id))
+        async with acquire(self.pool) as connection:
+            return await acknowledge(connection, workspace_id, incident_id, by)
 
     async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
         self.asked.append(("resolve", incident_id))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from mainstay.db import Connection
+from mainstay.insight.weeks import Week
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
 from tests.insight.seed import Seed
 
@@ -50,6 +52,8 @@ class Story:
             "quarantine": f"{root}/quarantine",
             "quarantined": f"{root}/quarantine/{self.quarantined}",
             "incidents": f"{root}/incidents",
+            "week": f"{root}/weeks/{Week.of(self.seed.now, ZoneInfo(self.card.timezone)).name}",
+            "api": f"{root}/api",
             "incident": f"{root}/incidents/{self.incident}",
         }
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mainstay.app import App, Workspace
-    from mainstay.insight import IncidentRow, RunRow
+    from mainstay.insight import AlertRow, IncidentRow, RunRow
 
 incidents = group("What is broken, and what has been: one incident for one cause, however many runs it stops.")
 
@@ -56,16 +56,18 @@ def list_(
             Column("first", right=True),
             Column("last", right=True),
             Column("times", right=True),
+            Column("leads", right=True),
             Column("held up", right=True),
             Column("", grows=True),
         ],
         [
             (
                 identifier(row.id),
-                state("healing" if row.is_recovering else row.state),
+                state(row.life),
                 ago(row.first_seen),
                 ago(row.last_seen),
                 f"{row.occurrences:,}",
+                str(row.leads),
                 str(row.stopped),
                 row.title,
             )
@@ -84,23 +86,56 @@ def show(
     """
     options = options_of(ctx)
 
-    async def work(reading: Reading) -> tuple[IncidentRow, tuple[RunRow, ...]]:
-        from mainstay.insight import RunFilter, incident_detail, list_runs
+    async def work(reading: Reading) -> tuple[IncidentRow, tuple[RunRow, ...], tuple[AlertRow, ...]]:
+        from mainstay.insight import RunFilter, incident_detail, list_alerts, list_runs
 
         at = (reading.connection, reading.workspace_id)
         found_id = await reading.find("incidents", "incident", incident)
         found = await incident_detail(*at, found_id)
         if found is None:
             raise MissingError(f'there is no incident "{incident}"')
-        return found, (await list_runs(*at, RunFilter(incident_id=found_id), size=25)).items
+        runs = (await list_runs(*at, RunFilter(incident_id=found_id), size=25)).items
+        return found, runs, await list_alerts(reading.connection, found_id)
 
-    found, runs = read(options, work)
+    found, runs, alerts = read(options, work)
     if options.as_json:
         from mainstay.cli.output import emit
 
-        emit({"incident": found, "runs": runs})
+        emit({"incident": found, "life": found.life, "runs": runs, "alerts": alerts})
         return
-    _show(found, runs)
+    _show(found, runs, alerts)
+
+
+@incidents.command("acknowledge", cls=Command)
+def acknowledge(
+    ctx: typer.Context,
+    incident: Annotated[str, typer.Argument(metavar="ID", help="A short or whole id.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who sees to it; you, when not given.")] = "",
+) -> None:
+    """Say that somebody sees to an incident, so that nobody else is called.
+
+    Example: mainstay incidents acknowledge 9be01d44
+    """
+    import getpass
+
+    options = options_of(ctx)
+
+    async def find(reading: Reading) -> UUID:
+        return await reading.find("incidents", "incident", incident)
+
+    found_id, name = read(options, find), by.strip() or getpass.getuser()
+
+    async def work(app: App, workspace: Workspace) -> bool:
+        return await app.alerter.acknowledge(workspace.id, found_id, by=name)
+
+    if not act(options, work):
+        raise CommandError(f'the incident "{incident}" is not open, or somebody sees to it already')
+    from mainstay.cli.output import emit, say, text
+
+    if options.as_json:
+        emit({"incident": found_id, "state": "acknowledged", "by": name})
+    else:
+        say(text(("✓ acknowledged", "green"), f" by {name}"))
 
 
 @incidents.command("resolve", cls=Command)
@@ -131,19 +166,24 @@ def resolve(
         say(text(("✓ resolved", "green")))
 
 
-def _show(found: IncidentRow, runs: tuple[RunRow, ...]) -> None:
+def _show(found: IncidentRow, runs: tuple[RunRow, ...], alerts: tuple[AlertRow, ...]) -> None:
     from mainstay.cli.output import ago, clock, facts, say, state, text
     from mainstay.cli.runs import show_runs
     from mainstay.model import short_id
 
-    say(text((found.title, "bold"), " · ", state("healing" if found.is_recovering else found.state)))
+    say(text((found.title, "bold"), " · ", state(found.life)))
     pairs: list[tuple[str, Any]] = [
         ("incident", text((str(found.id), "cyan"))),
         ("cause", found.cause),
         ("first seen", f"{clock(found.first_seen)} ({ago(found.first_seen)})"),
         ("last seen", f"{clock(found.last_seen)} ({ago(found.last_seen)}), {found.occurrences:,} times in all"),
+        ("leads", str(found.leads)),
         ("held up", f"{found.stopped} stopped, {found.moving} under way again"),
     ]
+    if found.acknowledged_at:
+        pairs.append(("acknowledged", f"by {found.acknowledged_by}, {ago(found.acknowledged_at)}"))
+    told = ", ".join(dict.fromkeys(each.route for each in alerts if each.told_at))
+    pairs.append(("told", told or "nobody yet"))
     if found.mend:
         pairs.append(("what to do", text((found.mend, "bold"))))
     facts(pairs)

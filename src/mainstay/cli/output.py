@@ -42,6 +42,8 @@ _STATES = {
     "running": ("▸", "blue"),
     "waiting": ("…", "yellow"),
     "healing": ("~", "yellow"),
+    "recovering": ("~", "yellow"),
+    "acknowledged": ("…", "yellow"),
     "retry": ("~", "yellow"),
     "rejected": ("✗", "red"),
     "refused": ("✗", "red"),

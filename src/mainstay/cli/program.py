@@ -63,6 +63,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Look",
         (
             Entry("status", "status", "status", "Did anything break in the last 24 hours?"),
+            Entry("review", "review", "review", "What a week brought, what failed, what was slow, what was saved."),
             Entry("runs", "runs", "runs", "What workflows did: list, show, retry, cancel."),
             Entry("approvals", "approvals", "approvals", "What runs ask people: list, approve, decline."),
             Entry("schedules", "schedules", "schedules", "What runs by the clock: list."),
@@ -72,7 +73,10 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("contacts", "contacts", "contacts", "Who is known: list, show, edit, merge, normalize."),
             Entry("records", "records", "records", "Deals, invoices, tasks and the like: list, show."),
             Entry("deliveries", "deliveries", "deliveries", "What arrived: list, show, replay."),
-            Entry("incidents", "incidents", "incidents", "What is broken, and what has been: list, show, resolve."),
+            Entry(
+                "incidents", "incidents", "incidents", "What is broken, and has been: list, show, acknowledge, resolve."
+            ),
+            Entry("alerts", "alerts", "alerts", "Who hears of what is broken: list, test."),
             Entry("monitors", "monitors", "monitors", "Jobs elsewhere that say that they ran: list, show, renew."),
             Entry("quarantine", "quarantine", "quarantine", "What could not be proven: list, show, release."),
             Entry(
@@ -98,6 +102,7 @@ COMMANDS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Run it",
         (
             Entry("tokens", "tokens", "tokens", "Who may use the API: create, list, revoke."),
+            Entry("mcp", "mcp", "mcp", "Let an assistant look, and retry if its token may."),
             Entry("db", "db", "db", "The database: migrate, url."),
         ),
     ),

@@ -31,13 +31,14 @@ _LONGEST_LIST = 12
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A workspace to read. ``region`` is how it writes local phone numbers."""
+    """A workspace to read. ``region`` is how it writes local phone numbers, ``timezone`` where its clock hangs."""
 
     connection: Connection
     workspace_id: UUID
     slug: str
     name: str
     region: str
+    timezone: str = "UTC"
 
     async def find(self, table: str, word: str, text: str) -> UUID:
         """Return the one id that a person means by a short or whole id; ``word`` says what of, in errors."""
@@ -157,6 +158,7 @@ class _Mark:
     slug: str
     name: str
     region: str
+    timezone: str
 
 
 def _mark(file: Path) -> _Mark:
@@ -164,15 +166,17 @@ def _mark(file: Path) -> _Mark:
         table: Any = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("workspace", {})
     except (OSError, ValueError):
         table = {}
-    texts = {key: table.get(key, "") for key in ("slug", "name", "region")} if isinstance(table, dict) else {}
+    texts = (
+        {key: table.get(key, "") for key in ("slug", "name", "region", "timezone")} if isinstance(table, dict) else {}
+    )
     if not texts.get("name") or not all(isinstance(value, str) for value in texts.values()):
         # What is wrong is said by the one who knows how to say it.
         from mainstay.settings.environment import Environment
         from mainstay.settings.stack import load_stack
 
         stack = load_stack(file, Environment.load(file.resolve().parent))
-        return _Mark(stack.slug, stack.name, stack.region)
-    return _Mark(texts["slug"], texts["name"], texts["region"])
+        return _Mark(stack.slug, stack.name, stack.region, str(stack.timezone))
+    return _Mark(texts["slug"], texts["name"], texts["region"], texts["timezone"] or "UTC")
 
 
 @asynccontextmanager
@@ -203,7 +207,7 @@ async def _readings(connection: Connection, marks: Sequence[_Mark]) -> list[Read
         )
         if len(rows) != 1:
             return None
-        found.append(Reading(connection, rows[0]["id"], rows[0]["slug"], mark.name, mark.region))
+        found.append(Reading(connection, rows[0]["id"], rows[0]["slug"], mark.name, mark.region, mark.timezone))
     return found
 
 
@@ -213,7 +217,7 @@ async def _introduce(options: Options, dsn: str, connection: Connection) -> list
 
     async with open_app(load_project(options.stacks), dsn, pool_size=1) as app:
         return [
-            Reading(connection, each.id, each.slug, each.stack.name, each.stack.region)
+            Reading(connection, each.id, each.slug, each.stack.name, each.stack.region, str(each.stack.timezone))
             for each in app.workspaces.values()
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from mainstay.cli.retrying import retry
 
 if TYPE_CHECKING:
     from mainstay.insight import Page, RunDetail, RunFilter, RunRow, Step
+    from mainstay.insight.around import Around
 
 runs = group("What workflows did: every run, its steps and its attempts.")
 runs.command("cancel", cls=Command)(cancel)
@@ -23,6 +25,7 @@ runs.command("retry", cls=Command)(retry)
 STATES = ("queued", "running", "waiting", "open", "failed", "stopped", "done", "cancelled")
 _MOST = 1000
 _RETRY_PAGE = 200
+_LONGEST_SHOWN = 1000
 
 
 @runs.command("list", cls=Command)
@@ -33,7 +36,8 @@ def list_(  # noqa: PLR0917 - one argument per option
     incident: Annotated[str, typer.Option(metavar="ID", help="That one incident holds up.")] = "",
     contact: Annotated[str, typer.Option(metavar="ID", help="About one contact.")] = "",
     search: Annotated[
-        str, typer.Option(metavar="TEXT", help="An id, a name, e-mail or phone, or part of an error.")
+        str,
+        typer.Option(metavar="TEXT", help="An id, here or in a system, a name, e-mail or phone, or part of an error."),
     ] = "",
     limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How many, the newest first.")] = 25,
 ) -> None:
@@ -75,27 +79,29 @@ def list_(  # noqa: PLR0917 - one argument per option
 def show(
     ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="ID", help="A run's short or whole id.")]
 ) -> None:
-    """Tell the whole story of a run: its trigger, each step and attempt, and where it stopped.
+    """Tell the whole story of a run: its trigger, each step and attempt, where it stopped, and what is beside it.
 
     Example: mainstay runs show 7f3a91c2
     """
     options = options_of(ctx)
 
-    async def work(reading: Reading) -> RunDetail:
+    async def work(reading: Reading) -> tuple[RunDetail, Around]:
         from mainstay.insight import run_detail
+        from mainstay.insight.around import runs_around
 
         found = await run_detail(reading.connection, reading.workspace_id, await reading.find("runs", "run", run))
         if found is None:
             raise MissingError(f'there is no run "{run}"')
-        return found
+        return found, await runs_around(reading.connection, reading.workspace_id, found.run)
 
-    found = read(options, work)
+    found, around = read(options, work)
     if options.as_json:
         from mainstay.cli.output import emit
 
-        emit(found)
+        told = {each.name: getattr(found, each.name) for each in fields(found)}
+        emit(told | {"before": around.before, "same_cause": around.same_cause})
         return
-    _show_run(found)
+    _show_run(found, around)
 
 
 def _require(state: str) -> None:
@@ -159,9 +165,8 @@ def show_runs(rows: Any) -> None:
     )
 
 
-def _show_run(found: RunDetail) -> None:
+def _show_run(found: RunDetail, around: Around) -> None:
     from mainstay.cli.output import ago, clock, facts, identifier, say, state, text
-    from mainstay.model import short_id
 
     run = found.run
     steps = len(found.steps)
@@ -203,22 +208,62 @@ def _show_run(found: RunDetail) -> None:
         _show_steps(found.steps)
     if not found.has_all_attempts:
         say(text(("  Only the first attempts are shown.", "dim")))
-    if found.following:
-        say()
-        say(text(("The same delivery also began", "dim")))
-        show_runs(found.following)
+    if run.state != "done" and stopped is not None:
+        _show_calls(stopped)
+    _show_around(found, around)
     if run.state == "failed":
+        _show_way_on(run, stopped)
+
+
+def _show_around(found: RunDetail, around: Around) -> None:
+    from mainstay.cli.output import say, text
+    from mainstay.model import short_id
+
+    for title, rows in (
+        ("The same delivery also began", found.following),
+        ("What ran before, about the same person", around.before),
+        ("Others with the same cause", around.same_cause),
+    ):
+        if rows:
+            say()
+            say(text((title, "dim")))
+            show_runs(rows)
+    if around.is_more and found.run.incident_id:
+        say(text("all of them: ", (f"mainstay runs list --incident {short_id(found.run.incident_id)}", "cyan")))
+
+
+def _show_way_on(run: RunRow, stopped: Step | None) -> None:
+    from mainstay.cli.output import say, text
+    from mainstay.model import short_id
+
+    say()
+    step = f" from step {stopped.number}" if stopped else ""
+    command = f"mainstay runs retry {short_id(run.id)}"
+    if run.asks:
+        say(text("it happened, go on: ", (f"{command} --it-happened", "cyan")))
+        say(text("make the call again: ", (f"{command} --repeat", "cyan")))
+    else:
+        say(text(f"retry{step}: ", (command, "cyan")))
+        say(text("with another input: ", (f"{command} --edit", "cyan")))
+    if run.delivery_id:
+        say(text("what arrived: ", (f"mainstay deliveries show {short_id(run.delivery_id)}", "cyan")))
+
+
+def _show_calls(step: Step) -> None:
+    """Print what the last attempt of a step sent and was answered, and when the next one is due."""
+    from mainstay.cli.output import ago, say, text
+
+    last = step.attempts[-1]
+    for exchange in last.exchanges:
+        answer = exchange.get("status") or exchange.get("error") or "no answer"
         say()
-        step = f" from step {stopped.number}" if stopped else ""
-        command = f"mainstay runs retry {short_id(run.id)}"
-        if run.asks:
-            say(text("it happened, go on: ", (f"{command} --it-happened", "cyan")))
-            say(text("make the call again: ", (f"{command} --repeat", "cyan")))
-        else:
-            say(text(f"retry{step}: ", (command, "cyan")))
-            say(text("with another input: ", (f"{command} --edit", "cyan")))
-        if run.delivery_id:
-            say(text("what arrived: ", (f"mainstay deliveries show {short_id(run.delivery_id)}", "cyan")))
+        say(text((f"  {exchange.get('method', '')} {exchange.get('url', '')}", "bold"), f"  {answer}"))
+        for name in ("request", "response"):
+            if exchange.get(name) is not None:
+                said = exchange[name] if isinstance(exchange[name], str) else _json(exchange[name])
+                say(text((f"    {name}: ", "dim"), said[:_LONGEST_SHOWN]))
+    if last.next_at is not None and last.state in {"retry", "waiting"}:
+        say(text(("  next: ", "dim"), ago(last.next_at)))
 
 
 def _json(value: Any) -> str:

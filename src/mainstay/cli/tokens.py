@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,40 +18,58 @@ if TYPE_CHECKING:
 
 tokens = group("Who may use the API: a token for each program.")
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-
 
 @tokens.command("create", cls=Command)
 def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="What the program is called; it stands beside whatever it writes.")],
-    read_only: Annotated[bool, typer.Option("--read-only", help="It may read, and change nothing.")] = False,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="What it may do: read, personal, retry, write; several times. All without it."),
+    ] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="The same as --scope read --scope personal.")] = False,
 ) -> None:
     """Make a token of the workspace and show it, this once.
 
     Examples:
         mainstay tokens create zapier
         mainstay tokens create reports --read-only
+        mainstay tokens create assistant --scope read --scope retry
     """
     options = options_of(ctx)
-    if not _NAME.fullmatch(name):
+    from mainstay.web.tokens import NAME
+
+    if not NAME.fullmatch(name):
         raise CommandError(
             f'"{name}" cannot be the name of a token', "Letters, digits, dots and hyphens; 40 at most, like: zapier"
         )
 
+    scopes = _scopes(scope or [], read_only=read_only)
+
     async def work(app: App, workspace: Workspace) -> str:
         from mainstay.web.tokens import create_token
 
-        return await create_token(app.pool, workspace.id, name, read_only=read_only)
+        return await create_token(app.pool, workspace.id, name, scopes)
 
     token = act(options, work)
     if options.as_json:
         from mainstay.cli.output import emit
 
-        emit({"name": name, "token": token, "read_only": read_only})
+        emit({"name": name, "token": token, "scopes": scopes})
         return
     typer.echo(token)
     typer.echo("Keep it now: it is not shown again. Send it as the header  Authorization: Bearer TOKEN", err=True)
+
+
+def _scopes(given: Sequence[str], *, read_only: bool) -> list[str]:
+    from mainstay.web.scopes import ALL, READ_ONLY, checked, in_order
+
+    if given and read_only:
+        raise CommandError("--read-only and --scope say the same thing twice", "Give one of them.")
+    try:
+        return in_order(checked(given) if given else READ_ONLY if read_only else ALL)
+    except ValueError as error:
+        raise CommandError(str(error), "Say it like: --scope read --scope retry") from error
 
 
 @tokens.command("list", cls=Command)
@@ -89,7 +106,7 @@ def list_(ctx: typer.Context) -> None:
             (
                 each.name,
                 f"mst_…{each.hint}",
-                text(("revoked", "dim")) if each.revoked_at else "read" if each.is_read_only else "read and write",
+                text(("revoked", "dim")) if each.revoked_at else ", ".join(each.scopes),
                 ago(each.created_at),
                 ago(each.last_used_at) or text(("never", "dim")),
             )

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -102,9 +102,10 @@ async def _serve(
     public_url = project.program.public_url or local
     async with open_app(project, dsn, public_url=public_url, pool_size=8, patience=START_PATIENCE_SECONDS) as app:
         await require_workflows(app, allow_missing=allow_missing)
+        web = Server(app, trust_url=bool(project.program.public_url), metrics_token=project.program.metrics_token)
         server = _Server(
             uvicorn.Config(
-                Server(app, trust_url=bool(project.program.public_url), metrics_token=project.program.metrics_token),
+                web,
                 loop="none",
                 http="httptools",
                 ws="none",
@@ -116,9 +117,11 @@ async def _serve(
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.leave)
+        server.on_leave = web.end_streams
         if watch_stdin:
             leave_with_parent(server.leave)
         children = [asyncio.create_task(_keep_worker(options)) for _ in range(workers)]
+        children.append(asyncio.create_task(app.stand_in.run()))
         settle_memory()
         link = await create_sign_in_link(app.pool, public_url)
         typer.echo(f"Mainstay runs at {public_url}")
@@ -137,6 +140,8 @@ async def _serve(
 class _Server(uvicorn.Server):
     """uvicorn raises a signal again once it has stopped, which would end this process before its workers have."""
 
+    on_leave: Callable[[], None] = staticmethod(lambda: None)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to ``up``."""
@@ -145,6 +150,7 @@ class _Server(uvicorn.Server):
     def leave(self) -> None:
         """Stop serving."""
         self.should_exit = True
+        self.on_leave()
 
 
 def _worker_options(stacks: tuple[Path, ...], log_format: str, *, allow_missing: bool) -> list[str]:

@@ -38,7 +38,8 @@ async def add_tallies(connection: Connection, counts: Mapping[tuple[UUID, str, s
 async def add_up_hours(connection: Connection) -> bool:
     """Add the hours that are over to the totals; False when there is none. One process does; in a transaction.
 
-    An hour is left alone for another one: who counts in it goes by the beginning of their transaction.
+    Of each of their counters the shards become one row: what screens read of the past is as short as can be. An hour is
+    left alone for another one: who counts in it goes by the beginning of their transaction.
     """
     until = await connection.fetchrow(
         """
@@ -57,6 +58,19 @@ async def add_up_hours(connection: Connection) -> bool:
             WHERE workspace_id = workspaces.id AND hour >= $1 AND hour < $2 GROUP BY name, label
         ) AS found
         ON CONFLICT (workspace_id, name, label) DO UPDATE SET count = totals.count + excluded.count
+        """,
+        until["since"],
+        until["until"],
+    )
+    await connection.execute(
+        """
+        WITH gone AS (
+            DELETE FROM tallies USING workspaces
+            WHERE tallies.workspace_id = workspaces.id AND hour >= $1 AND hour < $2 AND shard >= 0 RETURNING tallies.*
+        )
+        INSERT INTO tallies (workspace_id, hour, name, label, shard, count)
+        SELECT workspace_id, hour, name, label, -1, sum(count) FROM gone GROUP BY workspace_id, hour, name, label
+        ON CONFLICT (workspace_id, hour, name, label, shard) DO UPDATE SET count = tallies.count + excluded.count
         """,
         until["since"],
         until["until"],

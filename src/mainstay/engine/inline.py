@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -52,15 +53,15 @@ class TimedGates(Protocol):
         ...
 
 
-class Monitoring(Protocol):
-    """What finds that something did not come."""
+class Watching(Protocol):
+    """What has moments of its own: finds that something did not come, or tells of what did."""
 
     async def look(self) -> int:
-        """Report what is late by now; returns how many were."""
+        """Do what is due by now; returns how much was."""
         ...
 
     async def next_moment(self) -> datetime | None:
-        """Return when the next is late."""
+        """Return when the next is due."""
         ...
 
 
@@ -74,22 +75,22 @@ class InlineEngine:
         clock: VirtualClock,
         ticking: Ticking,
         gates: TimedGates,
-        monitoring: Monitoring | None = None,
+        watching: Sequence[Watching] = (),
     ) -> None:
         self._pool = pool
         self._driver = driver
         self._clock = clock
         self._ticking = ticking
         self._gates = gates
-        self._monitoring = monitoring
+        self._watching = watching
 
     async def settle(self) -> None:
         """Drive until nothing is due."""
         while True:
             await self._ticking.fire_due()
             await self._gates.tick()
-            if self._monitoring is not None:
-                await self._monitoring.look()
+            for watching in self._watching:
+                await watching.look()
             for execution_id in (executions := await self._due()):
                 await self._driver.drive(execution_id)
             if not executions:
@@ -128,6 +129,6 @@ class InlineEngine:
                 WHERE state = 'waiting'
                 """
             )
-        late_at = await self._monitoring.next_moment() if self._monitoring is not None else None
-        moments = (wake_at, await self._ticking.next_moment(), await self._gates.next_moment(), late_at)
+        watched = [await watching.next_moment() for watching in self._watching]
+        moments = (wake_at, await self._ticking.next_moment(), await self._gates.next_moment(), *watched)
         return min(filter(None, moments), default=None)

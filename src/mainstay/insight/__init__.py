@@ -22,7 +22,14 @@ from mainstay.insight.deliveries import (
     quarantine_detail,
 )
 from mainstay.insight.gates import GateRow, Window, list_gates
-from mainstay.insight.incidents import IncidentRow, incident_detail, open_incidents, resolved_incidents
+from mainstay.insight.incidents import (
+    AlertRow,
+    IncidentRow,
+    incident_detail,
+    list_alerts,
+    open_incidents,
+    resolved_incidents,
+)
 from mainstay.insight.lineage import Lineage, Saying
 from mainstay.insight.merges import MergeRow
 from mainstay.insight.paging import Page, resolve_short_id
@@ -48,6 +55,7 @@ __all__ = [
     "FINE",
     "HEALING",
     "AccessRow",
+    "AlertRow",
     "ConnectionOverview",
     "ContactChange",
     "ContactDetail",
@@ -96,6 +104,7 @@ __all__ = [
     "incident_detail",
     "learned_from",
     "list_access",
+    "list_alerts",
     "list_contacts",
     "list_decided",
     "list_deliveries",

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
+from mainstay.watch.outages import OUTAGE
 from mainstay.watch.rules import REPORT
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ _MOST_OPEN = 100
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
     """One incident. ``stopped`` counts the failed runs that nobody has handled, ``moving`` those under way again.
+
+    ``leads`` counts the people whose runs those are; of one that is resolved, whose they were. ``severity`` is
+    ``critical`` or ``other``. ``reopened`` is how often its cause came back.
 
     Of one with a ``source``, ``occurrences`` counts requests that are in quarantine, or failures that a no-code layer
     reported (``is_reported``). One ``is_of_monitor`` has no runs either, and ends when its job is heard of again.
@@ -33,14 +37,29 @@ class IncidentRow:
     workflow: str
     connection: str
     source: str
+    severity: str
     is_reported: bool
     is_of_monitor: bool
+    is_of_outage: bool
     occurrences: int
+    reopened: int
     first_seen: datetime
     last_seen: datetime
     resolved_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str
     stopped: Count
     moving: Count
+    leads: Count
+
+    @property
+    def life(self) -> str:
+        """Where it is in its life: ``open``, ``acknowledged``, ``recovering`` or ``resolved``."""
+        if self.state == "resolved":
+            return "resolved"
+        if self.is_recovering:
+            return "recovering"
+        return "acknowledged" if self.acknowledged_at else "open"
 
     @property
     def is_recovering(self) -> bool:
@@ -50,16 +69,20 @@ class IncidentRow:
     @property
     def is_foreseen(self) -> bool:
         """Tell whether it is of what will happen to a connection unless somebody acts: nothing is broken yet."""
-        return bool(self.connection) and not self.workflow and not self.source
+        return bool(self.connection) and not self.workflow and not self.source and not self.is_of_outage
 
 
 _QUERY = f"""
     SELECT incidents.*, starts_with(fingerprint, '{REPORT}') AS is_reported,
-           starts_with(fingerprint, 'monitor|') AS is_of_monitor, affected.stopped, affected.moving
+           starts_with(fingerprint, 'monitor|') AS is_of_monitor, starts_with(fingerprint, '{OUTAGE}') AS is_of_outage,
+           affected.stopped, affected.moving, affected.leads
     FROM incidents CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE state = 'failed') AS stopped, count(*) FILTER (WHERE state <> 'failed') AS moving
-        FROM (SELECT state FROM runs WHERE incident_id = incidents.id
-              AND (state IN ('queued', 'running', 'waiting') OR state = 'failed' AND handled_at IS NULL)
+        SELECT count(*) FILTER (WHERE state = 'failed' AND handled_at IS NULL) AS stopped,
+               count(*) FILTER (WHERE state IN ('queued', 'running', 'waiting')) AS moving,
+               count(DISTINCT coalesce(contact_id, delivery_id)) AS leads
+        FROM (SELECT state, handled_at, contact_id, delivery_id FROM runs WHERE incident_id = incidents.id
+              AND (incidents.state = 'resolved' OR state IN ('queued', 'running', 'waiting')
+                   OR state = 'failed' AND handled_at IS NULL)
               LIMIT {COUNT_LIMIT + 1}) AS capped
     ) AS affected
 """  # noqa: S608 - a number of ours
@@ -96,6 +119,30 @@ async def incident_detail(connection: Connection, workspace_id: UUID, incident_i
     return None if row is None else _incident_of(row)
 
 
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One message about an incident over one channel; ``told_at`` is None while it has not got through."""
+
+    kind: str
+    route: str
+    run_id: UUID
+    begun_at: datetime
+    told_at: datetime | None
+    error: str
+
+
+async def list_alerts(connection: Connection, incident_id: UUID) -> tuple[AlertRow, ...]:
+    """Return what was told of an incident, the oldest first (the last hundred)."""
+    rows = await connection.fetch(
+        """
+        SELECT kind, route ->> 'written' AS route, run_id, begun_at, told_at, error FROM alerts
+        WHERE incident_id = $1 ORDER BY id DESC LIMIT 100
+        """,
+        incident_id,
+    )
+    return tuple(AlertRow(**dict(row)) for row in reversed(rows))
+
+
 def _incident_of(row: Row) -> IncidentRow:
     values = {name: row[name] for name in IncidentRow.__dataclass_fields__}
-    return IncidentRow(**{**values, "stopped": count_of(row["stopped"]), "moving": count_of(row["moving"])})
+    return IncidentRow(**{**values, **{name: count_of(row[name]) for name in ("stopped", "moving", "leads")}})

@@ -86,8 +86,8 @@ class RunFilter:
     """Which runs to list. Empty means any.
 
     ``state`` is a run's state, ``stopped`` (failed, and handled by nobody) or ``open`` (not ended). ``text`` is a
-    (short) id, the beginning of a contact's name, e-mail or phone, or part of an error; of errors the newest
-    ``SEARCHED`` failed runs are looked through.
+    (short) id, the beginning of a contact's name, e-mail or phone, its id in a system, or part of an error; of errors
+    the newest ``SEARCHED`` failed runs are looked through.
     """
 
     state: str = ""

@@ -21,6 +21,7 @@ async def search_contacts(
 ) -> tuple[Contact, ...]:
     """Return at most ``size`` contacts whose name, e-mail, phone or short id begins with ``text``.
 
+    Or whose id in a system it is, as a whole.
     A name may be given as first name, last name, or both in either order. A phone number may be typed as people of
     ``region`` write it. The id of a contact that was merged finds the one that it was merged into.
     """
@@ -31,6 +32,9 @@ async def search_contacts(
     named = await resolve_short_id(connection, "contacts", workspace_id, words[0])
     if named:
         rows = await connection.fetch("SELECT surviving(id) AS id FROM unnest($1::uuid[]) AS t (id)", named)
+        found |= dict.fromkeys(row["id"] for row in rows)
+    if len(words) == 1:
+        rows = await connection.fetch(_BY_VENDOR_ID, workspace_id, words[0])
         found |= dict.fromkeys(row["id"] for row in rows)
     for value in _identifier_prefixes(text, region):
         found |= dict.fromkeys(await _by_identifier(connection, workspace_id, value, size))
@@ -93,6 +97,25 @@ async def _by_name(connection: Connection, workspace_id: UUID, words: Sequence[s
     return [row["id"] for row in found]
 
 
+# The systems are asked of the index, from one to the next, so that it can be asked for the id in each.
+_BY_VENDOR_ID = """
+    WITH RECURSIVE systems (name) AS (
+        (SELECT connection FROM crosswalk WHERE workspace_id = $1 AND external_id IS NOT NULL
+         ORDER BY connection LIMIT 1)
+        UNION ALL
+        SELECT (SELECT connection FROM crosswalk
+                WHERE workspace_id = $1 AND external_id IS NOT NULL AND connection > systems.name
+                ORDER BY connection LIMIT 1)
+        FROM systems WHERE systems.name IS NOT NULL
+    )
+    SELECT surviving(named.record_id) AS id FROM systems CROSS JOIN LATERAL (
+        (SELECT record_id FROM crosswalk WHERE workspace_id = $1 AND connection = systems.name
+         AND record_type = 'contact' AND external_id = $2 LIMIT 1)
+        UNION ALL
+        (SELECT record_id FROM crosswalk_beside WHERE workspace_id = $1 AND connection = systems.name
+         AND record_type = 'contact' AND external_id = $2 LIMIT 1)
+    ) AS named
+"""
 _LAST_NAME = f"""
     SELECT id FROM contacts
     WHERE workspace_id = $1 AND lower(last_name) ~>=~ lower($2) AND lower(last_name) ~<~ lower($3)

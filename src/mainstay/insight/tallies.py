@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from mainstay.insight.paging import prefix_range
+
 if TYPE_CHECKING:
     from mainstay.db import Connection
 
@@ -67,11 +69,11 @@ async def tallies_since(
     rows = await connection.fetch(
         """
         SELECT name, label, sum(count)::bigint AS count, min(hour) AS first, max(hour) AS last FROM tallies
-        WHERE workspace_id = $1 AND hour >= $2 AND starts_with(name, $3) GROUP BY name, label ORDER BY name, label
+        WHERE workspace_id = $1 AND hour >= $2 AND name >= $3 AND name < $4 GROUP BY name, label ORDER BY name, label
         """,
         workspace_id,
         since,
-        f"{kind} ",
+        *prefix_range(f"{kind} "),
     )
     return {
         (row["name"].removeprefix(f"{kind} "), row["label"]): Tally(row["count"], row["first"], row["last"])
@@ -90,24 +92,28 @@ async def source_overview(
     # Hour by hour: the days shown are a large part of a young table, yet a small one of an old table.
     rows = await connection.fetch(
         """
-        SELECT found.* FROM generate_series($2::timestamptz, $3::timestamptz, interval '1 hour') AS h (hour)
+        SELECT name, label, (h.hour AT TIME ZONE $4)::date AS day, sum(found.count)::bigint AS count,
+               max(h.hour) AS last
+        FROM generate_series($2::timestamptz, $3::timestamptz, interval '1 hour') AS h (hour)
         CROSS JOIN LATERAL (
-            SELECT name, label, hour, sum(count)::bigint AS count FROM tallies
-            WHERE workspace_id = $1 AND tallies.hour = h.hour AND starts_with(name, 'source ')
-            GROUP BY name, label, hour
+            SELECT name, label, sum(count) AS count FROM tallies
+            WHERE workspace_id = $1 AND tallies.hour = h.hour AND name >= $5 AND name < $6 GROUP BY name, label
         ) AS found
+        GROUP BY name, label, day
         """,
         workspace_id,
         since.astimezone(UTC).replace(minute=0),
         now,
+        timezone,
+        *prefix_range("source "),
     )
-    counts: dict[str, dict[tuple[date, str], int]] = defaultdict(lambda: defaultdict(int))
+    counts: dict[str, dict[tuple[date, str], int]] = defaultdict(dict)
     last: dict[str, datetime] = {}
     for row in rows:
         name = row["name"].removeprefix("source ")
-        counts[name][row["hour"].astimezone(zone).date(), row["label"]] += row["count"]
+        counts[name][row["day"], row["label"]] = row["count"]
         if row["label"] == "accepted":
-            last[name] = max(row["hour"], last.get(name, row["hour"]))
+            last[name] = max(row["last"], last.get(name, row["last"]))
     return tuple(
         SourceOverview(
             name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -124,7 +124,9 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
         broken.insert(0, _no_worker(oldest, counts["queued"]))
     healed = _healed(attempts, await waiting_by_connection(connection, workspace_id))
     missed = missed_in(await tallies_since(connection, workspace_id, since, "pull"))
-    stopped = await _stopped(connection, workspace_id, now)
+    # One that is out for long is an incident, and is told once.
+    out = {each.connection for each in incidents if each.is_of_outage}
+    stopped = await _stopped(connection, workspace_id, now, out)
     state, sentence = judge(broken, recovering, stopped, retrying, healed, ahead, missed=missed)
     return Verdict(
         state=state,
@@ -181,10 +183,12 @@ async def _not_connected(connection: Connection, workspace_id: UUID, told: set[s
     ]
 
 
-async def _stopped(connection: Connection, workspace_id: UUID, now: datetime) -> list[Thing]:
-    """Return the connections that were paused, or whose vendor does not answer."""
+async def _stopped(connection: Connection, workspace_id: UUID, now: datetime, told: Collection[str]) -> list[Thing]:
+    """Return the connections that were paused, or whose vendor does not answer; without those that are told already."""
     found = []
     for gate in await list_gates(connection, workspace_id):
+        if gate.name in told:
+            continue
         if gate.state == OUT:
             title, mend = f"{gate.name} does not answer", "One call at a time tries it; then all goes on by itself."
         elif gate.state == PAUSED:

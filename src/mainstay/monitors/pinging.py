@@ -29,7 +29,7 @@ from mainstay.monitors.rules import (
     trouble_of_failure,
     trouble_of_late,
 )
-from mainstay.watch import report, resolve_cause
+from mainstay.watch import recover, report
 
 if TYPE_CHECKING:
     from mainstay.access import Keys
@@ -86,7 +86,7 @@ class Monitors:
             known = await store.sealed_keys(connection, workspace_id)
             keys = {name: ("", "") if name in known else self._new_key(workspace_id, name)[1:] for name in monitors}
             for name in await store.declare(connection, workspace_id, PING, monitors, keys):
-                await resolve_cause(connection, workspace_id, fingerprint_of(PING, name))
+                await recover(connection, workspace_id, fingerprint_of(PING, name))
 
         await transact(self._pool, write)
 
@@ -127,7 +127,7 @@ class Monitors:
             if ping.signal is Signal.FAIL:
                 await self._alerter.raise_trouble(connection, workspace_id, trouble_of_failure(monitor, ping))
             elif ping.signal is Signal.SUCCESS and (was_late or before.state == "down"):
-                await resolve_cause(connection, workspace_id, fingerprint_of(PING, name))
+                await recover(connection, workspace_id, fingerprint_of(PING, name))
             return Outcome.TAKEN
 
         return await transact(self._pool, write)

@@ -225,9 +225,9 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
     for run, new, item in settled:
         if new.state is RunState.FAILED and item.hook is not None:
             await item.hook(connection, run, new)
-    await add_tallies(
-        connection, Counter((run.workspace_id, f"run {run.workflow}", new.state) for run, new, _ in settled)
-    )
+    counts = Counter((run.workspace_id, f"run {run.workflow}", str(new.state)) for run, new, _ in settled)
+    counts.update((row["workspace_id"], f"saved {row['workflow']}", "done") for row in rows if row["is_saved"])
+    await add_tallies(connection, counts)
 
 
 # Looks for those behind with a snapshot that is newer than the lock on the row: who comes later sees that it has ended.
@@ -242,7 +242,7 @@ _SETTLE = """
          AS t (id, state, wake_at, waiting_for, failed_step, fate, error, retried, finished_at, execution_id, result,
                held_at, held_since, is_in_doubt)
     WHERE runs.id = t.id
-    RETURNING runs.id, workspace_id, workflow, key,
+    RETURNING runs.id, workspace_id, workflow, key, runs.state = 'done' AND runs.retries > 0 AS is_saved,
               key <> '' AND t.finished_at IS NOT NULL AND EXISTS (
                   SELECT FROM runs AS later
                   WHERE later.workspace_id = runs.workspace_id AND later.key = runs.key AND later.key <> ''
@@ -287,15 +287,19 @@ async def _add_attempts(connection: Connection, news: Sequence[Progress]) -> Non
         """,
         rows,
     )
-    await add_tallies(
-        connection,
-        Counter(
-            (item.run.workspace_id, f"attempt {a.connection}", a.state)
-            for item in news
-            for a in item.attempts
-            if a.connection
-        ),
+    counts = Counter(
+        (item.run.workspace_id, f"attempt {a.connection}", str(a.state))
+        for item in news
+        for a in item.attempts
+        if a.connection
     )
+    counts.update(
+        (item.run.workspace_id, f"guard {a.connection}", str(a.guard))
+        for item in news
+        for a in item.attempts
+        if a.connection and a.guard
+    )
+    await add_tallies(connection, counts)
 
 
 async def recorded_run(connection: Connection, workspace_id: UUID, run_id: UUID) -> Claimed | None:

@@ -2,12 +2,10 @@
 
 from mainstay.settings.environment import Environment
 from mainstay.settings.program import ProgramSettings
-from mainstay.settings.stack import AlertRoute, Alerts, ConnectionEntry, SourceEntry, Stack, load_stack
+from mainstay.settings.stack import ConnectionEntry, SourceEntry, Stack, load_stack
 from mainstay.settings.workflows import load_workflows
 
 __all__ = [
-    "AlertRoute",
-    "Alerts",
     "ConnectionEntry",
     "Environment",
     "ProgramSettings",

@@ -10,32 +10,32 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mainstay.connectors import all_connectors, all_source_kinds
-from mainstay.errors import ConfigError, PermanentError, Problem
-from mainstay.kit import Connector, EmailMessage, SourceKind, SourceSettings
+from mainstay.errors import ConfigError, Problem
+from mainstay.kit import Connector, SourceKind, SourceSettings
 from mainstay.kit.source import AskedSourceSettings
 from mainstay.mirrors import MirroredType
 from mainstay.mirrors.rules import Role
+from mainstay.settings.alerting import read_alerts
 from mainstay.settings.document import Document, suggest
+from mainstay.settings.elsewhere import read_elsewhere
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
 from mainstay.settings.monitoring import read_heartbeat, read_monitors
 from mainstay.settings.ownership import read_ownership
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.pulling import pull_of, record_pulls
+from mainstay.settings.retaining import read_retention
 from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
     SECTIONS,
-    AlertsTable,
-    ElsewhereTable,
     RecordsTable,
     WorkspaceTable,
     slug_of,
 )
-from mainstay.settings.stack import OWN_STORE, AlertRoute, Alerts, ConnectionEntry, SourceEntry, Stack
+from mainstay.settings.stack import OWN_STORE, ConnectionEntry, SourceEntry, Stack
 from mainstay.settings.wording import Model, check
 
 BUILTIN = "builtin"
-ALERTING = ("chat", "email")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -52,11 +52,11 @@ def assemble(document: Document, folder: Path) -> Stack:
     system_of_record = wiring.system_of_record(roles)
     sources = wiring.sources()
     ownership = read_ownership(document, records, roles, wiring.is_there) if records else {}
-    alerts = wiring.alerts(roles)
-    mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record, ownership)
-    retries = read_retries(document, roles)
-    elsewhere = _elsewhere(document)
     timezone = ZoneInfo(workspace.timezone) if workspace is not None else ZoneInfo("UTC")
+    alerts = read_alerts(document, wiring.declared, roles, timezone)
+    mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record, ownership)
+    retention, elsewhere = read_retention(document), read_elsewhere(document)
+    retries = read_retries(document, roles)
     hours = read_hours(workspace.hours, timezone) if workspace is not None and workspace.hours.strip() else None
     monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)
     heartbeat = read_heartbeat(document)
@@ -81,6 +81,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         mirrors=mirrors,
         monitors=monitors,
         heartbeat=heartbeat,
+        retention=retention,
         retries=retries,
         elsewhere=elsewhere,
         folder=folder,
@@ -97,15 +98,6 @@ def _workspace(document: Document) -> WorkspaceTable | None:
 
 def _section(document: Document, name: str, model: type[Model]) -> Model | None:
     return check(document, (name,), model, document.data.get(name, {}))
-
-
-def _elsewhere(document: Document) -> tuple[ElsewhereTable, ...]:
-    entries = document.data.get("elsewhere", [])
-    if not isinstance(entries, list):
-        document.add(("elsewhere",), "should be a list of tables", "write [[elsewhere]], with two brackets")
-        return ()
-    found = (check(document, ("elsewhere", index), ElsewhereTable, entry) for index, entry in enumerate(entries))
-    return tuple(entry for entry in found if entry is not None)
 
 
 def _tables(document: Document, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -135,12 +127,12 @@ class _Wiring:
         self._connectors = all_connectors()
         self._kinds = all_source_kinds()
         self._roles = sorted({role for connector in self._connectors.values() for role in connector.roles})
-        self._declared: dict[str, Connector | None] = {}
+        self.declared: dict[str, Connector | None] = {}
         self.connections: dict[str, ConnectionEntry] = {}
         self._sources: dict[str, SourceEntry] = {}
         for name, table in _tables(document, "connections"):
             connector = self._connector(("connections", name), table)
-            self._declared[name] = connector
+            self.declared[name] = connector
             if connector is not None and connector.settings is not None:
                 settings = check(document, ("connections", name), connector.settings, table)
                 if settings is not None:
@@ -178,8 +170,8 @@ class _Wiring:
 
     def _find(self, at: KeyPath, name: str) -> Connector | None:
         """Return the connector of a connection that a key names; note a problem when there is no such."""
-        if name in self._declared:
-            return self._declared[name]
+        if name in self.declared:
+            return self.declared[name]
         if name == OWN_STORE:
             return self._own_store()
         if at not in self._document.broken:
@@ -187,20 +179,20 @@ class _Wiring:
         return None
 
     def _suggest_connection(self, name: str) -> str:
-        by_connector = [each for each, connector in self._declared.items() if connector and connector.name == name]
-        hint = f'Did you mean "{by_connector[0]}"?' if by_connector else suggest(name, self._declared)
-        for each, connector in self._declared.items():
+        by_connector = [each for each, connector in self.declared.items() if connector and connector.name == name]
+        hint = f'Did you mean "{by_connector[0]}"?' if by_connector else suggest(name, self.declared)
+        for each, connector in self.declared.items():
             if connector and hint == f'Did you mean "{each}"?':
                 return f'Did you mean "{each}" (connector {connector.name})?'
-        if self._declared:
-            return hint or f"Declared: {', '.join(self._declared)}."
+        if self.declared:
+            return hint or f"Declared: {', '.join(self.declared)}."
         return f'declare it:  [connections]  {name if _NAME.fullmatch(name) else "name"} = {{ connector = "..." }}'
 
     def _own_store(self) -> Connector:
         connector = self._connectors[BUILTIN]
-        if connector.settings is not None and OWN_STORE not in self._declared:
+        if connector.settings is not None and OWN_STORE not in self.declared:
             settings = connector.settings(connector=BUILTIN)
-            self._declared[OWN_STORE] = connector
+            self.declared[OWN_STORE] = connector
             self.connections[OWN_STORE] = ConnectionEntry(OWN_STORE, connector, settings)
         return connector
 
@@ -208,7 +200,7 @@ class _Wiring:
         if role in connector.roles:
             return True
         offered = " and ".join(connector.roles) or "no role"
-        others = [each for each, other in self._declared.items() if other and role in other.roles]
+        others = [each for each, other in self.declared.items() if other and role in other.roles]
         hint = f"{role} is offered by: {', '.join(others)}" if others else f"declare a connection that offers {role}"
         self._document.add(at, f'connection "{name}" (connector {connector.name}) offers {offered}, not {role}', hint)
         return False
@@ -235,9 +227,9 @@ class _Wiring:
         return chosen
 
     def _choose_the_rest(self, chosen: dict[str, str], written: Mapping[str, Any]) -> None:
-        is_any_unclear = any(connector is None for connector in self._declared.values())
+        is_any_unclear = any(connector is None for connector in self.declared.values())
         for role in self._roles:
-            offering = [name for name, found in self._declared.items() if found and role in found.roles]
+            offering = [name for name, found in self.declared.items() if found and role in found.roles]
             if role in written:
                 continue
             if len(offering) == 1:
@@ -350,43 +342,3 @@ class _Wiring:
         if entry is not None and not (is_able and entry.connector.can_pull(entry.settings)):
             message = f'connection "{name}" cannot be asked what failed there'
             self._document.add(at, message, "name an n8n connection with its api_key; or take connection out")
-
-    def alerts(self, roles: Mapping[str, str]) -> Alerts:
-        """Return who hears of trouble."""
-        table = _section(self._document, "alerts", AlertsTable)
-        read: dict[str, tuple[AlertRoute, ...]] = {}
-        for key in ("critical", "other"):
-            written = self._written(("alerts", key))
-            texts = enumerate(written if isinstance(written, list) else ())
-            found = [self._route(("alerts", key, i), text, roles) for i, text in texts if isinstance(text, str)]
-            read[key] = tuple(route for route in found if route is not None)
-        return Alerts(read["critical"], read["other"], table.review if table else "")
-
-    def _route(self, at: KeyPath, text: str, roles: Mapping[str, str]) -> AlertRoute | None:
-        name, _, target = (part.strip() for part in text.partition(":"))
-        if at in self._document.broken:
-            return None
-        if name in self._declared:
-            connector, connection = self._declared[name], name
-        elif name in roles:
-            connector, connection = self._declared[roles[name]], roles[name]
-        else:
-            known = [*self._declared, *(role for role in roles if role in ALERTING)]
-            hint = suggest(name, known) or 'Write a connection or role, and whom: "slack" or "email:ops@acme.example".'
-            self._document.add(at, f"{self._document.shown(at)} begins with no connection and no role", hint)
-            return None
-        if connector is None:
-            return None
-        role = name if name in connector.roles else next((each for each in ALERTING if each in connector.roles), "")
-        if role not in ALERTING:
-            message = f'connection "{connection}" (connector {connector.name}) cannot carry an alert'
-            self._document.add(at, message, "alerts go by chat or email")
-            return None
-        if role == "email":
-            try:
-                EmailMessage(to=target, subject="alert", text="").require_sendable()
-            except PermanentError:
-                message = f"{self._document.shown(at)} names no address"
-                self._document.add(at, message, f'write whom to mail, like "{name}:ops@acme.example"')
-                return None
-        return AlertRoute(text, connection, role, target)

@@ -58,12 +58,12 @@ class Hours:
     def after(self, moment: datetime, length: timedelta) -> datetime:
         """Return when it has been open for ``length`` since an aware ``moment``, in UTC; not before it opens."""
         moment = self.next_open(moment)
-        while (closing := self._closing(moment)) is not None and closing - moment < length:
+        while (closing := self.closes_at(moment)) is not None and closing - moment < length:
             length -= closing - moment
             moment = self.next_open(closing)
         return moment + length
 
-    def _closing(self, moment: datetime) -> datetime | None:
+    def closes_at(self, moment: datetime) -> datetime | None:
         """Return when it closes next, from a time at which it is open; None for never within a week."""
         today = moment.astimezone(self.timezone).date()
         ends = (

@@ -25,6 +25,7 @@ SECTIONS = (
     "mirrors",
     "monitors",
     "watch",
+    "retention",
     "retries",
     "elsewhere",
 )
@@ -35,7 +36,8 @@ _USUAL_REGIONS = {"UK": "GB", "USA": "US", "EN": "GB"}
 _EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
-def _problem(message: str) -> PydanticCustomError:
+def problem(message: str) -> PydanticCustomError:
+    """Return what a check raises, in words for whoever writes stack.toml."""
     return PydanticCustomError("stack", "{problem}", {"problem": message})
 
 
@@ -48,7 +50,7 @@ def slug_of(name: str) -> str:
 def _check_slug(text: str) -> str:
     if text and not _SLUG.fullmatch(text):
         example = slug_of(text) or "acme"
-        raise _problem(f'a slug is lower-case letters, digits and hyphens, 48 at most; for example "{example}"')
+        raise problem(f'a slug is lower-case letters, digits and hyphens, 48 at most; for example "{example}"')
     return text
 
 
@@ -57,7 +59,7 @@ def _check_timezone(text: str) -> str:
         ZoneInfo(text)
     except (KeyError, ValueError, OSError):
         hint = suggest(text, available_timezones()) or 'Write a name like "America/Chicago".'
-        raise _problem(f"there is no such time zone. {hint}") from None
+        raise problem(f"there is no such time zone. {hint}") from None
     return text
 
 
@@ -68,7 +70,7 @@ def _check_region(text: str) -> str:
     if region not in SUPPORTED_REGIONS:
         usual = _USUAL_REGIONS.get(region)
         hint = f'Did you mean "{usual}"?' if usual else 'Write two letters, like "US" or "GB".'
-        raise _problem(f"there is no such region of phone numbers. {hint}")
+        raise problem(f"there is no such region of phone numbers. {hint}")
     return region
 
 
@@ -77,28 +79,29 @@ def _check_hours(text: str) -> str:
         if text.strip():
             read_hours(text, ZoneInfo("UTC"))
     except ValueError as error:
-        raise _problem(str(error)) from None
+        raise problem(str(error)) from None
     return text
 
 
-def _check_weekly(text: str) -> str:
+def check_weekly_text(text: str) -> str:
+    """Check a weekly moment."""
     try:
         check_weekly(text)
     except ValueError as error:
-        raise _problem(str(error)) from None
+        raise problem(str(error)) from None
     return text
 
 
 def _check_event(text: str) -> str:
     if not _EVENT.fullmatch(text):
-        raise _problem("an event type is noun.verb, for example deal.stage_changed")
+        raise problem("an event type is noun.verb, for example deal.stage_changed")
     return text
 
 
 def _check_probability(value: object) -> object:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if value != "off" and not (is_number and 0.5 <= float(str(value)) <= 1):
-        raise _problem('a probability from 0.5 to 1, or "off": suggest = 0.7')
+        raise problem('a probability from 0.5 to 1, or "off": suggest = 0.7')
     return value
 
 
@@ -107,7 +110,7 @@ def _check_reconcile(value: object) -> object:
         return value
     every = TypeAdapter(Duration).validate_python(value)
     if every < _LEAST_RECONCILE:
-        raise _problem('a minute at the least: reconcile = "15m", or "off"')
+        raise problem('a minute at the least: reconcile = "15m", or "off"')
     return every
 
 
@@ -137,7 +140,7 @@ class WorkspaceTable(Table):
     @model_validator(mode="after")
     def _can_be_addressed(self) -> Self:
         if not self.slug and not slug_of(self.name):
-            raise _problem('no slug can be made from the name: add one in plain letters, like slug = "acme"')
+            raise problem('no slug can be made from the name: add one in plain letters, like slug = "acme"')
         return self
 
 
@@ -199,16 +202,6 @@ class RecordsTable(Table):
     task: RecordTable = RecordTable()
     message: RecordTable = RecordTable()
     appointment: RecordTable = RecordTable()
-
-
-class AlertsTable(Table):
-    """``[alerts]``: who hears of trouble."""
-
-    critical: tuple[str, ...] = Field(default=(), description="Routes for failures of critical workflows.")
-    other: tuple[str, ...] = Field(default=(), description="Routes for all other failures.")
-    review: Annotated[str, AfterValidator(_check_weekly)] = Field(
-        default="", description="When the weekly review is sent."
-    )
 
 
 class ElsewhereTable(Table):

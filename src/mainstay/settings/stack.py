@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from mainstay.monitors import Monitor
     from mainstay.pulls import Pull, RecordPull
     from mainstay.records import Ownership
+    from mainstay.retention import Retention
     from mainstay.settings.environment import Environment
     from mainstay.settings.schema import ElsewhereTable, IdentityTable
+    from mainstay.watch.routes import Alerts
 
 FILE_NAME = "stack.toml"
 OWN_STORE = "mainstay"
@@ -55,32 +57,6 @@ class SourceEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertRoute:
-    """Where an alert goes: ``written`` as in the file, and what it means.
-
-    ``role`` is ``chat`` or ``email``; ``target`` a channel or address, empty for the connection's own channel.
-    """
-
-    written: str
-    connection: str
-    role: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alerts:
-    """Who hears of trouble. Iterating gives every route once. ``review`` is a weekly moment, ``Mon 08:00``."""
-
-    critical: tuple[AlertRoute, ...] = ()
-    other: tuple[AlertRoute, ...] = ()
-    review: str = ""
-
-    def __iter__(self) -> Iterator[AlertRoute]:
-        seen = {(route.connection, route.role, route.target): route for route in (*self.critical, *self.other)}
-        return iter(seen.values())
-
-
-@dataclass(frozen=True, slots=True)
 class Stack:
     """What a stack declares.
 
@@ -102,6 +78,7 @@ class Stack:
         mirrors: the copies of records that are kept alike, by name.
         monitors: the jobs that ping, by name.
         heartbeat: who is told that work moves; None for nobody.
+        retention: how long what has ended is kept.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
         folder: where ``stack.toml`` stands, with ``workflows/`` beside it.
@@ -124,6 +101,7 @@ class Stack:
     mirrors: Mapping[str, Mirror]
     monitors: Mapping[str, Monitor]
     heartbeat: Heartbeat | None
+    retention: Retention
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]
     folder: Path

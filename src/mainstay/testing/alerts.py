@@ -35,9 +35,8 @@ async def captured_alerts(pool: Pool, workspace_id: UUID) -> list[CapturedAlert]
             """
             SELECT title, cause, mend, incidents.workflow, connection, coalesce(told.targets, '{}') AS targets
             FROM incidents LEFT JOIN LATERAL (
-                SELECT array_agg(input #>> '{route,target}' ORDER BY runs.id) AS targets FROM runs
-                WHERE runs.workspace_id = incidents.workspace_id AND runs.workflow = 'alert.v1'
-                  AND runs.state = 'done' AND input ->> 'incident_id' = incidents.id::text
+                SELECT array_agg(route ->> 'target' ORDER BY told_at, id) AS targets FROM alerts
+                WHERE incident_id = incidents.id AND told_at IS NOT NULL AND kind <> 'recovered'
             ) AS told ON true
             WHERE workspace_id = $1 ORDER BY incidents.id
             """,

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from mainstay.db import Pool, open_pool
 from mainstay.sandbox.process import SandboxProcess
-from mainstay.testing.database import fresh_database, server, template
+from mainstay.testing.database import Databases, server, template
 from mainstay.testing.stack import StackUnderTest
 
 if TYPE_CHECKING:
@@ -37,10 +37,18 @@ def mainstay_template(mainstay_server: str) -> str:
     return template(mainstay_server)
 
 
+@pytest.fixture(scope="session")
+def mainstay_databases(mainstay_server: str, mainstay_template: str) -> Iterator[Databases]:
+    """Fresh, migrated databases for the tests of this process."""
+    databases = Databases(mainstay_server, mainstay_template)
+    yield databases
+    databases.close()
+
+
 @pytest.fixture
-def dsn(mainstay_server: str, mainstay_template: str) -> Iterator[str]:
+def dsn(mainstay_databases: Databases) -> Iterator[str]:
     """Address of a fresh, migrated database."""
-    with fresh_database(mainstay_server, mainstay_template) as address:
+    with mainstay_databases.fresh() as address:
         yield address
 
 

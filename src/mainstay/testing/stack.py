@@ -71,7 +71,7 @@ class StackUnderTest:
         self.clock = clock
         self.sandbox = sandbox
         self.alerts: list[CapturedAlert] = []
-        self._engine = InlineEngine(app.pool, app.driver, clock, app.scheduler, app.gates, app.pinged)
+        self._engine = InlineEngine(app.pool, app.driver, clock, app.scheduler, app.gates, (app.pinged, app.alerter))
         self._workspace = next(iter(app.workspaces.values()))
 
     @classmethod

@@ -2,51 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from mainstay.engine.operations import call_operation, find_operation
-from mainstay.kit.roles import EmailMessage
+from mainstay.db import acquire, transact
 from mainstay.runs import Claimed, begin_run
+from mainstay.watch import store, telling_store
+from mainstay.watch.channels import Message, Vendors, pass_on
+from mainstay.watch.routes import Alerts, Route, Severity
 from mainstay.watch.rules import trouble_of_drift, trouble_of_missed, trouble_of_run
-from mainstay.watch.store import report
+from mainstay.watch.telling import Kind, begin, next_move
+from mainstay.watch.wording import message_of
 
 if TYPE_CHECKING:
-    from mainstay.db import Connection
+    from mainstay.db import Connection, Pool
     from mainstay.engine import StepRunner
-    from mainstay.kit import Http
     from mainstay.model import Run
     from mainstay.runs import Settlement
     from mainstay.watch.rules import Trouble
 
 ALERT = "alert.v1"
+CRITICAL_OWN = frozenset({"inbound.v1", ALERT})
+"""Mainstay's own runs whose failures page at once: leads that are not taken in, alerts that nobody gets."""
+_OF_OPEN = frozenset({"opened", "reopened", "worse", "escalated"})
+_MOST_PAGES, _PAGES_WITHIN, _GATHERED = 5, timedelta(minutes=5), timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where an alert goes: a connection, its role (``chat`` or ``email``), and a channel or address."""
+class Alerted(Protocol):
+    """A workspace, as far as its alerts go."""
 
-    connection: str
-    role: str
-    target: str
+    @property
+    def name(self) -> str:
+        """Its name as people write it."""
+        ...
+
+    @property
+    def alerts(self) -> Alerts:
+        """Who hears of trouble, and when."""
+        ...
+
+    def is_critical(self, workflow: str) -> bool:
+        """Tell whether a workflow of its stack is declared critical."""
+        ...
 
 
-class AlertRoutes(Protocol):
+class Alerting(Vendors, Protocol):
     """What the composition root knows of a workspace's alerts."""
 
-    def alert_routes(self, workspace_id: UUID) -> Sequence[Route]:
-        """Return where a workspace's alerts go."""
+    @property
+    def workspaces(self) -> Mapping[UUID, object]:
+        """The workspaces that this process serves."""
         ...
 
-    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
-        """Return a connection's object for a role, for one attempt."""
+    def workspace(self, workspace_id: UUID) -> Alerted:
+        """Return a workspace that this process serves."""
         ...
 
-    def incident_url(self, workspace_id: UUID, incident_id: UUID) -> str:
-        """Return the address of an incident's page."""
+    def page_url(self, workspace_id: UUID, path: str) -> str:
+        """Return the address of a workspace's page."""
         ...
 
 
@@ -71,18 +87,33 @@ class Missing(Protocol):
 
 
 class Alerter:
-    """Opens incidents and sends their alerts."""
+    """Opens incidents, and tells people of them. ``clock`` is a test's."""
 
-    def __init__(self, routes: AlertRoutes) -> None:
-        self._routes = routes
+    def __init__(self, pool: Pool, alerting: Alerting, clock: Callable[[], datetime] | None = None) -> None:
+        self._pool = pool
+        self._alerting = alerting
+        self._clock = clock
 
-    async def raise_trouble(self, connection: Connection, workspace_id: UUID, trouble: Trouble) -> UUID:
-        """Report a trouble; a new incident also gets its alert's run, in the same transaction."""
-        reported = await report(connection, workspace_id, trouble)
-        if reported.is_new and trouble.workflow != ALERT:
-            for route in self._routes.alert_routes(workspace_id):
-                await self._enqueue(connection, workspace_id, reported.id, trouble, route)
+    # Verbs of whoever finds trouble. All in the caller's transaction. --------------------------------------------
+
+    async def raise_trouble(
+        self, connection: Connection, workspace_id: UUID, trouble: Trouble, *, run_id: UUID | None = None
+    ) -> UUID:
+        """Report a trouble; what is news of it is told, or due to be told, in the same transaction.
+
+        Returns the incident. ``run_id`` is the run that it stopped.
+        """
+        severity = trouble.severity or self._severity(workspace_id, trouble.workflow)
+        reported = await store.report(connection, workspace_id, trouble, severity)
+        if run_id is not None:
+            await connection.execute("UPDATE runs SET incident_id = $2 WHERE id = $1", run_id, reported.id)
+        if reported.news:
+            await self._begin(connection, workspace_id, reported.id, trouble)
         return reported.id
+
+    async def recover(self, connection: Connection, workspace_id: UUID, fingerprint: str) -> bool:
+        """Resolve the incident of a cause that is gone; False when none is open. Told once that has lasted."""
+        return await store.recover(connection, workspace_id, fingerprint)
 
     async def run_failed(self, connection: Connection, run: Run, settlement: Settlement) -> None:
         """Report a failed run, at the connection of the step that failed."""
@@ -91,9 +122,10 @@ class Alerter:
             run.id,
             settlement.failed_step,
         )
+        if run.workflow == ALERT:
+            await telling_store.not_told(connection, run.id, settlement.error, self._now())
         trouble = trouble_of_run(run.workflow, at or "", settlement.fate, settlement.error)
-        incident_id = await self.raise_trouble(connection, run.workspace_id, trouble)
-        await connection.execute("UPDATE runs SET incident_id = $2 WHERE id = $1", run.id, incident_id)
+        await self.raise_trouble(connection, run.workspace_id, trouble, run_id=run.id)
 
     async def drifted(self, connection: Connection, workspace_id: UUID, mirror: Drifting, count: int) -> None:
         """Report that a mirror is not what was written to it."""
@@ -106,52 +138,131 @@ class Alerter:
         trouble = trouble_of_missed(pull.connection, pull.sources[0], count, since)
         await self.raise_trouble(connection, workspace_id, trouble)
 
-    async def _enqueue(
-        self, connection: Connection, workspace_id: UUID, incident_id: UUID, trouble: Trouble, route: Route
+    def _severity(self, workspace_id: UUID, workflow: str) -> Severity:
+        is_critical = workflow in CRITICAL_OWN or self._alerting.workspace(workspace_id).is_critical(workflow)
+        return "critical" if is_critical else "other"
+
+    async def _begin(self, connection: Connection, workspace_id: UUID, incident_id: UUID, trouble: Trouble) -> None:
+        (row,) = await telling_store.standings(connection, [incident_id])
+        standing, alerts = (
+            telling_store.standing_of(row),
+            self._alerts(workspace_id, trouble.workflow, trouble.connection),
+        )
+        now = self._now()
+        standing = begin(standing, alerts, now)
+        if standing.due_at is not None and standing.due_at <= now:
+            begun = await telling_store.begun_since(connection, workspace_id, now - _PAGES_WITHIN)
+            if begun < _MOST_PAGES:
+                move = next_move(standing, alerts, now)
+                standing = move.then
+                await self._tell(connection, workspace_id, move.kind, [incident_id], move.routes)
+            else:
+                # A storm: what comes further is gathered, and told together.
+                standing = telling_store.later(standing, now + _GATHERED)
+        await telling_store.stand(connection, incident_id, standing)
+
+    def _alerts(self, workspace_id: UUID, workflow: str, at: str) -> Alerts:
+        alerts = self._alerting.workspace(workspace_id).alerts
+        # That alerts do not get through somewhere is told elsewhere.
+        return alerts.without(at) if workflow == ALERT and at else alerts
+
+    # What is told, when its moment has come -----------------------------------------------------------------------
+
+    async def look(self) -> int:
+        """Tell whatever is due; called by the watch. Returns of how many incidents the moment had come."""
+        found = 0
+        while more := await transact(self._pool, self._tell_due):
+            found += more
+        return found
+
+    async def next_moment(self) -> datetime | None:
+        """Return when the next is due: for a clock that a test moves."""
+        async with acquire(self._pool) as connection:
+            return await telling_store.first_due(connection, list(self._alerting.workspaces))
+
+    async def _tell_due(self, connection: Connection) -> int:
+        now = self._now()
+        rows = await telling_store.hold_due(connection, list(self._alerting.workspaces), now)
+        told: dict[tuple[UUID, Kind, Severity, tuple[Route, ...]], list[UUID]] = {}
+        for row in rows:
+            alerts = self._alerts(row["workspace_id"], row["workflow"], row["connection"])
+            move = next_move(telling_store.standing_of(row), alerts, now)
+            await telling_store.stand(connection, row["id"], move.then)
+            if move.routes:
+                key = (row["workspace_id"], move.kind, move.then.severity, move.routes)
+                told.setdefault(key, []).append(row["id"])
+        for (workspace_id, kind, _, routes), incidents in told.items():
+            await self._tell(connection, workspace_id, kind, incidents, routes)
+        return len(rows)
+
+    async def _tell(
+        self,
+        connection: Connection,
+        workspace_id: UUID,
+        kind: Kind,
+        incident_ids: Collection[UUID],
+        routes: Sequence[Route],
     ) -> None:
+        page_url = self._alerting.page_url
+        incidents = await telling_store.told_of(connection, workspace_id, incident_ids, page_url)
+        message = message_of(
+            kind, incidents, self._alerting.workspace(workspace_id).name, page_url(workspace_id, "incidents")
+        )
+        for route in routes:
+            await self.send(connection, workspace_id, kind, [each.id for each in incidents], route, message)
+
+    async def send(
+        self,
+        connection: Connection,
+        workspace_id: UUID,
+        kind: str,
+        incident_ids: Sequence[UUID],
+        route: Route,
+        message: Message,
+    ) -> UUID:
+        """Begin the run that sends a message over a route; returns it."""
         data = {
-            "incident_id": str(incident_id),
-            "title": trouble.title,
-            "cause": trouble.cause,
-            "mend": trouble.mend,
+            "kind": kind,
+            "title": message.subject,
+            "incidents": [str(each) for each in incident_ids],
             "route": asdict(route),
+            "message": asdict(message),
         }
-        await begin_run(connection, workspace_id, ALERT, data)
+        run_id = await begin_run(connection, workspace_id, ALERT, data)
+        await telling_store.note(connection, workspace_id, run_id, kind, incident_ids, asdict(route))
+        return run_id
+
+    async def acknowledge(self, workspace_id: UUID, incident_id: UUID, *, by: str) -> bool:
+        """Note that somebody sees to an incident; pagers and webhooks hear of it. False: not open, or seen to."""
+
+        async def work(connection: Connection) -> bool:
+            if not await store.acknowledge(connection, workspace_id, incident_id, by):
+                return False
+            (row,) = await telling_store.standings(connection, [incident_id])
+            routes = [route for route in telling_store.standing_of(row).told if route.role in {"pager", "layer"}]
+            await self._tell(connection, workspace_id, "acknowledged", [incident_id], routes)
+            return True
+
+        return await transact(self._pool, work)
 
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
-        """Send one alert over one route."""
+        """Send one message over one route."""
         run = steps.run
-        text = self._text(run.workspace_id, run.input)
-        await pass_on(steps, self._routes, Route(**run.input["route"]), f"Mainstay: {run.input['title']}", text)
+        is_moot = run.input["kind"] in _OF_OPEN and not await self._is_any_open(run.input["incidents"])
+        if not is_moot:
+            await pass_on(steps, self._alerting, Route(**run.input["route"]), Message.of(run.input["message"]))
+        async with acquire(self._pool) as connection, connection.transaction():
+            await telling_store.told(connection, run.id, self._now(), is_moot=is_moot)
         return ()
 
-    def _text(self, workspace_id: UUID, data: Mapping[str, Any]) -> str:
-        link = self._routes.incident_url(workspace_id, UUID(data["incident_id"]))
-        return f"{data['title']}\n{data['cause']}\n{data['mend']}\n{link}"
+    async def _is_any_open(self, incident_ids: Sequence[str]) -> bool:
+        """Tell whether one is still open; what came and went, and comes late, would only call somebody for nothing."""
+        async with acquire(self._pool) as connection:
+            found: bool = await connection.fetchval(
+                "SELECT EXISTS (SELECT FROM incidents WHERE id = ANY($1) AND state = 'open')",
+                [UUID(each) for each in incident_ids],
+            )
+        return found
 
-
-class Vendors(Protocol):
-    """What the composition root knows of a workspace's connections."""
-
-    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
-        """Return a connection's object for a role, for one attempt."""
-        ...
-
-
-async def pass_on(steps: StepRunner, vendors: Vendors, route: Route, subject: str, text: str) -> None:
-    """Send a text over a route, as a run's step; an e-mail has a subject too."""
-    operation = "post"
-    arguments: tuple[Any, ...] = (route.target, text)
-    if route.role == "email":
-        operation, arguments = "send", (EmailMessage(to=route.target, subject=subject, text=text),)
-
-    def made(http: Http) -> Any:
-        return vendors.vendor(steps.run.workspace_id, route.connection, route.role, http)
-
-    async def call(http: Http) -> Any:
-        return await call_operation(made(http), operation, *arguments)
-
-    async def find(http: Http) -> Any:
-        return await find_operation(made(http), operation, *arguments)
-
-    await steps.step(f"{route.role}.{operation}", call, connection=route.connection, find=find)
+    def _now(self) -> datetime:
+        return self._clock() if self._clock else datetime.now(UTC)

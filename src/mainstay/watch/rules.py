@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+
+from mainstay.watch.routes import Severity
 
 REPORTED = "layer.failed"
 """The event of a no-code layer that reports a failure of its own."""
@@ -35,13 +37,20 @@ _OWN = {
     "reconcile.v1": ("Changes in the system of record are not pulled", "What changed at {at} cannot be pulled"),
     "pull-failures.v1": ("Failures elsewhere are not asked for", "What failed at {at} cannot be read"),
     "reconcile-records.v1": ("Changes of records are not pulled", "What changed at {at} cannot be pulled"),
+    "weekly-review.v1": ("The weekly review cannot be sent", "The weekly review does not get through to {at}"),
     "alert.v1": ("Alerts cannot be sent", "Alerts do not get through to {at}"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that went wrong, as an incident will show it."""
+    """One thing that went wrong, as an incident will show it.
+
+    ``severity`` is ``critical`` or ``other``; empty: that of its workflow. ``ends_by`` says who resolves the incident:
+    ``runs`` (all that it stopped have ended well or are handled), ``quiet`` (a day without another), ``drift``, or
+    ``word`` (whoever raises it calls :func:`recover`); empty: ``runs`` where a workflow is named, ``quiet`` where a
+    source is, else ``word``.
+    """
 
     fingerprint: str
     title: str
@@ -50,6 +59,13 @@ class Trouble:
     workflow: str = ""
     connection: str = ""
     source: str = ""
+    severity: Severity | Literal[""] = ""
+    ends_by: str = ""
+
+    @property
+    def ending(self) -> str:
+        """Who resolves its incident."""
+        return self.ends_by or ("runs" if self.workflow else "quiet" if self.source else "word")
 
 
 def trouble_of_drift(mirror: str, connection: str, count: int) -> Trouble:
@@ -61,6 +77,7 @@ def trouble_of_drift(mirror: str, connection: str, count: int) -> Trouble:
         cause=f"{rows} from what was written: somebody changed the copy, or another program did.",
         mend=f"Look at each: mainstay drift list {mirror}. Then revert it, or take it over into the record.",
         connection=connection,
+        ends_by="drift",
     )
 
 

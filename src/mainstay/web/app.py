@@ -28,12 +28,15 @@ from mainstay.web.pages import (
     merging,
     mirrors,
     monitors,
+    news,
     overview,
     records,
     retries,
     reviews,
     runs,
     session,
+    tokens,
+    weeks,
 )
 from mainstay.web.render import STATIC, Site, site_of
 from mainstay.web.security import Gate
@@ -69,6 +72,7 @@ def create_pages(backend: Backend) -> FastAPI:
     app.mount("/static", _Static(directory=STATIC))
     for module in (
         health,
+        news,
         session,
         overview,
         runs,
@@ -84,6 +88,8 @@ def create_pages(backend: Backend) -> FastAPI:
         incidents,
         monitors,
         retries,
+        tokens,
+        weeks,
     ):
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _show_refusal)

@@ -170,6 +170,10 @@ class Backend(Protocol):
         """Close an incident by hand; False when it is not open."""
         ...
 
+    async def acknowledge_incident(self, workspace_id: UUID, incident_id: UUID, *, by: str) -> bool:
+        """Note that somebody sees to an incident; False when it is not open, or somebody does already."""
+        ...
+
     async def ping_url(self, workspace_id: UUID, monitor: str) -> str:
         """Return the address at which a monitor is pinged; empty where it can be shown no more."""
         ...

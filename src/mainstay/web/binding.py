@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mainstay.db import Pool
     from mainstay.kit.oauth import OAuth
     from mainstay.records import Ownership
+    from mainstay.web.render import Site
 
 
 class AppBackend:
@@ -47,6 +48,7 @@ class AppBackend:
         self.replay_delivery = app.replay_delivery
         self.release_quarantined = app.release_quarantined
         self.resolve_incident = app.resolve_incident
+        self.acknowledge_incident = app.alerter.acknowledge
         self.record_url = app.record_url
         self.ping_url = app.ping_url
         self.renew_ping_url = app.renew_ping_url
@@ -120,12 +122,18 @@ class Server:
         self._metrics = Metrics(
             app.pool, lambda: {each.id: each.slug for each in app.workspaces.values()}, metrics_token
         )
+        self._pages = create_pages(backend)
         self._parts: tuple[tuple[str, str, ASGIApp], ...] = (
             (PREFIX, "intake", intake),
             (PING_PREFIX, "ping", PingEndpoint(app.pinged, app.by_slug)),
             (API_PREFIX, "api", create_api(backend, app.contacts, app.flows)),
-            ("", "pages", create_pages(backend)),
+            ("", "pages", self._pages),
         )
+
+    def end_streams(self) -> None:
+        """End what stays open by itself, so that the process can leave."""
+        site: Site = self._pages.state.site
+        site.news.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -18,8 +18,10 @@ from starlette.responses import HTMLResponse
 from mainstay.db import acquire
 from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
 from mainstay.insight.approvals import approvals_waiting
+from mainstay.insight.mark import mark_of
 from mainstay.model import short_id
-from mainstay.web import drift_wording, monitor_wording, record_wording, wording, workflow_wording
+from mainstay.web import drift_wording, incident_wording, monitor_wording, record_wording, wording, workflow_wording
+from mainstay.web.news import News
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -45,6 +47,9 @@ _NOTICES = {
     "released_rejected": "It left quarantine, but cannot be read; the reason is below.",
     "renewed": "It has a new address, and the old one takes no pings any more: change it where the job runs.",
     "resolved": "The incident is resolved.",
+    "acknowledged": "Acknowledged: nobody else is called about it.",
+    "not_acknowledged": "Nothing was done: it is over, or somebody sees to it already.",
+    "revoked": "The token is revoked: from now on it opens nothing.",
     "edited": "Saved. What was set by hand changes only by hand from now on.",
     "edited_with_a_note": "Saved, with a remark: read the newest line of what happened.",
     "unchanged": "Nothing was changed.",
@@ -113,7 +118,9 @@ def make_environment() -> Environment:
         "delivery_look": wording.delivery_look,
         "gate_look": wording.gate_look,
         "verdict_look": wording.verdict_look,
-        "incident_look": wording.incident_look,
+        "incident_look": incident_wording.incident_look,
+        "alert_look": incident_wording.alert_look,
+        "alert_words": incident_wording.alert_words,
         "suggestion_look": wording.suggestion_look,
         "approval_look": wording.approval_look,
         "standing_look": wording.standing_look,
@@ -148,6 +155,7 @@ class Page:
     approvals: Count
     connection: Connection
     now: datetime
+    mark: str
 
     def html(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return the page."""
@@ -159,6 +167,7 @@ class Page:
             reviews=self.reviews,
             approvals=self.approvals,
             now=self.now,
+            mark=self.mark,
             root=f"/w/{self.workspace.slug}",
             notice=_NOTICES.get(self.request.query_params.get("done", ""), ""),
             here=self.request.url.path + (f"?{self.request.url.query}" if self.request.url.query else ""),
@@ -173,6 +182,7 @@ class Site:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.environment = make_environment()
+        self.news = News(backend.pool)
 
     def workspace(self, slug: str) -> WorkspaceCard:
         """Return a workspace by its name in addresses.
@@ -191,10 +201,12 @@ class Site:
         workspace = self.workspace(slug)
         async with acquire(self.backend.pool) as connection:
             now = datetime.now(UTC)
+            # Before all else: what changes while the page is made is news to it.
+            mark = await mark_of(connection, workspace.id)
             reached = await verdict(connection, workspace.id, now)
             reviews = await suggestions_waiting(connection, workspace.id)
             approvals = await approvals_waiting(connection, workspace.id)
-            yield Page(self, request, workspace, reached, reviews, approvals, connection, now)
+            yield Page(self, request, workspace, reached, reviews, approvals, connection, now, mark)
 
     def plain(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return a page outside every workspace: signing in, errors."""

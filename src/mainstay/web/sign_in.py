@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from mainstay.db import acquire
 
 if TYPE_CHECKING:
-    from mainstay.db import Pool
+    from mainstay.db import Connection, Pool
 
 LINK_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(days=30)
@@ -81,6 +82,15 @@ async def who_signed_in(pool: Pool, session: str) -> str | None:
             "SELECT name FROM sessions WHERE token_hash = $1 AND expires_at > now()", _hash(session)
         )
     return found
+
+
+async def signed_in_still(connection: Connection, sessions: Collection[str]) -> set[str]:
+    """Return which of these sessions' tokens are good now."""
+    hashes = {_hash(session): session for session in sessions}
+    rows = await connection.fetch(
+        "SELECT token_hash FROM sessions WHERE token_hash = ANY($1) AND expires_at > now()", list(hashes)
+    )
+    return {hashes[row["token_hash"]] for row in rows}
 
 
 async def close_session(pool: Pool, session: str) -> None:

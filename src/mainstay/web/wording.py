@@ -78,11 +78,6 @@ _GATE_LOOKS = {
     "not connected": Look("broken", "broken", "Not connected"),
     "resting": Look("healing", "waiting", "Resting"),
 }
-_INCIDENT_LOOKS = {
-    "open": Look("broken", "broken", "Open"),
-    "resolved": Look("fine", "fine", "Resolved"),
-    "recovering": Look("healing", "healing", "Recovering"),
-}
 
 
 def run_look(run: RunRow) -> Look:
@@ -124,11 +119,6 @@ def gate_look(state: str) -> Look:
 def verdict_look(state: str) -> Look:
     """Return how the verdict is shown."""
     return _VERDICT_LOOKS[state]
-
-
-def incident_look(state: str, *, is_recovering: bool) -> Look:
-    """Return how an incident's state is shown."""
-    return _INCIDENT_LOOKS["recovering" if is_recovering else state]
 
 
 def suggestion_look(state: str) -> Look:

@@ -6,6 +6,7 @@ _TITLES = {
     "merge-elsewhere.v1": "Merge two contacts in their system",
     "alert.v1": "Send an alert",
     "question.v1": "Pass on a question",
+    "weekly-review.v1": "Send the weekly review",
     "mirror.v1": "Write a mirror",
     "reconcile.v1": "Pull what changed in the system of record",
     "reconcile-records.v1": "Pull what changed of records",

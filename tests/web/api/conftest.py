@@ -14,6 +14,7 @@ import pytest
 from mainstay.app import App
 from mainstay.testing import StackUnderTest
 from mainstay.web.binding import Server
+from mainstay.web.scopes import READ_ONLY
 from mainstay.web.tokens import create_token
 from tests.conftest import MakeStack
 from tests.web.serving import listen, serving
@@ -110,5 +111,5 @@ async def client(stranger: Client) -> Client:
 @pytest.fixture
 async def reader(stranger: Client) -> Client:
     """A client whose token may only read."""
-    token = await create_token(stranger.app.pool, stranger.workspace_id, "reports", read_only=True)
+    token = await create_token(stranger.app.pool, stranger.workspace_id, "reports", READ_ONLY)
     return Client(stranger.url, stranger.session, token, stranger.stack)

@@ -14,6 +14,7 @@ from mainstay.db import acquire
 from mainstay.model import RecordState
 from mainstay.records import Word, keep
 from mainstay.web.binding import Server
+from mainstay.web.scopes import READ_ONLY
 from mainstay.web.tokens import create_token
 from tests.conftest import MakeStack
 from tests.web.api.conftest import Client
@@ -275,6 +276,6 @@ async def test_whom_it_is_about_is_said_once(client: Client) -> None:
 
 
 async def test_a_token_that_may_only_read_writes_nothing(client: Client) -> None:
-    client.token = await create_token(client.app.pool, client.workspace_id, "reports", read_only=True)
-    assert (await client.post("/records", TASK)).problem == "read-only"
-    assert (await client.patch(f"/records/{uuid4()}", {"values": {"title": "x"}})).problem == "read-only"
+    client.token = await create_token(client.app.pool, client.workspace_id, "reports", READ_ONLY)
+    assert (await client.post("/records", TASK)).problem == "scope"
+    assert (await client.patch(f"/records/{uuid4()}", {"values": {"title": "x"}})).problem == "scope"

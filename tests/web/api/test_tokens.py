@@ -59,7 +59,7 @@ async def test_a_read_only_token_changes_nothing(reader: Client, client: Client)
         await reader.delete(path),
         await reader.post(f"{path}/merge", {"other_id": made["contact_id"]}),
     ):
-        assert (answer.status, answer.problem) == (403, "read-only")
+        assert (answer.status, answer.problem) == (403, "scope")
 
 
 async def test_a_revoked_token_ends_at_once(client: Client) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -21,12 +21,14 @@ from mainstay.kit import (
     Sent,
     TransientError,
 )
+from mainstay.kit.roles import Button
 
 API = "https://slack.com/api"
 PAGE = "200"
 MOST_PAGES = 10
 SLACK_OF_CLOCKS = 60.0
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
+_LONGEST_BLOCK, _LONGEST_LABEL, _LONGEST_URL, _MOST_BUTTONS = 3000, 75, 3000, 25
 _EMPTY = SecretStr("")
 _JSON = "application/json; charset=utf-8"
 
@@ -106,19 +108,24 @@ class SlackChat:
         self._channel = channel
         self._http = http
 
-    async def post(self, channel: str, text: str) -> Sent:
+    async def post(self, channel: str, text: str, buttons: Sequence[Button] = ()) -> Sent:
         """Post ``text`` to ``channel`` (a name or an id); the id given back is ``channel id/ts``."""
         channel = channel.strip() or self._channel
         if not channel:
             message = "no channel: name one in the post, or set channel on the connection"
             raise PermanentError(message)
-        body: dict[str, object] = {"channel": channel, "text": escape(text)}
+        body: dict[str, object] = {"channel": channel, **_content(text, buttons)}
         if self._http.idempotency_key:
             body["metadata"] = {"event_type": "mainstay", "event_payload": {"key": self._http.idempotency_key}}
         answer = (await self._http.request("POST", "/chat.postMessage", json=body)).data
         return Sent(f"{answer.get('channel', channel)}/{answer.get('ts', '')}")
 
-    async def find_post(self, channel: str, text: str) -> Sent | None:  # noqa: ARG002 found by its metadata
+    async def find_post(
+        self,
+        channel: str,
+        text: str,  # noqa: ARG002 found by its metadata
+        buttons: Sequence[Button] = (),  # noqa: ARG002
+    ) -> Sent | None:
         """Look for a post that an earlier try of this step left; None when the channel does not have it."""
         channel_id = await self._channel_id(channel.strip() or self._channel)
         query = {"channel": channel_id, "include_all_metadata": "true", "limit": PAGE}
@@ -184,10 +191,29 @@ class SlackWebhook:
         self._path = path
         self._http = http
 
-    async def post(self, channel: str, text: str) -> Sent:  # noqa: ARG002 Slack ignores a channel here
+    async def post(
+        self,
+        channel: str,  # noqa: ARG002 Slack ignores a channel here
+        text: str,
+        buttons: Sequence[Button] = (),
+    ) -> Sent:
         """Post ``text`` to the webhook's own channel."""
-        await self._http.request("POST", self._path, json={"text": escape(text)})
+        await self._http.request("POST", self._path, json=_content(text, buttons))
         return Sent()
+
+
+def _content(text: str, buttons: Sequence[Button]) -> dict[str, object]:
+    """Return what a post says. With blocks Slack shows the text in notifications alone, so it is in a block as well."""
+    content: dict[str, object] = {"text": escape(text)}
+    if buttons:
+        shown = [
+            {"type": "button", "text": {"type": "plain_text", "text": each.text[:_LONGEST_LABEL]}, "url": each.url}
+            for each in buttons[:_MOST_BUTTONS]
+            if len(each.url) <= _LONGEST_URL
+        ]
+        section = {"type": "section", "text": {"type": "plain_text", "text": text[:_LONGEST_BLOCK]}}
+        content["blocks"] = [section, *([{"type": "actions", "elements": shown}] if shown else [])]
+    return content
 
 
 def escape(text: str) -> str:

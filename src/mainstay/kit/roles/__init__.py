@@ -9,6 +9,7 @@ from mainstay.kit.roles.layer import Failures, Layer, LayerFailure, PullingLayer
 from mainstay.kit.roles.messages import (
     MAX_SMS_CHARS,
     SMS,
+    Button,
     Chat,
     Email,
     EmailMessage,
@@ -25,6 +26,7 @@ from mainstay.kit.roles.money import (
     Payment,
 )
 from mainstay.kit.roles.outcomes import Made, Pushed, Sent
+from mainstay.kit.roles.pager import Page, Pager
 from mainstay.kit.roles.records import PulledRecord, PulledRecords, PullingRecords
 from mainstay.kit.roles.table import Row, Rows, Table, Value, Written, cell_text, clean, rows_by_key
 from mainstay.kit.roles.tasks import Task, Tasks, TaskState
@@ -36,6 +38,7 @@ __all__ = [
     "SMS",
     "Accounting",
     "Billing",
+    "Button",
     "Call",
     "CallOutcome",
     "CallState",
@@ -52,6 +55,8 @@ __all__ = [
     "LayerFailure",
     "Made",
     "MergingCRM",
+    "Page",
+    "Pager",
     "Payment",
     "Pulled",
     "PulledRecord",

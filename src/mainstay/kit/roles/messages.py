@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Protocol
@@ -69,11 +70,19 @@ def require_textable(to: str, text: str) -> None:
         raise PermanentError(message)
 
 
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button below a post, which opens an address."""
+
+    text: str
+    url: str
+
+
 class Chat(Protocol):
     """Team chat."""
 
-    async def post(self, channel: str, text: str) -> Sent:
-        """Post ``text`` to ``channel`` (with its leading ``#``)."""
+    async def post(self, channel: str, text: str, buttons: Sequence[Button] = ()) -> Sent:
+        """Post ``text`` to ``channel`` (with its leading ``#``), with ``buttons`` below it."""
         ...
 
 

@@ -15,9 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from mainstay.errors import ConflictError, DatabaseUnavailableError, MalformedError, PermanentError
-from mainstay.web.api import answering, approving, cancelling, contacts, recording, records, retrying, reviewing, runs
+from mainstay.web.api.addresses import BASE, ROUTERS, methods_of
 from mainstay.web.api.bodies import BulkLine
 from mainstay.web.api.desk import Desk
 from mainstay.web.api.gate import DESCRIPTION, Gate
@@ -34,8 +35,11 @@ from mainstay.web.api.problems import (
     problem_of,
 )
 from mainstay.web.api.shapes import BulkProblem, BulkShape, ProblemShape
+from mainstay.web.scopes import MCP, in_order, needed
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from mainstay.contacts import Contacts
     from mainstay.web.backend import Backend
     from mainstay.workflows import Workflows
@@ -56,8 +60,8 @@ def create_api(backend: Backend, verbs: Contacts, workflows: Workflows) -> FastA
         middleware=[Middleware(Gate, backend=backend)],
     )
     app.state.desk = Desk(backend, verbs, workflows)
-    for module in (contacts, records, recording, reviewing, runs, answering, cancelling, retrying, approving):
-        app.include_router(module.router, prefix="/api/v1")
+    for router in ROUTERS:
+        app.include_router(router, prefix=BASE)
     described: dict[str, Any] = {}
 
     async def describe(_request: Request) -> Response:
@@ -66,11 +70,23 @@ def create_api(backend: Backend, verbs: Contacts, workflows: Workflows) -> FastA
         return JSONResponse(described)
 
     app.add_route(DESCRIPTION, describe, methods=["GET"], include_in_schema=False)
+    app.router.routes.append(Route(MCP, _Tools(), include_in_schema=False))
     for kind in (ProblemError, MalformedError, ConflictError, PermanentError, DatabaseUnavailableError):
         app.add_exception_handler(kind, _tell)
     app.add_exception_handler(HTTPException, _tell_refusal)
     app.add_exception_handler(RequestValidationError, _tell_fields)
     return app
+
+
+class _Tools:
+    """The tools of assistants, where the extra ``mcp`` is installed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            from mainstay.web.api.tools import answer  # noqa: PLC0415 - an extra, and only where it is asked for
+        except ModuleNotFoundError:
+            raise ProblemError(NOT_FOUND, 'It needs an extra: pip install "mainstay[mcp]"') from None
+        await answer(scope, receive, send)
 
 
 async def _tell(_request: Request, error: Exception) -> Response:
@@ -88,22 +104,30 @@ async def _tell_refusal(request: Request, error: Exception) -> Response:
     if kind is NOT_FOUND:
         detail = "Nothing has this address; docs/api.md has the list."
     elif kind is METHOD:
-        detail = f"{request.method} is not among what this address takes."
+        return _not_that(request)
     elif kind is UNREADABLE:
         detail = "The body is not JSON that can be read."
     return Problem(kind, detail, headers=dict(error.headers or {})).response()
 
 
-async def _tell_fields(_request: Request, error: Exception) -> Response:
+async def _tell_fields(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     errors = error.errors()
     if any(each["type"] == "json_invalid" for each in errors):
         return Problem(UNREADABLE, "The body is not JSON that can be read.").response()
     found = field_errors(errors)
+    if request.method not in methods_of(request.url.path):
+        # Another address, with an id in the place of this one's last word, has such a method.
+        return _not_that(request)
     if all(each["loc"][:1] == ("path",) for each in errors):
         return Problem(NOT_FOUND, "This is not an id: ids are UUIDs, in full.").response()
     return Problem(INVALID, "; ".join(f"{each.field}: {each.message}" for each in found), tuple(found)).response()
+
+
+def _not_that(request: Request) -> Response:
+    detail = f"{request.method} is not among what this address takes."
+    return Problem(METHOD, detail, headers={"Allow": ", ".join(sorted(methods_of(request.url.path)))}).response()
 
 
 def _description(app: FastAPI) -> dict[str, Any]:
@@ -117,8 +141,9 @@ def _description(app: FastAPI) -> dict[str, Any]:
     # FastAPI's own answer to wrong fields is never given here.
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
-    for operations in document["paths"].values():
-        for operation in operations.values():
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            operation["security"] = [{"token": in_order(needed(method, path))}]
             answers = operation["responses"]
             answers["4XX"] = answers["5XX"] = _PROBLEM
             answers.pop("422", None)

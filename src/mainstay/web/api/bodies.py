@@ -41,7 +41,8 @@ def _storable(text: str) -> str:
     return text
 
 
-def _is_text(value: Any) -> Any:
+def is_text(value: Any) -> Any:
+    """Refuse a number where a moment is meant: it would be read as seconds since 1970."""
     if value is not None and not isinstance(value, str | datetime):
         raise ValueError("should be a text: a date and time as ISO 8601 has it, with its zone")
     return value
@@ -59,7 +60,7 @@ _Custom = Annotated[Text, StringConstraints(max_length=_LONGEST_CUSTOM)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Moment = Annotated[
     AwareDatetime,
-    BeforeValidator(_is_text),
+    BeforeValidator(is_text),
     AfterValidator(_sensible),
     Field(description="When it was said, ISO 8601 with a zone; now where it is not given."),
 ]
@@ -154,6 +155,8 @@ class EditBody(_Body):
     do_not_contact: Annotated[StrictBool, Field(description="true is an opt-out; consent lifts it.")] = False
     consent: Annotated[Text, Field(max_length=200, description="The evidence of an explicit consent.")] = ""
 
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+
     @model_validator(mode="after")
     def _says_something(self) -> EditBody:
         if not self.model_fields_set:
@@ -239,6 +242,8 @@ class RecordEditBody(_Body):
         None
     )
     is_gone: Annotated[StrictBool | None, Field(description="true: it is deleted; false: it is back.")] = None
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
 
     @model_validator(mode="after")
     def _says_something(self) -> RecordEditBody:

@@ -21,7 +21,7 @@ router = APIRouter(tags=["runs"])
 class CancelBody(BaseModel):
     """Which open runs to cancel: of a workflow, of a contact and what was merged into it, or of both at once."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
 
     workflow: str = Field(default="", max_length=200)
     contact_id: UUID | None = None

@@ -43,7 +43,9 @@ router = APIRouter(prefix="/contacts", tags=["contacts"])
 
 REPEATED = "Idempotent-Replayed"
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
-Cursor = Annotated[str, Query(max_length=100, description="The next of the page before.")]
+ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_CURSOR: dict[str, Any] = {"pattern": f"^({ID})?$"}
+Cursor = Annotated[str, Query(max_length=100, description="The next of the page before.", json_schema_extra=_CURSOR)]
 Key = Annotated[
     str,
     Header(
@@ -121,7 +123,6 @@ async def _as_it_is(ask: Asking, contact_id: UUID | None) -> Contact | None:
     },
     openapi_extra={
         "requestBody": {
-            "required": True,
             "content": {"application/x-ndjson": {"schema": {"$ref": "#/components/schemas/BulkLine"}}},
         }
     },

@@ -15,6 +15,7 @@ from mainstay.db import acquire
 from mainstay.insight.people import means
 from mainstay.settings.stack import OWN_STORE
 from mainstay.web.api.gate import caller
+from mainstay.web.api.masking import Mask
 from mainstay.web.api.problems import GONE, INVALID, NOT_FOUND, FieldError, ProblemError
 from mainstay.web.tokens import Caller
 
@@ -53,6 +54,17 @@ class Asking:
     def workspace_id(self) -> UUID:
         """The workspace that the token belongs to."""
         return self.caller.workspace_id
+
+    @property
+    def mask(self) -> Mask:
+        """What the caller may see of personal data."""
+        return Mask(self.caller)
+
+    def page(self, path: str) -> str:
+        """Return the address of one of the workspace's pages, for a person."""
+        backend = self.desk.backend
+        slug = next(card.slug for card in backend.workspace_cards() if card.id == self.workspace_id)
+        return f"{backend.public_url}/w/{slug}/{path}"
 
     @property
     def verbs(self) -> Contacts:

@@ -18,13 +18,14 @@ from mainstay.web.api.problems import (
     MEDIA,
     NO_TOKEN,
     NOT_SERVED,
-    READ_ONLY,
+    SCOPE,
     TOO_LARGE,
     UNREADABLE,
     ProblemError,
     fault,
     problem_of,
 )
+from mainstay.web.scopes import in_order, needed
 from mainstay.web.security import SESSION_COOKIE
 from mainstay.web.sign_in import who_signed_in
 from mainstay.web.tokens import Caller, caller_of
@@ -102,8 +103,9 @@ class Gate:
             )
         if all(card.id != caller.workspace_id for card in self._backend.workspace_cards()):
             raise ProblemError(NOT_SERVED, "The stack of this token's workspace is not among those served here.")
-        if caller.is_read_only and scope["method"] not in _READING:
-            raise ProblemError(READ_ONLY, "This token was made with --read-only.")
+        missing = in_order(needed(scope["method"], scope["path"]) - caller.scopes)
+        if missing:
+            raise ProblemError(SCOPE, f"This token was made without the scope {' and '.join(missing)}.")
         self._check_body(request, scope)
         scope[_CALLER] = caller
 
@@ -111,7 +113,7 @@ class Gate:
     def _check_body(request: HTTPConnection, scope: Scope) -> None:
         length = request.headers.get("content-length", "0")
         has_body = length != "0" or "transfer-encoding" in request.headers
-        if scope["path"] == BULK and scope["method"] == "POST":
+        if scope["path"] == BULK:
             wanted = {NDJSON, "application/jsonl", "application/json-lines"}
         else:
             wanted = {"application/json", "application/merge-patch+json"}

@@ -33,7 +33,7 @@ class Kind:
 UNREADABLE = Kind("unreadable", 400, "The request cannot be read")
 NO_TOKEN = Kind("no-token", 401, "A token is needed")
 BAD_TOKEN = Kind("bad-token", 401, "The token is not valid")
-READ_ONLY = Kind("read-only", 403, "The token may only read")
+SCOPE = Kind("scope", 403, "The token may not do this")
 NOT_SERVED = Kind("not-served", 403, "The token's workspace is not served here")
 NOT_FOUND = Kind("not-found", 404, "There is no such thing")
 METHOD = Kind("method", 405, "This cannot be done here")

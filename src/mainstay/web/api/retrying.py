@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from mainstay.db import acquire
 from mainstay.errors import RetryRefusedError
 from mainstay.insight.retries import bulk_retry, count_chosen, list_chosen
 from mainstay.insight.runs import run_detail
 from mainstay.runs import Brake, Chosen
+from mainstay.web.api.bodies import is_text
 from mainstay.web.api.desk import Ask, Asking
 from mainstay.web.api.problems import CONFLICT, INVALID, NOT_FOUND, ProblemError
 
@@ -43,12 +44,14 @@ class OrderBody(BaseModel):
     workflow: str = Field(default="", max_length=200)
     failed_at: str = Field(default="", max_length=200, description="The connection at which they failed.")
     incident_id: UUID | None = None
-    since: AwareDatetime | None = Field(default=None, description="That failed at or after this moment.")
+    since: Annotated[AwareDatetime | None, BeforeValidator(is_text)] = Field(
+        default=None, description="That failed at or after this moment."
+    )
     error: str = Field(default="", max_length=500, description="A text in their error.")
-    from_start: bool = False
+    from_start: StrictBool = False
     per_second: float | None = Field(default=None, gt=0, le=1000)
-    stop_on_error: bool = False
-    dry_run: bool = Field(default=False, description="Only count them, and show the first.")
+    stop_on_error: StrictBool = False
+    dry_run: StrictBool = Field(default=False, description="Only count them, and show the first.")
 
 
 class MeantShape(BaseModel):

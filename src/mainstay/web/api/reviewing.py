@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from mainstay.insight.people import is_merge, list_suggestions, merges_of, suggestion_contacts
 from mainstay.web.api.bodies import AcceptBody, MergeBody
-from mainstay.web.api.contacts import Cursor, Limit
+from mainstay.web.api.contacts import ID, Limit
 from mainstay.web.api.desk import Ask
 from mainstay.web.api.etags import etag_of
 from mainstay.web.api.problems import INVALID, NOT_FOUND, FieldError, ProblemError
@@ -65,11 +65,15 @@ async def undo(ask: Ask, merge_id: UUID) -> PartedShape:
     )
 
 
+_PLACE: dict[str, Any] = {"pattern": f"^([0-9]+(\\.[0-9]+)?_{ID})?$"}
+Place = Annotated[str, Query(max_length=100, description="The next of the page before.", json_schema_extra=_PLACE)]
+
+
 @router.get("/suggestions")
 async def suggestions(
     ask: Ask,
     state: Annotated[Literal["open", "accepted", "rejected"], Query()] = "open",
-    cursor: Cursor = "",
+    cursor: Place = "",
     limit: Limit = 50,
 ) -> SuggestionsPage:
     """List pairs that may be one person: open ones the most probable first, decided ones the latest first."""

@@ -9,8 +9,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from mainstay.insight import RunFilter, incident_detail, list_quarantine, list_runs, open_incidents, resolved_incidents
+from mainstay.insight import (
+    RunFilter,
+    incident_detail,
+    list_alerts,
+    list_quarantine,
+    list_runs,
+    open_incidents,
+    resolved_incidents,
+)
 from mainstay.web.render import site_of
+from mainstay.web.security import person_of
 
 router = APIRouter(prefix="/w/{slug}/incidents")
 
@@ -28,8 +37,14 @@ async def incidents(request: Request, slug: str, before: UUID | None = None) -> 
 
 
 @router.get("/{incident_id}")
-async def incident(request: Request, slug: str, incident_id: UUID, before: UUID | None = None) -> Response:
-    """Show one incident and the runs it stopped."""
+async def incident(
+    request: Request, slug: str, incident_id: UUID, before: UUID | None = None, *, acknowledge: bool = False
+) -> Response:
+    """Show one incident and the runs it stopped.
+
+    With ``acknowledge`` the button for that is under the finger of whoever follows an alert's link. The link alone does
+    nothing: chats and mail scanners open links by themselves.
+    """
     async with site_of(request).page(request, slug) as page:
         workspace_id = page.workspace.id
         shown = await incident_detail(page.connection, workspace_id, incident_id)
@@ -40,11 +55,22 @@ async def incident(request: Request, slug: str, incident_id: UUID, before: UUID 
         return page.html(
             "incident.html",
             incident=shown,
+            alerts=await list_alerts(page.connection, incident_id),
+            is_asked=acknowledge and shown.life == "open",
             found=await list_runs(page.connection, workspace_id, wanted, before=before),
             suspects=(await list_quarantine(page.connection, workspace_id, source=shown.source)).items
             if is_of_source
             else (),
         )
+
+
+@router.post("/{incident_id}/acknowledge")
+async def acknowledge(request: Request, slug: str, incident_id: UUID) -> Response:
+    """Note that somebody sees to it, so that nobody else is called."""
+    site = site_of(request)
+    is_done = await site.backend.acknowledge_incident(site.workspace(slug).id, incident_id, by=person_of(request))
+    done = "acknowledged" if is_done else "not_acknowledged"
+    return RedirectResponse(f"/w/{slug}/incidents/{incident_id}?done={done}", 303)
 
 
 @router.post("/{incident_id}/resolve")

@@ -10,14 +10,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from mainstay.insight import RunFilter, advice, guard_words, list_runs, run_detail, workflows_seen
+from mainstay.insight import RunFilter, advice, delivery_detail, guard_words, list_runs, run_detail, workflows_seen
+from mainstay.insight.around import runs_around
 from mainstay.insight.families import family_of
 from mainstay.insight.retries import retries_of
 from mainstay.insight.turns import run_ahead
 from mainstay.web.render import site_of
 from mainstay.web.security import person_of
+from mainstay.web.wording import body_text
 
 router = APIRouter(prefix="/w/{slug}/runs")
+
+# A larger one is on its delivery's page alone.
+_LARGEST_BODY = 16_000
 
 
 @router.get("")
@@ -41,6 +46,8 @@ async def run(request: Request, slug: str, run_id: UUID) -> Response:
         if detail is None:
             raise HTTPException(404, "There is no such run in this workspace.")
         stopped = detail.stopped_at
+        arrived = detail.delivery and await delivery_detail(page.connection, page.workspace.id, detail.delivery.id)
+        raw = arrived[1] if arrived and arrived[1].size <= _LARGEST_BODY else None
         return page.html(
             "run.html",
             detail=detail,
@@ -50,6 +57,9 @@ async def run(request: Request, slug: str, run_id: UUID) -> Response:
             ahead=await run_ahead(page.connection, page.workspace.id, run_id),
             advice=advice(detail.run.fate, stopped.connection if stopped else ""),
             record_urls=site.backend.record_url,
+            around=await runs_around(page.connection, page.workspace.id, detail.run),
+            raw=raw,
+            body=body_text(raw.body, raw.headers.get("content-type", "")) if raw else "",
             retries=await retries_of(page.connection, page.workspace.id, run_id),
             family=await family_of(page.connection, page.workspace.id, run_id),
         )

@@ -49,7 +49,10 @@ async def sign_in(request: Request, token: Annotated[str, Form()] = "") -> Respo
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
     """End the session."""
-    await close_session(site_of(request).backend.pool, request.cookies.get(SESSION_COOKIE, ""))
+    session = request.cookies.get(SESSION_COOKIE, "")
+    await close_session(site_of(request).backend.pool, session)
+    if session:
+        site_of(request).news.end(session)
     response = RedirectResponse(SIGN_IN, 303)
     response.delete_cookie(SESSION_COOKIE)
     return response

@@ -105,6 +105,34 @@
     }
   }, 10_000);
 
+  // A page that lives is told when there is news, while somebody looks at it; an htmx trigger named "news" asks anew.
+  let stream = null;
+  let told = 0;
+  let due = 0;
+  function tell() {
+    if (due) return;
+    due = setTimeout(() => {
+      due = 0;
+      told = Date.now();
+      document.body.dispatchEvent(new Event("news"));
+    }, Math.max(0, told + 2000 - Date.now()));
+  }
+  const isLive = () => (document.querySelector("#page[hx-trigger]")?.getAttribute("hx-trigger") || "").includes("news");
+  function follow() {
+    if (document.hidden || !isLive()) {
+      stream?.close();
+      stream = null;
+    } else if (!stream) {
+      stream = new EventSource(document.getElementById("page").dataset.news);
+      stream.addEventListener("news", tell);
+      stream.addEventListener("over", () => location.reload());
+    }
+  }
+  document.addEventListener("visibilitychange", follow);
+  document.addEventListener("htmx:after:swap", follow);
+  addEventListener("pagehide", () => { stream?.close(); stream = null; });
+  addEventListener("pageshow", follow);
+
   // A page that nobody looks at asks for nothing.
   document.addEventListener("htmx:before:request", (event) => {
     if (document.hidden) event.preventDefault();

@@ -40,6 +40,17 @@ CREATE TABLE delivery_keys (
     PRIMARY KEY (workspace_id, source, key)
 );
 
+CREATE INDEX delivery_keys_by_delivery ON delivery_keys (delivery_id);
+
+-- How far a workspace's old rows of a kind have been gone through; see retention.py.
+CREATE TABLE forgetting (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    kind          text NOT NULL CHECK (kind IN ('calls', 'runs', 'deliveries')),
+    after         uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    next_at       timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (workspace_id, kind)
+);
+
 -- Bounded by count, size and age for each source; never run by itself.
 CREATE TABLE quarantine (
     id            uuid PRIMARY KEY,
@@ -396,7 +407,7 @@ CREATE TABLE api_tokens (
     name          text NOT NULL,
     digest        bytea NOT NULL UNIQUE,
     hint          text NOT NULL,
-    is_read_only  boolean NOT NULL,
+    scopes        text[] NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
     last_used_at  timestamptz,
     revoked_at    timestamptz
@@ -903,15 +914,25 @@ CREATE TABLE schedules (
 CREATE INDEX schedules_due ON schedules (next_at);
 
 -- Counted as things end, so that no screen counts a big table. Each process has a shard of its own: a shared row would
--- make every commit wait for every other.
+-- make every commit wait for every other. What is over has one row again, in the shard -1.
 CREATE TABLE tallies (
     workspace_id  uuid NOT NULL,
     hour          timestamptz NOT NULL,
-    name          text NOT NULL,
+    -- "KIND NAME", in byte order, so that the index finds those of a kind.
+    name          text COLLATE "C" NOT NULL,
     label         text NOT NULL,
     shard         smallint NOT NULL,
     count         bigint NOT NULL,
     PRIMARY KEY (workspace_id, hour, name, label, shard)
+);
+
+-- Whose letter was begun: one a week.
+CREATE TABLE weekly_reviews (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    week          text NOT NULL,
+    run_id        uuid NOT NULL,
+    begun_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (workspace_id, week)
 );
 
 -- The same since the beginning, of the hours that are over, so that a counter outside never has to add up all hours.
@@ -1106,25 +1127,63 @@ END $$;
 
 -- Watching ----------------------------------------------------------------------------------------------------
 
+-- news_at is when it last had news: opened, reopened by a cause that came again, or grown worse. ends_by says who resolves it: its runs
+-- (all ended well or handled), quiet (a day without another), drift, or word (whoever reported it says when it is over).
+-- The alert_ columns say where the telling of it stands, and alert_due_at when the next of that is due; see watch/telling.py.
 CREATE TABLE incidents (
     id            uuid PRIMARY KEY,
     workspace_id  uuid NOT NULL REFERENCES workspaces,
     fingerprint   text NOT NULL,
     state         text NOT NULL CHECK (state IN ('open', 'resolved')),
+    severity      text NOT NULL DEFAULT 'other' CHECK (severity IN ('critical', 'other')),
     title         text NOT NULL,
     cause         text NOT NULL,
     mend          text NOT NULL DEFAULT '',
     workflow      text NOT NULL DEFAULT '',
     connection    text NOT NULL DEFAULT '',
     source        text NOT NULL DEFAULT '',
+    ends_by       text NOT NULL DEFAULT 'runs' CHECK (ends_by IN ('runs', 'quiet', 'drift', 'word')),
     occurrences   integer NOT NULL DEFAULT 1,
+    reopened      integer NOT NULL DEFAULT 0,
     first_seen    timestamptz NOT NULL,
+    news_at       timestamptz NOT NULL DEFAULT now(),
     last_seen     timestamptz NOT NULL,
     resolved_at   timestamptz,
-    alert_run_id  uuid
+    acknowledged_at timestamptz,
+    acknowledged_by text NOT NULL DEFAULT '',
+    alert_news    text NOT NULL DEFAULT 'opened' CHECK (alert_news IN ('opened', 'reopened', 'worse')),
+    alert_phase   text NOT NULL DEFAULT 'none'
+                  CHECK (alert_phase IN ('none', 'telling', 'escalating', 'told', 'recovering', 'over')),
+    alert_place   integer NOT NULL DEFAULT 0,
+    alert_due_at  timestamptz
 );
 CREATE UNIQUE INDEX incidents_open ON incidents (workspace_id, fingerprint) WHERE state = 'open';
 CREATE INDEX incidents_by_workspace ON incidents (workspace_id, state, last_seen DESC);
+CREATE INDEX incidents_resolved ON incidents (workspace_id, fingerprint, resolved_at) WHERE state = 'resolved';
+CREATE INDEX incidents_to_tell ON incidents (alert_due_at) WHERE alert_due_at IS NOT NULL;
+
+-- What was told of an incident, over which route; one run tells of several where they go into one digest. A test of a
+-- route is of no incident.
+CREATE TABLE alerts (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    incident_id   uuid REFERENCES incidents,
+    run_id        uuid NOT NULL,
+    kind          text NOT NULL,
+    route         jsonb NOT NULL,
+    begun_at      timestamptz NOT NULL DEFAULT now(),
+    told_at       timestamptz,
+    error         text NOT NULL DEFAULT ''
+);
+CREATE INDEX alerts_by_incident ON alerts (incident_id, id);
+CREATE INDEX alerts_by_run ON alerts (run_id);
+CREATE INDEX alerts_by_workspace ON alerts (workspace_id, begun_at);
+
+-- When each workspace's routes are tested next.
+CREATE TABLE alert_tests (
+    workspace_id  uuid PRIMARY KEY REFERENCES workspaces,
+    due_at        timestamptz NOT NULL
+);
 
 -- Where traces are followed: what a run was begun by, as W3C's traceparent, so that the spans of all that drive it hang
 -- together. No row, and no cost, where none are.
