@@ -102,6 +102,8 @@ async def crm(call: Caller, sandbox: Sandbox) -> None:
         )
         for kind in ("deal", "company"):
             assert not (await call("pull_records", kind, "")).has_more
+    if call.can("push_contacts"):
+        await call("push_contacts", [(SARAH, first), (replace(SARAH, email="zoe@example.com", tags=("vip",)), "")])
     if call.can("merge_contacts"):
         other = replace(SARAH, email="other@example.com", phone="+13125550199")
         second = (await call("push_contact", other, "")).external_id

@@ -17,6 +17,7 @@ CONNECTOR = Connector(
     roles={"crm": lambda settings, http, _store: HubSpotCRM(settings, http)},
     idempotency={
         "crm.push_contact": "state",
+        "crm.push_contacts": "state",
         "crm.fetch_contact": "state",
         "crm.add_tag": "state",
         "crm.add_note": "lookup",

@@ -9,13 +9,13 @@ from mainstay.sandbox.state import Configurable, Effects, Ids, RateWindow, token
 from mainstay.sandbox.vendors import hubspot_search as search
 from mainstay.sandbox.vendors.hubspot_account import Settings, oauth_server
 from mainstay.sandbox.vendors.hubspot_associations import TYPES, Associations
-from mainstay.sandbox.vendors.hubspot_errors import Errors, Refused, standard_error
+from mainstay.sandbox.vendors.hubspot_batches import answer_batch
+from mainstay.sandbox.vendors.hubspot_errors import Errors, Refused
 from mainstay.sandbox.vendors.hubspot_properties import PROPERTIES, modified
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATED = re.compile(r"^/crm/objects/\d{4}-\d\d/")
-_BATCH = 100
 _INDEXED = ("email", "phone", "mobilephone")
 _SYSTEM = ("hs_object_id", "createdate", "lastmodifieddate")
 _SHOWN = {"contacts": ("email", "firstname", "lastname"), "notes": ("hs_timestamp",)}
@@ -128,8 +128,8 @@ class HubSpot(Configurable):
                 return self._search(kind, request)
             case ["POST", "crm", "v4", "associations", one, other, "batch", "read"]:
                 return answer(200, self._associations.read(one, other, self._body(request, "inputs")["inputs"]))
-            case ["POST", "crm", "v3", "objects", "contacts", "merge" | "batch" as verb, *_]:
-                return self._merge(request) if verb == "merge" else self._batch_upsert(request)
+            case ["POST", "crm", "v3", "objects", "contacts", "merge" | "batch" as verb, *rest]:
+                return self._merge(request) if verb == "merge" else self._batch(request, "".join(rest))
             case ["GET", "crm", "v3", "objects", ("contacts" | "notes") as kind, *key]:
                 return self._read(kind, key, request)
             case ["PATCH", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
@@ -209,28 +209,26 @@ class HubSpot(Configurable):
         self._effects.add("contact.merged", merged["id"], request)
         return answer(200, self._shown("contacts", merged, []))
 
-    def _batch_upsert(self, request: Request) -> Reply:
+    def _batch(self, request: Request, verb: str) -> Reply:
+        act = {"read": self._read_of, "update": self._update_of, "upsert": self._upsert}.get(verb)
+        if act is None:
+            raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", "resource not found"))
         inputs = self._body(request, "inputs")["inputs"]
-        if not isinstance(inputs, list) or not 0 < len(inputs) <= _BATCH:
-            raise Refused(self._errors.invalid(f"A batch has from 1 to {_BATCH} inputs."))
-        keys = [str(item.get("id", "")).lower() for item in inputs]
-        if len(set(keys)) < len(keys):
-            raise Refused(self._errors.invalid("Duplicate IDs found in batch input."))
-        started, results, errors = now_iso(), [], []
-        for item in inputs:
-            try:
-                results.append(self._upsert(item, request))
-            except Refused as refused:
-                errors.append(standard_error(refused.reply, item))
-        value: dict[str, Json] = {
-            "status": "COMPLETE",
-            "results": results,
-            "startedAt": started,
-            "completedAt": now_iso(),
+        return answer_batch(inputs, lambda item: act(item, request), self._errors)
+
+    def _read_of(self, item: dict[str, Json], request: Request) -> dict[str, Json]:
+        body = self._body(request, "inputs", "properties", "propertiesWithHistory")
+        key = str(item.get("id"))
+        held = self._objects["contacts"].get(self._merged.get(key, key))
+        record = self._by_email(key) if body.get("idProperty") == "email" else held
+        if record is None:
+            raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", f"no contact {key}"))
+        return self._shown("contacts", record, [("properties", name) for name in body["properties"]])
+
+    def _update_of(self, item: dict[str, Json], request: Request) -> dict[str, Json]:
+        return {
+            name: value for name, value in self._upsert(item | {"idProperty": None}, request).items() if name != "new"
         }
-        if not errors:
-            return answer(200, value)
-        return answer(207, value | {"numErrors": len(errors), "errors": errors})
 
     def _upsert(self, item: dict[str, Json], request: Request) -> dict[str, Json]:
         properties, key, name = item.get("properties"), item.get("id"), item.get("idProperty")
