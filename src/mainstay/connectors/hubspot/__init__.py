@@ -31,7 +31,10 @@ CONNECTOR = Connector(
     lookup_after=SEARCH_LAG,
     record_url=record_url,
     contact_fields=contact_fields,
-    pulls={"company": Pullable("crm"), "deal": Pullable("crm")},
+    pulls={
+        "company": Pullable("crm", when=lambda settings: "company" in settings.pulls),
+        "deal": Pullable("crm", when=lambda settings: "deal" in settings.pulls),
+    },
     sources=(
         SourceKind(
             name="hubspot",
