@@ -24,8 +24,8 @@ _HALF_LIFE_DAYS = 21.0
 _QUARTER_DAYS = 91
 _HARDLY_ANY = 0.2
 """A day with less than this share of what its weekday brings teaches nothing."""
-_HOLIDAY = 6
-"""A holiday is awaited to be like a Sunday."""
+_NOTHING = (0.0,) * 25
+"""What is awaited of a holiday: some bring what a Sunday does, some nothing at all."""
 _FALSE_STOPS_A_QUARTER = 0.5
 _FALSE_DROPS_A_QUARTER = 0.15
 """What the thresholds aim at, for silence and for fewer than usual; the promise is one in all."""
@@ -69,7 +69,7 @@ class Rhythm:
         """Yield how many leads are to be expected on each day between two times on the business's clock (naive)."""
         day, first, last = since.date(), since.date(), until.date()
         while day <= last:
-            through = self._through[_HOLIDAY if is_holiday(day) else day.weekday()]
+            through = _NOTHING if is_holiday(day) else self._through[day.weekday()]
             ends = _part(through, until) if day == last else through[24]
             yield max(0.0, ends - (_part(through, since) if day == first else 0.0))
             day += _DAY
