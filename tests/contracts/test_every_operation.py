@@ -18,7 +18,7 @@ import pytest
 from mainstay.connectors import all_connectors
 from mainstay.kit import Call, EmailMessage, Http, Invoice, InvoiceLine, Payment, Task
 from mainstay.kit.http import open_session
-from mainstay.kit.roles import Page
+from mainstay.kit.roles import Button, Page
 from mainstay.sandbox import Sandbox, SandboxProcess
 from mainstay.sandbox.vendors.notion_account import SHARED_PAGE
 from mainstay.sandbox.vendors.xero_account import TENANT
@@ -96,6 +96,14 @@ async def crm(call: Caller, sandbox: Sandbox) -> None:
     await call("add_note", first, "Grüße 李")
     await call("find_add_note", first, "Grüße 李")
     await call("pull_contacts", "")
+    if call.can("pull_records"):
+        await asyncio.to_thread(
+            sandbox.seed, "hubspot", "deals", [{"properties": {"dealname": "Roof"}, "contact": first}]
+        )
+        for kind in ("deal", "company"):
+            assert not (await call("pull_records", kind, "")).has_more
+    if call.can("push_contacts"):
+        await call("push_contacts", [(SARAH, first), (replace(SARAH, email="zoe@example.com", tags=("vip",)), "")])
     if call.can("merge_contacts"):
         other = replace(SARAH, email="other@example.com", phone="+13125550199")
         second = (await call("push_contact", other, "")).external_id
@@ -117,6 +125,8 @@ async def billing(call: Caller, sandbox: Sandbox) -> None:
         if call.can("find_add_payment"):
             await call("find_add_payment", paid.id, payment)
     await call("void_invoice", made.id)
+    for kind in ("invoice", "payment"):
+        assert await call("pull_records", kind, "")
     del sandbox
 
 
@@ -131,6 +141,7 @@ async def tasks(call: Caller, sandbox: Sandbox) -> None:
     await call("complete_task", made.id)
     if call.can("read"):
         assert await call("read", made.id) is not None
+    assert (await call("pull_records", "task", "")).records
 
 
 async def email(call: Caller, sandbox: Sandbox) -> None:
@@ -147,6 +158,7 @@ async def sms(call: Caller, sandbox: Sandbox) -> None:
 
 async def chat(call: Caller, sandbox: Sandbox) -> None:
     await call("post", "#sales", "Grüße 李")
+    await call("post", "#sales", "It broke ✗ <&>", (Button("Open incident", "https://m.example/1"),))
     await call("find_post", "#sales", "Grüße 李")
 
 

@@ -27,6 +27,7 @@ from mainstay.web import (
     monitor_wording,
     record_wording,
     wording,
+    workflow_wording,
 )
 from mainstay.web.news import News
 
@@ -117,7 +118,7 @@ def make_environment() -> Environment:
         "pretty": wording.pretty,
         "bytes": wording.size,
         "web_link": wording.web_link,
-        "workflow": wording.workflow_title,
+        "workflow": workflow_wording.workflow_title,
         "initials": wording.initials,
         "display_name": wording.display_name,
         "number": "{:,}".format,
