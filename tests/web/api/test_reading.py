@@ -31,7 +31,7 @@ async def test_a_deleted_contact_is_gone(client: Client) -> None:
     assert deleted.json == {
         "contact_id": made["contact_id"],
         "deleted_ids": [made["contact_id"]],
-        "elsewhere": [{"connection": "ghl", "external_id": "a"}],
+        "elsewhere": [{"connection": "ghl", "external_id": "a", "run_id": None}],
     }
     for answer in (
         await client.get(path),
