@@ -97,8 +97,8 @@ class TestVerbs:
         async with acquire(stack.app.pool) as connection:
             incident = await connection.fetchval("SELECT id FROM incidents")
 
-        assert await stack.app.resolve_incident(workspace(stack), incident)
-        assert not await stack.app.resolve_incident(workspace(stack), incident)
+        assert await stack.app.alerter.resolve(workspace(stack), incident)
+        assert not await stack.app.alerter.resolve(workspace(stack), incident)
         async with acquire(stack.app.pool) as connection:
             assert await connection.fetchval("SELECT handled_at FROM runs WHERE workflow = 'welcome.v1'") is not None
 

@@ -29,7 +29,7 @@ from mainstay.intake.store import Suspect, clear_quarantine
 from mainstay.mirrors import Mirrors
 from mainstay.model import Lane, Run, new_id
 from mainstay.monitors import Monitors
-from mainstay.pulls import PULL_FAILURES, RECONCILE, FailurePuller, Puller
+from mainstay.pulls import PULL_FAILURES, FailurePuller, Pulls
 from mainstay.reach import Reach
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
@@ -43,7 +43,6 @@ from mainstay.watch import (
     ALERT,
     Alerter,
     mark_handled,
-    resolve_by_hand,
     resolve_healed,
     trouble_of_quarantine,
 )
@@ -84,7 +83,7 @@ class App(Reach):
         self.contacts = Contacts(pool, self.commit, self)
         self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
         self.copies = Mirrors(pool, self, self.contacts, self.book, self.alerter.drifted)
-        self.puller = Puller(pool, self, self.alerter.missed)
+        self.puller = Pulls(pool, self, self.alerter.missed)
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
@@ -94,7 +93,7 @@ class App(Reach):
             PUSH: self.pusher.program,
             MERGE_ELSEWHERE: self.merger.program,
             **self.copies.programs,
-            RECONCILE: self.puller.program,
+            **self.puller.programs,
             PULL_FAILURES: self.failures.program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
@@ -174,9 +173,8 @@ class App(Reach):
         if run.workflow == PUSH and run.contact_id is not None:
             await push_failed(connection, run.id, run.contact_id, settlement.error)
         if run.workflow == INBOUND and run.delivery_id is not None:
-            await connection.execute(
-                "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1", run.delivery_id, settlement.error
-            )
+            query = "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1"
+            await connection.execute(query, run.delivery_id, settlement.error)
         await self.alerter.run_failed(connection, run, settlement)
 
     async def _quarantined(self, connection: Connection, suspect: Suspect) -> None:
@@ -197,11 +195,6 @@ class App(Reach):
         """Note that a person has dealt with a failed run; False when it is not a failed run."""
         async with acquire(self.pool) as connection, connection.transaction():
             return await mark_handled(connection, workspace_id, run_id)
-
-    async def resolve_incident(self, workspace_id: UUID, incident_id: UUID) -> bool:
-        """Close an incident by hand, its failed runs handled; False when it is not open."""
-        async with acquire(self.pool) as connection, connection.transaction():
-            return await resolve_by_hand(connection, workspace_id, incident_id)
 
     async def watch_once(self) -> None:
         """Close what has healed and forget what is over; called by the worker with each heartbeat."""
@@ -227,11 +220,9 @@ class App(Reach):
     async def ping_url(self, workspace_id: UUID, monitor: str) -> str:
         """Return the address at which a monitor is pinged; empty where its key can be opened no more."""
         key = (await self.pinged.keys(workspace_id)).get(monitor, "")
-        return self._ping_url(workspace_id, monitor, key) if key else ""
+        return f"{self.public_url}/ping/{self.workspace(workspace_id).slug}/{key}/{monitor}" if key else ""
 
     async def renew_ping_url(self, workspace_id: UUID, monitor: str) -> str:
         """Give a monitor another address and return it; see :meth:`Monitors.renew`."""
-        return self._ping_url(workspace_id, monitor, await self.pinged.renew(workspace_id, monitor))
-
-    def _ping_url(self, workspace_id: UUID, monitor: str, key: str) -> str:
-        return f"{self.public_url}/ping/{self.workspace(workspace_id).slug}/{key}/{monitor}"
+        await self.pinged.renew(workspace_id, monitor)
+        return await self.ping_url(workspace_id, monitor)

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from mainstay.consequences import Cause, Consequences, Routing, Written
+from mainstay.consequences import SUBMITTED, Cause, Consequences, Routing, Written
 from mainstay.db import GroupCommit, Write
 from mainstay.errors import MalformedError, WorkflowError
 from mainstay.identity import (
@@ -34,7 +34,7 @@ from mainstay.identity import (
 )
 from mainstay.intake import SourceBinding, mark_deliveries
 from mainstay.model import Event, RecordState, Run, RunState
-from mainstay.records import Ownership, Word, keep
+from mainstay.records import Ownership, Word, keep, take_told
 from mainstay.runs import Claimed, Progress, Settlement, settle
 from mainstay.telemetry import traceparent
 from mainstay.watch import REPORTED, Trouble, trouble_of_report
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.engine import StepRunner
     from mainstay.kit import Http, RawRequest
+    from mainstay.model import Contact
 
 
 Report = Callable[["Connection", UUID, Trouble], Awaitable[object]]
@@ -191,29 +192,27 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         (item, event, person_from_json(event["person"])) for item in alive for event in item.events if event["person"]
     ]
     resolutions = await resolve(connection, [_write(item, person) for item, _, person in people])
-    consequences = Consequences()
-    written, dropped = [], {}
-    for (item, event, person), resolution in zip(people, resolutions, strict=True):
+    about: dict[int, UUID] = {}
+    dropped = {}
+    for (item, event, _), resolution in zip(people, resolutions, strict=True):
         if isinstance(resolution, Dropped):
             dropped[item.run.id] = resolution.reason
         else:
-            written.append(Written(_cause(item), person, resolution, event["type"], event["data"]))
-    await consequences.of(connection, written)
-    about = {
-        id(event): resolution.contact.id
-        for (_, event, _), resolution in zip(people, resolutions, strict=True)
-        if not isinstance(resolution, Dropped)
-    }
-    said = [(event, word) for item in alive for event, word in _words(item, about)]
-    heard = await keep(connection, [word for _, word in said])
-    known = {id(event): found for (event, _), found in zip(said, heard, strict=True)}
-    whom = await load_contacts(connection, {found.contact_id for found in heard if found.contact_id})
+            about[id(event)] = resolution.contact.id
+    heard = await _hear(connection, alive, about)
+    consequences = Consequences()
+    await consequences.of(
+        connection,
+        [
+            Written(_cause(item), person, resolution, heard.event_of(event), event["data"])
+            for (item, event, person), resolution in zip(people, resolutions, strict=True)
+            if not isinstance(resolution, Dropped)
+        ],
+    )
     for item in alive:
         for event in item.events:
-            if event["person"] is None and event["type"] != "unsupported":
-                found = known.get(id(event))
-                contact = whom.get(found.contact_id) if found and found.contact_id else None
-                consequences.happened(_cause(item), event["type"], contact, event["data"])
+            if event["person"] is None and event["type"] != "unsupported" and not heard.is_late(event):
+                consequences.happened(_cause(item), event["type"], heard.whom.get(id(event)), event["data"])
     await consequences.store(connection)
     await _report(connection, alive)
     await mark_deliveries(
@@ -224,6 +223,43 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         consequences.following.get(item.run.id, ()) if fence is None else fence
         for item, fence in zip(items, fences, strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What came of the records of deliveries, by their events, which are told by their identity in memory.
+
+    ``whom`` is whom the record of an event is about; ``late`` are the events that a pull told before.
+    """
+
+    whom: Mapping[int, Contact]
+    late: frozenset[int]
+
+    def is_late(self, event: Mapping[str, Any]) -> bool:
+        return id(event) in self.late
+
+    def event_of(self, event: Mapping[str, Any]) -> str:
+        """Return what an event of a person is told as: one that was told is a mere sign of life."""
+        return SUBMITTED if self.is_late(event) else str(event["type"])
+
+
+async def _hear(connection: Connection, items: Sequence[Inbound], about: Mapping[int, UUID]) -> _Heard:
+    """Keep what deliveries say of records; ``about`` is whom their events are about."""
+    said = [(event, word) for item in items for event, word in _words(item, about)]
+    heard = await keep(connection, [word for _, word in said])
+    contacts = await load_contacts(connection, {each.contact_id for each in heard if each.contact_id})
+    both = [(event, word, found) for (event, word), found in zip(said, heard, strict=True)]
+    late = await take_told(
+        connection, [(word.connection, found.record_id, event["type"], found.is_news) for event, word, found in both]
+    )
+    return _Heard(
+        {
+            id(event): contacts[found.contact_id]
+            for event, _, found in both
+            if found.contact_id is not None and found.contact_id in contacts
+        },
+        frozenset(id(event) for event, _, found in both if (found.record_id, event["type"]) in late),
+    )
 
 
 async def _report(connection: Connection, items: Sequence[Inbound]) -> None:

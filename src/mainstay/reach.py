@@ -17,12 +17,12 @@ from mainstay.engine.guard import Terms
 from mainstay.errors import WorkflowError
 from mainstay.heartbeating import Heartbeat
 from mainstay.intake import SourceBinding
-from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, PullingLayer, Table
+from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror
-from mainstay.model import Retry
+from mainstay.model import RecordType, Retry
 from mainstay.monitors import Monitor
-from mainstay.pulls import FailurePull, Pull
+from mainstay.pulls import FailurePull, Pull, RecordPull
 from mainstay.settings.retrying import terms_of
 from mainstay.watch import (
     Route,
@@ -147,6 +147,10 @@ class Reach:
         """See :class:`mainstay.pulls.pulling.Systems`."""
         return self.workspace(workspace_id).stack.pull
 
+    def record_pulls(self, workspace_id: UUID) -> Mapping[RecordType, RecordPull]:
+        """See :class:`mainstay.pulls.records.RecordSystems`."""
+        return self.workspace(workspace_id).stack.record_pulls
+
     def pulling_crm(self, workspace_id: UUID, connection: str, http: Http) -> PullingCRM:
         """See :class:`mainstay.pulls.pulling.Systems`."""
         found: PullingCRM = self.vendor(workspace_id, connection, "crm", http)
@@ -155,11 +159,6 @@ class Reach:
     def failure_pulls(self, workspace_id: UUID) -> Mapping[str, FailurePull]:
         """See :class:`mainstay.pulls.failures.Layers`."""
         return self.workspace(workspace_id).failure_pulls
-
-    def pulling_layer(self, workspace_id: UUID, connection: str, http: Http) -> PullingLayer:
-        """See :class:`mainstay.pulls.failures.Layers`."""
-        found: PullingLayer = self.vendor(workspace_id, connection, "layer", http)
-        return found
 
     def role(self, workspace_id: UUID, role: str) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""

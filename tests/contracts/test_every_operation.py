@@ -96,6 +96,14 @@ async def crm(call: Caller, sandbox: Sandbox) -> None:
     await call("add_note", first, "Grüße 李")
     await call("find_add_note", first, "Grüße 李")
     await call("pull_contacts", "")
+    if call.can("pull_records"):
+        await asyncio.to_thread(
+            sandbox.seed, "hubspot", "deals", [{"properties": {"dealname": "Roof"}, "contact": first}]
+        )
+        for kind in ("deal", "company"):
+            assert not (await call("pull_records", kind, "")).has_more
+    if call.can("push_contacts"):
+        await call("push_contacts", [(SARAH, first), (replace(SARAH, email="zoe@example.com", tags=("vip",)), "")])
     if call.can("merge_contacts"):
         other = replace(SARAH, email="other@example.com", phone="+13125550199")
         second = (await call("push_contact", other, "")).external_id
@@ -116,6 +124,8 @@ async def billing(call: Caller, sandbox: Sandbox) -> None:
         if call.can("find_add_payment"):
             await call("find_add_payment", paid.id, payment)
     await call("void_invoice", made.id)
+    for kind in ("invoice", "payment"):
+        assert await call("pull_records", kind, "")
     del sandbox
 
 
@@ -130,6 +140,7 @@ async def tasks(call: Caller, sandbox: Sandbox) -> None:
     await call("complete_task", made.id)
     if call.can("read"):
         assert await call("read", made.id) is not None
+    assert (await call("pull_records", "task", "")).records
 
 
 async def email(call: Caller, sandbox: Sandbox) -> None:

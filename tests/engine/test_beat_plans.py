@@ -19,6 +19,7 @@ from mainstay.intake.flood import Floods
 from mainstay.mirrors import Mirror
 from mainstay.model import new_id
 from mainstay.pulls import Pull
+from mainstay.watch import Alerts
 from tests.plans import Recorder, RecordingPool, touched
 
 ROWS = 30_000
@@ -81,6 +82,7 @@ async def test_what_a_worker_asks_at_each_beat_costs_the_same_with_a_long_queue(
             failure_pulls={},
             mirrors={"sheet": Mirror("sheet", "sheet")},
             workflows={},
+            alerts=Alerts(),
         )
         worker = dbos_engine.Worker(dsn, recording, app.driver)
         await worker._beat_once()

@@ -181,8 +181,8 @@ async def failures_are_reported(books: Books) -> list[str]:
         """
         SELECT incidents.id, title, first_seen FROM incidents
         WHERE workflow <> 'alert.v1' AND NOT EXISTS (
-            SELECT FROM runs WHERE runs.workflow = 'alert.v1' AND runs.input ->> 'incident_id' = incidents.id::text
-              AND runs.finished_at < incidents.first_seen + make_interval(secs => $1))
+            SELECT FROM alerts WHERE incident_id = incidents.id
+              AND told_at < incidents.first_seen + make_interval(secs => $1))
         """,
         REPORTED_WITHIN_SECONDS,
     )

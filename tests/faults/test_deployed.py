@@ -30,6 +30,7 @@ mail = { connector = "postmark", token = "${POSTMARK_TOKEN}", from = "hello@acme
 [sources.website]
 kind = "form"
 [alerts]
+digest = "0s"
 critical = ["slack:#alerts"]
 other = ["slack:#alerts"]
 """

@@ -44,6 +44,7 @@ system_of_record = "ghl"
 kind = "form"
 
 [alerts]
+digest = "0s"
 critical = ["slack:#alerts"]
 """
 WORKFLOW = """

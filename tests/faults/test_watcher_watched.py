@@ -21,6 +21,7 @@ region = "US"
 slack = {{ connector = "slack", token = "${{SLACK_TOKEN}}" }}
 
 [alerts]
+digest = "0s"
 critical = ["slack:#alerts"]
 
 [watch]

@@ -41,6 +41,7 @@ from mainstay.kit import Http
 from mainstay.mirrors import comparing, drifts, keeping, writing
 from mainstay.model import Retry
 from mainstay.pulls import pulling
+from mainstay.pulls import records as record_pulls
 from mainstay.records import push
 from mainstay.runs import claim_execution, send_some
 from mainstay.runs import look_again as look_for_turn
@@ -69,8 +70,8 @@ class Orders:
 
     ``stack`` is the folder of a stack, or of several, as paths are listed in PATH. ``strike`` names a boundary and
     ``nth`` which passing of it; ``action`` is what then happens: ``kill`` (SIGKILL), ``stop`` (SIGSTOP) or ``hold``
-    (the task waits for ever, the process lives on). Times are in seconds. ``rows`` is how many go to a sheet, or come
-    from a CRM, at once; 0 for as many as ever.
+    (the task waits for ever, the process lives on). Times are in seconds. ``rows`` is how many go to a sheet, come
+    from a CRM or are written of a pull at once; 0 for as many as ever.
     """
 
     dsn: str
@@ -186,7 +187,7 @@ def _name_transactions(patch: pytest.MonkeyPatch, under_way: ContextVar[tuple[st
         name = f"{_IF_WRITTEN}{sys._getframe(1).f_code.co_qualname}"
         return _named(under_way, name, transact)(pool, work, **options)
 
-    for module in (comparing, drifts, keeping, pulling, writing):
+    for module in (comparing, drifts, keeping, pulling, record_pulls, writing):
         patch.setattr(module, "transact", transacted)
 
 
@@ -208,7 +209,7 @@ def _named(
 def _hurry(orders: Orders) -> None:
     """Shorten the product's waits, and its batches; nothing else."""
     if orders.rows:
-        GoogleSheetsTable.batch = gohighlevel.BATCH = orders.rows
+        GoogleSheetsTable.batch = gohighlevel.BATCH = record_pulls._AT_ONCE = orders.rows
         # An empty sheet has a thousand rows.
         vars(table)["ROWS_IN_A_PAGE"] = 600
     dbos_engine.HEARTBEAT_SECONDS = orders.heartbeat

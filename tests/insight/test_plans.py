@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,6 +16,8 @@ from mainstay.insight import RunFilter
 from mainstay.insight.retries import bulk_retry, count_chosen, list_bulk_retries, list_chosen, retries_of
 from mainstay.insight.tallies import waiting_by_connection
 from mainstay.insight.versions import open_runs
+from mainstay.insight.weekly import weekly_review
+from mainstay.insight.weeks import Week
 from mainstay.runs import Brake, Chosen, begin_bulk
 from tests.insight.seed import Seed
 from tests.plans import Recorder, scans
@@ -23,6 +26,7 @@ BIG = {
     "deliveries", "contacts", "identifiers", "changes", "events", "crosswalk", "runs", "attempts", "incidents",
     "tallies", "merges", "suggestions", "hand_retries",
 }  # fmt: skip
+ZONE = ZoneInfo("America/Chicago")
 CONTACTS, RUNS = 12_000, 30_000
 
 
@@ -93,6 +97,7 @@ CALLS: dict[str, Callable[[Any, Any, Any], Awaitable[Any]]] = {
     "orders": lambda c, w, i: list_bulk_retries(c, w, before=i["run"]),
     "order": lambda c, w, i: bulk_retry(c, w, i["order"]),
     "retries of a run": lambda c, w, i: retries_of(c, w, i["run"]),
+    "week": lambda c, w, _: weekly_review(c, w, Week.of(datetime.now(UTC), ZONE), ZONE, datetime.now(UTC)),
     "open runs by workflow": lambda c, w, _: open_runs(c, w, besides=["push.v1"]),
 }
 

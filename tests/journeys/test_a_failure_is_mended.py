@@ -18,6 +18,7 @@ STACK = """
     kind = "form"
     [alerts]
     critical = ["email:ops@acme.example"]
+    digest = "0s"
 """
 TWO_STEPS = """
     @workflow("welcome.v1", on="contact.created")
@@ -107,9 +108,12 @@ async def test_an_incident_alerts_once_and_closes_when_it_has_healed(make_stack:
     (incident,) = await rows(stack, "SELECT * FROM incidents")
     assert incident["state"] == "resolved"
 
+    await stack.advance("6m")
+    assert mails(sandbox, "ops@acme.example")[1:] == ["Mainstay: Over: welcome.v1 fails at slack"]
+
     sandbox.set_fault("slack", "status", status=400)
     await stack.submit("website", email="late@example.com")
-    assert len(mails(sandbox, "ops@acme.example")) == 2
+    assert mails(sandbox, "ops@acme.example")[2:] == ["Mainstay: Again: welcome.v1 fails at slack"]
 
 
 async def test_an_alert_that_fails_raises_no_alert_of_its_own(make_stack: MakeStack, sandbox: Sandbox) -> None:

@@ -31,6 +31,7 @@ STACK = """
     secret = "${N8N_FAILURES}"
     [alerts]
     critical = ["slack:#ops"]
+    digest = "0s"
 """
 ENVIRONMENT = """
 N8N_HOOK=https://n8n.acme.example/webhook/0f3a

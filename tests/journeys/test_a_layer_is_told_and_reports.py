@@ -33,6 +33,7 @@ STACK = """
     secret = "${MAKE_FAILURES}"
     [alerts]
     critical = ["slack:#ops"]
+    digest = "0s"
 """
 ENVIRONMENT = """
 MAKE_HOOK=https://hook.eu1.make.com/sampleHookAddress
@@ -95,9 +96,9 @@ async def test_what_fails_there_is_one_incident_and_one_alert(stack: StackUnderT
     assert "Lead to CRM" in post["text"]
     assert "https://eu1.make.com/1/logs/2" in post["text"]
 
-    assert await stack.app.resolve_incident(workspace_id, incident.id)
+    assert await stack.app.alerter.resolve(workspace_id, incident.id)
     await reported(stack, report)
     async with acquire(stack.app.pool) as connection:
         (again,) = await open_incidents(connection, workspace_id)
-        assert again.id != incident.id
+        assert (again.id, again.reopened) == (incident.id, 1)
         assert (await incident_detail(connection, workspace_id, incident.id)) is not None

@@ -31,6 +31,7 @@ STACK = f"""
     kind = "form"
     [alerts]
     other = ["slack:#alerts"]
+    digest = "0s"
 """
 
 

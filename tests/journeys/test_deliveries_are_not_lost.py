@@ -25,6 +25,7 @@ ALERTED = """
     mail = { connector = "postmark", token = "${TOKEN}", from = "hello@acme.example" }
     [alerts]
     critical = ["email:ops@acme.example"]
+    digest = "0s"
 """
 
 

@@ -123,8 +123,13 @@ async def test_a_mirror_that_is_away_gets_all_of_it_later(both: Twofold, status:
 
 
 async def test_an_answer_that_is_lost_doubles_nobody(both: Twofold) -> None:
-    both.sandbox.set_fault("hubspot", "timeout_after", method="POST", count=2)
+    both.sandbox.set_fault("hubspot", "drop_after", path="*/batch/upsert", count=1)
     await both.submit("ann", "bob", "cat")
+    async with acquire(both.stack.app.pool) as connection:
+        await connection.execute("UPDATE mirrors SET written_at = now() - interval '1 hour'")
+    await both.stack.app.watch_once()
+    await both.stack.settle()
+    await both.stack.advance("2h")
     await both.write()
     assert len(both.hubspot()) == 3
 

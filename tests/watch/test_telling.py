@@ -59,11 +59,13 @@ def test_quiet_hours_hold_what_is_not_critical_and_nothing_else() -> None:
     alerts = replace(ALERTS, quiet=Night())
     assert begin(Standing("critical"), alerts, NOW).due_at == NOW
     assert begin(Standing("other"), alerts, NOW).due_at == NOW.replace(hour=7)
-    over = Standing("other", is_open=False, resolved_at=NOW, phase="recovering", told=(MAIL,))
-    assert next_move(over, alerts, NOW + timedelta(hours=1)) == Move(replace(over, due_at=NOW.replace(hour=7)))
-    assert next_move(over, alerts, NOW.replace(hour=7)).kind == "recovered"
-    loud = replace(over, severity="critical")
-    assert next_move(loud, alerts, NOW + timedelta(hours=1)).routes == (MAIL,)
+    over = Standing("other", is_open=False, phase="recovering", place=1, told=(MAIL,))
+    settling = next_move(over, alerts, NOW)
+    assert settling == Move(replace(over, place=-1, due_at=NOW.replace(hour=7)))
+    assert next_move(settling.then, alerts, NOW.replace(hour=7)).kind == "recovered"
+    loud = next_move(replace(over, severity="critical"), alerts, NOW).then
+    assert loud.due_at == NOW + timedelta(minutes=5)
+    assert next_move(loud, alerts, loud.due_at).routes == (MAIL,)
 
 
 def test_channels_that_are_left_out_leave_the_others_their_turn() -> None:
@@ -81,9 +83,8 @@ STANDINGS = st.builds(
     is_open=st.booleans(),
     is_acknowledged=st.booleans(),
     reopened=st.integers(0, 3000),
-    resolved_at=st.timedeltas(timedelta(0), timedelta(days=2)).map(lambda length: NOW - length),
     phase=st.sampled_from(["none", "telling", "escalating", "told", "recovering", "over"]),
-    place=st.integers(0, 5),
+    place=st.integers(-1, 5),
     told=st.sampled_from([(), (SLACK,), (TEXTS, MAIL)]),
     told_at=st.just(NOW),
 )

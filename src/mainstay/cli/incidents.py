@@ -154,7 +154,7 @@ def resolve(
     found_id = read(options, find)
 
     async def work(app: App, workspace: Workspace) -> bool:
-        return await app.resolve_incident(workspace.id, found_id)
+        return await app.alerter.resolve(workspace.id, found_id)
 
     if not act(options, work):
         raise CommandError(f'the incident "{incident}" is not open')

@@ -17,11 +17,11 @@ WINDOW = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class PullRow:
-    """How a connection is pulled from.
+    """How a connection is pulled from: its contacts and the other types of record that it is right about, together.
 
     Of the changes of the last seven days ``brought`` came by pulls, ``missed`` of them by no webhook. ``pulled_at`` is
-    when all was read that had changed; None before the first time. ``run_id`` is of the run that pulls now, or failed
-    to, with its ``run_state``; None for neither.
+    since when all is read that had changed; None before the first time. ``run_id`` is of the run that pulls now, or
+    failed to, with its ``run_state``; None for neither.
     """
 
     name: str
@@ -36,10 +36,12 @@ async def list_pulls(connection: Connection, workspace_id: UUID, now: datetime) 
     """Return the connections that are pulled from, by name."""
     rows = await connection.fetch(
         """
-        SELECT pulls.*, runs.id AS open_run_id, runs.state AS run_state
+        SELECT DISTINCT ON (connection) connection, runs.id AS open_run_id, runs.state AS run_state,
+               CASE WHEN bool_and(pulled_at IS NOT NULL) OVER each THEN min(pulled_at) OVER each END AS pulled_at
         FROM pulls LEFT JOIN runs ON runs.id = pulls.run_id AND runs.handled_at IS NULL
              AND runs.state IN ('queued', 'running', 'waiting', 'failed')
-        WHERE pulls.workspace_id = $1 ORDER BY connection
+        WHERE pulls.workspace_id = $1 WINDOW each AS (PARTITION BY connection)
+        ORDER BY connection, runs.state = 'failed' DESC NULLS LAST, runs.id
         """,
         workspace_id,
     )

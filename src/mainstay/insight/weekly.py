@@ -145,7 +145,7 @@ class WeekReview:
     def to_json(self) -> dict[str, Any]:
         """Return it whole as JSON has it, its sums too."""
         sums = ("leads", "accepted", "before", "repeated", "done", "failed", "saved", "prevented")
-        told: dict[str, Any] = orjson.loads(orjson.dumps(self))
+        told: dict[str, Any] = orjson.loads(orjson.dumps(self, default=str))
         return told | {name: getattr(self, name) for name in sums}
 
 

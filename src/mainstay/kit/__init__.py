@@ -11,7 +11,7 @@ from mainstay.errors import (
     TransientError,
     VendorError,
 )
-from mainstay.kit.connector import ConnectionSettings, Connector, RoleFactory
+from mainstay.kit.connector import ConnectionSettings, Connector, Pullable, RoleFactory
 from mainstay.kit.http import Http, HttpSettings, Response, classify
 from mainstay.kit.oauth import Access, OAuth
 from mainstay.kit.rate import Rate
@@ -35,8 +35,11 @@ from mainstay.kit.roles import (
     MergingCRM,
     Payment,
     Pulled,
+    PulledRecord,
+    PulledRecords,
     PullingCRM,
     PullingLayer,
+    PullingRecords,
     Pushed,
     RecordStore,
     Row,
@@ -84,9 +87,13 @@ __all__ = [
     "OAuth",
     "Payment",
     "PermanentError",
+    "Pullable",
     "Pulled",
+    "PulledRecord",
+    "PulledRecords",
     "PullingCRM",
     "PullingLayer",
+    "PullingRecords",
     "Pushed",
     "Rate",
     "RawRequest",

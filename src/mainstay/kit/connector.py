@@ -14,7 +14,24 @@ from mainstay.kit.rate import Rate, read_rates
 from mainstay.kit.retrying import RetryTable
 from mainstay.kit.roles import RecordStore
 from mainstay.kit.source import SourceKind
-from mainstay.model import Contact
+from mainstay.model import Contact, RecordType
+
+
+@dataclass(frozen=True, slots=True)
+class Pullable:
+    """How a type of record is pulled from a vendor.
+
+    Attributes:
+        role: the role whose object has ``pull_records`` (:class:`mainstay.kit.roles.PullingRecords`).
+        by_status: a status that a record came to, and the event that the vendor's webhook tells then. Otherwise
+            webhooks tell ``invoice.created``, ``invoice.updated`` and ``invoice.deleted``.
+        when: whether a connection may be asked, by its settings.
+    """
+
+    role: str
+    by_status: Mapping[str, str] = field(default_factory=dict)
+    when: Callable[[Any], bool] = lambda _settings: True
+
 
 RoleFactory = Callable[[Any, Http, RecordStore | None], Any]
 
@@ -67,6 +84,8 @@ class Connector:
         record_url: link to a contact in the vendor's own screens, or None: ``(settings, external_id) -> url``.
         can_pull: whether a connection may be asked what changed (``crm.pull_contacts``) or what failed
             (``layer.pull_failures``), by its settings.
+        pulls: the types of record that a connection may be asked for what changed; ``ROLE.pull_records`` is among the
+            operations of ``idempotency``.
         contact_fields: what of a contact a connection with the role ``crm`` keeps as it was pushed: names of fields,
             and ``custom.`` with a key of ours for each custom field that is mapped.
         is_builtin: True for Mainstay's own store alone: the record needs no push.
@@ -90,8 +109,9 @@ class Connector:
     contact_fields: Callable[[Any], frozenset[str]] = lambda _settings: frozenset(
         {"first_name", "last_name", "email", "phone", "company"}
     )
+    pulls: Mapping[RecordType, Pullable] = field(default_factory=dict)
     is_builtin: bool = False
     sources: tuple[SourceKind, ...] = ()
 
 
-__all__ = ["ConnectionSettings", "Connector", "Contact", "RoleFactory"]
+__all__ = ["ConnectionSettings", "Connector", "Contact", "Pullable", "RoleFactory"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
@@ -18,6 +18,9 @@ from mainstay.errors import NeedsHumanError, PermanentError, TransientError, Ven
 from mainstay.kit.oauth import Access
 from mainstay.kit.redaction import MAX_STORED_CHARS, Redactor
 from mainstay.telemetry import span, traceparent
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 MAX_RESPONSE_BYTES = 5_000_000
 MAX_RETRY_AFTER = 86_400.0
@@ -159,6 +162,12 @@ class HttpSettings:
     secrets: Sequence[str] = field(default=(), repr=False)
     classify: Callable[[Response], VendorError | None] = classify
     timeout: float = DEFAULT_TIMEOUT
+
+    @classmethod
+    def by_bearer(cls, base_url: str, key: SecretStr, judge: Callable[[Response], VendorError | None]) -> HttpSettings:
+        """Return how to reach a vendor that takes one fixed key as ``Authorization: Bearer``."""
+        plain = key.get_secret_value()
+        return cls(base_url, {"Authorization": f"Bearer {plain}"}, secrets=(plain,), classify=judge)
 
 
 class Http:

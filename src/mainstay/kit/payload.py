@@ -60,6 +60,14 @@ def read_object(body: bytes) -> dict[str, Any]:
     return as_object(read_json(body), "the body")
 
 
+def object_in(body: bytes) -> dict[str, Any]:
+    """Decode a JSON object, for who only looks whether something stands in it; empty where it is none."""
+    try:
+        return read_object(body)
+    except MalformedError:
+        return {}
+
+
 def as_object(value: Any, where: str) -> dict[str, Any]:
     """Return ``value`` when it is a JSON object; the error names ``where`` it stood."""
     if not isinstance(value, dict):

@@ -11,6 +11,8 @@ from mainstay.errors import PermanentError
 from mainstay.kit.payload import moment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mainstay.kit.http import Response
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,6 +45,15 @@ class Cursor:
         """Return it as text."""
         return utc(self.since) + (f"|{self.after}" if self.after else "")
 
+    @property
+    def place(self) -> int:
+        """Return how many of what changed in that instant, or later, were given; of :func:`after_page`'s cursors."""
+        if self.after and not self.after.isdecimal():
+            raise PermanentError(
+                f"{self.write()[:80]!r} is no cursor of a pull from here: begin anew with an empty one"
+            )
+        return int(self.after or 0)
+
     @classmethod
     def caught_up(cls, answer: Response, lag: timedelta) -> Cursor:
         """Return the cursor after a pull that was given everything at the time of ``answer``.
@@ -50,6 +61,22 @@ class Cursor:
         It goes back by ``lag``: the time for which a change, once made, may still be hidden.
         """
         return cls(answer.moment - lag)
+
+
+def after_page(
+    start: Cursor, times: Sequence[datetime], size: int, answer: Response, lag: timedelta
+) -> tuple[Cursor, bool]:
+    """Return where a pull goes on after one page, and whether there is more: of vendors that list by time and place.
+
+    The page is of what changed since ``start.since``, the oldest change first, from ``start.place`` on. Each next page
+    begins with the last time that was seen, so that what moves to the end meanwhile hides nothing. Only where a page is
+    of one instant is it counted on in it: by half a page, so that what moves away there hides nothing either.
+    """
+    if len(times) < size:
+        return Cursor.caught_up(answer, lag), False
+    if times[-1] > start.since:
+        return Cursor(times[-1]), True
+    return Cursor(start.since, str(start.place + max(1, size // 2))), True
 
 
 def utc(time: datetime) -> str:

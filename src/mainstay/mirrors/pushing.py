@@ -52,8 +52,7 @@ async def write_people(pool: Pool, run: Run, mirror: Mirror, crm: CRM, http: Htt
     async with acquire(pool) as connection:
         batch = await store.next_batch(connection, run.workspace_id, mirror, BATCH)
     claimed = await transact(pool, lambda connection: _claim(connection, run, mirror, batch))
-    slots = asyncio.Semaphore(_AT_ONCE)
-    tried = await asyncio.gather(*(_push(crm, slots, contact, external_id) for contact, external_id in claimed))
+    tried = await _push_all(crm, claimed)
     del http.exchanges[:-EXCHANGES_KEPT]
     await transact(pool, lambda connection: _note(connection, run, mirror, batch, tried))
     broken = [each.error for each in tried if each.error is not None and not _is_refused(each)]
@@ -86,6 +85,24 @@ def _is_behind(contact: Contact, known: tuple[str, int] | None, batch: Batch) ->
     # What was reverted is stale, and nothing is known of what stands there.
     is_reverted = bool(batch.stale) and contact.id not in batch.digests
     return known is None or known[1] < contact.version or is_reverted
+
+
+async def _push_all(crm: CRM, claimed: Sequence[tuple[Contact, str]]) -> list[Tried]:
+    """Push each contact, in batches where the CRM takes them."""
+    push_many = getattr(crm, "push_contacts", None)
+    if push_many is None:
+        slots = asyncio.Semaphore(_AT_ONCE)
+        return list(await asyncio.gather(*(_push(crm, slots, contact, there) for contact, there in claimed)))
+    try:
+        outcomes = await push_many(claimed)
+    except VendorError as error:
+        return [Tried(contact, error=error) for contact, _ in claimed]
+    return [
+        Tried(contact, error=outcome)
+        if isinstance(outcome, VendorError)
+        else Tried(contact, outcome.external_id, outcome.created)
+        for (contact, _), outcome in zip(claimed, outcomes, strict=True)
+    ]
 
 
 async def _push(crm: CRM, slots: asyncio.Semaphore, contact: Contact, external_id: str) -> Tried:

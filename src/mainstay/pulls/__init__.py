@@ -1,7 +1,7 @@
 """Pulls: what changed in the system of record comes in, also where its webhook was missed; what failed in layers."""
 
+from mainstay.pulls.every import Pulls
 from mainstay.pulls.failures import PULL_FAILURES, FailurePull, FailurePuller
-from mainstay.pulls.pulling import RECONCILE, Puller
-from mainstay.pulls.rules import Pull
+from mainstay.pulls.rules import Pull, RecordPull
 
-__all__ = ["PULL_FAILURES", "RECONCILE", "FailurePull", "FailurePuller", "Pull", "Puller"]
+__all__ = ["PULL_FAILURES", "FailurePull", "FailurePuller", "Pull", "Pulls", "RecordPull"]

@@ -46,8 +46,8 @@ class Layers(Protocol):
         """Return what is asked for, by the source's name."""
         ...
 
-    def pulling_layer(self, workspace_id: UUID, connection: str, http: Http) -> PullingLayer:
-        """Return the connection's layer for one attempt."""
+    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
+        """Return a connection's object for a role, for one attempt."""
         ...
 
 
@@ -105,7 +105,8 @@ class FailurePuller:
             )
         if cursor is None:
             return {"has_more": False}
-        found = await self._layers.pulling_layer(workspace_id, pull.connection, http).pull_failures(cursor)
+        layer: PullingLayer = self._layers.vendor(workspace_id, pull.connection, "layer", http)
+        found = await layer.pull_failures(cursor)
         told = 0
         for failure in found.failures:
             body = orjson.dumps(failure.report())

@@ -77,11 +77,6 @@ class Puller:
         self._systems = systems
         self._on_missed = on_missed
 
-    async def declare(self, workspace_id: UUID) -> None:
-        """Let a workspace pull as its stack says."""
-        pull = self._systems.pull(workspace_id)
-        await transact(self._pool, lambda connection: store.declare(connection, workspace_id, pull))
-
     async def begin_due(self, workspace_id: UUID) -> None:
         """Begin the pull whose time has come; of two that try at once, one does."""
         pull = self._systems.pull(workspace_id)

@@ -6,14 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from mainstay.identity.person import Person, person_to_json
 
 if TYPE_CHECKING:
-    from mainstay.model import Contact
+    from mainstay.kit import PulledRecord
+    from mainstay.model import Contact, RecordState, RecordType
 
 BACK = timedelta(days=1)
 """How far back the first pull looks. All that is older is for an import."""
@@ -34,6 +35,21 @@ class Pull:
     """
 
     connection: str
+    every: timedelta
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPull:
+    """What a stack says of pulls of one type of record that is no contact; the rest as of :class:`Pull`.
+
+    ``role`` is whose object is asked; ``by_status`` a status, and the event that the vendor's webhook tells of it.
+    """
+
+    kind: RecordType
+    connection: str
+    role: str
+    by_status: Mapping[str, str]
     every: timedelta
     sources: tuple[str, ...] = ()
 
@@ -137,6 +153,47 @@ def is_quiet(person: Person, created_at: datetime | None, began_at: datetime, *,
     """Tell whether a change starts no workflow: it was made before we pulled at all, or only touched an old record."""
     changed_at = datetime.fromisoformat(person.occurred_at) if person.occurred_at else None
     at = (created_at or changed_at) if is_new else changed_at
+    return at is not None and at < began_at
+
+
+class Change(Protocol):
+    """What a word changed of a record."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was known of it."""
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the record is other than before."""
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Which fields changed."""
+
+    @property
+    def overwritten(self) -> tuple[str, ...]:
+        """Of which of them something was known."""
+
+
+def what_happened(heard: Change, state: RecordState, by_status: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the events that webhooks would have told of a record, where the vendor tells only how it stands now.
+
+    Of what merely fills a gap of what we knew they would have told nothing new.
+    """
+    noun = state.type
+    if state.is_gone:
+        return (f"{noun}.deleted",) if heard.is_news and not heard.is_new else ()
+    said = by_status.get(state.fields.get("status", ""), "") if "status" in heard.changed else ""
+    if heard.is_new:
+        return (f"{noun}.created", *([said] if said else []))
+    return (said or f"{noun}.updated",) if heard.overwritten else ()
+
+
+def is_old(pulled: PulledRecord, began_at: datetime, *, is_new: bool) -> bool:
+    """Tell whether a change starts no workflow: it is from before we pulled, or of an old record we never heard of."""
+    changed_at = pulled.event.record.changed_at if pulled.event.record else None
+    at = (pulled.created_at or changed_at) if is_new and not pulled.event.type else changed_at
     return at is not None and at < began_at
 
 

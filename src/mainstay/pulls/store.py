@@ -15,9 +15,10 @@ from mainstay.pulls.rules import BACK, LATE, Former, Pull
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
-    from mainstay.model import Contact
+    from mainstay.model import Contact, RecordState
 
 
+CONTACT = "contact"
 _MOST_CHANGES = 100
 
 
@@ -29,36 +30,39 @@ class Standing:
     began_at: datetime
 
 
-async def declare(connection: Connection, workspace_id: UUID, pull: Pull | None) -> None:
-    """Let a workspace pull from this connection alone; where it did so before, it goes on."""
-    name = pull.connection if pull else ""
-    for table in ("pulls", "pulled_changes"):
-        await connection.execute(
-            f"DELETE FROM {table} WHERE workspace_id = $1 AND connection <> $2",  # noqa: S608 two names from this file
-            workspace_id,
-            name,
-        )
-    if pull is None:
-        return
-    now: datetime = await connection.fetchval("SELECT now()")
+async def declare(connection: Connection, workspace_id: UUID, pulled: Mapping[str, str]) -> None:
+    """Let a workspace pull these types alone, each from its connection; where it did so before, it goes on."""
     await connection.execute(
         """
-        INSERT INTO pulls (workspace_id, connection, cursor, began_at) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (workspace_id, connection) DO NOTHING
+        DELETE FROM pulls WHERE workspace_id = $1 AND (record_type, connection) NOT IN (
+            SELECT * FROM unnest($2::text[], $3::text[]))
         """,
         workspace_id,
-        name,
-        Cursor(now - BACK).write(),
-        now,
+        list(pulled),
+        list(pulled.values()),
+    )
+    await connection.execute(
+        "DELETE FROM pulled_changes WHERE workspace_id = $1 AND connection <> $2", workspace_id, pulled.get(CONTACT, "")
+    )
+    now: datetime = await connection.fetchval("SELECT now()")
+    await connection.executemany(
+        """
+        INSERT INTO pulls (workspace_id, record_type, connection, cursor, began_at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT DO NOTHING
+        """,
+        [(workspace_id, kind, name, Cursor(now - BACK).write(), now) for kind, name in pulled.items()],
     )
 
 
-async def hold_due(connection: Connection, workspace_id: UUID, name: str, every: timedelta) -> bool:
+async def hold_due(
+    connection: Connection, workspace_id: UUID, name: str, every: timedelta, kind: str = CONTACT
+) -> bool:
     """Hold a pull whose time has come, until the commit; False when it is not due, under way, or held elsewhere."""
     found = await connection.fetchval(
         """
         SELECT TRUE FROM pulls
-        WHERE workspace_id = $1 AND connection = $2 AND coalesce(pulled_at, began_at) <= now() - $3::interval
+        WHERE workspace_id = $1 AND connection = $2 AND record_type = $4
+          AND coalesce(pulled_at, began_at) <= now() - $3::interval
           AND NOT EXISTS (SELECT FROM runs WHERE runs.id = pulls.run_id
                           AND runs.state IN ('queued', 'running', 'waiting', 'failed') AND runs.handled_at IS NULL)
         FOR NO KEY UPDATE OF pulls SKIP LOCKED
@@ -66,42 +70,61 @@ async def hold_due(connection: Connection, workspace_id: UUID, name: str, every:
         workspace_id,
         name,
         every,
+        kind,
     )
     return bool(found)
 
 
-async def own(connection: Connection, workspace_id: UUID, name: str, run_id: UUID) -> None:
+async def own(connection: Connection, workspace_id: UUID, name: str, run_id: UUID, kind: str = CONTACT) -> None:
     """Let a run be the one that pulls."""
     await connection.execute(
-        "UPDATE pulls SET run_id = $3 WHERE workspace_id = $1 AND connection = $2", workspace_id, name, run_id
-    )
-
-
-async def standing_of(connection: Connection, workspace_id: UUID, name: str, run_id: UUID) -> Standing | None:
-    """Return where a run's pull goes on; None when another run has taken its place."""
-    row = await connection.fetchrow(
-        "SELECT cursor, began_at FROM pulls WHERE workspace_id = $1 AND connection = $2 AND run_id = $3",
+        "UPDATE pulls SET run_id = $3 WHERE workspace_id = $1 AND connection = $2 AND record_type = $4",
         workspace_id,
         name,
         run_id,
+        kind,
+    )
+
+
+async def standing_of(
+    connection: Connection, workspace_id: UUID, name: str, run_id: UUID, kind: str = CONTACT
+) -> Standing | None:
+    """Return where a run's pull goes on; None when another run has taken its place."""
+    row = await connection.fetchrow(
+        """
+        SELECT cursor, began_at FROM pulls
+        WHERE workspace_id = $1 AND connection = $2 AND run_id = $3 AND record_type = $4
+        """,
+        workspace_id,
+        name,
+        run_id,
+        kind,
     )
     return None if row is None else Standing(row["cursor"], row["began_at"])
 
 
 async def keep_cursor(
-    connection: Connection, workspace_id: UUID, name: str, run_id: UUID, cursor: str, *, is_caught_up: bool
+    connection: Connection,
+    workspace_id: UUID,
+    name: str,
+    run_id: UUID,
+    cursor: str,
+    *,
+    is_caught_up: bool,
+    kind: str = CONTACT,
 ) -> None:
     """Note that all up to here is safe."""
     await connection.execute(
         """
         UPDATE pulls SET cursor = $4, pulled_at = CASE WHEN $5 THEN now() ELSE pulled_at END
-        WHERE workspace_id = $1 AND connection = $2 AND run_id = $3
+        WHERE workspace_id = $1 AND connection = $2 AND run_id = $3 AND record_type = $6
         """,
         workspace_id,
         name,
         run_id,
         cursor,
         is_caught_up,
+        kind,
     )
 
 
@@ -262,3 +285,31 @@ async def missed_of_a_day(connection: Connection, workspace_id: UUID, name: str)
         name,
     )
     return number
+
+
+async def records_of_somebody(
+    connection: Connection, workspace_id: UUID, name: str, states: Sequence[RecordState]
+) -> frozenset[str]:
+    """Return which of these records (of one type) are of a contact that is known, by their ids in the system."""
+    if not states:
+        return frozenset()
+    rows = await connection.fetch(
+        """
+        SELECT asked.external_id FROM unnest($4::text[], $5::text[]) AS asked (external_id, contact)
+        WHERE EXISTS (
+            SELECT FROM record_ids AS known JOIN records ON records.id = known.record_id
+            WHERE known.workspace_id = $1 AND known.connection = $2 AND known.record_type = $3
+              AND known.external_id = asked.external_id AND records.contact_id IS NOT NULL
+        ) OR EXISTS (
+            SELECT FROM record_ids AS known
+            WHERE known.workspace_id = $1 AND known.connection = $2 AND known.record_type = 'contact'
+              AND known.external_id = asked.contact AND asked.contact <> ''
+        )
+        """,
+        workspace_id,
+        name,
+        states[0].type,
+        [state.external_id for state in states],
+        [state.contact_external_id for state in states],
+    )
+    return frozenset(row["external_id"] for row in rows)

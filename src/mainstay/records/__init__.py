@@ -5,6 +5,7 @@ from mainstay.records.effects import OwnershipsOf, settling_effects
 from mainstay.records.keeping import Heard, Word, hold_keys, keep, record_of
 from mainstay.records.ownership import OURS, Ownership
 from mainstay.records.store import Done, Pushing, Want, copies_of, push_failed, pushed, raise_wanted, start_push, want
+from mainstay.records.telling import Told, judge_told, note_told, take_told
 
 __all__ = [
     "OURS",
@@ -14,6 +15,7 @@ __all__ = [
     "Ownership",
     "OwnershipsOf",
     "Pushing",
+    "Told",
     "Want",
     "Word",
     "copies_of",
@@ -22,13 +24,16 @@ __all__ = [
     "forget",
     "forget_id",
     "hold_keys",
+    "judge_told",
     "keep",
     "link",
+    "note_told",
     "push_failed",
     "pushed",
     "raise_wanted",
     "record_of",
     "settling_effects",
     "start_push",
+    "take_told",
     "want",
 ]

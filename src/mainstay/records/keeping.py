@@ -47,13 +47,19 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came of a word: the record, and which of its fields it changed; ``refused`` as in :class:`Folded`."""
+    """What came of a word: the record, and which of its fields it changed; ``refused`` as in :class:`Folded`.
+
+    ``overwritten`` are those of the changed fields of which something was known before. ``is_news`` tells whether the
+    record is other than before: new, changed, gone or back.
+    """
 
     record_id: UUID
     is_new: bool
     contact_id: UUID | None
     changed: tuple[str, ...]
     refused: Mapping[str, str]
+    overwritten: tuple[str, ...] = ()
+    is_news: bool = True
 
 
 @dataclass(slots=True)
@@ -115,6 +121,7 @@ async def keep(connection: Connection, words: Sequence[Word], *, now: datetime |
         said = _said(word, change_id, now)
         folded, is_gone = _fold(record, said, word.ownership)
         is_news = was_new or bool(folded.after) or is_gone != (record.gone_at is not None)
+        overwritten = tuple(name for name in folded.after if name in record.values)
         is_refused_anew = folded.refused != record.refused.get(word.connection, {})
         if is_news or (folded.refused and is_refused_anew):
             changes.append(_change(change_id, word, record, said, folded, now))
@@ -131,7 +138,8 @@ async def keep(connection: Connection, words: Sequence[Word], *, now: datetime |
             record.ids[word.connection] = word.state.external_id
             ids.append((word.workspace_id, word.state.type, record.id, word.connection, word.state.external_id, now))
         types[record.id] = (word.workspace_id, word.state.type)
-        heard.append(Heard(record.id, was_new, record.contact_id, tuple(folded.after), folded.refused))
+        changed = tuple(folded.after)
+        heard.append(Heard(record.id, was_new, record.contact_id, changed, folded.refused, overwritten, is_news))
     touched = [
         record
         for record in {each.id: each for several in found.values() for each in several}.values()

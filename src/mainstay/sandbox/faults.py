@@ -14,11 +14,11 @@ from typing import Any, Literal, TypedDict, get_args
 from mainstay.sandbox.wire import SettingError
 
 Kind = Literal[
-    "latency", "hold", "status", "timeout_before", "timeout_after", "drop_before", "drop_after", "reset", "truncated",
-    "html", "drip", "empty", "reshaped"
+    "latency", "hold", "status", "status_after", "timeout_before", "timeout_after", "drop_before", "drop_after",
+    "reset", "truncated", "html", "drip", "empty", "reshaped"
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
-DONE = frozenset({"hold", "timeout_after", "drop_after", "truncated", "drip", "empty", "reshaped"})
+DONE = frozenset({"hold", "status_after", "timeout_after", "drop_after", "truncated", "drip", "empty", "reshaped"})
 """The kinds that strike once the effect is done."""
 
 
@@ -49,6 +49,7 @@ class Fault:
     - ``hold``: the effect is done, and the answer held until the fault is cleared, however long that is;
     - ``status``: answer ``status`` in the vendor's own error shape, with ``Retry-After`` when ``retry_after`` (s) is
       given; nothing is done;
+    - ``status_after``: the same answer, and the effect is done all the same;
     - ``timeout_before`` / ``timeout_after``: hold the connection ``hold_ms`` without an answer, then close it; the
       effect is not done / is done first;
     - ``drop_before`` / ``drop_after``: close the connection at once without an answer; not done / done;

@@ -33,7 +33,7 @@ class SandboxProcess:
         self._errors: IO[bytes] | None = None
         self._ports: dict[str, int] = {}
 
-    def start(self, timeout: float = 15.0) -> Self:
+    def start(self, timeout: float = 60.0) -> Self:
         """Start and wait until it listens, at most ``timeout`` seconds. Raises ``SandboxError`` when it does not."""
         if self._process is not None:
             raise SandboxError("the sandbox has been started already: stop it first")

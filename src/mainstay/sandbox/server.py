@@ -117,6 +117,8 @@ class Server:
                 return Reply(reply.status, reply.body[: len(reply.body) // 2], reply.content_type, reply.headers)
             case "empty":
                 return Reply(204)
+            case "status_after":
+                return vendor.failure(request, fault.status, fault.retry_after)
             case "reshaped":
                 return Reply(reply.status, orjson.dumps(_renamed(orjson.loads(reply.body))), headers=reply.headers)
         return reply

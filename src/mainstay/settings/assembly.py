@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +15,6 @@ from mainstay.kit import Connector, SourceKind, SourceSettings
 from mainstay.kit.source import AskedSourceSettings
 from mainstay.mirrors import MirroredType
 from mainstay.mirrors.rules import Role
-from mainstay.pulls import Pull
 from mainstay.settings.alerting import read_alerts
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.elsewhere import read_elsewhere
@@ -25,6 +23,7 @@ from mainstay.settings.mirroring import read_mirrors
 from mainstay.settings.monitoring import read_heartbeat, read_monitors
 from mainstay.settings.ownership import read_ownership
 from mainstay.settings.positions import KeyPath
+from mainstay.settings.pulling import pull_of, record_pulls
 from mainstay.settings.retaining import read_retention
 from mainstay.settings.retrying import read_retries
 from mainstay.settings.schema import (
@@ -75,7 +74,8 @@ def assemble(document: Document, folder: Path) -> Stack:
         system_of_record=system_of_record,
         records=ownership,
         identity=records.contact.identity,
-        pull=_pull(records.contact.reconcile, system_of_record, wiring, sources),
+        pull=pull_of(records.contact.reconcile, wiring.connections[system_of_record], sources),
+        record_pulls=MappingProxyType(dict(record_pulls(records, ownership, wiring.connections, sources))),
         sources=MappingProxyType(sources),
         alerts=alerts,
         mirrors=mirrors,
@@ -86,13 +86,6 @@ def assemble(document: Document, folder: Path) -> Stack:
         elsewhere=elsewhere,
         folder=folder,
     )
-
-
-def _pull(every: timedelta | str, name: str, wiring: _Wiring, sources: Mapping[str, SourceEntry]) -> Pull | None:
-    if isinstance(every, str) or not wiring.connections[name].can_pull:
-        return None
-    bringing = tuple(source for source, found in sources.items() if found.settings.connection == name)
-    return Pull(name, every, bringing)
 
 
 def _workspace(document: Document) -> WorkspaceTable | None:

@@ -175,6 +175,10 @@ class RecordTable(Table):
     """``[records.NAME]``: where one type of record truly lives."""
 
     system_of_record: str = Field(default="", description="The connection whose word counts.")
+    reconcile: Annotated[Duration | Literal["off"], BeforeValidator(_check_reconcile)] = Field(
+        default=timedelta(minutes=15),
+        description='How often it is asked what changed there, whatever webhooks say: reconcile = "15m", or "off".',
+    )
     mirrors: tuple[str, ...] = Field(default=(), description="Copies, which workflows may not write.")
     owners: dict[str, str] = Field(
         default_factory=dict, description='Fields that another connection is right about: { vat_id = "books" }'
@@ -185,10 +189,6 @@ class ContactTable(RecordTable):
     """``[records.contact]``."""
 
     identity: IdentityTable = IdentityTable()
-    reconcile: Annotated[Duration | Literal["off"], BeforeValidator(_check_reconcile)] = Field(
-        default=timedelta(minutes=15),
-        description='How often it is asked what changed there, whatever webhooks say: reconcile = "15m", or "off".',
-    )
 
 
 class RecordsTable(Table):

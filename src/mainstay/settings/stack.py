@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from mainstay.heartbeating import Heartbeat
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
-    from mainstay.model import Retry
+    from mainstay.model import RecordType, Retry
     from mainstay.monitors import Monitor
-    from mainstay.pulls import Pull
+    from mainstay.pulls import Pull, RecordPull
     from mainstay.records import Ownership
     from mainstay.retention import Retention
     from mainstay.settings.environment import Environment
@@ -72,6 +72,7 @@ class Stack:
         records: which system is right about each other type of record.
         identity: by what contacts are told apart.
         pull: how changes in the system of record are pulled; None where it cannot tell, or shall not.
+        record_pulls: how changes of each other type of record are pulled, where they are.
         sources: by name.
         alerts: who hears of trouble.
         mirrors: the copies of records that are kept alike, by name.
@@ -94,6 +95,7 @@ class Stack:
     records: Mapping[str, Ownership]
     identity: IdentityTable
     pull: Pull | None
+    record_pulls: Mapping[RecordType, RecordPull]
     sources: Mapping[str, SourceEntry]
     alerts: Alerts
     mirrors: Mapping[str, Mirror]

@@ -151,7 +151,7 @@ class Alerter:
         now = self._now()
         standing = begin(standing, alerts, now)
         if standing.due_at is not None and standing.due_at <= now:
-            begun = await telling_store.begun_since(connection, workspace_id, now - _PAGES_WITHIN)
+            begun = await telling_store.begun_within(connection, workspace_id, _PAGES_WITHIN)
             if begun < _MOST_PAGES:
                 move = next_move(standing, alerts, now)
                 standing = move.then
@@ -244,6 +244,12 @@ class Alerter:
             return True
 
         return await transact(self._pool, work)
+
+    async def resolve(self, workspace_id: UUID, incident_id: UUID) -> bool:
+        """Close an incident by hand, its failed runs handled; False when it is not open."""
+        return await transact(
+            self._pool, lambda connection: store.resolve_by_hand(connection, workspace_id, incident_id)
+        )
 
     async def program(self, steps: StepRunner) -> Sequence[Claimed]:
         """Send one message over one route."""

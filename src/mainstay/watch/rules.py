@@ -37,6 +37,7 @@ _OWN = {
     "reconcile.v1": ("Changes in the system of record are not pulled", "What changed at {at} cannot be pulled"),
     "pull-failures.v1": ("Failures elsewhere are not asked for", "What failed at {at} cannot be read"),
     "weekly-review.v1": ("The weekly review cannot be sent", "The weekly review does not get through to {at}"),
+    "reconcile-records.v1": ("Changes of records are not pulled", "What changed at {at} cannot be pulled"),
     "alert.v1": ("Alerts cannot be sent", "Alerts do not get through to {at}"),
 }
 

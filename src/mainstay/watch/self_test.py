@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mainstay.watch.alert import Alerter
 
 TEST = "test"
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +55,22 @@ class SelfTest:
         self._reaching = reaching
         self._alerter = alerter
         self._clock = clock
+        self._next: dict[UUID, datetime] = {}
 
     async def look(self) -> None:
         """Begin the weekly tests that are due: durable runs, so one that fails is an incident, told over the others."""
         for workspace_id in self._reaching.workspaces:
-            if self._reaching.workspace(workspace_id).alerts.test:
-                await transact(self._pool, partial(self._test_due, workspace_id=workspace_id))
+            due_at = self._next.get(workspace_id)
+            if due_at is None or due_at <= self._now():
+                next_at = await transact(self._pool, partial(self._test_due, workspace_id=workspace_id))
+                self._next[workspace_id] = next_at or _NEVER
 
-    async def _test_due(self, connection: Connection, workspace_id: UUID) -> None:
-        now = self._clock() if self._clock else datetime.now(UTC)
+    async def _test_due(self, connection: Connection, workspace_id: UUID) -> datetime | None:
+        now = self._now()
         alerts = self._reaching.workspace(workspace_id).alerts
         next_at = alerts.next_test(now)
         if next_at is None:
-            return
+            return None
         # Of many workers one tests; the moment follows the stack, whichever was stored.
         is_due = await connection.fetchval(
             """
@@ -82,6 +86,7 @@ class SelfTest:
         if is_due:
             for route in alerts:
                 await self._alerter.send(connection, workspace_id, TEST, (), route, self._message(workspace_id, route))
+        return next_at
 
     async def test_now(self, workspace_id: UUID) -> list[Tested]:
         """Send a test over each channel from this process, one after the other; each may take half a minute."""
@@ -98,6 +103,9 @@ class SelfTest:
         except MainstayError as error:
             return Tested(route.written, route.role, time.perf_counter() - began, str(error))
         return Tested(route.written, route.role, time.perf_counter() - began)
+
+    def _now(self) -> datetime:
+        return self._clock() if self._clock else datetime.now(UTC)
 
     def _message(self, workspace_id: UUID, route: Route) -> Message:
         url = self._reaching.page_url(workspace_id, "incidents")

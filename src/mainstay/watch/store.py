@@ -8,6 +8,7 @@ from uuid import UUID
 
 from mainstay.db import storable
 from mainstay.model import new_id
+from mainstay.watch.telling import SETTLING
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -23,6 +24,7 @@ _OVER = """
     state = 'resolved', resolved_at = now(),
     alert_due_at = CASE WHEN alert_phase = 'none' OR alert_phase = 'telling' AND alert_place = 0 THEN alert_due_at
                         ELSE now() END,
+    alert_place = 0,
     alert_phase = CASE WHEN alert_phase = 'none' OR alert_phase = 'telling' AND alert_place = 0 THEN alert_phase
                        ELSE 'recovering' END
 """
@@ -205,5 +207,9 @@ async def resolve_by_hand(connection: Connection, workspace_id: UUID, incident_i
         """,  # noqa: S608 - a part of ours
         incident_id,
         workspace_id,
+    )
+    # Somebody's word needs no time to prove itself; if it comes back after that, that is news.
+    await connection.execute(
+        "UPDATE incidents SET alert_place = $2 WHERE id = $1 AND alert_phase = 'recovering'", incident_id, SETTLING
     )
     return found is not None

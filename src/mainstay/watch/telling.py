@@ -16,6 +16,8 @@ from mainstay.watch.routes import FALLS_OVER_AFTER, Alerts, Route, Severity, set
 
 Phase = Literal["none", "telling", "escalating", "told", "recovering", "over"]
 News = Literal["opened", "reopened", "worse"]
+SETTLING = -1
+"""The place of an incident that is over, and whose end is told once that has lasted."""
 Kind = Literal["opened", "reopened", "worse", "escalated", "recovered", "acknowledged"]
 
 
@@ -31,7 +33,6 @@ class Standing:
     is_open: bool = True
     is_acknowledged: bool = False
     reopened: int = 0
-    resolved_at: datetime | None = None
     news: News = "opened"
     phase: Phase = "none"
     place: int = 0
@@ -85,7 +86,7 @@ def _tell(standing: Standing, alerts: Alerts, now: datetime) -> Move:
 
 def _follow(standing: Standing, alerts: Alerts, now: datetime) -> Move:
     if not standing.is_open:
-        return _recover(replace(standing, phase="recovering"), alerts, now)
+        return _recover(replace(standing, phase="recovering", place=0), alerts, now)
     if standing.severity != "critical" or standing.is_acknowledged or not alerts.escalate:
         return Move(replace(standing, phase="told", due_at=None))
     due_at = max(now, (standing.told_at or now) + alerts.escalate_after)
@@ -94,7 +95,7 @@ def _follow(standing: Standing, alerts: Alerts, now: datetime) -> Move:
 
 def _escalate(standing: Standing, alerts: Alerts, now: datetime) -> Move:
     if not standing.is_open:
-        return _recover(replace(standing, phase="recovering"), alerts, now)
+        return _recover(replace(standing, phase="recovering", place=0), alerts, now)
     if standing.is_acknowledged or standing.place >= len(alerts.escalate):
         return Move(replace(standing, phase="told", due_at=None))
     place = standing.place + 1
@@ -107,9 +108,9 @@ def _escalate(standing: Standing, alerts: Alerts, now: datetime) -> Move:
 def _recover(standing: Standing, alerts: Alerts, now: datetime) -> Move:
     if standing.is_open:
         return Move(replace(standing, phase="told", due_at=None))
-    earliest = (standing.resolved_at or now) + settles_after(standing.reopened)
-    if standing.severity != "critical":
-        earliest = alerts.after_quiet(max(earliest, now))
-    if earliest > now:
-        return Move(replace(standing, due_at=earliest))
-    return Move(replace(standing, phase="over", due_at=None), "recovered", standing.told)
+    if standing.place != SETTLING:
+        settled = now + settles_after(standing.reopened)
+        if standing.severity != "critical":
+            settled = alerts.after_quiet(settled)
+        return Move(replace(standing, place=SETTLING, due_at=settled))
+    return Move(replace(standing, phase="over", place=0, due_at=None), "recovered", standing.told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -62,7 +62,6 @@ def standing_of(row: Row) -> Standing:
         is_open=row["state"] == "open",
         is_acknowledged=row["acknowledged_at"] is not None,
         reopened=row["reopened"],
-        resolved_at=row["resolved_at"],
         news=row["alert_news"],
         phase=row["alert_phase"],
         place=row["alert_place"],
@@ -88,15 +87,15 @@ async def stand(connection: Connection, incident_id: UUID, standing: Standing) -
     )
 
 
-async def begun_since(connection: Connection, workspace_id: UUID, moment: datetime) -> int:
-    """Count the messages that opened incidents were told by since a moment."""
+async def begun_within(connection: Connection, workspace_id: UUID, length: timedelta) -> int:
+    """Count the incidents that people were told of lately."""
     found: int = await connection.fetchval(
         """
         SELECT count(DISTINCT incident_id) FROM alerts
-        WHERE workspace_id = $1 AND begun_at > $2 AND kind IN ('opened', 'reopened', 'worse')
+        WHERE workspace_id = $1 AND begun_at > now() - $2::interval AND kind IN ('opened', 'reopened', 'worse')
         """,
         workspace_id,
-        moment,
+        length,
     )
     return found
 
@@ -159,12 +158,13 @@ async def told(connection: Connection, run_id: UUID, now: datetime, *, is_moot: 
     """Note that a run has told; what follows of that is due at once. What was ``is_moot`` was not told."""
     rows = await connection.fetch(
         """
-        UPDATE alerts SET told_at = CASE WHEN $2 THEN NULL ELSE now() END,
+        UPDATE alerts SET told_at = CASE WHEN $2 THEN NULL ELSE $3::timestamptz END,
             error = CASE WHEN $2 THEN 'it was over before it could be told' ELSE '' END
         WHERE run_id = $1 AND told_at IS NULL RETURNING incident_id
         """,
         run_id,
         is_moot,
+        now,
     )
     await _due_now(connection, [row["incident_id"] for row in rows], now)
 

@@ -47,7 +47,7 @@ class AppBackend:
         self.mark_handled = app.mark_handled
         self.replay_delivery = app.replay_delivery
         self.release_quarantined = app.release_quarantined
-        self.resolve_incident = app.resolve_incident
+        self.resolve_incident = app.alerter.resolve
         self.acknowledge_incident = app.alerter.acknowledge
         self.record_url = app.record_url
         self.ping_url = app.ping_url

@@ -20,7 +20,7 @@ from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
 from mainstay.insight.approvals import approvals_waiting
 from mainstay.insight.mark import mark_of
 from mainstay.model import short_id
-from mainstay.web import drift_wording, incident_wording, monitor_wording, record_wording, wording
+from mainstay.web import drift_wording, incident_wording, monitor_wording, record_wording, wording, workflow_wording
 from mainstay.web.news import News
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def make_environment() -> Environment:
         "pretty": wording.pretty,
         "bytes": wording.size,
         "web_link": wording.web_link,
-        "workflow": wording.workflow_title,
+        "workflow": workflow_wording.workflow_title,
         "initials": wording.initials,
         "display_name": wording.display_name,
         "number": "{:,}".format,

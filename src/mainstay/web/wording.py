@@ -17,17 +17,6 @@ from mainstay.model import AttemptState, Contact
 
 LONGEST_SHOWN = 60_000
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-_OWN_WORKFLOWS = {
-    "inbound.v1": "Read a delivery",
-    "push.v1": "Bring a contact to its system",
-    "merge-elsewhere.v1": "Merge two contacts in their system",
-    "alert.v1": "Send an alert",
-    "question.v1": "Pass on a question",
-    "weekly-review.v1": "Send the weekly review",
-    "mirror.v1": "Write a mirror",
-    "reconcile.v1": "Pull what changed in the system of record",
-    "compare-mirror.v1": "Compare a mirror",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +134,6 @@ def approval_look(state: str) -> Look:
 def standing_look(standing: str) -> Look | None:
     """Return how an identifier's standing is shown; None for one that names its contact, which is the rule."""
     return _STANDING_LOOKS.get(standing)
-
-
-def workflow_title(name: str) -> str:
-    """Return what a workflow of Mainstay's own does; a user's workflow keeps its name."""
-    return _OWN_WORKFLOWS.get(name, name)
 
 
 def relative(moment: datetime, now: datetime) -> str:

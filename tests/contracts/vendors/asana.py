@@ -19,7 +19,17 @@ CONTRACTS = {
     "asana": Contract(
         "asana.json",
         "https://app.asana.com",
-        new_answer_keys=frozenset({"created_at", "due_on", "notes", "permalink_url"}),
+        new_answer_keys=frozenset(
+            {
+                "assignee",
+                "completed",
+                "created_at",
+                "due_on",
+                "modified_at",
+                "notes",
+                "permalink_url",
+            }
+        ),
         new_statuses=dict.fromkeys((402, 412, 423, 429, 502, 503, 504)),
         error=_ERRORS,
     )

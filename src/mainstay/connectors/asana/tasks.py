@@ -9,14 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from mainstay.connectors.asana.account import listed, strange
+from mainstay.connectors.asana.account import listed
+from mainstay.connectors.asana.pulling import Place, pull
+from mainstay.connectors.asana.reading import is_task_id, read_task, record_in, require_id, text_in
 from mainstay.connectors.asana.settings import AsanaConnection
-from mainstay.kit import Http, Made, PermanentError, RecordStore, Sent, Task, TaskState
+from mainstay.kit import Http, Made, PermanentError, PulledRecords, RecordStore, RecordType, Sent, Task, TaskState
 from mainstay.kit.lookup import is_of_this_try, same_text
 
 # How far our clock may be from Asana's where only what is newer is asked for.
 CLOCKS_APART = timedelta(hours=1)
-_GID = re.compile(r"\d{1,30}")
 _ADDRESS = re.compile(r"[^\s/?#@]+@[^\s/?#@]+")
 _UNKNOWN = (400, 404)
 
@@ -60,7 +61,7 @@ class AsanaTasks:
             path = f"/tasks/external:{self._our_id()}"
             answer = await self._http.request("GET", path, params={"opt_fields": "permalink_url"}, accept=_UNKNOWN)
             if answer.status not in _UNKNOWN:
-                return _made(_record(answer.data))
+                return _made(record_in(answer.data))
         project = await self._project_of(task.project)
         since = datetime.now(UTC) - timedelta(seconds=self._http.tried_ago) - CLOCKS_APART
         fields = "name,notes,due_on,created_at,permalink_url"
@@ -74,31 +75,38 @@ class AsanaTasks:
 
     async def complete_task(self, task_id: str) -> None:
         """Mark a task as complete; complete already, Asana changes nothing."""
-        _require_id(task_id)
+        require_id(task_id)
         await self._one("PUT", f"/tasks/{task_id}", "completed", {"completed": True}, task_id=task_id)
 
     async def add_comment(self, task_id: str, text: str) -> Sent:
         """Comment on a task."""
-        _require_id(task_id)
+        require_id(task_id)
         if not text.strip():
             raise PermanentError("the comment is empty")
         path = f"/tasks/{task_id}/stories"
-        return Sent(_text(await self._one("POST", path, "created_at", {"text": text.strip()}, task_id=task_id), "gid"))
+        return Sent(
+            text_in(await self._one("POST", path, "created_at", {"text": text.strip()}, task_id=task_id), "gid")
+        )
 
     async def find_add_comment(self, task_id: str, text: str) -> Sent | None:
         """Look for a comment of this text that is no older than this step's first try."""
-        _require_id(task_id)
+        require_id(task_id)
         fields = "text,created_at,resource_subtype"
         async for story, answer in listed(self._http, f"/tasks/{task_id}/stories", fields):
             is_comment = story.get("resource_subtype") == "comment_added" and same_text(story.get("text"), text)
             if is_comment and is_of_this_try(story.get("created_at"), answer, self._http):
-                return Sent(_text(story, "gid"))
+                return Sent(text_in(story, "gid"))
         return None
 
     async def fetch_task(self, task_id: str) -> TaskState | None:
         """Read a task; who is to do it is read beside it."""
         task = await read_task(self._http, task_id)
         return task.state if task else None
+
+    async def pull_records(self, _kind: RecordType, cursor: str) -> PulledRecords:
+        """Read a page of the tasks of the connection's project that changed."""
+        place = Place.read(cursor)
+        return await pull(self._http, await self._project_of(""), place)
 
     async def _one(
         self, method: str, path: str, fields: str, given: Mapping[str, Any], *, task_id: str = ""
@@ -109,7 +117,7 @@ class AsanaTasks:
         answer = await self._http.request(method, path, params=query, json={"data": given}, accept=accept)
         if answer.status == 404:
             raise PermanentError(f"Asana has no such task (any more): {task_id}", status=404)
-        return _record(answer.data)
+        return record_in(answer.data)
 
     def _our_id(self) -> str:
         return "mainstay-" + hashlib.sha256(self._http.idempotency_key.encode()).hexdigest()[:32]
@@ -121,19 +129,19 @@ class AsanaTasks:
             query = {"opt_fields": "email", "workspace": self._workspace}
             answer = await self._http.request("GET", path, params=query, accept=_UNKNOWN)
             if answer.status not in _UNKNOWN:
-                return _text(_record(answer.data), "gid")
+                return text_in(record_in(answer.data), "gid")
         raise PermanentError(f"nobody in this Asana workspace has the e-mail {address}: invite them first")
 
     async def _project_of(self, name: str) -> str:
         wanted = (name or self._project).strip()
         if not wanted:
             raise PermanentError("no project: name one in the call (project=), or in the connection (project)")
-        if _GID.fullmatch(wanted):
+        if is_task_id(wanted):
             return wanted
         query = {"workspace": self._workspace, "archived": "false"}
         async for project, _ in listed(self._http, "/projects", "name", **query):
             if str(project.get("name")).strip().casefold() == wanted.casefold():
-                return _text(project, "gid")
+                return text_in(project, "gid")
         raise PermanentError(f"Asana has no project {wanted!r} that this connection may see: name it, or its number")
 
     async def _tags(self, labels: tuple[str, ...]) -> list[str]:
@@ -144,72 +152,14 @@ class AsanaTasks:
         known: dict[str, str] = {}
         path = f"/workspaces/{self._workspace}/tags"
         async for tag, _ in listed(self._http, path, "name"):
-            known.setdefault(str(tag.get("name")).strip().casefold(), _text(tag, "gid"))
+            known.setdefault(str(tag.get("name")).strip().casefold(), text_in(tag, "gid"))
             if known.keys() >= wanted.keys():
                 break
         for folded, label in wanted.items():
             if folded not in known:
-                known[folded] = _text(await self._one("POST", path, "name", {"name": label}), "gid")
+                known[folded] = text_in(await self._one("POST", path, "name", {"name": label}), "gid")
         return [known[folded] for folded in wanted]
 
 
-class ReadTask:
-    """A task as Asana answers it, and its state in our words."""
-
-    def __init__(self, record: Mapping[str, Any], state: TaskState) -> None:
-        self.created_at = record.get("created_at")
-        self.modified_at = record.get("modified_at")
-        self.state = state
-
-
-async def read_task(http: Http, task_id: str) -> ReadTask | None:
-    """Read a task, and the address of who is to do it; None where it is gone."""
-    _require_id(task_id)
-    fields = "name,completed,due_on,permalink_url,assignee,created_at,modified_at"
-    answer = await http.request("GET", f"/tasks/{task_id}", params={"opt_fields": fields}, accept=(404,))
-    if answer.status == 404:
-        return None
-    record = _record(answer.data)
-    assignee, address = record.get("assignee"), ""
-    if isinstance(assignee, dict):
-        path = f"/users/{quote(_text(assignee, 'gid'), safe='')}"
-        # Somebody who has left cannot be read any more; the task can.
-        person = await http.request("GET", path, params={"opt_fields": "email"}, accept=(403, 404))
-        address = str(_record(person.data).get("email") or "") if person.status == 200 else ""
-    state = TaskState(
-        id=_text(record, "gid"),
-        title=_text(record, "name"),
-        is_done=record.get("completed") is True,
-        due=str(record.get("due_on") or ""),
-        assignee=address,
-        url=str(record.get("permalink_url") or ""),
-    )
-    return ReadTask(record, state)
-
-
-def is_task_id(text: str) -> bool:
-    """Tell whether a text can be Asana's id of a task."""
-    return _GID.fullmatch(text) is not None
-
-
-def _require_id(task_id: str) -> None:
-    if not is_task_id(task_id):
-        raise PermanentError(f"{task_id[:60]!r} is not the id of a task: Asana's are numbers, as create gives back")
-
-
-def _record(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    record = answer.get("data")
-    if not isinstance(record, dict):
-        raise strange("record")
-    return record
-
-
 def _made(record: Mapping[str, Any]) -> Made:
-    return Made(_text(record, "gid"), str(record.get("permalink_url") or ""))
-
-
-def _text(record: Mapping[str, Any], key: str) -> str:
-    found = record.get(key)
-    if not isinstance(found, str) or not found:
-        raise strange(key)
-    return found
+    return Made(text_in(record, "gid"), str(record.get("permalink_url") or ""))

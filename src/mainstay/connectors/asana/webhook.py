@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from mainstay.connectors.asana.reading import is_task_id, read_task
 from mainstay.connectors.asana.settings import AsanaSource
-from mainstay.connectors.asana.tasks import is_task_id, read_task
 from mainstay.kit import Event, Http, MalformedError, NotAuthenticError, RawRequest, Reply
 from mainstay.kit.payload import as_list, as_object, moment, read_object, text
 from mainstay.kit.recording import task_gone, task_record

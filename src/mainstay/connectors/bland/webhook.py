@@ -15,7 +15,7 @@ from mainstay.connectors.bland.call import ended_at, is_inbound, person_of, stat
 from mainstay.connectors.bland.settings import BlandSource
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
 from mainstay.kit.calling import call_event
-from mainstay.kit.payload import read_object, text
+from mainstay.kit.payload import object_in, read_object, text
 from mainstay.kit.secrets import plain
 from mainstay.kit.signature import equal, hmac_hex, require_header
 
@@ -41,10 +41,7 @@ def _forms(body: bytes) -> Iterator[bytes]:
 
 def delivery_key(request: RawRequest, _settings: BlandSource) -> str:
     """Return the id of a call that ended; empty for what may come several times in one call."""
-    try:
-        call = read_object(request.body)
-    except MalformedError:
-        return ""
+    call = object_in(request.body)
     return _key(call) if state_of(call).status == "ended" else ""
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest, RecordState
 from mainstay.kit.mapping import MappedSettings
-from mainstay.kit.payload import as_object, moment, read_object, text
+from mainstay.kit.payload import as_object, moment, object_in, read_object, text
 from mainstay.kit.recording import as_record
 from mainstay.kit.secrets import Secrets, plain
 from mainstay.kit.signature import equal, from_epoch, hmac_hex, require_fresh, require_header, sha256_hex
@@ -64,10 +64,7 @@ def verify(request: RawRequest, settings: CalendlySettings) -> str:
 
 def delivery_key(request: RawRequest, _settings: CalendlySettings) -> str:
     """Return the event's name and the invitee's URI; empty when there is no URI."""
-    try:
-        return _key(read_object(request.body))
-    except MalformedError:
-        return ""
+    return _key(object_in(request.body))
 
 
 def _key(body: dict[str, Any]) -> str:

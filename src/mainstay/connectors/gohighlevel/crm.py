@@ -1,7 +1,7 @@
 """GoHighLevel's contacts as the role ``crm``, over API version 2021-07-28.
 
 Vendor facts: the contract ``gohighlevel.json``, and github.com/GoHighLevel/highlevel-api-docs issues 37 (two-match
-upsert), 64 (a 422 may have created) and 314 (fields that PUT really takes).
+upsert), 64 (a 422 may have created), 314 (fields that PUT really takes) and 337 (an upsert by a secondary e-mail).
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _BAD_REQUEST, _NOT_FOUND, _UNPROCESSABLE, _TOO_MANY = 400, 404, 422, 429
 _UNIQUE_FIELDS = ("phone", "email")
 # The published contract of PUT lacks companyName, and unknown keys are refused with 422. Issue 314 saw it taken.
 _NOT_IN_UPDATE = frozenset({"companyName"})
+Record = Mapping[str, Any]
+Fields = Mapping[str, Any]
 
 
 def http_settings(settings: GoHighLevelConnection) -> HttpSettings:
@@ -84,17 +86,18 @@ def _wait(response: Response) -> float:
 
 
 class GoHighLevelCRM:
-    """One location's contacts. A new contact without tags is one call."""
+    """One location's contacts. A new contact without tags is a look-up and an upsert."""
 
     def __init__(self, settings: GoHighLevelConnection, http: Http) -> None:
         self._settings = settings
         self._http = http
 
     async def push_contact(self, contact: Contact, external_id: str) -> Pushed:
-        """Update by id, else upsert. Tags go through their own endpoint: anywhere else they replace all others.
+        """Update by id, else look it up, else upsert.
 
-        Where e-mail and phone belong to two contacts there, the e-mail's contact is ours and the other keeps its
-        phone: the vendor refuses, or silently drops, a value that another contact holds.
+        Tags go through their own endpoint: anywhere else they replace all others. Where e-mail and phone belong to two
+        contacts there, the e-mail's contact is ours and the other keeps its phone: the vendor refuses, or silently
+        drops, a value that another contact holds.
         """
         fields = self._fields(contact)
         record = await self._update(external_id, fields) if external_id else None
@@ -168,10 +171,21 @@ class GoHighLevelCRM:
         }
         return {key: value for key, value in fields.items() if value}
 
-    async def _update(self, external_id: str, fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the updated contact, or None when it is gone."""
+    async def _update(self, external_id: str, fields: Fields) -> Record | None:
+        """Return the updated contact, or None when it is gone.
+
+        An e-mail goes by itself, where it differs there and nobody has it: a secondary one of the contact's own would
+        put its primary one out.
+        """
+        email = str(fields.get("email") or "")
+        record = await self._put(external_id, _without(fields, "email"))
+        if record is None or not email or str(record.get("email") or "").lower() == email.lower():
+            return record
+        return record if await self._owner(email=email) else await self._put(external_id, {"email": email})
+
+    async def _put(self, external_id: str, fields: Fields) -> Record | None:
         send = {key: value for key, value in fields.items() if key not in _NOT_IN_UPDATE}
-        while True:
+        while send:
             response = await self._http.request("PUT", _path(external_id), json=send, accept=(_BAD_REQUEST, _NOT_FOUND))
             if _is_gone(response):
                 return None
@@ -180,8 +194,15 @@ class GoHighLevelCRM:
                 return _contact(response)
             # Another contact holds this value. Without it the rest still arrives, as the vendor's own upsert does.
             del send[held]
+        response = await self._http.request("GET", _path(external_id), accept=(_BAD_REQUEST, _NOT_FOUND))
+        return None if _is_gone(response) else _contact(response)
 
-    async def _upsert(self, contact: Contact, fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], Pushed]:
+    async def _upsert(self, contact: Contact, fields: Fields) -> tuple[Record, Pushed]:
+        """Find the contact and update it, else make it.
+
+        The vendor's own matching is left with nothing to match: of a contact that it finds by a secondary e-mail it
+        drops the primary one, and of one that it finds by phone it writes over whatever e-mail is there.
+        """
         if not contact.email and not contact.own_phone:
             raise PermanentError(
                 f"the contact has no e-mail{' and shares its phone with another' if contact.phone else ' and no phone'}"
@@ -189,38 +210,74 @@ class GoHighLevelCRM:
             )
         if contact.phone != contact.own_phone:
             # By this number the vendor would find the other contact and write over it.
-            fields = {key: value for key, value in fields.items() if key != "phone"}
+            fields = _without(fields, "phone")
+        if self._settings.look_first:
+            found, fields = await self._looked_up(contact, fields)
+            if found:
+                return await self._update_found(found, fields)
         response = await self._http.request(
             "POST",
             "/contacts/upsert",
             json={**fields, "locationId": self._settings.location_id},
-            accept=(_BAD_REQUEST,),
+            accept=(_BAD_REQUEST, _UNPROCESSABLE),
         )
-        found = _duplicate(response)
-        if found is not None:
-            return await self._update_found(found, fields)
+        if response.status == _UNPROCESSABLE:
+            # The vendor says no, and may have made the contact all the same.
+            made, fields = await self._looked_up(contact, fields)
+            if not made:
+                _refuse(response)
+            record, pushed = await self._update_found(made, fields)
+            return record, replace(pushed, created=self._settings.look_first)
+        duplicate = _duplicate(response)
+        if duplicate is not None:
+            return await self._update_found(duplicate, fields)
         record = _contact(response)
         if not _is_other(record, contact.email):
             return record, Pushed(_id(record, response), created=response.data.get("new") is True)
-        owner = await self._find_by_email(contact.email)
-        if not owner:
+        owner = await self._owner(email=contact.email)
+        if owner is None:
             return record, Pushed(_id(record, response))
-        return await self._update_found(owner, {key: value for key, value in fields.items() if key != "phone"})
+        return await self._update_found(owner["id"], _without(fields, "phone"))
 
-    async def _update_found(self, external_id: str, fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], Pushed]:
+    async def _looked_up(self, contact: Contact, fields: Fields) -> tuple[str, Fields]:
+        """Return the id of the contact's record, empty where there is none, and what is to be written to it.
+
+        It is the e-mail's; where nobody has that, the phone's, if that has no other e-mail.
+        """
+        email, phone = contact.email, str(fields.get("phone") or "")
+        record = await self._owner(email=email, number=phone)
+        if record is None:
+            return "", fields
+        if not _is_other(record, email):
+            return record["id"], fields
+        # By a secondary e-mail, or by the phone: the answer does not tell which.
+        owner = (await self._owner(email=email)) if phone else record
+        if owner is None:
+            # Somebody else who has the same number.
+            return "", _without(fields, "phone")
+        return owner["id"], fields
+
+    async def _update_found(self, external_id: str, fields: Fields) -> tuple[Record, Pushed]:
         record = await self._update(external_id, fields)
         if record is None:
             raise TransientError(f"contact {external_id} was found and is gone a moment later")
+        company = fields.get("companyName")
+        if company and record.get("companyName") != company and (known := _known_by(record, fields)):
+            # No update takes it; an upsert by what is the contact's alone does.
+            said = {**known, "companyName": company, "locationId": self._settings.location_id}
+            _contact(await self._http.request("POST", "/contacts/upsert", json=said, accept=(_BAD_REQUEST,)))
         return record, Pushed(external_id)
 
-    async def _find_by_email(self, email: str) -> str:
+    async def _owner(self, **asked: str) -> Record | None:
+        """Return who has an e-mail or a number, as the location itself looks for duplicates; None for nobody."""
+        params = {name: value for name, value in asked.items() if value}
         response = await self._http.request(
-            "GET", "/contacts/search/duplicate", params={"locationId": self._settings.location_id, "email": email}
+            "GET", "/contacts/search/duplicate", params={"locationId": self._settings.location_id, **params}
         )
         _require_json(response)
         record = response.data.get("contact")
         found = record.get("id") if isinstance(record, dict) else None
-        return found if isinstance(found, str) else ""
+        return record if isinstance(found, str) and _ID.fullmatch(found) else None
 
 
 def _path(external_id: str, below: str = "") -> str:
@@ -260,6 +317,10 @@ def _message(response: Response) -> str:
     return "; ".join(map(str, message)) if isinstance(message, list) else str(message or "")
 
 
+def _without(fields: Fields, name: str) -> Fields:
+    return {key: value for key, value in fields.items() if key != name}
+
+
 def _is_gone(response: Response) -> bool:
     if response.status == _NOT_FOUND:
         return True
@@ -287,11 +348,16 @@ def _held_field(response: Response, sent: Mapping[str, Any]) -> str:
     return next((field for field in _UNIQUE_FIELDS if field in sent and named in {field, None}), "")
 
 
-def _is_other(record: Mapping[str, Any], email: str) -> bool:
-    """Whether an upsert by e-mail and phone took the phone's contact although the e-mail has one of its own.
-
-    A location may match by phone first. A single match would have been given our e-mail; another e-mail in the answer
-    means that the vendor dropped ours, because a second contact holds it.
-    """
+def _is_other(record: Record, email: str) -> bool:
+    """Tell whether a record found by an e-mail and a phone has another e-mail as its primary one."""
     there = record.get("email")
     return bool(email) and isinstance(there, str) and bool(there) and there.lower() != email.lower()
+
+
+def _known_by(record: Record, fields: Fields) -> dict[str, str]:
+    """Return what of ``fields`` names the record and nobody else: its primary e-mail, else its phone."""
+    for name in ("email", "phone"):
+        ours, theirs = fields.get(name), record.get(name)
+        if isinstance(ours, str) and isinstance(theirs, str) and ours.lower() == theirs.lower():
+            return {name: ours}
+    return {}

@@ -34,6 +34,10 @@ class GoHighLevelConnection(ConnectionSettings):
     custom_fields: dict[str, str] = Field(
         default_factory=dict, description="Custom fields to write and read: our key to the id of their field."
     )
+    look_first: bool = Field(
+        default=True,
+        description="Look a contact up before it is made, so that nobody's e-mail is written over; one call more.",
+    )
     pull_by_date_updated: bool = Field(
         default=False,
         description="Pull what changed by the search's dateUpdated, which the vendor's contract leaves open.",

@@ -25,7 +25,7 @@ from mainstay.connectors.gohighlevel.contact import flat, scalar, texts, to_subm
 from mainstay.connectors.gohighlevel.records import VERBS, location_of, read_record
 from mainstay.kit import Duration, Event, MalformedError, NotAuthenticError, RawRequest, SourceSettings, Submission
 from mainstay.kit.opting import opts_out
-from mainstay.kit.payload import as_object, moment, read_object, text
+from mainstay.kit.payload import as_object, moment, object_in, read_object, text
 from mainstay.kit.secrets import Secrets, is_one_of
 from mainstay.kit.signature import require_fresh
 
@@ -152,17 +152,10 @@ def _check(signature: str, body: bytes, pem: str, header: str) -> None:
 
 
 def _check_age(request: RawRequest, settings: GoHighLevelSource) -> None:
-    sent_at = _time(_quietly(request.body))
+    sent_at = _time(object_in(request.body))
     if sent_at is None:
         raise NotAuthenticError("the body has no timestamp, so its age cannot be checked")
     require_fresh(sent_at, request.received_at, settings.max_age)
-
-
-def _quietly(body: bytes) -> Mapping[str, Any]:
-    try:
-        return read_object(body)
-    except MalformedError:
-        return {}
 
 
 def _time(payload: Mapping[str, Any]) -> datetime | None:
@@ -174,7 +167,7 @@ def _time(payload: Mapping[str, Any]) -> datetime | None:
 
 def delivery_key(request: RawRequest, _settings: GoHighLevelSource) -> str:
     """Return ``webhookId``; the workflows' payloads have none."""
-    return text(_quietly(request.body).get("webhookId"))[:MAX_KEY]
+    return text(object_in(request.body).get("webhookId"))[:MAX_KEY]
 
 
 def parse(request: RawRequest, settings: GoHighLevelSource) -> Sequence[Event]:

@@ -4,7 +4,7 @@ from mainstay.connectors.hubspot.contact import SEARCH_LAG
 from mainstay.connectors.hubspot.crm import HubSpotCRM, http_settings, record_url
 from mainstay.connectors.hubspot.settings import HubSpotConnection, check, contact_fields, oauth
 from mainstay.connectors.hubspot.webhook import HubSpotSource, delivery_key, fetch, parse, verify
-from mainstay.kit import Connector, Rate, SourceKind
+from mainstay.kit import Connector, Pullable, Rate, SourceKind
 
 CONNECTOR = Connector(
     name="hubspot",
@@ -17,17 +17,20 @@ CONNECTOR = Connector(
     roles={"crm": lambda settings, http, _store: HubSpotCRM(settings, http)},
     idempotency={
         "crm.push_contact": "state",
+        "crm.push_contacts": "state",
         "crm.fetch_contact": "state",
         "crm.add_tag": "state",
         "crm.add_note": "lookup",
         "crm.merge_contacts": "state",
         "crm.pull_contacts": "state",
+        "crm.pull_records": "state",
     },
     # A private app's on HubSpot's smaller plans; larger ones may say rate = "190 in 10s, 650000 in 1d".
     rates=lambda _settings: (Rate(100, 10), Rate(250_000, 86_400)),
     lookup_after=SEARCH_LAG,
     record_url=record_url,
     contact_fields=contact_fields,
+    pulls={"company": Pullable("crm"), "deal": Pullable("crm")},
     sources=(
         SourceKind(
             name="hubspot",

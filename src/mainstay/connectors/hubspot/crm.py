@@ -7,11 +7,12 @@ github.com/HubSpot/hubspot-api-nodejs issue 545 and hubspot-api-php issue 59.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import phonenumbers
 
-from mainstay.connectors.hubspot import notes, pulling
+from mainstay.connectors.hubspot import batches, notes, pulling
 from mainstay.connectors.hubspot.contact import (
     CONTACTS,
     SEARCH_LAG,
@@ -23,6 +24,7 @@ from mainstay.connectors.hubspot.contact import (
     value_of,
 )
 from mainstay.connectors.hubspot.merging import merge
+from mainstay.connectors.hubspot.records import KINDS
 from mainstay.connectors.hubspot.settings import BASE_URL, OPT_OUT, HubSpotConnection
 from mainstay.kit import (
     Contact,
@@ -31,7 +33,9 @@ from mainstay.kit import (
     NeedsHumanError,
     PermanentError,
     Pulled,
+    PulledRecords,
     Pushed,
+    RecordType,
     Response,
     Sent,
     Submission,
@@ -117,6 +121,46 @@ class HubSpotCRM:
                 return Pushed(standing)
         return await self._create(contact, properties)
 
+    async def push_contacts(self, contacts: Sequence[tuple[Contact, str]]) -> list[Pushed | VendorError]:
+        """Write many, a hundred by a call; whom a batch does not answer for is pushed singly."""
+        outcomes: list[Pushed | VendorError] = []
+        for start in range(0, len(contacts), batches.MOST):
+            outcomes += await self._push_batch(contacts[start : start + batches.MOST])
+        return outcomes
+
+    async def _push_batch(self, contacts: Sequence[tuple[Contact, str]]) -> list[Pushed | VendorError]:
+        by_id, by_email = batches.parts(contacts, by_phone=self._settings.match_phone)
+        done: dict[str, Pushed] = {}
+        for people, write in ((by_id, batches.update), (by_email, batches.upsert)):
+            changes = await self._changes(people, by_email=people is by_email)
+            done |= await write(self._http, changes)
+            # What has nothing to say is said.
+            done |= {key: Pushed(key) for key in people.keys() - changes.keys()}
+        people = by_id | by_email
+        outcomes: list[Pushed | VendorError] = []
+        for contact, external_id in contacts:
+            key = external_id or contact.email.lower()
+            if key in done and people.get(key) is contact:
+                outcomes.append(done[key])
+                continue
+            try:
+                outcomes.append(await self.push_contact(contact, external_id))
+            except VendorError as error:
+                outcomes.append(error)
+        return outcomes
+
+    async def _changes(self, people: dict[str, Contact], *, by_email: bool) -> dict[str, dict[str, str]]:
+        """Return what is to be written of each: its properties, and its tags beside those that are there."""
+        name = self._settings.tag_property
+        tagged = [key for key, contact in people.items() if contact.tags and name]
+        present = await batches.read_tags(self._http, tagged, name, by_email=by_email)
+        changes = {key: self._properties(contact) for key, contact in people.items()}
+        for key in tagged:
+            held = present.get(key, [])
+            if missing := _missing(people[key].tags, held):
+                changes[key][name] = _joined(held, missing)
+        return {key: properties for key, properties in changes.items() if properties}
+
     async def fetch_contact(self, external_id: str) -> Submission | None:
         """Read one contact; None when it does not exist (any more)."""
         return await read_contact(
@@ -159,6 +203,10 @@ class HubSpotCRM:
         return await pulling.pull(
             self._http, cursor, properties=settings.properties, tag_property=settings.tag_property
         )
+
+    async def pull_records(self, kind: RecordType, cursor: str) -> PulledRecords:
+        """Read one batch of deals or companies that changed. Of those that are gone, only webhooks tell."""
+        return await pulling.pull_objects(self._http, KINDS[kind], cursor)
 
     def _properties(self, contact: Contact) -> dict[str, str]:
         properties = {
@@ -236,8 +284,7 @@ class HubSpotCRM:
         if response.status == 404:
             return None
         present = split_tags(value_of(record_in(response), name))
-        known = {tag.lower() for tag in present}
-        missing = [tag for tag in tags if _tag(tag).lower() not in known]
+        missing = _missing(tags, present)
         return {name: _joined(present, missing)} if missing else {}
 
     async def _find_by_phone(self, contact: Contact) -> str:
@@ -302,6 +349,11 @@ def _existing_id(response: Response) -> str:
 def _tag(tag: str) -> str:
     # A semicolon would make two tags of one.
     return tag.replace(";", ",").strip()
+
+
+def _missing(tags: tuple[str, ...], present: list[str]) -> list[str]:
+    known = {tag.lower() for tag in present}
+    return [tag for tag in tags if _tag(tag).lower() not in known]
 
 
 def _joined(present: list[str], added: tuple[str, ...] | list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -59,6 +59,20 @@ async def read_object(http: Http, kind: Kind, object_id: str) -> Mapping[str, An
     asked = {"properties": ",".join(kind.properties), "associations": "contacts"}
     response = await http.request("GET", f"{kind.path}/{object_id}", params=asked, accept=(404,))
     return None if response.status == 404 else record_in(response)
+
+
+async def read_contacts_of(http: Http, kind: Kind, object_ids: Sequence[str]) -> Mapping[str, list[str]]:
+    """Return the ids of the contacts that objects are associated with, by the object's id; not of those without."""
+    path = f"/crm/v4/associations/{kind.object_type}/0-1/batch/read"
+    response = await http.request("POST", path, json={"inputs": [{"id": each} for each in object_ids]})
+    results = response.data.get("results") if isinstance(response.data, dict) else None
+    found: dict[str, list[str]] = {}
+    for each in results if isinstance(results, list) else ():
+        one, others = (each.get("from"), each.get("to")) if isinstance(each, dict) else (None, None)
+        if isinstance(one, dict) and isinstance(others, list):
+            ids = (text(other.get("toObjectId")) for other in others if isinstance(other, dict))
+            found.setdefault(text(one.get("id")), []).extend(filter(None, ids))
+    return found
 
 
 def record_of(kind: Kind, found: Mapping[str, Any]) -> RecordState | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mainstay.connectors.linear.errors import classify_answer
 from mainstay.connectors.linear.settings import LinearConnection
-from mainstay.kit import Http, HttpSettings, OAuth, TransientError
+from mainstay.kit import Http, HttpSettings, OAuth, Response, TransientError
 
 API = "https://api.linear.app"
 WHO = "query Who { viewer { name email } organization { name urlKey } }"
@@ -43,9 +43,16 @@ def oauth(settings: LinearConnection) -> OAuth | None:
 
 async def ask(http: Http, document: str, variables: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
     """Run one GraphQL document and return its ``data``."""
+    return (await ask_whole(http, document, variables))[0]
+
+
+async def ask_whole(
+    http: Http, document: str, variables: Mapping[str, Any] | None = None
+) -> tuple[Mapping[str, Any], Response]:
+    """Run one GraphQL document and return its ``data``, and the answer that it came in."""
     response = await http.request("POST", "/graphql", json={"query": document, "variables": dict(variables or {})})
     data: Mapping[str, Any] = response.data["data"]
-    return data
+    return data, response
 
 
 def strange(what: str) -> TransientError:

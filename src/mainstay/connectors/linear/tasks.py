@@ -7,16 +7,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from mainstay.connectors.linear.account import ask, strange
 from mainstay.connectors.linear.errors import may_be_taken
 from mainstay.connectors.linear.markdown import as_plain
+from mainstay.connectors.linear.pulling import pull
+from mainstay.connectors.linear.records import DONE
 from mainstay.connectors.linear.settings import LinearConnection
-from mainstay.kit import Http, Made, PermanentError, RecordState, RecordStore, Sent, Task, TaskState, TransientError
-from mainstay.kit.recording import task_record
+from mainstay.kit import (
+    Http,
+    Made,
+    PermanentError,
+    PulledRecords,
+    RecordStore,
+    RecordType,
+    Sent,
+    Task,
+    TaskState,
+    TransientError,
+)
 
 TEAMS = "query Teams($teams: TeamFilter) { teams(filter: $teams, first: 2) { nodes { id key name } } }"
 PEOPLE = "query People($users: UserFilter) { users(filter: $users, first: 5) { nodes { id email active } } }"
@@ -42,7 +53,6 @@ COMMENT = "mutation Comment($input: CommentCreateInput!) { commentCreate(input: 
 HAS_COMMENT = """query HasComment($comments: CommentFilter) {
   comments(filter: $comments, includeArchived: true, first: 1) { nodes { id } }
 }"""
-DONE = "completed"
 
 
 def make_tasks(settings: LinearConnection, http: Http, _store: RecordStore | None = None) -> LinearTasks:
@@ -124,6 +134,10 @@ class LinearTasks:
             assignee=str(_within(issue, "assignee").get("email") or ""),
             url=_text(issue, "url"),
         )
+
+    async def pull_records(self, _kind: RecordType, cursor: str) -> PulledRecords:
+        """Read a page of the issues that changed: of the connection's team, or of all where it names none."""
+        return await pull(self._http, self._team.strip(), cursor)
 
     def _id(self, kind: str) -> str:
         """Return a UUID of version 4, always the same for one step of one run."""
@@ -208,17 +222,6 @@ class LinearTasks:
             which = f"completed state {self._done_state!r}" if self._done_state else "completed state"
             raise PermanentError(f"the task's team has no {which}: see Settings > Teams > Issue statuses in Linear")
         return _text(min(states, key=_position), "id")
-
-
-def issue_record(told: TaskState, issue: Mapping[str, Any], *, at: datetime | None) -> RecordState | None:
-    """Return how an issue stands, as a webhook and a query have it alike."""
-    custom = {"state": _written(_within(issue, "state"), "name"), "number": _written(issue, "identifier")}
-    return task_record(told, at=at, project=_written(_within(issue, "team"), "name"), custom=custom)
-
-
-def _written(value: Mapping[str, Any], key: str) -> str:
-    found = value.get(key)
-    return found if isinstance(found, str) else ""
 
 
 def _position(state: Mapping[str, Any]) -> float:

@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
+from mainstay.connectors.linear.records import DONE, issue_record
 from mainstay.connectors.linear.settings import LinearSource
-from mainstay.connectors.linear.tasks import DONE, issue_record
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest, TaskState
 from mainstay.kit.payload import as_object, moment, read_object, text
 from mainstay.kit.recording import task_gone

@@ -5,7 +5,7 @@ from mainstay.connectors.notion.settings import NotionConnection, NotionSource
 from mainstay.connectors.notion.table import make_table
 from mainstay.connectors.notion.tasks import make_tasks
 from mainstay.connectors.notion.webhook import delivery_key, fetch, parse, verify
-from mainstay.kit import Connector, Rate, SourceKind
+from mainstay.kit import Connector, Pullable, Rate, SourceKind
 
 CONNECTOR = Connector(
     name="notion",
@@ -20,6 +20,7 @@ CONNECTOR = Connector(
         "tasks.create_task": "lookup",
         "tasks.complete_task": "state",
         "tasks.add_comment": "lookup",
+        "tasks.pull_records": "state",
         "table.upsert_rows": "state",
         "table.remove_rows": "state",
         "table.read_rows": "state",
@@ -27,6 +28,7 @@ CONNECTOR = Connector(
     lookup_after=15.0,
     # What Notion named longest, "three a second on average"; newer pages name a budget by plan, and no figure.
     rates=lambda _settings: (Rate(180, 60),),
+    pulls={"task": Pullable("tasks", {"done": "task.completed"}, when=lambda settings: bool(settings.database))},
     sources=(
         SourceKind(
             name="notion",

@@ -7,6 +7,7 @@ each may be given: a name, the id of a data source, the id of a database.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,10 @@ from mainstay.connectors.notion.account import listed, strange
 from mainstay.connectors.notion.cells import plain_text
 from mainstay.connectors.notion.settings import NotionConnection
 from mainstay.kit import Http, PermanentError
+from mainstay.kit.payload import moment
 
 COMPLETE = "complete"
+_MINUTE, _LEAST = timedelta(minutes=1), timedelta(milliseconds=1)
 _TYPES = {
     "status": ("status", "checkbox"),
     "due": ("date",),
@@ -31,6 +34,12 @@ def as_uuid(text: str) -> str:
         return str(UUID(text)) if len(text) in {32, 36} else ""
     except ValueError:
         return ""
+
+
+def changed_at(page: Mapping[str, Any]) -> datetime | None:
+    """Return by when a page came to stand as it does: Notion cuts that time to the minute."""
+    edited = moment(page.get("last_edited_time"))
+    return edited + _MINUTE - _LEAST if edited and not (edited.second or edited.microsecond) else edited
 
 
 class Database:

@@ -9,16 +9,28 @@ from typing import Any
 
 from mainstay.connectors.notion.account import listed, strange
 from mainstay.connectors.notion.cells import plain_text, rich
-from mainstay.connectors.notion.database import Database, as_uuid, database_of, find_database, value_of
+from mainstay.connectors.notion.database import Database, as_uuid, changed_at, database_of, find_database, value_of
+from mainstay.connectors.notion.pulling import pull
 from mainstay.connectors.notion.settings import NotionConnection
-from mainstay.kit import Http, Made, PermanentError, RecordStore, Response, Sent, Task, TaskState
+from mainstay.kit import (
+    Http,
+    Made,
+    PermanentError,
+    PulledRecords,
+    RecordStore,
+    RecordType,
+    Response,
+    Sent,
+    Task,
+    TaskState,
+)
 from mainstay.kit.lookup import is_of_this_try, same_text
 from mainstay.kit.payload import moment
+from mainstay.kit.walking import Walk
 
 # How far our clock may be from Notion's where only what is newer is asked for.
 CLOCKS_APART = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
-_LEAST = timedelta(milliseconds=1)
 
 
 def make_tasks(settings: NotionConnection, http: Http, _store: RecordStore | None = None) -> NotionTasks:
@@ -120,6 +132,11 @@ class NotionTasks:
             return None
         return await self._state_of(page, await self._database_of(page)), changed_at(page)
 
+    async def pull_records(self, _kind: RecordType, cursor: str) -> PulledRecords:
+        """Read a page of the tasks of the connection's database that changed."""
+        start = Walk.read(cursor)
+        return await pull(self._http, self._state_of, await find_database(self._http, self._settings, ""), start)
+
     async def _state_of(self, page: Mapping[str, Any], database: Database) -> TaskState:
         """Return the task that a page of a database is."""
         return TaskState(
@@ -169,12 +186,6 @@ class NotionTasks:
         # The integration may not be allowed to read addresses, and somebody who has left cannot be read; the task can.
         answer = await self._http.request("GET", f"/v1/users/{person}", accept=(403, 404))
         return _address(answer.data) if answer.status not in {403, 404} else ""
-
-
-def changed_at(page: Mapping[str, Any]) -> datetime | None:
-    """Return by when a page came to stand as it does: Notion cuts that time to the minute."""
-    edited = moment(page.get("last_edited_time"))
-    return edited + _MINUTE - _LEAST if edited and not (edited.second or edited.microsecond) else edited
 
 
 def _address(user: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from mainstay.connectors.quickbooks.accounting import check, make_accounting, re
 from mainstay.connectors.quickbooks.api import http_settings
 from mainstay.connectors.quickbooks.settings import QuickBooksConnection, QuickBooksSource, oauth
 from mainstay.connectors.quickbooks.webhook import delivery_key, fetch, parse, verify
-from mainstay.kit import Connector, Rate, SourceKind
+from mainstay.kit import Connector, Pullable, Rate, SourceKind
 
 CONNECTOR = Connector(
     name="quickbooks",
@@ -21,11 +21,13 @@ CONNECTOR = Connector(
         "accounting.void_invoice": "state",
         "accounting.fetch_invoice": "state",
         "accounting.add_payment": "key",
+        "accounting.pull_records": "state",
     },
     account=lambda settings: settings.realm_id or settings.client_id,
     rates=lambda _settings: (Rate(10, 1.0), Rate(500, 60.0)),
     max_concurrent=10,
     record_url=record_url,
+    pulls={"invoice": Pullable("accounting", {"void": "invoice.voided"}), "payment": Pullable("accounting")},
     sources=(
         SourceKind(
             name="quickbooks",

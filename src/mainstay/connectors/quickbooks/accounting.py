@@ -5,15 +5,28 @@ from __future__ import annotations
 from mainstay.connectors.quickbooks.api import Api
 from mainstay.connectors.quickbooks.customers import Customers
 from mainstay.connectors.quickbooks.invoices import Invoices
+from mainstay.connectors.quickbooks.pulling import pull
 from mainstay.connectors.quickbooks.settings import QuickBooksConnection
-from mainstay.kit import Contact, Http, Invoice, InvoiceState, Made, Payment, Pushed, RecordStore
+from mainstay.kit import (
+    Contact,
+    Http,
+    Invoice,
+    InvoiceState,
+    Made,
+    Payment,
+    PulledRecords,
+    Pushed,
+    RecordStore,
+    RecordType,
+)
 
 
 class QuickBooksAccounting:
     """One company's books."""
 
     def __init__(self, settings: QuickBooksConnection, http: Http) -> None:
-        api = Api(http, settings.minor_version)
+        api = self._api = Api(http, settings.minor_version)
+        self._realm = settings.realm_id or http.access.facts.get("realm_id", "")
         self._customers = Customers(api)
         self._invoices = Invoices(settings, api)
 
@@ -36,6 +49,10 @@ class QuickBooksAccounting:
     async def add_payment(self, invoice_id: str, payment: Payment) -> Made:
         """Book a payment of an invoice."""
         return await self._invoices.add_payment(invoice_id, payment)
+
+    async def pull_records(self, kind: RecordType, cursor: str) -> PulledRecords:
+        """Read a batch of the invoices or payments that changed."""
+        return await pull(self._api, self._realm, kind, cursor)
 
 
 def make_accounting(

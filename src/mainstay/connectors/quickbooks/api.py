@@ -15,7 +15,7 @@ import orjson
 
 from mainstay.connectors.quickbooks.errors import NOT_FOUND, RefusedError, classify_answer
 from mainstay.connectors.quickbooks.settings import MINOR_VERSION, QuickBooksConnection
-from mainstay.kit import Http, HttpSettings, PermanentError, TransientError
+from mainstay.kit import Http, HttpSettings, PermanentError, Response, TransientError
 from mainstay.kit.signature import sha256_hex
 
 PAGE = 1000
@@ -71,6 +71,20 @@ class Api:
         self._http = http
         self._version = {"minorversion": str(minor_version)}
 
+    async def page(self, entity: str, where: str, start: int, most: int) -> tuple[list[Record], Response]:
+        """Return records of a kind from a place on, in the order that the query says, and the answer."""
+        asked = ["select * from", entity, "where", where, f"startposition {start + 1} maxresults {most}"]
+        response = await self._http.request("GET", "/query", params={"query": " ".join(asked), **self._version})
+        return self._records(entity, response), response
+
+    @staticmethod
+    def _records(entity: str, response: Response) -> list[Record]:
+        answer = response.data.get("QueryResponse") if isinstance(response.data, dict) else None
+        records = answer.get(entity, []) if isinstance(answer, dict) else None
+        if not isinstance(records, list) or not all(_is_record(each) for each in records):
+            raise TransientError(f"{response.status}: the answer to a query is no list", status=response.status)
+        return records
+
     async def query(self, entity: str, where: str = "") -> list[Record]:
         """Return all records of a kind, oldest first; deleted ones are not among them.
 
@@ -82,10 +96,7 @@ class Api:
         for page in range(MOST_PAGES):
             text = f"{asked} startposition {page * PAGE + 1} maxresults {PAGE}"
             response = await self._http.request("GET", "/query", params={"query": text, **self._version})
-            answer = response.data.get("QueryResponse")
-            records = answer.get(entity, []) if isinstance(answer, dict) else None
-            if not isinstance(records, list) or not all(_is_record(each) for each in records):
-                raise TransientError(f"{response.status}: the answer to a query is no list", status=response.status)
+            records = self._records(entity, response)
             found += records
             if len(records) < PAGE:
                 return sorted(found, key=lambda record: int(record["Id"]))

@@ -12,13 +12,7 @@ API = "https://api.resend.com"
 
 def http_settings(settings: ResendConnection) -> HttpSettings:
     """Return how to reach Resend."""
-    key = settings.api_key.get_secret_value()
-    return HttpSettings(
-        base_url=settings.base_url or API,
-        headers={"Authorization": f"Bearer {key}"},
-        secrets=(key,),
-        classify=classify_answer,
-    )
+    return HttpSettings.by_bearer(settings.base_url or API, settings.api_key, classify_answer)
 
 
 def rates(_settings: ResendConnection) -> tuple[Rate, ...]:

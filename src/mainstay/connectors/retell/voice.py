@@ -32,13 +32,7 @@ _REFUSED = (400, 404, 422)
 
 def http_settings(settings: RetellConnection) -> HttpSettings:
     """Return how to reach Retell."""
-    key = settings.api_key.get_secret_value()
-    return HttpSettings(
-        base_url=settings.base_url or API,
-        headers={"Authorization": f"Bearer {key}"},
-        secrets=(key,),
-        classify=classify_answer,
-    )
+    return HttpSettings.by_bearer(settings.base_url or API, settings.api_key, classify_answer)
 
 
 async def check(settings: RetellConnection, http: Http) -> str:

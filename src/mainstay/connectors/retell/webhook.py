@@ -15,7 +15,7 @@ from mainstay.connectors.retell.call import ended_at, is_inbound, person_of, sta
 from mainstay.connectors.retell.settings import RetellSource
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
 from mainstay.kit.calling import call_event, mapping
-from mainstay.kit.payload import as_object, read_object, text
+from mainstay.kit.payload import as_object, object_in, read_object, text
 from mainstay.kit.secrets import plain
 from mainstay.kit.signature import equal, from_epoch, hmac_hex, require_fresh, require_header
 
@@ -41,10 +41,7 @@ def verify(request: RawRequest, settings: RetellSource) -> str:
 
 def delivery_key(request: RawRequest, _settings: RetellSource) -> str:
     """Return the event's name and the call's id; empty for what may come several times in one call."""
-    try:
-        body = read_object(request.body)
-    except MalformedError:
-        return ""
+    body = object_in(request.body)
     return _key(body) if text(body.get("event")) in _EVENTS else ""
 
 

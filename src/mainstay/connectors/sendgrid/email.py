@@ -15,13 +15,7 @@ KEY = "mainstay_key"
 
 def http_settings(settings: SendgridConnection) -> HttpSettings:
     """Return how to reach SendGrid."""
-    key = settings.api_key.get_secret_value()
-    return HttpSettings(
-        base_url=settings.base_url or API,
-        headers={"Authorization": f"Bearer {key}"},
-        secrets=(key,),
-        classify=classify_answer,
-    )
+    return HttpSettings.by_bearer(settings.base_url or API, settings.api_key, classify_answer)
 
 
 async def check(settings: SendgridConnection, http: Http) -> str:

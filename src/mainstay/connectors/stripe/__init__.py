@@ -4,7 +4,7 @@ from mainstay.connectors.stripe.billing import check, http_settings, make_billin
 from mainstay.connectors.stripe.events import fetch, parse
 from mainstay.connectors.stripe.settings import StripeConnection, StripeSource
 from mainstay.connectors.stripe.webhook import delivery_key, verify
-from mainstay.kit import Connector, HttpSettings, SourceKind
+from mainstay.kit import Connector, HttpSettings, Pullable, SourceKind
 
 CONNECTOR = Connector(
     name="stripe",
@@ -20,7 +20,9 @@ CONNECTOR = Connector(
         "billing.create_invoice": "state",
         "billing.void_invoice": "state",
         "billing.fetch_invoice": "state",
+        "billing.pull_records": "state",
     },
+    pulls={"invoice": Pullable("billing"), "payment": Pullable("billing")},
     account=lambda settings: settings.account or settings.api_key.get_secret_value(),
     rates=rates,
     record_url=record_url,

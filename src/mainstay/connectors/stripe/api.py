@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from mainstay.kit import Http, PermanentError, TransientError
+from mainstay.kit import Http, PermanentError, Response, TransientError
 
 VERSION = "2023-08-16"
 """Pinned, so that a change of the account's own version changes nothing here."""
@@ -41,8 +41,13 @@ class Api:
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         """Read one object."""
-        answer: Mapping[str, Any] = (await self._http.request("GET", path, params=params)).data
-        return answer
+        return (await self.page(path, params))[0]
+
+    async def page(self, path: str, params: Mapping[str, str] | None = None) -> tuple[Mapping[str, Any], Response]:
+        """Read one object, or page of a list, with the answer that it came in."""
+        answer = await self._http.request("GET", path, params=params)
+        found: Mapping[str, Any] = answer.data
+        return found, answer
 
     async def delete(self, path: str) -> None:
         """Delete one object."""

@@ -8,6 +8,7 @@ from mainstay.connectors.stripe.api import VERSION, Api, optional, require_id, t
 from mainstay.connectors.stripe.customers import Customers
 from mainstay.connectors.stripe.errors import MissingError, classify_answer
 from mainstay.connectors.stripe.invoices import Invoices, state_of
+from mainstay.connectors.stripe.pulling import pull
 from mainstay.connectors.stripe.settings import StripeConnection
 from mainstay.kit import (
     Contact,
@@ -17,9 +18,11 @@ from mainstay.kit import (
     InvoiceState,
     Made,
     NeedsHumanError,
+    PulledRecords,
     Pushed,
     Rate,
     RecordStore,
+    RecordType,
 )
 
 API = "https://api.stripe.com"
@@ -79,7 +82,7 @@ class StripeBilling:
     """Customers, and invoices that they pay on a page of Stripe's."""
 
     def __init__(self, settings: StripeConnection, http: Http) -> None:
-        self._http = http
+        self._http, self._settings = http, settings
         self._api = Api(http)
         self._customers = Customers(self._api)
         self._invoices = Invoices(self._api, settings)
@@ -110,3 +113,7 @@ class StripeBilling:
         path = f"/v1/invoices/{require_id(invoice_id, 'an invoice')}"
         found = await self._invoices.read(path)
         return state_of(found) if found else None
+
+    async def pull_records(self, kind: RecordType, cursor: str) -> PulledRecords:
+        """Read the next of what happened to invoices or payments in the last 30 days."""
+        return await pull(self._http, self._settings, kind, cursor)

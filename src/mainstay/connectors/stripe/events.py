@@ -33,6 +33,12 @@ _INVOICES = frozenset({
     "created", "deleted", "finalization_failed", "finalized", "marked_uncollectible", "overdue", "paid",
     "payment_action_required", "payment_failed", "sent", "upcoming", "updated", "voided", "will_be_due",
 })  # fmt: skip
+ASKED = {
+    "invoice": tuple(f"invoice.{verb}" for verb in sorted(_INVOICES - {"upcoming"})),
+    "payment": ("invoice.paid", "invoice.payment_failed", *sorted(_SESSION_PAID), _SESSION_FAILED, *_INTENTS,
+                "charge.refunded"),
+}  # fmt: skip
+"""Which of Stripe's events tell of a type of record: at most 20, as its list takes."""
 
 Item = Mapping[str, Any]
 
@@ -44,7 +50,11 @@ def parse(request: RawRequest, settings: StripeSource) -> Sequence[Event]:
     ``amount`` (decimal text in whole units), ``currency``, ``reference`` (the payment's id at Stripe), ``method``,
     ``paid_on``, ``customer``, ``invoice``, ``invoice_number``, ``invoice_reference`` (ours), ``metadata``.
     """
-    body = read_object(request.body)
+    return events_of(read_object(request.body), settings)
+
+
+def events_of(body: Item, settings: StripeSource) -> Sequence[Event]:
+    """Give what one of Stripe's events tells; see :func:`parse`."""
     kind, key = text(body.get("type")), text(body.get("id"))
     if not kind or not key:
         raise MalformedError(f"the body is no event of Stripe's: it has no id and type. {_HOW_TO}")

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from mainstay.kit import ConnectionSettings, SourceSettings
 from mainstay.kit.secrets import Secrets, plain
 
+Payments = Literal["invoices_and_checkout", "payment_intents"]
 _NO_API_KEYS = {
     "pk_": "a publishable key; Stripe wants the secret or a restricted one here (sk_... or rk_...)",
     "whsec_": "a webhook's signing secret; it belongs into the source, as secret",
@@ -28,6 +29,11 @@ class StripeConnection(ConnectionSettings):
     days_until_due: int = Field(30, description="When an invoice is due that says no date.", ge=1, le=3650)
     auto_advance: bool = Field(
         default=False, description="Whether Stripe itself e-mails and chases an invoice, as its Billing settings say."
+    )
+
+    payments: Payments = Field(
+        "invoices_and_checkout",
+        description="Which of Stripe's events of one payment a pull counts; as at the source.",
     )
 
     @field_validator("api_key")
@@ -57,7 +63,7 @@ class StripeSource(SourceSettings):
     """
 
     secret: Secrets = Field(description="The endpoint's signing secret (whsec_...), or several while one is rolled.")
-    payments: Literal["invoices_and_checkout", "payment_intents"] = Field(
+    payments: Payments = Field(
         "invoices_and_checkout", description="Which of Stripe's events of one payment is payment.received."
     )
 

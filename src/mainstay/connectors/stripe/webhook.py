@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from mainstay.connectors.stripe.settings import StripeSource
-from mainstay.kit import MalformedError, NotAuthenticError, RawRequest
-from mainstay.kit.payload import read_object, text
+from mainstay.kit import NotAuthenticError, RawRequest
+from mainstay.kit.payload import object_in, text
 from mainstay.kit.secrets import plain
 from mainstay.kit.signature import equal, from_epoch, hmac_hex, require_fresh, require_header
 
@@ -38,7 +38,4 @@ def verify(request: RawRequest, settings: StripeSource) -> str:
 
 def delivery_key(request: RawRequest, _settings: StripeSource) -> str:
     """Return the event's id, which its re-sends share; empty where there is none."""
-    try:
-        return text(read_object(request.body).get("id"))
-    except MalformedError:
-        return ""
+    return text(object_in(request.body).get("id"))

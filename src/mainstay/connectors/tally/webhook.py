@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
 from mainstay.kit.mapping import MappedSettings
-from mainstay.kit.payload import MAX_FIELDS, as_list, as_object, moment, read_object, text
+from mainstay.kit.payload import MAX_FIELDS, as_list, as_object, moment, object_in, read_object, text
 from mainstay.kit.secrets import Secrets, plain
 from mainstay.kit.signature import equal, hmac_base64, require_header
 
@@ -38,11 +38,7 @@ def verify(request: RawRequest, settings: TallySettings) -> str:
 
 def delivery_key(request: RawRequest, _settings: TallySettings) -> str:
     """Return Tally's ``eventId``, else the response's id; empty when there is neither."""
-    try:
-        body = read_object(request.body)
-    except MalformedError:
-        return ""
-    return _key(body)
+    return _key(object_in(request.body))
 
 
 def parse(request: RawRequest, settings: TallySettings) -> Sequence[Event]:

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from mainstay.kit import ConnectionSettings, SourceSettings
+from mainstay.kit.hook import require_address
 from mainstay.kit.secrets import Secrets
 
 _EMPTY = SecretStr("")
@@ -28,6 +29,16 @@ class TwilioConnection(ConnectionSettings):
     messaging_service_sid: str = Field(
         "", description="A messaging service (MG...) in place of from.", pattern=r"^(MG[0-9a-fA-F]{32})?$"
     )
+    status_callback: str = Field(
+        "", description="Public address of a source of kind twilio: Twilio tells it what became of each message."
+    )
+
+    @field_validator("status_callback")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value:
+            require_address("status_callback", value)
+        return value
 
     @field_validator("sender")
     @classmethod

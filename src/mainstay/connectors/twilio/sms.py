@@ -71,6 +71,8 @@ class TwilioSMS:
             form["From"] = self._settings.sender
         else:
             form["MessagingServiceSid"] = self._settings.messaging_service_sid
+        if self._settings.status_callback:
+            form["StatusCallback"] = self._settings.status_callback
         answer = (await self._http.request("POST", self._path, form=form)).data
         return Sent(str(answer.get("sid") or ""))
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from mainstay.connectors.twilio.settings import TwilioSource
-from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest, Reply, Submission
+from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest, RecordState, Reply, Submission
 from mainstay.kit.opting import texted_wish
 from mainstay.kit.recording import message_record
 from mainstay.kit.secrets import plain
@@ -26,6 +26,18 @@ _DIGEST = re.compile(r"[?&]bodySHA256=([0-9a-fA-F]{64})(?:&|$)")
 _PORT = re.compile(r":\d+$")
 _MAX_MEDIA = 10
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_NOT_DELIVERED = frozenset({"undelivered", "failed"})
+_OPTED_OUT = "21610"
+# Source: twilio.com/docs/api/errors. These come by a report alone: the message was taken before.
+_WHY = {
+    "30003": "the phone is off or out of reach",
+    "30004": "the carrier or the person blocks it",
+    "30005": "the number is unknown or gone",
+    "30006": "a landline, or a carrier that cannot be reached",
+    "30007": "the carrier filtered it as spam",
+    "30008": "the carrier gives no reason",
+    _OPTED_OUT: "they texted STOP",
+}
 
 
 def verify(request: RawRequest, settings: TwilioSource) -> str:
@@ -80,7 +92,9 @@ def delivery_key(request: RawRequest, _settings: TwilioSource) -> str:
 def parse(request: RawRequest, _settings: TwilioSource) -> Sequence[Event]:
     """Give one ``message.received`` of who wrote; STOP is an opt-out and START lifts one.
 
-    Its data: ``text``, ``from``, ``to``, ``message`` (Twilio's SID) and ``media`` (addresses of pictures).
+    Its data: ``text``, ``from``, ``to``, ``message`` (Twilio's SID) and ``media`` (addresses of pictures). Of a message
+    of ours that did not arrive, ``message.bounced``: ``channel``, ``address``, ``message``, ``kind`` (Twilio's code),
+    ``reason``.
     """
     fields = dict(_pairs(request))
     key, sender = _key(fields), fields.get("From", "").strip()
@@ -94,6 +108,8 @@ def parse(request: RawRequest, _settings: TwilioSource) -> Sequence[Event]:
     if state:
         said = {"sender": sender, "recipient": to, "status": state}
         sent = message_record("sms", sid, said, custom={"error": fields.get("ErrorCode", "")})
+        if state in _NOT_DELIVERED and _NUMBER.fullmatch(to):
+            return [_bounced(fields, key=key, record=sent)]
         return [Event("unsupported", key=key, reason=f"a message's state: {state}"[:100], record=sent)]
     if not _NUMBER.fullmatch(sender):
         # A short code, a company's name, or another channel (whatsapp:+1...): nobody who can be texted back.
@@ -110,6 +126,15 @@ def parse(request: RawRequest, _settings: TwilioSource) -> Sequence[Event]:
     said = {"sender": sender, "recipient": to, "status": "received"}
     record = message_record("sms", sid, said, is_inbound=True, custom={"text": text})
     return [Event("message.received", key=key, submission=submission, data=data, record=record)]
+
+
+def _bounced(fields: Mapping[str, str], *, key: str, record: RecordState | None) -> Event:
+    code, to = fields.get("ErrorCode", "").strip()[:10], fields["To"]
+    reason = _WHY.get(code, fields.get("ErrorMessage", "").strip()[:200])
+    data = {"channel": "sms", "address": to, "message": _sid(fields), "kind": code, "reason": reason}
+    submission = Submission(phone=to, do_not_contact=code == _OPTED_OUT)
+    known = {name: value for name, value in data.items() if value}
+    return Event("message.bounced", key=key, submission=submission, data=known, record=record)
 
 
 def _sid(fields: Mapping[str, str]) -> str:

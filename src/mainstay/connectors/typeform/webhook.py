@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
 from mainstay.kit.mapping import MappedSettings
-from mainstay.kit.payload import MAX_FIELDS, as_list, as_object, moment, read_object, text
+from mainstay.kit.payload import MAX_FIELDS, as_list, as_object, moment, object_in, read_object, text
 from mainstay.kit.secrets import Secrets, plain
 from mainstay.kit.signature import equal, hmac_base64, require_header
 from mainstay.kit.spelling import guess
@@ -38,10 +38,7 @@ def verify(request: RawRequest, settings: TypeformSettings) -> str:
 
 def delivery_key(request: RawRequest, _settings: TypeformSettings) -> str:
     """Return Typeform's ``event_id``, else the response's token; empty when there is neither."""
-    try:
-        body = read_object(request.body)
-    except MalformedError:
-        return ""
+    body = object_in(request.body)
     response = body.get("form_response")
     token = response.get("token") if isinstance(response, dict) else ""
     return text(body.get("event_id")) or text(token)

@@ -37,13 +37,7 @@ _OWN_HOSTS = ".vapi.ai"
 
 def http_settings(settings: VapiConnection) -> HttpSettings:
     """Return how to reach Vapi."""
-    key = settings.api_key.get_secret_value()
-    return HttpSettings(
-        base_url=settings.base_url or API,
-        headers={"Authorization": f"Bearer {key}"},
-        secrets=(key,),
-        classify=classify_answer,
-    )
+    return HttpSettings.by_bearer(settings.base_url or API, settings.api_key, classify_answer)
 
 
 async def check(settings: VapiConnection, http: Http) -> str:

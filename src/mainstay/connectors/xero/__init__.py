@@ -4,7 +4,7 @@ from mainstay.connectors.xero.accounting import check, make_accounting, record_u
 from mainstay.connectors.xero.api import http_settings
 from mainstay.connectors.xero.settings import XeroConnection, XeroSource, oauth
 from mainstay.connectors.xero.webhook import RECEIPT, challenge, delivery_key, fetch, parse, verify
-from mainstay.kit import Connector, Rate, SourceKind
+from mainstay.kit import Connector, Pullable, Rate, SourceKind
 
 CONNECTOR = Connector(
     name="xero",
@@ -21,11 +21,13 @@ CONNECTOR = Connector(
         "accounting.void_invoice": "state",
         "accounting.fetch_invoice": "state",
         "accounting.add_payment": "key",
+        "accounting.pull_records": "state",
     },
     account=lambda settings: settings.tenant_id or settings.client_id or settings.access_token.get_secret_value(),
     rates=lambda _settings: (Rate(60, 60.0), Rate(5000, 86_400.0)),
     max_concurrent=5,
     record_url=record_url,
+    pulls={"invoice": Pullable("accounting"), "payment": Pullable("accounting")},
     sources=(
         SourceKind(
             name="xero",

@@ -5,15 +5,27 @@ from __future__ import annotations
 from mainstay.connectors.xero.api import Api, text_of
 from mainstay.connectors.xero.contacts import Contacts
 from mainstay.connectors.xero.invoices import Invoices
+from mainstay.connectors.xero.pulling import pull
 from mainstay.connectors.xero.settings import SCREENS, XeroConnection
-from mainstay.kit import Contact, Http, Invoice, InvoiceState, Made, Payment, Pushed, RecordStore
+from mainstay.kit import (
+    Contact,
+    Http,
+    Invoice,
+    InvoiceState,
+    Made,
+    Payment,
+    PulledRecords,
+    Pushed,
+    RecordStore,
+    RecordType,
+)
 
 
 class XeroAccounting:
     """One organisation's books."""
 
     def __init__(self, settings: XeroConnection, http: Http) -> None:
-        api = Api(http, settings.tenant_id)
+        api = self._api = Api(http, settings.tenant_id)
         self._contacts = Contacts(api)
         self._invoices = Invoices(settings, api)
 
@@ -36,6 +48,10 @@ class XeroAccounting:
     async def add_payment(self, invoice_id: str, payment: Payment) -> Made:
         """Book a payment of an invoice."""
         return await self._invoices.add_payment(invoice_id, payment)
+
+    async def pull_records(self, kind: RecordType, cursor: str) -> PulledRecords:
+        """Read a batch of the invoices or payments that changed."""
+        return await pull(self._api, kind, cursor)
 
 
 def make_accounting(settings: XeroConnection, http: Http, _store: RecordStore | None = None) -> XeroAccounting:

@@ -6,7 +6,7 @@ Source: Xero's OpenAPI files (accounting, identity).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ import orjson
 
 from mainstay.connectors.xero.errors import classify_answer, refusal_in
 from mainstay.connectors.xero.settings import XeroConnection
-from mainstay.kit import Http, HttpSettings, NeedsHumanError, PermanentError, TransientError
+from mainstay.kit import Http, HttpSettings, NeedsHumanError, PermanentError, Response, TransientError
 from mainstay.kit.payload import moment
 from mainstay.kit.signature import sha256_hex
 
@@ -118,6 +118,25 @@ class Api:
             if len(records) < PAGE:
                 return found
         raise PermanentError(f"there are more than {MOST_PAGES * PAGE} {kind.lower()} to look through")
+
+    async def changed(
+        self, kind: str, since: datetime, where: str, *, page: int, size: int
+    ) -> tuple[list[Record], Response]:
+        """Return a page of what changed since then, the oldest change first, and the answer."""
+        headers = await self._headers() | {"If-Modified-Since": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        params = {"where": where, "order": "UpdatedDateUTC ASC", "page": str(page), "pageSize": str(size)}
+        # Nothing changed is answered as HTTP has it, or by an empty list.
+        response = await self._http.request("GET", f"{BASE}/{kind}", params=params, headers=headers, accept=(304,))
+        if response.status == 304:
+            return [], response
+        return self._records(kind, response.data, response.status, unsure=False), response
+
+    async def contacts(self, ids: Collection[str]) -> dict[str, Record]:
+        """Return the contacts of these ids, by their ids."""
+        asked = sorted(filter(is_id, ids))
+        params = {"IDs": ",".join(asked), "includeArchived": "true", "pageSize": str(PAGE)}
+        found = await self._get("Contacts", "/Contacts", params) if asked else []
+        return {text_of(each, "ContactID"): each for each in found}
 
     async def read(self, kind: str, record_id: str) -> Record | None:
         """Return one record; None where there is none."""

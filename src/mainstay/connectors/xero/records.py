@@ -8,6 +8,7 @@ from mainstay.connectors.xero.api import Record, inner, list_of, read_time, text
 from mainstay.connectors.xero.contacts import phone_of
 from mainstay.connectors.xero.invoices import state_of
 from mainstay.kit import RecordState, Submission
+from mainstay.kit.money import as_text, from_number
 from mainstay.kit.recording import as_record
 
 
@@ -31,6 +32,38 @@ def invoice_record(record: Record) -> RecordState | None:
         contact=told["customer_id"],
         at=read_time(record.get("UpdatedDateUTC")),
         # A draft that was deleted is kept as such.
+        is_gone=text_of(record, "Status") == "DELETED",
+    )
+
+
+def payment_data(record: Record) -> dict[str, Any]:
+    """Return what the event of a payment tells of it."""
+    invoice = inner(record, "Invoice")
+    currency, amount = text_of(invoice, "CurrencyCode"), from_number(record.get("Amount"))
+    paid = read_time(record.get("Date"))
+    return {
+        "reference": text_of(record, "Reference"),
+        "amount": "" if amount is None else as_text(amount, currency),
+        "currency": currency,
+        "paid_on": paid.date().isoformat() if paid else "",
+        "invoice_ids": [text_of(invoice, "InvoiceID")],
+        "customer_id": text_of(inner(invoice, "Contact"), "ContactID"),
+    }
+
+
+def payment_record(record: Record) -> RecordState | None:
+    """Return how a payment stands."""
+    told, invoice = payment_data(record), inner(record, "Invoice")
+    fields = {name: told[name] for name in ("reference", "amount", "currency", "paid_on")}
+    if name := text_of(invoice, "Reference") or text_of(invoice, "InvoiceNumber"):
+        fields["invoice"] = name
+    return as_record(
+        "payment",
+        text_of(record, "PaymentID"),
+        fields | {"status": "received"},
+        custom={"invoice_ids": ", ".join(told["invoice_ids"])},
+        contact=told["customer_id"],
+        at=read_time(record.get("UpdatedDateUTC")),
         is_gone=text_of(record, "Status") == "DELETED",
     )
 

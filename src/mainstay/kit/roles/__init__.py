@@ -4,7 +4,7 @@ Every method is one durable step: it runs within one attempt, may make several H
 subclass when it fails, and returns a small frozen value. It must bear being called again with the same arguments.
 """
 
-from mainstay.kit.roles.contacts import CRM, MergingCRM, Pulled, PullingCRM, RecordStore
+from mainstay.kit.roles.contacts import CRM, BatchingCRM, MergingCRM, Pulled, PullingCRM, RecordStore
 from mainstay.kit.roles.layer import Failures, Layer, LayerFailure, PullingLayer, RetryingLayer
 from mainstay.kit.roles.messages import (
     MAX_SMS_CHARS,
@@ -27,6 +27,7 @@ from mainstay.kit.roles.money import (
 )
 from mainstay.kit.roles.outcomes import Made, Pushed, Sent
 from mainstay.kit.roles.pager import Page, Pager
+from mainstay.kit.roles.records import PulledRecord, PulledRecords, PullingRecords
 from mainstay.kit.roles.table import Row, Rows, Table, Value, Written, cell_text, clean, rows_by_key
 from mainstay.kit.roles.tasks import Task, Tasks, TaskState
 from mainstay.kit.roles.voice import Call, CallOutcome, CallState, CallStatus, Voice, require_callable
@@ -36,6 +37,7 @@ __all__ = [
     "MAX_SMS_CHARS",
     "SMS",
     "Accounting",
+    "BatchingCRM",
     "Billing",
     "Button",
     "Call",
@@ -58,8 +60,11 @@ __all__ = [
     "Pager",
     "Payment",
     "Pulled",
+    "PulledRecord",
+    "PulledRecords",
     "PullingCRM",
     "PullingLayer",
+    "PullingRecords",
     "Pushed",
     "RecordStore",
     "RetryingLayer",

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from mainstay.errors import VendorError
     from mainstay.kit.roles.outcomes import Pushed
     from mainstay.model import Contact, Submission
 
@@ -64,6 +65,20 @@ class MergingCRM(CRM, Protocol):
 
     async def merge_contacts(self, survivor_id: str, merged_id: str) -> str:
         """Merge one contact into another and return the id that stands. Called again, it finds it done."""
+        ...
+
+
+class BatchingCRM(CRM, Protocol):
+    """A CRM that takes many contacts by one call; its connector names ``crm.push_contacts`` in ``idempotency``."""
+
+    async def push_contacts(self, contacts: Sequence[tuple[Contact, str]]) -> Sequence[Pushed | VendorError]:
+        """Do as ``push_contact`` for each contact and its ``external_id``, and return what came of each, in order.
+
+        Whom the vendor refuses holds up no other.
+
+        Raises:
+            VendorError: nothing could be written: the vendor is away, has had enough, or lets nobody in.
+        """
         ...
 
 

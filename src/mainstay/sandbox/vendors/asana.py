@@ -15,7 +15,7 @@ from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, no
 
 WORKSPACE = "1200000000000001"
 _BASE = "/api/1.0"
-_PAGE = 20
+_PAGE, _MOST_EVENTS = 20, 100
 _TASK_KEYS = {"name", "notes", "due_on", "assignee", "projects", "tags", "external", "completed", "workspace"}
 _COMPACT = {"gid", "resource_type", "name", "resource_subtype"}
 
@@ -25,12 +25,14 @@ class Settings:
     """``PUT /_control/config/asana``.
 
     ``tokens`` lists the good tokens (None: any). ``list_lag_ms`` is how far the list of tasks stays behind. ``apps``
-    lists the tokens of OAuth apps, for which alone an id of their own is kept (None: for each).
+    lists the tokens of OAuth apps, for which alone an id of their own is kept (None: for each). ``forgets_events``
+    makes every sync token one that is too old.
     """
 
     tokens: list[str] | None = None
     list_lag_ms: int = 0
     apps: list[str] | None = None
+    forgets_events: bool = False
 
 
 class _RefusalError(Exception):
@@ -57,6 +59,7 @@ class Asana(Configurable):
             kind: [] for kind in ("tasks", "tags", "projects", "users", "stories")
         }
         self._made_at: dict[str, float] = {}
+        self._events: list[dict[str, Json]] = []
         self._workspace = {"gid": WORKSPACE, "resource_type": "workspace", "name": "Sandbox"}
         for name in ("Leads", "Sales"):
             self._add("projects", name=name)
@@ -67,11 +70,19 @@ class Asana(Configurable):
         return {**self._records, "effects": self._effects.listing()}
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put in ``users`` (``email``, ``name``), ``projects`` and ``tags`` (``name``)."""
-        if kind not in {"users", "projects", "tags"}:
-            raise SettingError(f"asana has no {kind} to seed; there are users, projects and tags")
+        """Put in ``users`` (``email``, ``name``), ``projects`` and ``tags`` (``name``), or ``tasks``.
+
+        Of a task of the first project any field, with its ``gid`` to change one that is there.
+        """
+        if kind not in {"users", "projects", "tags", "tasks"}:
+            raise SettingError(f"asana has no {kind} to seed; there are users, projects, tags and tasks")
         for record in records:
-            self._add(kind, **record)
+            if kind != "tasks":
+                self._add(kind, **record)
+            elif "gid" in record:
+                self._task(record["gid"]).update(record)
+            else:
+                self._add_task({"projects": [self._records["projects"][0]["gid"]], **record})
         return len(records)
 
     def _add(self, kind: str, **values: Json) -> dict[str, Json]:
@@ -96,7 +107,7 @@ class Asana(Configurable):
         headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
         return _error(status, "The request was refused.", headers)
 
-    def _answer(self, request: Request) -> Reply:  # noqa: PLR0911 one line for each route
+    def _answer(self, request: Request) -> Reply:  # noqa: C901, PLR0911, PLR0912 one line for each route
         parts = request.path.removeprefix(_BASE).strip("/").split("/")
         query = dict(request.query)
         parts = [part.replace("%40", "@").replace("%3A", ":") for part in parts]
@@ -111,6 +122,7 @@ class Asana(Configurable):
                 return self._update(self._task(gid), request, query)
             case "DELETE", "tasks", gid:
                 self._records["tasks"].remove(task := self._task(gid))
+                self._happened("deleted", task)
                 self._effects.add("task.deleted", task["gid"], request)
                 return answer(200, {"data": {}})
             case "GET", "tasks", gid, "stories":
@@ -118,6 +130,8 @@ class Asana(Configurable):
                 return self._page([each for each in self._records["stories"] if each["target"] == task], query)
             case "POST", "tasks", gid, "stories":
                 return self._comment(self._task(gid), request, query)
+            case "GET", "events":
+                return self._told(query)
             case "GET", "projects":
                 return self._page(self._records["projects"], query)
             case "GET", "workspaces", gid, "tags" if gid == WORKSPACE:
@@ -157,23 +171,46 @@ class Asana(Configurable):
         external = given.get("external")
         if external and self.settings.apps is not None and request.bearer not in self.settings.apps:
             external = None
-        task = self._add(
-            "tasks",
-            resource_subtype="default_task",
-            name=given.get("name", ""),
-            notes=given.get("notes", ""),
-            due_on=given.get("due_on"),
-            completed=False,
-            assignee=self._user(given["assignee"]) if given.get("assignee") else None,
-            projects=[self._named("projects", gid) for gid in given.get("projects", ())],
-            tags=[self._named("tags", gid) for gid in given.get("tags", ())],
-            external=external,
-            created_at=now_iso(),
-            modified_at=now_iso(),
-        )
-        task["permalink_url"] = f"https://app.asana.com/1/{WORKSPACE}/task/{task['gid']}"
+        task = self._add_task(given | {"external": external})
         self._effects.add("task.created", task["gid"], request)
         return answer(201, {"data": self._shown(task, query)})
+
+    def _add_task(self, given: Mapping[str, Json]) -> dict[str, Json]:
+        now = now_iso()
+        made = {
+            "created_at": now,
+            "modified_at": now,
+            "completed": False,
+            "due_on": None,
+            "external": None,
+            "notes": "",
+        }
+        links: dict[str, Json] = {
+            "assignee": self._user(given["assignee"]) if given.get("assignee") else None,
+            "projects": [self._named("projects", gid) for gid in given.get("projects", ())],
+            "tags": [self._named("tags", gid) for gid in given.get("tags", ())],
+        }
+        task = self._add("tasks", **{**made, **given, **links})
+        task["permalink_url"] = f"https://app.asana.com/1/{WORKSPACE}/task/{task['gid']}"
+        self._happened("added", task)
+        return task
+
+    def _happened(self, action: str, task: Mapping[str, Json]) -> None:
+        about = {"resource": _compact(task), "created_at": now_iso()}
+        projects = [each["gid"] for each in task["projects"]]
+        self._events.append({"of": projects, "told": {**about, "type": "task", "action": action}})
+
+    def _told(self, query: Mapping[str, str]) -> Reply:
+        """Return what happened in a project since a sync token; a fresh token where that is none, or too old."""
+        self._named("projects", query.get("resource"))
+        known = re.fullmatch(r"sync(\d+)", query.get("sync", ""))
+        if known is None or self.settings.forgets_events:
+            told = [{"message": "Sync token invalid or too old."}]
+            return answer(412, {"sync": f"sync{len(self._events)}", "errors": told})
+        start = int(known[1])
+        end = min(len(self._events), start + _MOST_EVENTS)
+        shown = [each["told"] for each in self._events[start:end] if query["resource"] in each["of"]]
+        return answer(200, {"data": shown, "sync": f"sync{end}", "has_more": end < len(self._events)})
 
     def _named(self, kind: str, gid: Json) -> dict[str, Json]:
         for record in self._records[kind]:

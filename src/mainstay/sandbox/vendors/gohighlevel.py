@@ -15,6 +15,7 @@ VERSIONS = ("2021-07-28", "v3")
 DUPLICATE = "This location does not allow duplicated contacts."
 _DAILY = 200_000
 _NOT_DIGITS = re.compile(r"\D")
+_SEEDED = frozenset({"id", "dateUpdated", "additionalEmails"})
 
 
 class GoHighLevel(Configurable):
@@ -50,12 +51,12 @@ class GoHighLevel(Configurable):
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
         """Put contacts in; each needs a ``locationId`` and may bring its ``id`` and ``dateUpdated``.
 
-        An id that is there is changed.
+        ``additionalEmails`` are its secondary ones, as texts. An id that is there is changed.
         """
         if kind != "contacts":
             raise SettingError(f"gohighlevel is seeded with contacts, not {kind}")
         for record in records:
-            fields = {name: value for name, value in record.items() if name not in {"id", "dateUpdated"}}
+            fields = {name: value for name, value in record.items() if name not in _SEEDED}
             if wrong := problems("create", fields):
                 raise SettingError(f"contact {record!r}: {'; '.join(wrong)}")
             held = self._contacts.get(str(record.get("id", "")))
@@ -63,6 +64,7 @@ class GoHighLevel(Configurable):
                 held = self._create(fields, record.get("id"))
             else:
                 self._change(held, fields)
+            self._change(held, {"additionalEmails": record.get("additionalEmails", held.get("additionalEmails", []))})
             held["dateUpdated"] = record.get("dateUpdated", held["dateUpdated"])
         return len(records)
 
@@ -191,7 +193,8 @@ class GoHighLevel(Configurable):
             contact, new = self._create(body), True
         else:
             contact, new = found, False
-            # HighLevel takes `gender` here and keeps the old one; a value that matches somebody else is ignored.
+            # HighLevel takes `gender` here and keeps the old one; a value that matches somebody else is ignored. One
+            # that it found by a secondary e-mail loses its primary one to that.
             taken = {name for name, other in matches if other is not found}
             self._change(contact, {k: v for k, v in body.items() if k not in taken | {"locationId", "gender"}})
         self._effects.add("contact.created" if new else "contact.updated", contact["id"], request)
@@ -321,8 +324,10 @@ class GoHighLevel(Configurable):
                     yield name, self._contacts[contact_id]
 
     def _index_keys(self, contact: Mapping[str, Json]) -> list[tuple[str, str, str]]:
-        names = [name for name in ("email", "phone") if contact.get(name)]
-        return [(contact["locationId"], name, _normal(name, contact[name])) for name in names]
+        values = [("email", contact.get("email")), ("phone", contact.get("phone"))]
+        values += [("email", each) for each in contact.get("additionalEmails", ())]
+        found = [(contact["locationId"], name, _normal(name, value)) for name, value in values if value]
+        return list(dict.fromkeys(found))
 
     def _unindex(self, contact: Mapping[str, Json]) -> None:
         for key in self._index_keys(contact):

@@ -1,4 +1,4 @@
-"""A simulator of HubSpot's contacts, notes and associations."""
+"""A simulator of HubSpot's contacts, notes, deals, companies and associations."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from mainstay.sandbox.state import Configurable, Effects, Ids, RateWindow, token_is_good
 from mainstay.sandbox.vendors import hubspot_search as search
 from mainstay.sandbox.vendors.hubspot_account import Settings, oauth_server
-from mainstay.sandbox.vendors.hubspot_errors import Errors, Refused, standard_error
-from mainstay.sandbox.vendors.hubspot_properties import PROPERTIES
+from mainstay.sandbox.vendors.hubspot_associations import TYPES, Associations
+from mainstay.sandbox.vendors.hubspot_batches import answer_batch
+from mainstay.sandbox.vendors.hubspot_errors import Errors, Refused
+from mainstay.sandbox.vendors.hubspot_properties import PROPERTIES, modified
 from mainstay.sandbox.wire import Json, Reply, Request, SettingError, answer, now_iso
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DATED = re.compile(r"^/crm/objects/\d{4}-\d\d/")
-_BATCH = 100
 _INDEXED = ("email", "phone", "mobilephone")
 _SYSTEM = ("hs_object_id", "createdate", "lastmodifieddate")
-_SHOWN = {"contacts": (*_SYSTEM, "email", "firstname", "lastname"), "notes": (*_SYSTEM, "hs_timestamp")}
-_ASSOCIATION_TYPES = {("notes", "contacts"): 202, ("contacts", "notes"): 201}
+_SHOWN = {"contacts": ("email", "firstname", "lastname"), "notes": ("hs_timestamp",)}
 
 
 class HubSpot(Configurable):
@@ -36,44 +36,45 @@ class HubSpot(Configurable):
         self._ids = Ids(self.name)
         self._errors = Errors(self._ids)
         self._effects = Effects()
-        self._objects: dict[str, dict[str, dict[str, Json]]] = {"contacts": {}, "notes": {}}
+        self._objects: dict[str, dict[str, dict[str, Json]]] = {kind: {} for kind in PROPERTIES}
         self._found_by: dict[tuple[str, str], set[str]] = {}
         self._seen = {kind: search.Seen() for kind in self._objects}
-        self._associations: list[dict[str, Json]] = []
+        self._associations = Associations()
         self._merged: dict[str, str] = {}
         self._oauth = oauth_server(self._errors)
         self._requests = RateWindow(100, 10)
         self._searches = RateWindow(5, 1)
 
     def state(self) -> dict[str, Json]:
-        """Return contacts, notes and associations in order of creation, and the effects."""
+        """Return objects and associations in order of creation, and the effects."""
         return {
-            "contacts": list(self._objects["contacts"].values()),
-            "notes": list(self._objects["notes"].values()),
-            "associations": self._associations,
+            **{kind: list(held.values()) for kind, held in self._objects.items()},
+            "associations": self._associations.all,
             "token_calls": self._oauth.state(),
             "effects": self._effects.listing(),
         }
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put contacts in, each as its properties, ``lastmodifieddate`` too, or as ``{"id": ..., "properties": ...}``.
+        """Put in contacts, companies or deals, each as its properties, or as ``{"id": ..., "properties": ...}``.
 
-        An id that is there already is changed.
+        With ``lastmodifieddate``. An id that is there is changed. ``contact`` is the id of one to associate.
         """
-        if kind != "contacts":
-            raise SettingError(f"hubspot is seeded with contacts, not {kind}")
+        if kind not in {"contacts", "companies", "deals"}:
+            raise SettingError(f"hubspot is seeded with contacts, companies and deals, not {kind}")
         for record in records:
             properties = dict(record.get("properties", record))
             changed_at = properties.pop("lastmodifieddate", None)
             try:
-                self._check("contacts", properties)
-                held = self._objects["contacts"].get(str(record.get("id", "")))
+                self._check(kind, properties)
+                held = self._objects[kind].get(str(record.get("id", "")))
                 if held is None:
-                    self._create("contacts", properties, record.get("id"), at=changed_at)
+                    held = self._create(kind, properties, record.get("id"), at=changed_at)
                 else:
-                    self._change("contacts", held, properties, at=changed_at)
+                    self._change(kind, held, properties, at=changed_at)
             except Refused as refused:
-                raise SettingError(f"contact {record!r}: {refused.reply.body.decode()}") from None
+                raise SettingError(f"{kind} {record!r}: {refused.reply.body.decode()}") from None
+            if "properties" in record and "contact" in record:
+                self._associations.link((kind, held["id"]), ("contacts", record["contact"]))
         return len(records)
 
     # ---------------------------------------------------------------------------------------------- requests
@@ -116,16 +117,19 @@ class HubSpot(Configurable):
             message = "Authentication credentials not found or not valid."
             raise Refused(self._errors.of(401, "INVALID_AUTHENTICATION", message))
 
-    def _route(self, request: Request) -> Reply:
+    def _route(self, request: Request) -> Reply:  # noqa: PLR0911 one line for each route
         path = _DATED.sub("/crm/v3/objects/", request.path)
+        path = path.replace("/objects/0-3", "/objects/deals")
         parts = Request(request.method, path, "", {}, b"").parts
         match [request.method, *parts]:
             case ["POST", "crm", "v3", "objects", ("contacts" | "notes") as kind]:
                 return self._create_one(kind, request)
-            case ["POST", "crm", "v3", "objects", ("contacts" | "notes") as kind, "search"]:
+            case ["POST", "crm", "v3", "objects", kind, "search"] if kind in self._objects:
                 return self._search(kind, request)
-            case ["POST", "crm", "v3", "objects", "contacts", "merge" | "batch" as verb, *_]:
-                return self._merge(request) if verb == "merge" else self._batch_upsert(request)
+            case ["POST", "crm", "v4", "associations", one, other, "batch", "read"]:
+                return answer(200, self._associations.read(one, other, self._body(request, "inputs")["inputs"]))
+            case ["POST", "crm", "v3", "objects", "contacts", "merge" | "batch" as verb, *rest]:
+                return self._merge(request) if verb == "merge" else self._batch(request, "".join(rest))
             case ["GET", "crm", "v3", "objects", ("contacts" | "notes") as kind, *key]:
                 return self._read(kind, key, request)
             case ["PATCH", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
@@ -167,7 +171,7 @@ class HubSpot(Configurable):
                 raise Refused(self._errors.invalid(f"The contact {contact_id} to associate with does not exist."))
         record = self._create(kind, body["properties"])
         for contact_id, type_id in targets:
-            self._link((kind, record["id"]), ("contacts", contact_id), type_id)
+            self._associations.link((kind, record["id"]), ("contacts", contact_id), type_id)
         self._effects.add(f"{kind.removesuffix('s')}.created", record["id"], request)
         return answer(201, self._shown(kind, record, [("properties", name) for name in record["properties"]]))
 
@@ -205,28 +209,26 @@ class HubSpot(Configurable):
         self._effects.add("contact.merged", merged["id"], request)
         return answer(200, self._shown("contacts", merged, []))
 
-    def _batch_upsert(self, request: Request) -> Reply:
+    def _batch(self, request: Request, verb: str) -> Reply:
+        act = {"read": self._read_of, "update": self._update_of, "upsert": self._upsert}.get(verb)
+        if act is None:
+            raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", "resource not found"))
         inputs = self._body(request, "inputs")["inputs"]
-        if not isinstance(inputs, list) or not 0 < len(inputs) <= _BATCH:
-            raise Refused(self._errors.invalid(f"A batch has from 1 to {_BATCH} inputs."))
-        keys = [str(item.get("id", "")).lower() for item in inputs]
-        if len(set(keys)) < len(keys):
-            raise Refused(self._errors.invalid("Duplicate IDs found in batch input."))
-        started, results, errors = now_iso(), [], []
-        for item in inputs:
-            try:
-                results.append(self._upsert(item, request))
-            except Refused as refused:
-                errors.append(standard_error(refused.reply, item))
-        value: dict[str, Json] = {
-            "status": "COMPLETE",
-            "results": results,
-            "startedAt": started,
-            "completedAt": now_iso(),
+        return answer_batch(inputs, lambda item: act(item, request), self._errors)
+
+    def _read_of(self, item: dict[str, Json], request: Request) -> dict[str, Json]:
+        body = self._body(request, "inputs", "properties", "propertiesWithHistory")
+        key = str(item.get("id"))
+        held = self._objects["contacts"].get(self._merged.get(key, key))
+        record = self._by_email(key) if body.get("idProperty") == "email" else held
+        if record is None:
+            raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", f"no contact {key}"))
+        return self._shown("contacts", record, [("properties", name) for name in body["properties"]])
+
+    def _update_of(self, item: dict[str, Json], request: Request) -> dict[str, Json]:
+        return {
+            name: value for name, value in self._upsert(item | {"idProperty": None}, request).items() if name != "new"
         }
-        if not errors:
-            return answer(200, value)
-        return answer(207, value | {"numErrors": len(errors), "errors": errors})
 
     def _upsert(self, item: dict[str, Json], request: Request) -> dict[str, Json]:
         properties, key, name = item.get("properties"), item.get("id"), item.get("idProperty")
@@ -258,7 +260,7 @@ class HubSpot(Configurable):
         record_id = record_id or str((10_000 if kind == "contacts" else 900_000_000) + self._ids.number(kind))
         record: dict[str, Json] = {
             "id": record_id,
-            "properties": {"hs_object_id": record_id, "createdate": now, "lastmodifieddate": now},
+            "properties": {"hs_object_id": record_id, "createdate": now, modified(kind): now},
             "createdAt": now,
             "updatedAt": now,
             "archived": False,
@@ -278,7 +280,7 @@ class HubSpot(Configurable):
         self._unindex(record)
         now = at or now_iso()
         changes = {name: value.strip().lower() if name == "email" else value for name, value in properties.items()}
-        merged = record["properties"] | changes | {"lastmodifieddate": now}
+        merged = record["properties"] | changes | {modified(kind): now}
         # Setting a property to nothing clears it.
         record["properties"] = {name: value for name, value in merged.items() if value != ""}
         record["updatedAt"] = now
@@ -304,23 +306,15 @@ class HubSpot(Configurable):
 
     def _associate(self, request: Request, one: tuple[str, str], other: tuple[str, str]) -> Reply:
         one, other = ((f"{kind.removesuffix('s')}s", record_id) for kind, record_id in (one, other))
-        if (one[0], other[0]) not in _ASSOCIATION_TYPES:
+        if (one[0], other[0]) not in TYPES:
             raise Refused(self._errors.invalid(f"The sandbox associates notes and contacts, not {one} and {other}"))
         for kind, record_id in (one, other):
             if record_id not in self._objects[kind]:
                 raise Refused(self._errors.of(404, "OBJECT_NOT_FOUND", f"no {kind} {record_id}"))
         now = now_iso()
-        results = [self._link(one, other), self._link(other, one)]
+        results = [self._associations.link(one, other), self._associations.link(other, one)]
         self._effects.add("association.created", f"{one[1]}-{other[1]}", request)
         return answer(200, {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now_iso()})
-
-    def _link(self, one: tuple[str, str], other: tuple[str, str], type_id: int | None = None) -> dict[str, Json]:
-        number = _ASSOCIATION_TYPES[one[0], other[0]] if type_id is None else type_id
-        spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": number}
-        entry = {"from": {"id": one[1]}, "to": {"id": other[1]}, "associationSpec": spec}
-        if entry not in self._associations:
-            self._associations.append(entry)
-        return entry
 
     # ------------------------------------------------------------------------------------------------ finding
 
@@ -353,7 +347,7 @@ class HubSpot(Configurable):
 
     def _visible(self, kind: str, body: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
         """Yield the records as search knows them, fewer when an indexed property is bound."""
-        contacts = self._objects["contacts"]
+        held = self._objects[kind]
         if kind == "notes":
             yield from map(self._with_contact, self._seen[kind].visible(self.settings.search_lag_ms))
             return
@@ -362,15 +356,15 @@ class HubSpot(Configurable):
                 values = search.indexed_values(body, name)
                 if values is not None:
                     ids = {contact_id for value in values for contact_id in self._found_by.get((name, value), ())}
-                    yield from (contacts[contact_id] for contact_id in sorted(ids, key=int))
+                    yield from (held[contact_id] for contact_id in sorted(ids, key=int))
                     return
-            yield from contacts.values()
+            yield from held.values()
             return
         yield from self._seen[kind].visible(self.settings.search_lag_ms)
 
     def _with_contact(self, note: dict[str, Json]) -> dict[str, Json]:
         """Return a note with the contact that it is of, as search filters by it."""
-        found = [each["to"]["id"] for each in self._associations if each["from"]["id"] == note["id"]]
+        found = [each["to"]["id"] for each in self._associations.all if each["from"]["id"] == note["id"]]
         return note | {"properties": note["properties"] | {"associations.contact": "".join(found[:1])}}
 
     def _unindex(self, record: Mapping[str, Json]) -> None:
@@ -381,7 +375,7 @@ class HubSpot(Configurable):
         asked = [name for key, value in query if key == "properties" for name in value.split(",")]
         # HubSpot says null for an asked property without a value; its contract admits strings alone.
         held = record["properties"]
-        names = dict.fromkeys((*(asked or _SHOWN[kind]), *_SYSTEM))
+        names = dict.fromkeys((*(asked or _SHOWN.get(kind, ())), *_SYSTEM))
         return record | {"properties": {name: held[name] for name in names if name in held}}
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import orjson
-
 from mainstay.sandbox.state import Ids
 from mainstay.sandbox.wire import Json, Reply, answer
 
@@ -49,16 +47,3 @@ class Errors:
             return self.of(429, "RATE_LIMITS", message, headers, policyName=policy, errorType="RATE_LIMIT")
         category = {401: "INVALID_AUTHENTICATION", 403: "MISSING_SCOPES", 423: "LOCKED"}.get(status, "INTERNAL_ERROR")
         return self.of(status, category, "There was a problem with the request.", headers)
-
-
-def standard_error(reply: Reply, item: Mapping[str, Json]) -> dict[str, Json]:
-    """Return a refusal as a batch lists it beside the inputs that went well."""
-    value = orjson.loads(reply.body)
-    return {
-        "status": "error",
-        "category": value["category"],
-        "message": value["message"],
-        "context": {"ids": [str(item.get("id", ""))]},
-        "errors": value.get("errors", []),
-        "links": {},
-    }

@@ -49,5 +49,24 @@ PROPERTIES = {
             "hs_additional_emails",
         ]
     ),
+    "companies": frozenset(["name", "domain", "phone", "address", "city", "zip", "country", "hubspot_owner_id"]),
+    "deals": frozenset(
+        [
+            "dealname",
+            "amount",
+            "dealstage",
+            "pipeline",
+            "closedate",
+            "deal_currency_code",
+            "hubspot_owner_id",
+            "hs_is_closed",
+            "hs_is_closed_won",
+        ]
+    ),
     "notes": frozenset(["hs_timestamp", "hs_note_body", "hubspot_owner_id", "hs_attachment_ids"]),
 }
+
+
+def modified(kind: str) -> str:
+    """Return the property that holds when an object changed last."""
+    return "hs_lastmodifieddate" if kind in {"companies", "deals"} else "lastmodifieddate"

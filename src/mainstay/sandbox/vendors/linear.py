@@ -89,15 +89,22 @@ class Linear(Configurable):
         }
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put in ``users`` (``email``, ``name``, ``active``) and ``labels`` (``name``, ``team``, ``isGroup``)."""
+        """Put in ``users`` (``email``, ``name``, ``active``), ``labels`` (``name``, ``team``, ``isGroup``), ``issues``.
+
+        An issue of the first team has any field, with its ``id`` to change one that is there.
+        """
         for record in records:
             if kind == "users":
                 self._user(record)
             elif kind == "labels":
                 team = next((each for each in self._teams if each["key"] == record.get("team")), None)
                 self._label(self._ids.uuid("label"), str(record["name"]), team, is_group=bool(record.get("isGroup")))
+            elif kind == "issues" and "id" in record:
+                self._one(self._issues, record["id"], "Issue").update(record)
+            elif kind == "issues":
+                self._add_issue({"teamId": self._teams[0]["id"], "title": "", **record}, self._ids.uuid("issue"))
             else:
-                raise SettingError(f"linear has no {kind} to seed; there are users and labels")
+                raise SettingError(f"linear has no {kind} to seed; there are users, labels and issues")
         return len(records)
 
     def _user(self, record: Mapping[str, Json]) -> dict[str, Json]:
@@ -153,7 +160,10 @@ class Linear(Configurable):
             "workflowStates": self._states,
         }
         if root.name == "issues":
-            return self._page(self._issues, root)
+            hidden = not root.arguments.get("includeArchived")
+            ordered = root.arguments.get("orderBy", "createdAt")
+            shown = [each for each in self._issues if not (hidden and each["trashed"])]
+            return self._page(sorted(shown, key=lambda each: str(each[ordered]), reverse=True), root)
         if root.name in listed:
             return self._page(listed[root.name], root)
         if root.name == "viewer":
@@ -177,17 +187,28 @@ class Linear(Configurable):
         if not isinstance(first, int) or not 0 < first <= _MOST:
             raise _RefusalError("INPUT_ERROR", f"first is from 1 to {_MOST}")
         found = [record for record in records if matches(record, root.arguments.get("filter") or {})]
+        if (after := root.arguments.get("after")) is not None:
+            at = next((number for number, record in enumerate(found) if record["id"] == after), None)
+            if at is None:
+                raise _RefusalError("INPUT_ERROR", "after is not a valid cursor identifier.")
+            found = found[at + 1 :]
         more = {"hasNextPage": len(found) > first, "endCursor": found[first - 1]["id"] if len(found) > first else None}
         return selected({"nodes": found[:first], "pageInfo": more}, root.fields)
 
     def _create(self, given: dict[str, Any], request: Request) -> dict[str, Json]:
         asked = given["input"]
         issue_id = self._new_id(asked, "issue", self._issues)
-        team = self._one(self._teams, asked["teamId"], "Team")
+        self._one(self._teams, asked["teamId"], "Team")
         if not asked.get("title"):
             raise _RefusalError("INPUT_ERROR", "title should not be empty")
         if asked.get("dueDate") and not _DATE.fullmatch(asked["dueDate"]):
             raise _RefusalError("INPUT_ERROR", "dueDate must be a valid date")
+        issue = self._add_issue(asked, issue_id)
+        self._effects.add("task.created", issue_id, request)
+        return {"issue": issue}
+
+    def _add_issue(self, asked: Mapping[str, Json], issue_id: str) -> dict[str, Json]:
+        team = self._one(self._teams, asked["teamId"], "Team")
         labels = [self._one(self._labels, each, "IssueLabel") for each in asked.get("labelIds") or ()]
         for label in labels:
             if label["isGroup"] or (label["team"] and label["team"] is not team):
@@ -208,12 +229,11 @@ class Linear(Configurable):
             "state": state,
             "team": team,
             "labels": {"nodes": labels},
-            "createdAt": now,
-            "updatedAt": now,
+            "createdAt": asked.get("createdAt", now),
+            "updatedAt": asked.get("updatedAt", now),
         }
         self._issues.append(issue)
-        self._effects.add("task.created", issue_id, request)
-        return {"issue": issue}
+        return issue
 
     def _update(self, given: dict[str, Any], request: Request) -> dict[str, Json]:
         issue = self._one(self._issues, given["id"], "Issue")
@@ -226,7 +246,7 @@ class Linear(Configurable):
 
     def _delete(self, given: dict[str, Any], request: Request) -> dict[str, Json]:
         issue = self._one(self._issues, given["id"], "Issue")
-        issue["trashed"] = True
+        issue |= {"trashed": True, "updatedAt": now_iso()}
         self._effects.add("task.deleted", issue["id"], request)
         return {"entity": issue}
 

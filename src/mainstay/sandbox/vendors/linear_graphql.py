@@ -45,7 +45,7 @@ def selected(value: Json, fields: list[Field]) -> Json:
 
 
 def matches(record: Mapping[str, Json], wanted: Mapping[str, Json]) -> bool:
-    """Tell whether a record fits a filter: and, or, null, the comparators eq, eqIgnoreCase and in, and relations."""
+    """Tell whether a record fits a filter: and, or, null, eq, eqIgnoreCase, gte and in, and relations."""
     return all(_fits(record, name, told) for name, told in wanted.items())
 
 
@@ -61,6 +61,8 @@ def _fits(record: Mapping[str, Json], name: str, told: Json) -> bool:
     checks: dict[str, Callable[[Json], bool]] = {
         "eq": lambda given: bool(value == given),
         "eqIgnoreCase": lambda given: bool(folded == str(given).casefold()),
+        # Of times, which are texts of one form.
+        "gte": lambda given: value is not None and str(value) >= str(given),
         "in": lambda given: bool(value in given),
         "null": lambda given: bool((value is None) == given),
     }

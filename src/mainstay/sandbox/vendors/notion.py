@@ -71,6 +71,7 @@ class Notion(Configurable):
         """Put in ``users`` (``email``, ``name``) or ``databases``, or add ``properties`` (``name``, ``type``) to each.
 
         A database has a ``title``, and ``rows`` of texts; the first names the columns, of which the first is the title.
+        ``pages`` go to the first database: a ``title``, and any field, with its ``id`` to change one that is there.
         """
         for record in records:
             if kind == "users":
@@ -82,9 +83,20 @@ class Notion(Configurable):
             elif kind == "properties":
                 for source in self._sources:
                     source["properties"][record["name"]] = values.property_of(record["name"], record["type"], {})
+            elif kind == "pages":
+                self._seed_page(dict(record))
             else:
-                raise SettingError(f"notion has no {kind} to seed; there are users, databases and properties")
+                raise SettingError(f"notion has no {kind} to seed; there are users, databases, properties and pages")
         return len(records)
+
+    def _seed_page(self, record: dict[str, Json]) -> None:
+        source, title = self._sources[0], {"Name": {"title": [{"text": {"content": record.pop("title")}}]}}
+        if "id" in record:
+            page = self._one(self._pages, record["id"])
+            self._set(page, source, title)
+        else:
+            page = self._add_page(source, title, ())
+        page |= record
 
     def _seed_database(self, title: str, rows: list[list[str]]) -> None:
         header, *rest = rows

@@ -61,8 +61,8 @@ def matches(page: Mapping[str, Json], wanted: Mapping[str, Json]) -> bool:
             if len(wanted[word]) > _MOST_PARTS:
                 raise RefusalError(400, f"body failed validation: body.filter.{word}.length should be ≤ `100`")
             return needed(matches(page, each) for each in wanted[word])
-    if wanted.get("timestamp") == "created_time":
-        made, since = moment(page["created_time"]), moment(wanted["created_time"]["on_or_after"])
+    if (name := wanted.get("timestamp")) in {"created_time", "last_edited_time"}:
+        made, since = moment(page[name]), moment(wanted[name]["on_or_after"])
         return made is not None and since is not None and made >= since
     kind = "title" if "title" in wanted else "rich_text"
     held = page["properties"].get(wanted["property"], {}).get(kind)

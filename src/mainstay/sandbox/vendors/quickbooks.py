@@ -66,16 +66,29 @@ class QuickBooks:
         return {**shown, "token_calls": self._oauth.state(), "effects": self._effects.listing()}
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put ``customers``, ``items`` or ``payments`` in, each with QuickBooks' own fields."""
-        kinds = {"customers": "Customer", "items": "Item", "payments": "Payment"}
+        """Put ``customers``, ``items``, ``invoices`` or ``payments`` in, each with QuickBooks' own fields.
+
+        One that is there already, by its ``Id``, is changed, as people do on its screens.
+        """
+        kinds = {"customers": "Customer", "items": "Item", "invoices": "Invoice", "payments": "Payment"}
         if kind not in kinds:
             raise SettingError(f"quickbooks is seeded with {', '.join(kinds)}, not {kind}")
         for record in records:
             try:
-                self._make(kinds[kind], dict(record))
+                self._put(kinds[kind], dict(record))
             except Refused as refused:
                 raise SettingError(f"{kind} {record!r}: {refused}") from None
         return len(records)
+
+    def _put(self, entity: str, record: dict[str, Json]) -> None:
+        held = self._records[entity].get(record.get("Id", ""))
+        times = record.pop("MetaData", {})
+        if held is None:
+            held = self._make(entity, record)
+        else:
+            held.update(record)
+            self._touch(held)
+        held["MetaData"] = {**held["MetaData"], **times}
 
     # ---------------------------------------------------------------------------------------------- requests
 
@@ -146,6 +159,8 @@ class QuickBooks:
             raise Refused("4000", f"Error parsing query; {error}") from None
         every = self._records[query.entity].values()
         found = [each for each in every if queries.is_meant(each, query, exact_case=self.settings.exact_case)]
+        if query.order:
+            found.sort(key=queries.changed_at)
         page = found[query.start - 1 : query.start - 1 + query.most]
         result: dict[str, Json] = {}
         if page:
@@ -210,7 +225,8 @@ class QuickBooks:
             record["DocNumber"] = str(1000 + int(record["Id"]))
         self._records[entity][record["Id"]] = record
         if entity == "Payment":
-            books.apply(record, self._records["Invoice"])
+            for paid in books.apply(record, self._records["Invoice"]):
+                self._touch(paid)
         return record
 
     def _touch(self, held: dict[str, Json]) -> None:

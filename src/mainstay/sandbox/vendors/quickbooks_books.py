@@ -132,13 +132,16 @@ def payment(body: Mapping[str, Json], records: Records) -> dict[str, Json]:
     }
 
 
-def apply(made: Mapping[str, Json], invoices: Mapping[str, dict[str, Json]]) -> None:
-    """Pay what a payment is linked to."""
+def apply(made: Mapping[str, Json], invoices: Mapping[str, dict[str, Json]]) -> list[dict[str, Json]]:
+    """Pay what a payment is linked to, and return it."""
+    paid = []
     for line in made.get("Line", []):
         for link in line.get("LinkedTxn", []):
             held = invoices[str(link["TxnId"])]
             held["Balance"] = number_of(Decimal(str(held["Balance"])) - Decimal(str(line["Amount"])))
             held["LinkedTxn"] = [*held["LinkedTxn"], {"TxnId": made["Id"], "TxnType": "Payment"}]
+            paid.append(held)
+    return paid
 
 
 def number_of(amount: Decimal) -> int | float:

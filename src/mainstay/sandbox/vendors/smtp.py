@@ -210,10 +210,10 @@ class SmtpSession:
     async def _fail(self, fault: Fault) -> bool:
         """Do what the fault says; true when the session goes on."""
         match fault.kind:
-            case "status" if fault.status >= 500:
+            case "status" | "status_after" if fault.status >= 500:
                 await self._say(f"{fault.status} Refused")
                 return True
-            case "status":
+            case "status" | "status_after":
                 await self._say(f"{fault.status} Try again later")
                 return fault.status != 421
             case "timeout_before" | "timeout_after":

@@ -35,7 +35,8 @@ class Settings:
     """``PUT /_control/config/stripe``.
 
     ``api_keys`` lists the good keys (None: any); ``refused`` paths that the key has no permission for (a shell's
-    beginning, ``/v1/account``). ``search_lag_ms`` is how far the search stays behind; ``has_search`` false is India.
+    beginning, ``/v1/account``). ``event_days`` is for how long events
+    are listed. ``search_lag_ms`` is how far the search stays behind; ``has_search`` false is India.
     ``key_ms`` is how long idempotency keys are kept; the next ``in_use`` calls with a key find it in use. ``breaks``
     (``before`` or ``after`` its effect) lets the next call with a key end in a 500, which that key then repeats.
     """
@@ -48,6 +49,7 @@ class Settings:
     in_use: int = 0
     breaks: str = ""
     livemode: bool = False
+    event_days: float = 30
     account_name: str = "Sandbox"
 
 
@@ -98,7 +100,10 @@ class Stripe:
         }
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put in ``customers`` (fields), ``drafts`` (``{customer, metadata}``) or ``payments`` (``{invoice}``)."""
+        """Put in ``customers``, ``drafts`` (``{customer, metadata}``), ``payments`` (``{invoice}``) or ``events``.
+
+        An event (``{customer, type, created, object}``) is of an invoice, of which ``object`` says what is not usual.
+        """
         for record in records:
             if kind == "customers":
                 made = objects.customer(self._new("cus", 14))
@@ -107,6 +112,10 @@ class Stripe:
                 of = self._customers[record["customer"]]
                 made = objects.invoice(self._new("in"), record, of)
                 self._invoices[made["id"]] = made
+            elif kind == "events" and record.get("customer") in self._customers:
+                about = objects.invoice(self._new("in"), {}, self._customers[record["customer"]]) | record["object"]
+                told = objects.event(replace(self._new("evt"), created=record["created"]), record["type"], about, "")
+                self._events[told["id"]] = told
             elif kind == "payments" and record.get("invoice") in self._invoices:
                 self._paid(self._invoices[record["invoice"]], in_band=True)
             else:
@@ -169,7 +178,7 @@ class Stripe:
         if len(tail) > 2 or parts[0] != "v1":
             raise _no_such_path(request)
         if area == "v1/account" and method == "GET" and not tail:
-            return self._account()
+            return objects.account(self.settings.account_name)
         if tail == ["search"] and method == "GET":
             return self._search(parts[1], request)
         routes: dict[tuple[str, str, bool, str], Callable[[], Object]] = {
@@ -187,24 +196,12 @@ class Stripe:
             ("POST", "v1/invoices", True, "pay"): lambda: self._pay(identifier, request),
             ("GET", "v1/invoiceitems", False, ""): lambda: self._list(self._items, request, "invoice", "customer"),
             ("POST", "v1/invoiceitems", False, ""): lambda: self._make_item(request),
-            ("GET", "v1/events", False, ""): lambda: self._list(self._events, request, "type"),
+            ("GET", "v1/events", False, ""): lambda: self._list_events(request),
         }
         route = routes.get((method, area, bool(identifier), action))
         if route is None:
             raise _no_such_path(request)
         return copy.deepcopy(route())
-
-    def _account(self) -> Object:
-        return {
-            "id": "acct_1Sandbox0000000",
-            "object": "account",
-            "business_profile": {"name": self.settings.account_name},
-            "charges_enabled": True,
-            "country": "US",
-            "email": "owner@example.com",
-            "payouts_enabled": True,
-            "type": "standard",
-        }
 
     def _list(self, kept: Mapping[str, Object], request: Request, *filters: str) -> Object:
         """Return a page, the newest first; filters compare exactly."""
@@ -212,16 +209,18 @@ class Stripe:
         limit = objects.whole(query, "limit", _PAGE) or 0
         if not 0 < limit <= _MOST_IN_A_PAGE:
             raise Problem(400, "parameter_invalid_integer", f"Invalid integer: {limit}", "limit")
-        wanted = {name: query[name] for name in filters if name in query}
-        listed = [each for each in reversed([*kept.values()]) if all(each.get(k) == v for k, v in wanted.items())]
-        since = objects.whole(query.get("created", {}), "gte", 0) or 0
-        listed = [each for each in listed if each.get("created", since) >= since]
+        listed = objects.listed(kept.values(), query, filters)
         if (after := query.get("starting_after")) is not None:
             at = next((number for number, each in enumerate(listed) if each["id"] == after), None)
             if at is None:
                 raise missing("object", after, param="starting_after", status=400)
             listed = listed[at + 1 :]
         return _page(request, listed[:limit], has_more=len(listed) > limit)
+
+    def _list_events(self, request: Request) -> Object:
+        oldest = time.time() - self.settings.event_days * 86_400
+        kept = sorted((e for e in self._events.values() if e["created"] >= oldest), key=lambda each: each["created"])
+        return self._list({each["id"]: each for each in kept}, request, "type", "types")
 
     def _search(self, kind: str, request: Request) -> Object:
         query = objects.read_form(request.query_string, frozenset({"query", "limit", "page", "expand"}))

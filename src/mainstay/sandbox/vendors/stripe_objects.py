@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import parse_qsl
@@ -66,6 +66,34 @@ def whole(form: Mapping[str, Json], name: str, default: int | None = None) -> in
     if not isinstance(value, str) or not re.fullmatch(r"-?\d{1,18}", value):
         raise Problem(400, "parameter_invalid_integer", f"Invalid integer: {value}", name)
     return int(value)
+
+
+def listed(kept: Iterable[Object], query: Mapping[str, Json], filters: Iterable[str]) -> list[Object]:
+    """Return what a list's query asks for, the newest first; but for ``types``, filters compare exactly."""
+    wanted = {name: query[name] for name in filters if name in query and name != "types"}
+    types = set(query.get("types", {}).values())
+    since, until = (whole(query.get("created", {}), bound) for bound in ("gte", "lt"))
+
+    def fits(each: Object) -> bool:
+        at = each.get("created", 0)
+        is_in_time = (since is None or at >= since) and (until is None or at < until)
+        return is_in_time and (not types or each["type"] in types) and all(each.get(k) == v for k, v in wanted.items())
+
+    return [each for each in reversed([*kept]) if fits(each)]
+
+
+def account(name: str) -> Object:
+    """Return the account."""
+    return {
+        "id": "acct_1Sandbox0000000",
+        "object": "account",
+        "business_profile": {"name": name},
+        "charges_enabled": True,
+        "country": "US",
+        "email": "owner@example.com",
+        "payouts_enabled": True,
+        "type": "standard",
+    }
 
 
 def merged(metadata: Mapping[str, str], given: Json) -> dict[str, str]:

@@ -50,16 +50,28 @@ class Xero(Configurable):
         return {**shown, "token_calls": self._oauth.state(), "effects": self._effects.listing()}
 
     def seed(self, kind: str, records: list[dict[str, Json]]) -> int:
-        """Put ``contacts``, ``invoices`` or ``payments`` in, each with Xero's own fields."""
+        """Put ``contacts``, ``invoices`` or ``payments`` in, each with Xero's own fields.
+
+        One that is there already, by its id, is changed, as people do on its screens.
+        """
         name = kind.capitalize()
         if name not in self._records:
             raise SettingError(f"xero is seeded with contacts, invoices or payments, not {kind}")
         for record in records:
             try:
-                self._make(name, dict(record))
+                self._put(name, dict(record))
             except Refused as refused:
                 raise SettingError(f"{kind} {record!r}: {refused}") from None
         return len(records)
+
+    def _put(self, kind: str, record: dict[str, Json]) -> None:
+        held = self._records[kind].get(record.get(books.ID_OF[kind], ""))
+        time = {key: record.pop(key) for key in ("UpdatedDateUTC",) if key in record}
+        if held is None:
+            held = self._make(kind, record)
+        else:
+            held.update({**record, **books.updated()})
+        held.update(time)
 
     # ---------------------------------------------------------------------------------------------- requests
 
@@ -115,7 +127,7 @@ class Xero(Configurable):
         if kind not in self._records:
             return self.failure(request, 404, None)
         if not record_id:
-            return self._listed(kind, query)
+            return self._listed(kind, query, request.headers.get("If-Modified-Since", ""))
         held = self._records[kind].get(record_id)
         if held is None and kind == "Contacts":
             every = self._records[kind].values()
@@ -129,8 +141,11 @@ class Xero(Configurable):
             return answer(200, {"OnlineInvoices": [{"OnlineInvoiceUrl": url}]})
         return _answered(kind, [held])
 
-    def _listed(self, kind: str, query: Mapping[str, str]) -> Reply:
-        found = [each for each in self._records[kind].values() if books.is_meant(kind, each, query)]
+    def _listed(self, kind: str, query: Mapping[str, str], since: str) -> Reply:
+        try:
+            found = books.changed(kind, self._records[kind].values(), query, since)
+        except ValueError as error:
+            return books.refusal([f"{error} cannot be read"], {}, number=16)
         size = min(int(query.get("pageSize", "100")), self.settings.page_size)
         start = (int(query.get("page", "1")) - 1) * size
         # A list shows no payments of its invoices.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -66,10 +66,36 @@ def is_meant(kind: str, record: Mapping[str, Json], query: Mapping[str, str]) ->
     if kind == "Contacts":
         if record["ContactStatus"] != "ACTIVE" and query.get("includeArchived") != "true":
             return False
+        if (ids := query.get("IDs")) and record["ContactID"] not in ids.split(","):
+            return False
         term = query.get("searchTerm", "").casefold()
         return any(term in str(record.get(name, "")).casefold() for name in _SEARCHED)
     contacts = query.get("ContactIDs", "")
     return not contacts or record.get("Contact", {}).get("ContactID") in contacts.split(",")
+
+
+def changed(
+    kind: str, records: Iterable[dict[str, Json]], query: Mapping[str, str], since: str
+) -> list[dict[str, Json]]:
+    """Return the records that are asked for; ValueError for what the sandbox cannot read."""
+    found = [each for each in records if is_meant(kind, each, query)]
+    if where := query.get("where"):
+        key, mark, value = where.partition("==")
+        if not mark or key not in {"Type", "PaymentType"}:
+            raise ValueError(where)
+        found = [each for each in found if each.get(key) == value.strip('"')]
+    if since:
+        least = datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp() * 1000
+        found = [each for each in found if _milliseconds(each) >= least]
+    if order := query.get("order"):
+        if order != "UpdatedDateUTC ASC":
+            raise ValueError(order)
+        found.sort(key=_milliseconds)
+    return found
+
+
+def _milliseconds(record: Mapping[str, Json]) -> int:
+    return int(str(record["UpdatedDateUTC"])[len("/Date(") :].partition("+")[0])
 
 
 def contact(element: Mapping[str, Json]) -> dict[str, Json]:
@@ -203,6 +229,7 @@ def apply(made: Mapping[str, Json], held: dict[str, Json]) -> None:
     held["Status"] = "AUTHORISED" if held["AmountDue"] else "PAID"
     shown = ("PaymentID", "Date", "Amount", "Reference", "CurrencyRate", "HasAccount", "HasValidationErrors")
     held["Payments"] = [*held["Payments"], {key: made[key] for key in shown}]
+    held.update(updated())
 
 
 def _number(element: Mapping[str, Any], name: str) -> Decimal:

@@ -123,7 +123,7 @@ async def order_retries(ask: Ask, body: OrderBody) -> OrderedShape:
             step=each.step,
             name=each.name,
             connection=each.connection,
-            error=each.run.error,
+            error=ask.mask.text(each.run.error),
         )
         for each in found.items
     ]

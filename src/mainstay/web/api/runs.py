@@ -15,6 +15,7 @@ from mainstay.model import RunState
 from mainstay.web.api.bodies import StartBody
 from mainstay.web.api.contacts import REPEATED, Key, write_one
 from mainstay.web.api.desk import Ask, Asking
+from mainstay.web.api.masking import Mask
 from mainstay.web.api.problems import GONE, INVALID, NOT_FOUND, FieldError, ProblemError
 from mainstay.workflows import UnknownWorkflowError
 
@@ -31,7 +32,9 @@ class RunShape(BaseModel):
     workflow: str
     state: RunState
     contact_id: UUID | None
-    result: Annotated[Any, Field(description="What the workflow returned; null until it is done.")]
+    result: Annotated[
+        Any, Field(description="What the workflow returned; null until it is done. Masked without the scope personal.")
+    ]
     error: Annotated[str, Field(description="Why it failed; empty where it did not.")]
     waiting_for: Annotated[str, Field(description="What it waits for; empty where it does not.")]
     wake_at: datetime | None
@@ -39,9 +42,10 @@ class RunShape(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, answer: RunResult) -> RunShape:
+    def of(cls, answer: RunResult, mask: Mask) -> RunShape:
         """Return a run as the API gives it."""
-        return cls.model_validate(answer, from_attributes=True)
+        shown = cls.model_validate(answer, from_attributes=True)
+        return shown.model_copy(update={"result": mask.said(shown.result), "error": mask.text(shown.error)})
 
 
 @router.post(
@@ -67,7 +71,7 @@ async def start_run(ask: Ask, body: StartBody, idempotency_key: Key = "") -> Res
     if answer is None:
         raise ProblemError(GONE, "The run that this key began is no longer kept.")
     headers = {"Location": f"/api/v1/runs/{answer.id}"} | ({REPEATED: "true"} if started.is_repeat else {})
-    return JSONResponse(RunShape.of(answer).model_dump(mode="json"), 202 if answer.is_open else 200, headers)
+    return JSONResponse(RunShape.of(answer, ask.mask).model_dump(mode="json"), 202 if answer.is_open else 200, headers)
 
 
 async def _whom(ask: Asking, body: StartBody, key: str) -> UUID:
@@ -88,4 +92,4 @@ async def show_run(ask: Ask, run_id: UUID) -> RunShape:
     answer = await ask.desk.workflows.look(ask.workspace_id, run_id)
     if answer is None:
         raise ProblemError(NOT_FOUND, "There is no such run in this workspace.")
-    return RunShape.of(answer)
+    return RunShape.of(answer, ask.mask)

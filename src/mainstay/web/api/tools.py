@@ -15,7 +15,7 @@ from uuid import UUID
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp_types import ToolAnnotations
+from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
@@ -161,6 +161,8 @@ def _told(tool: Callable[Given, Awaitable[Told]]) -> Callable[Given, Awaitable[T
     async def told(*args: Given.args, **kwargs: Given.kwargs) -> Told:
         try:
             return await tool(*args, **kwargs)
+        except ToolError:
+            raise
         except ProblemError as error:
             raise ToolError(error.problem.detail) from None
         except DatabaseUnavailableError as error:

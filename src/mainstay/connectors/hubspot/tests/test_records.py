@@ -145,4 +145,4 @@ async def test_a_wrong_type_in_a_deal_harms_nothing(value: Any) -> None:
         answer = DEAL | {"properties": properties, "associations": value}
         found, _ = await fetched(read(notice("deal.propertyChange"))[0], (200, answer))
         assert found.record is not None
-        assert found.record.canonical().type == found.record.type
+        assert found.record == found.record.canonical()

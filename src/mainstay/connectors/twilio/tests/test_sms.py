@@ -75,10 +75,17 @@ async def test_an_api_key_and_a_messaging_service_keep_the_contract_too(vendor: 
     vendor.answer(fixture("sent.json"), status=201)
 
     keys: dict[str, Any] = {"auth_token": None, "from": None}
-    await send(vendor, **keys, api_key=KEY, api_secret="sample-secret", messaging_service_sid=SERVICE)
+    reports = "https://mainstay.example/in/acme/texts"
+    keys |= {"api_key": KEY, "api_secret": "sample-secret", "messaging_service_sid": SERVICE}
+    await send(vendor, **keys, status_callback=reports)
 
     [request] = vendor.requests
-    assert dict(parse_qsl(request.body.decode())) == {"To": TO, "Body": TEXT, "MessagingServiceSid": SERVICE}
+    assert dict(parse_qsl(request.body.decode())) == {
+        "To": TO,
+        "Body": TEXT,
+        "MessagingServiceSid": SERVICE,
+        "StatusCallback": reports,
+    }
     assert base64.b64decode(request.headers["authorization"].removeprefix("Basic ")).decode() == f"{KEY}:sample-secret"
     validate_request("twilio", request.method, request.url, request.headers, request.body)
 
@@ -264,6 +271,7 @@ async def test_a_list_of_another_form_finds_nothing_out(vendor: Recorder, messag
         ({"from": None, "messaging_service_sid": "MG1"}, "messaging_service_sid"),
         ({"from": "(312) 555-0100"}, "is no sender"),
         ({"from": "A name that is long"}, "is no sender"),
+        ({"status_callback": "http://mainstay.example/in/acme/texts"}, "status_callback must begin with https"),
         ({"stream": "x"}, "stream"),
     ],
 )

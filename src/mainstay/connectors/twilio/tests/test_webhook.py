@@ -140,3 +140,37 @@ def test_twilios_own_word_on_it_goes_before_ours(kind: str, body: str, is_out: b
 
 def test_it_is_answered_with_twiml_that_says_nothing() -> None:
     assert (RECEIPT.status, RECEIPT.body, RECEIPT.content_type) == (200, b"<Response/>", "text/xml; charset=utf-8")
+
+
+OURS = {"MessageSid": "SM" + "1b" * 16, "To": "+13125550147", "From": "+13125550100"}
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "reason", "opts_out"),
+    [
+        ("undelivered", "30003", "the phone is off or out of reach", False),
+        ("undelivered", "30007", "the carrier filtered it as spam", False),
+        ("failed", "21610", "they texted STOP", True),
+        ("failed", "39999", "", False),
+    ],
+)
+def test_a_message_that_did_not_arrive_is_an_event_of_whom_it_was_to(
+    state: str, code: str, reason: str, opts_out: bool
+) -> None:
+    (event,) = parse(arrived(OURS | {"MessageStatus": state, "ErrorCode": code}), SOURCE)
+
+    assert (event.type, event.key) == ("message.bounced", f"{OURS['MessageSid']}:{state}")
+    told = {"channel": "sms", "address": OURS["To"], "message": OURS["MessageSid"], "kind": code}
+    assert event.data == told | ({"reason": reason} if reason else {})
+    assert event.submission is not None
+    assert (event.submission.phone, event.submission.do_not_contact) == (OURS["To"], opts_out)
+    assert event.record is not None
+    assert event.record.fields["status"] == state
+
+
+@pytest.mark.parametrize(("state", "to"), [("delivered", OURS["To"]), ("undelivered", "whatsapp:+13125550147")])
+def test_any_other_report_is_kept_with_the_message_alone(state: str, to: str) -> None:
+    (event,) = parse(arrived(OURS | {"MessageStatus": state, "To": to}), SOURCE)
+
+    assert (event.type, event.submission) == ("unsupported", None)
+    assert event.record is not None

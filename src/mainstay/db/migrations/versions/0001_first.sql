@@ -524,12 +524,13 @@ CREATE INDEX record_changes_by_record ON record_changes (record_id, id);
 CREATE TABLE pulls (
     workspace_id  uuid NOT NULL REFERENCES workspaces,
     connection    text NOT NULL,
+    record_type   text NOT NULL DEFAULT 'contact',
     cursor        text NOT NULL,
     began_at      timestamptz NOT NULL,
     -- When all was read that had changed.
     pulled_at     timestamptz,
     run_id        uuid,
-    PRIMARY KEY (workspace_id, connection)
+    PRIMARY KEY (workspace_id, connection, record_type)
 );
 
 -- What failed in no-code layers is asked for: how far each source has come.
@@ -543,6 +544,25 @@ CREATE TABLE failure_pulls (
     run_id        uuid,
     PRIMARY KEY (workspace_id, source)
 );
+
+-- What a pull told of a record before its webhook did, event by event: so that a webhook which comes late tells it to nobody
+-- a second time. is_answered: some webhook of the record has come since; is_judged: that it has not was counted.
+CREATE TABLE pulled_records (
+    record_id     uuid NOT NULL,
+    event         text NOT NULL,
+    workspace_id  uuid NOT NULL,
+    connection    text NOT NULL,
+    record_type   text NOT NULL,
+    changed_at    timestamptz NOT NULL,
+    told_at       timestamptz NOT NULL,
+    is_answered   boolean NOT NULL DEFAULT false,
+    is_judged     boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (record_id, event)
+);
+CREATE INDEX pulled_records_by_time ON pulled_records (workspace_id, connection, record_type, told_at);
+-- Of a connection without webhooks all that was pulled is here, for days: only what is still open is looked through.
+CREATE INDEX pulled_records_open ON pulled_records (workspace_id, connection, record_type, changed_at)
+    WHERE NOT is_judged AND NOT is_answered;
 
 -- Changes that a pull brought, for some minutes: then it is known whether a webhook brought them, too.
 CREATE TABLE pulled_changes (
