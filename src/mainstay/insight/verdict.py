@@ -122,7 +122,8 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
     broken += await _unreported(connection, workspace_id, since)
     if not is_alive and oldest is not None and oldest.state == "queued" and now - oldest.since > _QUEUED_TOO_LONG:
         broken.insert(0, _no_worker(oldest, counts["queued"]))
-    healed = _healed(attempts, await waiting_by_connection(connection, workspace_id))
+    is_any_tried_again = any(label == "retry" for _, label in attempts)
+    healed = _healed(attempts, await waiting_by_connection(connection, workspace_id) if is_any_tried_again else {})
     missed = missed_in(await tallies_since(connection, workspace_id, since, "pull"))
     # One that is out for long is an incident, and is told once.
     out = {each.connection for each in incidents if each.is_of_outage}
@@ -164,6 +165,7 @@ def _thing_of(incident: IncidentRow) -> Thing:
         incident.id,
         incident.source,
         is_ahead=incident.is_foreseen,
+        leads=incident.leads,
     )
 
 

@@ -338,7 +338,7 @@ async def _look(
     )
     if stopped:
         many = "1,000+ failed runs wait" if stopped > 1000 else _many(stopped, "failed run waits", "failed runs wait")
-        told.append((f"{many} for somebody to retry or handle them", "runs?state=stopped"))
+        told.append((f"{many} for a person", "runs?state=stopped"))
     for each in sources:
         if each.before >= 5 and not each.accepted:
             told.append((f"{each.source} brought nothing, {each.before:,} the week before", "connections"))

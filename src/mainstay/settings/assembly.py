@@ -53,7 +53,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     sources = wiring.sources()
     ownership = read_ownership(document, records, roles, wiring.is_there) if records else {}
     timezone = ZoneInfo(workspace.timezone) if workspace is not None else ZoneInfo("UTC")
-    alerts = read_alerts(document, wiring.declared, roles, timezone)
+    alerts = read_alerts(document, wiring.declared, roles, timezone, wiring.connections)
     mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record, ownership)
     retention, elsewhere = read_retention(document), read_elsewhere(document)
     retries = read_retries(document, roles)

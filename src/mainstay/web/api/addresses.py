@@ -60,7 +60,7 @@ def operations() -> tuple[Operation, ...]:
         Operation(
             method,
             BASE + route.path,
-            (route.description or "").partition("\n")[0],
+            (route.description or "").partition("\n")[0].replace("``", ""),
             tuple(in_order(needed(method, BASE + route.path))),
         )
         for route in _ROUTES
