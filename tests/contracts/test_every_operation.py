@@ -18,7 +18,7 @@ import pytest
 from mainstay.connectors import all_connectors
 from mainstay.kit import Call, EmailMessage, Http, Invoice, InvoiceLine, Payment, Task
 from mainstay.kit.http import open_session
-from mainstay.kit.roles import Page
+from mainstay.kit.roles import Button, Page
 from mainstay.sandbox import Sandbox, SandboxProcess
 from mainstay.sandbox.vendors.notion_account import SHARED_PAGE
 from mainstay.sandbox.vendors.xero_account import TENANT
@@ -108,6 +108,7 @@ async def crm(call: Caller, sandbox: Sandbox) -> None:
         other = replace(SARAH, email="other@example.com", phone="+13125550199")
         second = (await call("push_contact", other, "")).external_id
         await call("merge_contacts", first, second)
+    await call("delete_contact", first)
 
 
 async def billing(call: Caller, sandbox: Sandbox) -> None:
@@ -157,6 +158,7 @@ async def sms(call: Caller, sandbox: Sandbox) -> None:
 
 async def chat(call: Caller, sandbox: Sandbox) -> None:
     await call("post", "#sales", "Grüße 李")
+    await call("post", "#sales", "It broke ✗ <&>", (Button("Open incident", "https://m.example/1"),))
     await call("find_post", "#sales", "Grüße 李")
 
 

@@ -30,6 +30,8 @@ STACK = """
     crm = "%s"
     [sources.website]
     kind = "form"
+    [alerts]
+    digest = "12h"
 """
 CODE = """
     @workflow("welcome.v1", on="contact.created")

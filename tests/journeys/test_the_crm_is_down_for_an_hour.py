@@ -99,9 +99,9 @@ async def test_an_hour_without_the_crm(make_stack: MakeStack, sandbox: Sandbox, 
     # That calls merely wait is one incident, which is over by itself.
     await stack.app.watch_once()
     await stack.settle()
-    (outage,) = stack.alerts
-    assert (outage.title, outage.connection) == ("crm does not answer", "crm")
-    assert "runs wait; nothing is lost." in outage.cause
+    (alert,) = stack.alerts
+    assert (alert.title, alert.connection) == ("crm does not answer", "crm")
+    assert "runs wait; nothing is lost." in alert.cause
 
     sandbox.clear("gohighlevel")
     calls = await drain(stack, sandbox, until=people)
@@ -114,7 +114,7 @@ async def test_an_hour_without_the_crm(make_stack: MakeStack, sandbox: Sandbox, 
     assert sum(email.startswith("old") for email in before_leads) <= IMPORTED / 10, "leads first"
 
     assert {state for _, _, state in await stack.runs()} == {"done"}
-    assert stack.alerts == [outage]
+    assert stack.alerts == [alert]
     await stack.app.watch_once()
     async with acquire(stack.app.pool) as connection:
         assert await connection.fetchval("SELECT state FROM incidents") == "resolved"

@@ -106,6 +106,14 @@ def test_routes_of_alerts_name_a_connection_or_a_role(load: Load) -> None:
     ]
 
 
+def test_where_nobody_is_named_the_chat_hears_of_trouble_if_it_has_a_channel_of_its_own(load: Load) -> None:
+    quiet = WHOLE[: WHOLE.index("[alerts]")] + WHOLE[WHOLE.index("[[elsewhere]]") :]
+    slack = (Route("slack", "slack", "chat", ""),)
+    assert load(quiet).alerts.ladder("critical") == load(quiet).alerts.ladder("other") == (slack,)
+    without = quiet.replace('webhook_url = "${SLACK_WEBHOOK}"', 'token = "${SLACK_WEBHOOK}"')
+    assert list(load(without).alerts) == []
+
+
 def test_settings_are_the_connectors_own_with_secrets_filled_in(load: Load) -> None:
     connection = load(WHOLE).connections["ghl"]
     assert connection.connector.http

@@ -48,7 +48,7 @@ async def test_the_overview_answers_the_question(site: Site, operator: Browser) 
     text = (await operator.get("/w/acme")).text
 
     assert f"/w/acme/incidents/{site.story.incident}" in text
-    assert "1 run waits, nothing is lost" in text
+    assert "1 run of 1 lead waits, nothing is lost" in text
     assert "Deliveries from &#34;website&#34; cannot be read" in text
     assert "ghl</b>: 9 retries" in text
     assert "mainstay send quiet" in text
@@ -66,7 +66,9 @@ async def test_a_failed_runs_page_says_where_it_stopped_and_what_to_do(site: Sit
 
 
 async def test_a_run_on_its_way_refreshes_and_one_that_ended_does_not(site: Site, operator: Browser) -> None:
-    assert 'hx-trigger="every 3s"' in (await operator.get(f"/w/acme/runs/{site.story.waiting_run}")).text
+    assert (
+        'hx-trigger="news from:body, every 5s"' in (await operator.get(f"/w/acme/runs/{site.story.waiting_run}")).text
+    )
     assert 'hx-trigger="every' not in (await operator.get(f"/w/acme/runs/{site.story.done_run}")).text
 
 

@@ -93,7 +93,8 @@ def _show_thing(thing: Thing, now: datetime, *, style: str = "red") -> None:
     count = str(thing.affected)
     plural = what if count == "1" else {"delivery": "deliveries"}.get(what, "runs")
     waits = "waits" if count == "1" else "wait"
-    held = f": {count} {plural} {waits}, nothing is lost." if thing.affected else "."
+    of = f" of {thing.leads} {'lead' if thing.leads.number == 1 else 'leads'}" if thing.leads else ""
+    held = f": {count} {plural}{of} {waits}, nothing is lost." if thing.affected else "."
     say(text((said, style), held), indent=2)
     if thing.cause:
         say(text(thing.cause), indent=4)
@@ -149,6 +150,7 @@ def _show_waiting(found: Verdict) -> None:
             ("running", found.running),
             ("waiting", found.waiting),
             ("in quarantine", found.quarantined),
+            ("for a review", found.reviews),
         )
         if count
     ]

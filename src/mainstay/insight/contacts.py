@@ -68,6 +68,7 @@ class ContactDetail:
         merges: what was merged into it, undone ones too, the newest first.
         twins: who may be the same person, the likeliest first.
         lineages: where each value that stands comes from, by field (a custom one as ``custom.KEY``).
+        owners: field to the connection that is right about it.
     """
 
     contact: Contact
@@ -78,6 +79,7 @@ class ContactDetail:
     merges: tuple[MergeRow, ...]
     twins: tuple[Twin, ...]
     lineages: Mapping[str, Lineage]
+    owners: Mapping[str, str]
 
 
 async def list_contacts(
@@ -124,6 +126,7 @@ async def contact_detail(connection: Connection, workspace_id: UUID, contact_id:
         await merges_of(connection, workspace_id, group),
         await twins_of(connection, workspace_id, row["id"]),
         await lineages(connection, workspace_id, group, row["origins"]),
+        await connection.fetchval("SELECT owners FROM workspaces WHERE id = $1", workspace_id),
     )
 
 

@@ -80,10 +80,16 @@ _QUERY = f"""
         SELECT count(*) FILTER (WHERE state = 'failed' AND handled_at IS NULL) AS stopped,
                count(*) FILTER (WHERE state IN ('queued', 'running', 'waiting')) AS moving,
                count(DISTINCT coalesce(contact_id, delivery_id)) AS leads
-        FROM (SELECT state, handled_at, contact_id, delivery_id FROM runs WHERE incident_id = incidents.id
-              AND (incidents.state = 'resolved' OR state IN ('queued', 'running', 'waiting')
-                   OR state = 'failed' AND handled_at IS NULL)
-              LIMIT {COUNT_LIMIT + 1}) AS capped
+        FROM (
+            -- Two, so that the index of what is not handled serves an open one: it may have had any number of others.
+            (SELECT state, handled_at, contact_id, delivery_id FROM runs
+             WHERE incidents.state = 'open' AND incident_id = incidents.id AND incident_id IS NOT NULL
+               AND (state IN ('queued', 'running', 'waiting') OR state = 'failed' AND handled_at IS NULL)
+             LIMIT {COUNT_LIMIT + 1})
+            UNION ALL
+            (SELECT state, handled_at, contact_id, delivery_id FROM runs
+             WHERE incidents.state = 'resolved' AND incident_id = incidents.id LIMIT {COUNT_LIMIT + 1})
+        ) AS capped
     ) AS affected
 """  # noqa: S608 - a number of ours
 

@@ -25,7 +25,7 @@ _MARK = """
         (SELECT id FROM quarantine WHERE workspace_id = $1 ORDER BY id DESC LIMIT 1),
         (SELECT sum(count) FROM tallies
          WHERE workspace_id = $1 AND hour >= date_trunc('hour', now()) - interval '1 hour'),
-        (SELECT string_agg(id::text || occurrences, ',' ORDER BY id) FROM incidents
+        (SELECT string_agg(concat(id, occurrences, acknowledged_at), ',' ORDER BY id) FROM incidents
          WHERE workspace_id = $1 AND state = 'open'),
         (SELECT max(finished_at) FROM runs WHERE workspace_id = $1 AND state = 'failed' AND handled_at IS NULL),
         (SELECT count(*) FROM (SELECT FROM runs WHERE workspace_id = $1 AND state = 'failed' AND handled_at IS NULL

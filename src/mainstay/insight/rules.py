@@ -10,6 +10,7 @@ from uuid import UUID
 from mainstay.insight.counting import Count
 from mainstay.model import Guard
 
+_NONE = Count(0)
 FINE, HEALING, BROKEN = "fine", "healing", "broken"
 
 _ADVICE = {
@@ -43,7 +44,8 @@ class Thing:
 
     ``kind`` is ``incident``, ``rejected`` (deliveries that cannot be read), ``failed`` (failed runs that no incident
     has), ``worker`` (nobody works on the queue) or ``connection`` (its calls are stopped). ``affected`` counts runs, or
-    deliveries where it is ``rejected``. What ``is_ahead`` will break unless somebody acts.
+    deliveries where it is ``rejected``; ``leads`` whose runs they are, where that is known. What ``is_ahead`` will
+    break unless somebody acts.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Thing:
     incident_id: UUID | None = None
     source: str = ""
     is_ahead: bool = False
+    leads: Count = _NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class Connector:
             (``layer.pull_failures``), by its settings.
         pulls: the types of record that a connection may be asked for what changed; ``ROLE.pull_records`` is among the
             operations of ``idempotency``.
+        own_channel: whether a post (role ``chat``) that names no channel gets somewhere, by a connection's settings.
         contact_fields: what of a contact a connection with the role ``crm`` keeps as it was pushed: names of fields,
             and ``custom.`` with a key of ours for each custom field that is mapped.
         is_builtin: True for Mainstay's own store alone: the record needs no push.
@@ -106,6 +107,7 @@ class Connector:
     max_concurrent: int = 0
     record_url: Callable[[Any, str], str] | None = None
     can_pull: Callable[[Any], bool] = lambda _settings: True
+    own_channel: Callable[[Any], bool] = lambda _settings: False
     contact_fields: Callable[[Any], frozenset[str]] = lambda _settings: frozenset(
         {"first_name", "last_name", "email", "phone", "company"}
     )

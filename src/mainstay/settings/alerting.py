@@ -25,6 +25,7 @@ from mainstay.watch.routes import Alerts, Ladder, Route
 
 if TYPE_CHECKING:
     from mainstay.kit import Connector
+    from mainstay.settings.stack import ConnectionEntry
 
 _LADDERS = ("critical", "other", "escalate")
 _LEAST, _MOST = timedelta(minutes=1), timedelta(days=1)
@@ -102,9 +103,16 @@ class AlertsTable(Table):
 
 
 def read_alerts(
-    document: Document, declared: Mapping[str, Connector | None], roles: Mapping[str, str], timezone: ZoneInfo
+    document: Document,
+    declared: Mapping[str, Connector | None],
+    roles: Mapping[str, str],
+    timezone: ZoneInfo,
+    connections: Mapping[str, ConnectionEntry],
 ) -> Alerts:
-    """Return who hears of trouble; each problem is noted where it stands."""
+    """Return who hears of trouble; each problem is noted where it stands.
+
+    Where nobody is named, whoever reads the chat: nothing that breaks is to go unheard for want of a line.
+    """
     written = document.data.get("alerts", {})
     table = check(document, ("alerts",), AlertsTable, written)
     reading = _Reading(document, declared, roles)
@@ -114,6 +122,9 @@ def read_alerts(
     }
     if table is None:
         return Alerts()
+    chat = connections.get(roles.get("chat", ""))
+    if not (table.critical or table.other) and chat is not None and chat.connector.own_channel(chat.settings):
+        ladders["critical"] = ((Route(chat.name, chat.name, "chat", ""),),)
     if table.escalate and not table.critical:
         document.add(("alerts", "escalate"), "nobody is told first", 'add  critical = ["slack"]')
     return Alerts(

@@ -21,7 +21,7 @@ from mainstay.settings.elsewhere import read_elsewhere
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
 from mainstay.settings.monitoring import read_heartbeat, read_monitors
-from mainstay.settings.ownership import read_ownership
+from mainstay.settings.ownership import read_owners, read_ownership
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.pulling import pull_of, record_pulls
 from mainstay.settings.retaining import read_retention
@@ -53,8 +53,9 @@ def assemble(document: Document, folder: Path) -> Stack:
     sources = wiring.sources()
     ownership = read_ownership(document, records, roles, wiring.is_there) if records else {}
     timezone = ZoneInfo(workspace.timezone) if workspace is not None else ZoneInfo("UTC")
-    alerts = read_alerts(document, wiring.declared, roles, timezone)
+    alerts = read_alerts(document, wiring.declared, roles, timezone, wiring.connections)
     mirrors = read_mirrors(document, wiring.mirrored_by, system_of_record, ownership)
+    owners = read_owners(document, records, mirrors, sources, wiring.is_there) if records else {}
     retention, elsewhere = read_retention(document), read_elsewhere(document)
     retries = read_retries(document, roles)
     hours = read_hours(workspace.hours, timezone) if workspace is not None and workspace.hours.strip() else None
@@ -73,6 +74,8 @@ def assemble(document: Document, folder: Path) -> Stack:
         roles=MappingProxyType(roles),
         system_of_record=system_of_record,
         records=ownership,
+        owners=owners,
+        foreign_writes=records.contact.foreign_writes,
         identity=records.contact.identity,
         pull=pull_of(records.contact.reconcile, wiring.connections[system_of_record], sources),
         record_pulls=MappingProxyType(dict(record_pulls(records, ownership, wiring.connections, sources))),

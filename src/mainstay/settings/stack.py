@@ -70,6 +70,9 @@ class Stack:
         roles: role to the name of the connection that workflows get for it.
         system_of_record: the connection where contacts truly live.
         records: which system is right about each other type of record.
+        owners: field of a contact to the connection that is right about it, whichever is about the rest.
+        foreign_writes: what becomes of what a mirror says, and of an edit by hand of an owned field: ``refuse`` or
+            ``forward``.
         identity: by what contacts are told apart.
         pull: how changes in the system of record are pulled; None where it cannot tell, or shall not.
         record_pulls: how changes of each other type of record are pulled, where they are.
@@ -93,6 +96,8 @@ class Stack:
     roles: Mapping[str, str]
     system_of_record: str
     records: Mapping[str, Ownership]
+    owners: Mapping[str, str]
+    foreign_writes: str
     identity: IdentityTable
     pull: Pull | None
     record_pulls: Mapping[RecordType, RecordPull]

@@ -14,6 +14,7 @@ CONNECTOR = Connector(
     idempotency={"chat.post": "lookup"},
     lookup_after=5.0,
     rates=rates,
+    own_channel=lambda settings: bool(settings.webhook_url.get_secret_value() or settings.channel),
 )
 
 __all__ = ["CONNECTOR"]

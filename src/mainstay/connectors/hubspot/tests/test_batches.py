@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from mainstay.connectors.hubspot import CONNECTOR
-from mainstay.connectors.hubspot.settings import HubSpotConnection
-from mainstay.kit import ConnectionSettings, Contact, PermanentError, Pushed, TransientError, VendorError
-from mainstay.sandbox import Sandbox
-from tests.connectors.crm_conformance import TOKEN, Bench, Note, Stored, bench, person, sandbox
+from mainstay.kit import Contact, PermanentError, Pushed, TransientError, VendorError
+from tests.connectors.crm_conformance import Bench, bench, person, sandbox
+from tests.connectors.hubspot_crm import Vendor
 
 __all__ = ["bench", "sandbox"]
-PROPERTIES = {"email": "email", "phone": "phone", "first_name": "firstname", "last_name": "lastname"}
-
-
-class Vendor:
-    name = "hubspot"
-    connector = CONNECTOR
-    unknown_id = "999999999"
-
-    def settings(self, base_url: str) -> ConnectionSettings:
-        return HubSpotConnection.model_validate({"connector": "hubspot", "token": TOKEN, "base_url": base_url})
-
-    def seed(self, sandbox: Sandbox, contact: Stored) -> None:
-        record = {theirs: value for ours, theirs in PROPERTIES.items() if (value := getattr(contact, ours))}
-        sandbox.seed("hubspot", "contacts", [record | {"mainstay_tags": ";".join(contact.tags)}])
-
-    def contacts(self, state: Mapping[str, Any]) -> list[Stored]:
-        return [
-            Stored(
-                record["id"],
-                tags=tuple(filter(None, record["properties"].get("mainstay_tags", "").split(";"))),
-                **{ours: record["properties"].get(theirs) or "" for ours, theirs in PROPERTIES.items()},
-            )
-            for record in state["contacts"]
-        ]
-
-    def notes(self, state: Mapping[str, Any]) -> list[Note]:
-        raise NotImplementedError
 
 
 @pytest.fixture

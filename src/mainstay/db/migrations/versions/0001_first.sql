@@ -4,7 +4,12 @@ CREATE TABLE workspaces (
     name        text NOT NULL,
     -- Digests of what was deleted are made with it.
     digest_key  bytea NOT NULL DEFAULT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()),
-    created_at  timestamptz NOT NULL DEFAULT now()
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    -- Which connection is right about which field of a contact: as the stack says, and as all contacts were last told by.
+    owners      jsonb NOT NULL DEFAULT '{}',
+    told_by     jsonb NOT NULL DEFAULT '{}',
+    told_to     uuid,
+    tell_run_id uuid
 );
 
 -- Intake ------------------------------------------------------------------------------------------------------
@@ -144,6 +149,9 @@ CREATE TABLE changes (
     run_id        uuid,
     merge_id      uuid,
     occurred_at   timestamptz NOT NULL,
+    -- What was taken back: it stays, and counts no more.
+    undone_at     timestamptz,
+    undone_by     text NOT NULL DEFAULT '',
     person        jsonb NOT NULL,
     raw           jsonb NOT NULL DEFAULT '{}',
     before        jsonb NOT NULL,
@@ -643,8 +651,12 @@ CREATE TABLE drifts (
     key           text NOT NULL,
     contact_id    uuid,
     kind          text NOT NULL CHECK (kind IN ('changed', 'missing', 'unknown', 'double', 'refused')),
-    state         text NOT NULL CHECK (state IN ('open', 'reverted', 'taken over', 'left', 'gone')),
+    state         text NOT NULL CHECK (state IN ('open', 'reverted', 'taken over', 'left', 'gone', 'undone')),
     fields        jsonb NOT NULL DEFAULT '{}',
+    -- It waits for a person's review, and is no incident.
+    is_proposed   boolean NOT NULL DEFAULT false,
+    -- By which change the contact took it over.
+    change_id     uuid,
     found_in      integer NOT NULL,
     found_at      timestamptz NOT NULL DEFAULT now(),
     decided_at    timestamptz,
@@ -653,6 +665,7 @@ CREATE TABLE drifts (
 CREATE UNIQUE INDEX drifts_open ON drifts (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left');
 CREATE INDEX drifts_by_workspace ON drifts (workspace_id, id DESC);
 CREATE INDEX drifts_waiting ON drifts (workspace_id, id DESC) WHERE state = 'open';
+CREATE INDEX drifts_proposed ON drifts (workspace_id, id DESC) WHERE state = 'open' AND is_proposed;
 CREATE INDEX drifts_by_short_id ON drifts (workspace_id, right(id::text, 8) text_pattern_ops);
 CREATE INDEX drifts_by_contact ON drifts (contact_id) WHERE contact_id IS NOT NULL;
 
