@@ -137,7 +137,8 @@ async def test_an_assistant_sees_and_does_what_its_token_may(client: Client) -> 
 
 def asked(client: Client) -> Assistant:
     """Give the SDK's own client, over streamable HTTP with the client's token."""
-    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {client.token}"}, timeout=None)  # noqa: S113 - how long it takes says only how busy the machine is
+    # How long an answer takes says only how busy the machine is.
+    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {client.token}"}, timeout=None)
     return Assistant(streamable_http_client(f"{client.url}/api/mcp", http_client=http))
 
 
