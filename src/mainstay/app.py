@@ -11,6 +11,7 @@ from uuid import UUID
 from mainstay.access import Keys
 from mainstay.approving import QUESTION, Approvals
 from mainstay.contacts import Contacts, forget_old_keys
+from mainstay.contacts.forwarding import FORWARD, Forwarder
 from mainstay.db import GroupCommit, Pool, acquire, open_pool
 from mainstay.db.tallies import add_up_hours
 from mainstay.engine import Driver
@@ -33,12 +34,15 @@ from mainstay.pulls import PULL_FAILURES, FailurePuller, Pulls
 from mainstay.reach import Reach
 from mainstay.recording import Recorder
 from mainstay.records import push_failed, settling_effects
+from mainstay.records.deleting import DELETE_ELSEWHERE, DeleterElsewhere
 from mainstay.records.merging import MERGE_ELSEWHERE, MergerElsewhere
 from mainstay.records.push import Pusher
 from mainstay.records.store import PUSH
+from mainstay.retelling import TELL_ANEW, Reteller
 from mainstay.retention import Forgetting
 from mainstay.runs import Settlement
 from mainstay.scheduling import Scheduler
+from mainstay.silence import Silence
 from mainstay.watch import (
     ALERT,
     Alerter,
@@ -78,23 +82,37 @@ class App(Reach):
         self.pinged = Monitors(pool, self, self.alerter, self.tokens.keys, clock)
         self.intake = Intake(pool, self.commit, read, on_quarantined=self._quarantined)
         self.pusher = Pusher(pool, self.commit, self, load_contact)
-        self.merger = MergerElsewhere(pool, self)
         self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
+        self.silence = Silence(
+            pool,
+            self.workspaces,
+            self.alerter,
+            intake=self.intake,
+            contacts=self.contacts,
+            session=self.session,
+            public_url=self.public_url,
+            now=self.clock,
+            clock=clock,
+        )
         self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
         self.copies = Mirrors(pool, self, self.contacts, self.book, self.alerter.drifted)
         self.puller = Pulls(pool, self, self.alerter.missed)
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
+        self.reteller = Reteller(pool, self)
         self.approvals = Approvals(pool, self, self.clock)
         self.scheduler = Scheduler(pool, self, clock)
         self.weekly = WeeklyReviews(pool, self, self.clock)
         own = {
             INBOUND: self.journey.program,
             PUSH: self.pusher.program,
-            MERGE_ELSEWHERE: self.merger.program,
+            MERGE_ELSEWHERE: MergerElsewhere(pool, self).program,
+            DELETE_ELSEWHERE: DeleterElsewhere(pool, self).program,
             **self.copies.programs,
             **self.puller.programs,
             PULL_FAILURES: self.failures.program,
+            TELL_ANEW: self.reteller.program,
+            FORWARD: Forwarder(pool, self).program,
             ALERT: self.alerter.program,
             QUESTION: self.approvals.program,
             WEEKLY_REVIEW: self.weekly.program,
@@ -151,9 +169,14 @@ class App(Reach):
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
-            await app.copies.declare(workspace_id)
-            await app.puller.declare(workspace_id)
-            await app.pinged.declare(workspace_id)
+            for declare in (
+                app.copies.declare,
+                app.puller.declare,
+                app.pinged.declare,
+                app.reteller.declare,
+                app.silence.declare,
+            ):
+                await declare(workspace_id)
         return app
 
     async def close(self) -> None:
@@ -175,6 +198,10 @@ class App(Reach):
         if run.workflow == INBOUND and run.delivery_id is not None:
             query = "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1"
             await connection.execute(query, run.delivery_id, settlement.error)
+        if run.is_canary:
+            # Its own incident names the hop; a lead that meets the same has one of its own.
+            await connection.execute("UPDATE runs SET handled_at = now() WHERE id = $1", run.id)
+            return
         await self.alerter.run_failed(connection, run, settlement)
 
     async def _quarantined(self, connection: Connection, suspect: Suspect) -> None:
@@ -206,13 +233,13 @@ class App(Reach):
             await forget_old_keys(connection)
         await self.forgetting.look()
         await self.pinged.look()
+        await self.silence.look()
         await self.outages.look()
         await self.self_test.look()
         await self.alerter.look()
         for workspace_id in self.workspaces:
-            await self.copies.begin_due(workspace_id)
-            await self.puller.begin_due(workspace_id)
-            await self.failures.begin_due(workspace_id)
+            for each in (self.copies, self.puller, self.failures, self.reteller):
+                await each.begin_due(workspace_id)
         await self.weekly.begin_due()
         await self.keeper.keep()
         self.watched_at = time.monotonic()

@@ -5,7 +5,7 @@ In the transaction of the write, so that neither is there without the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from mainstay.engine.turns import Turns
 from mainstay.identity import DEFAULT_POLICY, Merged, Parted, Person, Policy, Resolution
-from mainstay.model import Contact, Lane, Run, new_id
+from mainstay.model import CANARY, Contact, Lane, Run, new_id
 from mainstay.records import Adopted, Ownership, Pushing, Want, follow_merge, follow_unmerge, link, want
 from mainstay.records.merging import MERGE_ELSEWHERE
 from mainstay.records.store import PUSH
@@ -56,6 +56,8 @@ class Routing:
     those ``by hand``, or ``always``. ``turns`` says how the runs of each workflow take turns, by the time of ``clock``.
     ``sync`` are the workflows whose caller may wait for the result. ``records`` says which system is right about each
     other type of record. ``mirrors`` are the connections of CRMs that are fed, and have no word on a known contact.
+    ``forwarding`` are the connections to which an edit by hand of what they own is sent, ``deleting`` those in which a
+    contact is deleted that is deleted here.
     """
 
     system_of_record: str
@@ -69,6 +71,8 @@ class Routing:
     sync: frozenset[str] = frozenset()
     records: Mapping[str, Ownership] = field(default_factory=dict)
     mirrors: frozenset[str] = frozenset()
+    forwarding: Collection[str] = ()
+    deleting: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +284,8 @@ class Consequences:
         said: Mapping[str, Any] | None = None,
     ) -> None:
         driver = cause.driver_of(workflow)
+        if cause.run is not None and cause.run.is_canary:
+            data = {**data, CANARY: True}
         shared = self._executions.setdefault(cause.lane, str(new_id()))
         execution_id = driver.execution_id if driver else shared
         run = NewRun(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -17,10 +17,10 @@ from mainstay.engine.guard import Terms
 from mainstay.errors import WorkflowError
 from mainstay.heartbeating import Heartbeat
 from mainstay.intake import SourceBinding
-from mainstay.kit import CRM, Http, HttpSettings, MergingCRM, PullingCRM, Table
+from mainstay.kit import CRM, Http, HttpSettings, PullingCRM, Table
 from mainstay.kit.http import Session, open_session
 from mainstay.mirrors import Mirror
-from mainstay.model import RecordType, Retry
+from mainstay.model import RecordType, Retry, Run
 from mainstay.monitors import Monitor
 from mainstay.pulls import FailurePull, Pull, RecordPull
 from mainstay.settings.retrying import terms_of
@@ -94,14 +94,14 @@ class Reach:
         """See :class:`mainstay.engine.guard.TermsOf`."""
         return terms_of(self.workspace(workspace_id).stack, connection, name, said)
 
-    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
-        """Return a connection's object for a role, for one attempt."""
+    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http, run: Run | None = None) -> Any:
+        """Return a connection's object for a role, for one attempt; ``run`` is the one that calls, for the record."""
         workspace = self.workspace(workspace_id)
         entry = workspace.stack.connections.get(connection)
         if entry is None or role not in entry.connector.roles:
             message = f'stack.toml has no connection "{connection}" for the role {role}'
             raise WorkflowError(message)
-        store = BuiltinStore(self.pool, workspace_id) if entry.connector.is_builtin else None
+        store = BuiltinStore(self.pool, workspace_id, run) if entry.connector.is_builtin else None
         return entry.connector.roles[role](entry.settings, http, store)
 
     def crm(self, workspace_id: UUID, connection: str, http: Http) -> CRM:
@@ -109,10 +109,9 @@ class Reach:
         found: CRM = self.vendor(workspace_id, connection, "crm", http)
         return found
 
-    def merging_crm(self, workspace_id: UUID, connection: str, http: Http) -> MergingCRM:
-        """See :class:`mainstay.records.merging.MergingSystems`."""
-        found: MergingCRM = self.vendor(workspace_id, connection, "crm", http)
-        return found
+    def deleting(self, workspace_id: UUID) -> Collection[str]:
+        """See :class:`mainstay.records.deleting.DeletingSystems`."""
+        return self.routing(workspace_id).deleting
 
     def table(self, workspace_id: UUID, connection: str, http: Http) -> Table:
         """See :class:`mainstay.mirrors.writing.Tables`."""
@@ -160,7 +159,7 @@ class Reach:
         """See :class:`mainstay.pulls.failures.Layers`."""
         return self.workspace(workspace_id).failure_pulls
 
-    def role(self, workspace_id: UUID, role: str) -> RoleBinding:
+    def role(self, workspace_id: UUID, role: str, run: Run | None = None) -> RoleBinding:
         """See :class:`mainstay.engine.context.Surroundings`."""
         workspace = self.workspace(workspace_id)
         connection = workspace.stack.roles.get(role)
@@ -170,7 +169,7 @@ class Reach:
         return RoleBinding(
             role,
             connection,
-            lambda http: self.vendor(workspace_id, connection, role, http),
+            lambda http: self.vendor(workspace_id, connection, role, http, run),
             workspace.copies(connection),
         )
 

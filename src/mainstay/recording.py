@@ -153,18 +153,31 @@ class Recorder:
         )
 
     async def edit(
-        self, workspace_id: UUID, kind: RecordType, record_id: UUID, values: Mapping[str, str], *, by: str
+        self,
+        workspace_id: UUID,
+        kind: RecordType,
+        record_id: UUID,
+        values: Mapping[str, str],
+        *,
+        by: str,
+        is_dry: bool = False,
     ) -> None:
         """Set values by hand, by canonical field or ``custom.KEY``; raises what :meth:`change` does.
 
-        NoRecordError, too, where the record is gone.
+        NoRecordError, too, where the record is gone. With ``is_dry`` it is only looked whether it may be.
         """
         known = await self.find(workspace_id, record_id=record_id)
         if known is None or known.gone_at is not None:
             raise NoRecordError(f"there is no such {kind} any more")
         custom = {name.removeprefix(CUSTOM): value for name, value in values.items() if name.startswith(CUSTOM)}
         fields = {name: value for name, value in values.items() if not name.startswith(CUSTOM)}
-        await self.change(workspace_id, record_id, Wish(fields, custom), source=BY_HAND + by, kind=kind)
+        wish = Wish(fields, custom)
+        if is_dry:
+            state = RecordState(kind, str(record_id), fields, custom).canonical()
+            request = _Request(workspace_id, state, wish, False, BY_HAND + by, None, "", b"", None)  # noqa: FBT003 - as named
+            _require_ours(self._word(request), request)
+            return
+        await self.change(workspace_id, record_id, wish, source=BY_HAND + by, kind=kind)
 
     async def find(
         self, workspace_id: UUID, *, record_id: UUID | None = None, kind: str = "", reference: str = ""

@@ -58,9 +58,13 @@ class Workspace:
         answering = {each.name: each for each in begins if each.is_sync}
         record_system = bundle.stack.system_of_record
         is_builtin = bundle.stack.connections[record_system].connector.is_builtin
-        policy = policy_of(bundle.stack.identity)
+        is_forwarding = bundle.stack.foreign_writes == "forward"
+        tables = [each for each in bundle.stack.mirrors.values() if each.role == "table"]
+        copies = {} if is_forwarding else {each.connection: each.name for each in tables}
+        own = "" if is_builtin else record_system
+        policy = policy_of(bundle.stack.identity, bundle.stack.owners, copies, own)
         self.routing = Routing(
-            "" if is_builtin else record_system,
+            own,
             by_event,
             bundle.stack.region,
             policy,
@@ -74,7 +78,15 @@ class Workspace:
             clock,
             frozenset(answering),
             bundle.stack.records,
-            frozenset(each.connection for each in bundle.stack.mirrors.values() if each.role == "crm"),
+            frozenset()
+            if is_forwarding
+            else frozenset(each.connection for each in bundle.stack.mirrors.values() if each.role == "crm"),
+            {
+                name
+                for name in bundle.stack.owners.values()
+                if is_forwarding and "crm" in bundle.stack.connections[name].connector.roles
+            },
+            _deleting(bundle.stack, own),
         )
         self.mirrors = dict(bundle.stack.mirrors)
         if not is_builtin and record_system not in self.mirrors:
@@ -90,6 +102,7 @@ class Workspace:
                 # What only names a record is read from its vendor first: that is no time to keep a sender waiting.
                 {} if entry.kind.fetch else answers_of(answering.values()),
                 entry.speaks_for,
+                canary.email if (canary := bundle.stack.canary) is not None and canary.source == name else "",
             )
             for name, entry in bundle.stack.sources.items()
         }
@@ -168,3 +181,12 @@ class Workspace:
     def secrets(self) -> tuple[str, ...]:
         """Return the secrets of all connections, for whatever is kept of what others say."""
         return tuple(secret for name in self.stack.connections for secret in self.http_settings(name).secrets)
+
+
+def _deleting(stack: Stack, system_of_record: str) -> frozenset[str]:
+    """Return the connections in which a contact is deleted that is deleted here."""
+    if stack.identity.delete_elsewhere == "never":
+        return frozenset()
+    copies = {each.connection for each in stack.mirrors.values() if each.role == "crm"}
+    names = {system_of_record, *copies} & stack.connections.keys()
+    return frozenset(name for name in names if "crm.delete_contact" in stack.connections[name].connector.idempotency)

@@ -27,6 +27,7 @@ from mainstay.kit import (
     ConnectionSettings,
     Connector,
     Contact,
+    DeletingCRM,
     Http,
     NeedsHumanError,
     PermanentError,
@@ -117,6 +118,12 @@ class Bench:
         self.attempts.append(http)
         crm: CRM = connector.roles["crm"](connection, http, None)
         return crm
+
+    def deleting(self, **settings: Any) -> DeletingCRM:
+        """The role for one new attempt, of a vendor that deletes contacts."""
+        crm: Any = self.crm(**settings)
+        deleting: DeletingCRM = crm
+        return deleting
 
     async def seed(self, **values: Any) -> Stored:
         await asyncio.to_thread(self.vendor.seed, self.sandbox, Stored("", **values))
@@ -303,6 +310,8 @@ class CRMConformance:
             await bench.crm().fetch_contact(external_id)
         with pytest.raises(PermanentError, match="is not the id of a"):
             await bench.crm().add_note(external_id, "note")
+        with pytest.raises(PermanentError, match="is not the id of a"):
+            await bench.deleting().delete_contact(external_id)
         assert await bench.calls() == 0
 
     # ------------------------------------------------------------------------------------------- tags and notes
@@ -355,6 +364,39 @@ class CRMConformance:
 
     async def test_fetch_of_a_contact_that_is_not_there_is_none(self, bench: Bench) -> None:
         assert await bench.crm().fetch_contact(bench.vendor.unknown_id) is None
+
+    # ------------------------------------------------------------------------------------------------ deletion
+
+    async def test_a_deleted_contact_is_gone_and_no_other_is(self, bench: Bench) -> None:
+        there = await bench.seed(email="sarah@example.com", tags=("vip",))
+        other = await bench.seed(email="omar@example.com")
+
+        await bench.deleting().delete_contact(there.id)
+
+        assert await bench.contacts() == [other]
+        assert await bench.crm().fetch_contact(there.id) is None
+        # Told again, or of one that never was, it finds it done.
+        await bench.deleting().delete_contact(there.id)
+        await bench.deleting().delete_contact(bench.vendor.unknown_id)
+        assert await bench.contacts() == [other]
+
+    async def test_a_deletion_that_fails_says_so_and_is_repeated_harmlessly(self, bench: Bench) -> None:
+        there = await bench.seed(email="sarah@example.com")
+        for status, error in ((503, TransientError), (403, NeedsHumanError)):
+            await bench.fault("status", status=status)
+            with pytest.raises(error):
+                await bench.deleting().delete_contact(there.id)
+        assert await bench.only() == there
+        bench.timeout = 0.5
+        await bench.fault("timeout_after")
+        with pytest.raises(TransientError) as caught:
+            await bench.deleting().delete_contact(there.id)
+        assert caught.value.unsure
+
+        bench.timeout = 5
+        await bench.deleting().delete_contact(there.id)
+
+        assert await bench.contacts() == []
 
     # ------------------------------------------------------------------------------------------------ failures
 
@@ -453,7 +495,7 @@ class CRMConformance:
             assert record["status"] < 400
 
     async def test_the_connector_says_what_a_repeat_does(self, vendor: CRMVendor) -> None:
-        operations = ("push_contact", "fetch_contact", "add_tag", "add_note")
+        operations = ("push_contact", "fetch_contact", "add_tag", "add_note", "delete_contact")
         told = {operation: vendor.connector.idempotency.get(f"crm.{operation}") for operation in operations}
         assert set(told.values()) <= {"key", "state", "lookup", "none"}
         assert told["push_contact"] in {"key", "state"}

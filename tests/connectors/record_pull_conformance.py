@@ -241,3 +241,17 @@ class RecordPullConformance:
     async def test_the_connector_names_the_operation(self, vendor: RecordVendor) -> None:
         role = vendor.connector.pulls[vendor.kind].role
         assert vendor.connector.idempotency[f"{role}.pull_records"] == "state"
+
+
+class WalkedPullConformance(RecordPullConformance):
+    """Besides, of a vendor whose pages have tokens."""
+
+    async def test_a_page_that_the_vendor_knows_no_more_begins_the_list_anew(self, pulling: Pulling) -> None:
+        count = pulling.vendor.batch + 3
+        await pulling.change(*((n, THEN) for n in range(count)))
+        first = await pulling.pull("")
+        place, _, _ = first.cursor.rpartition("|")
+
+        found, _ = await pulling.all(f"{place}|lapsed")
+
+        assert ids(found) == pulling.ids(range(count))

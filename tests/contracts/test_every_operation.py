@@ -108,6 +108,7 @@ async def crm(call: Caller, sandbox: Sandbox) -> None:
         other = replace(SARAH, email="other@example.com", phone="+13125550199")
         second = (await call("push_contact", other, "")).external_id
         await call("merge_contacts", first, second)
+    await call("delete_contact", first)
 
 
 async def billing(call: Caller, sandbox: Sandbox) -> None:

@@ -177,7 +177,7 @@ async def test_a_revert_is_undone(copy: Copy) -> None:
     drift = await only_drift(copy)
     await copy.revert()
     assert copy.table.of("ann@example.com")["Phone"] == ""
-    await copy.stack.app.copies.undo(copy.workspace_id, "sheet", [drift])
+    await copy.stack.app.copies.undo(copy.workspace_id, "sheet", [drift], by="dana")
     await copy.stack.settle()
     assert copy.table.of("ann@example.com")["Phone"] == "+13125550147"
     assert [kind for kind, _, _ in await copy.drifts()] == ["changed"]
@@ -202,3 +202,35 @@ async def test_a_deleted_contact_leaves_nothing_in_its_drifts(copy: Copy) -> Non
     assert await copy.count("drifts WHERE fields <> '{}'") == 0
     await copy.write()
     assert "ann@example.com" not in copy.table.column("E-mail")
+
+
+async def undo_only(copy: Copy) -> None:
+    drift = await only_drift(copy)
+    await copy.stack.app.copies.undo(copy.workspace_id, "sheet", [drift], by="dana")
+    await copy.stack.settle()
+
+
+async def test_the_revert_of_a_row_that_was_gone_is_undone(copy: Copy) -> None:
+    gone = copy.key_of("bob")
+    copy.table.rows = [row for row in copy.table.rows if row[KEY] != gone]
+    await copy.compare()
+    await copy.revert()
+    assert gone in copy.table.column(KEY)
+    await undo_only(copy)
+    assert gone not in copy.table.column(KEY)
+    assert await copy.drifts() == [("missing", gone, {})]
+
+
+async def test_what_was_left_is_open_again(copy: Copy) -> None:
+    copy.table.of("ann@example.com")["Phone"] = "+13125550147"
+    await copy.compare()
+    await copy.stack.app.copies.leave(copy.workspace_id, [await only_drift(copy)], by="dana")
+    await undo_only(copy)
+    assert [kind for kind, _, _ in await copy.drifts()] == ["changed"]
+
+
+async def test_what_is_open_cannot_be_undone(copy: Copy) -> None:
+    copy.table.of("ann@example.com")["Phone"] = "+13125550147"
+    await copy.compare()
+    with pytest.raises(MirrorRefusedError, match="nothing of it that can be undone"):
+        await undo_only(copy)

@@ -139,12 +139,15 @@ async def test_the_word_of_a_mirror_does_not_count_but_a_new_lead_does(make_stac
     both = await Twofold.make(make_stack, sandbox, MIRRORED + source)
     await both.submit("ann")
     await both.write()
-    told = {"email": "ann@example.com", "first_name": "Anna", "do_not_contact": "yes"}
+    told = {"email": "ann@example.com", "first_name": "Anna"}
     await both.stack.deliver("hub", orjson.dumps(told))
     assert await both.value("SELECT first_name FROM contacts") == "Ann"
     assert await both.value("SELECT reason FROM deliveries WHERE source = 'hub'") == (
         "hubspot is a mirror, which has no word on a known contact"
     )
+    # But an opt-out counts, whoever brings it, and of what comes with it nothing else.
+    await both.stack.deliver("hub", orjson.dumps(told | {"do_not_contact": "yes"}))
+    assert await both.value("SELECT first_name || do_not_contact FROM contacts") == "Anntrue"
     await both.stack.deliver("hub", orjson.dumps({"email": "new@example.com"}))
     await both.write()
     assert set(both.ghl()) == {"ann@example.com", "new@example.com"}

@@ -6,16 +6,21 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from hashlib import md5
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from mainstay.db import Connection, Pool, acquire
-from mainstay.mirrors import Mirror, MirroredType, drifts, store
+from mainstay.kit import Pulled, Submission
+from mainstay.mirrors import USUAL_COLUMNS, Mirror, MirroredType, drifts, reading, store
 from mainstay.mirrors.drifts import Found, Page
+from mainstay.mirrors.pushing import BATCH
 from mainstay.model import new_id
-from tests.plans import Recorder, touched
+from mainstay.records import Done, Want, copies_of, pushed, want
+from mainstay.records.deleting import delete_late
+from tests.plans import Recorder, RecordingPool, touched
 
 ROWS = 40_000
 SIZE = 500
@@ -37,6 +42,15 @@ INSERT INTO mirrors (workspace_id, name, layout, loaded_at, written_at, comparis
 SELECT $1, 'sheet', 'x', now(), now(), 2, $1 WHERE $2 > 0;
 INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
 SELECT $1, 'sheet', md5('c' || n)::uuid, decode(md5('d'), 'hex'), now() - interval '1 hour', 1, 0
+FROM generate_series(1, $2::integer) AS n
+"""
+_IN_CRM = """
+INSERT INTO crosswalk (workspace_id, record_type, record_id, connection, external_id, wanted_version, pushed_version,
+                       updated_at)
+SELECT $1, 'contact', md5('c' || n)::uuid, 'hub', 'h' || md5('c' || n)::uuid, 1, 1, now()
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO identifiers (workspace_id, kind, value, home_id, contact_id, standing, source, created_at)
+SELECT $1, 'email', n || '@example.com', md5('c' || n)::uuid, md5('c' || n)::uuid, 'owner', 'website', now()
 FROM generate_series(1, $2::integer) AS n
 """
 _OTHERS = """
@@ -67,6 +81,35 @@ async def _ask(connection: Any, workspace_id: UUID, mirror: Mirror) -> None:
     await drifts.revert_some(connection, workspace_id, "sheet", None, by="test")
 
 
+class Listing:
+    """A CRM of which as many changed as a page has: half are known by their ids, half by an e-mail alone."""
+
+    async def pull_contacts(self, _cursor: str) -> Pulled:
+        ids = [f"h{UUID(bytes=md5(f'c{n}'.encode(), usedforsecurity=False).digest())}" for n in range(1, SIZE)]
+        said = [
+            Submission(email=f"{n}@example.com", external_id=external_id if n % 2 else f"x{n}")
+            for n, external_id in enumerate(ids, start=1)
+        ]
+        return Pulled(tuple(said), (), "", has_more=False)
+
+
+async def _ask_crm(connection: Any, workspace_id: UUID, mirror: Mirror) -> None:
+    """Send what a batch of a load and a page of a comparison send of a mirror in a CRM, besides what tables do."""
+    batch = await store.next_batch(connection, workspace_id, mirror, BATCH)
+    known = await copies_of(connection, workspace_id, "hub", [each.id for each in batch.contacts])
+    assert len(known) == BATCH
+    wants = [Want(workspace_id, each.id, 2, "hub") for each in batch.contacts]
+    await want(connection, wants, by=new_id())
+    done = [Done(each, known[each.record_id][0]) for each in wants]
+    assert not await delete_late(connection, done, ())
+    assert await pushed(connection, done) == [False] * BATCH
+    crm: Any = Listing()
+    pool: Any = RecordingPool(connection)
+    listed = await reading.list_changed(pool, workspace_id, mirror, crm, "US", "")
+    assert len(listed.rows) + len(listed.double) == SIZE - 1
+    assert len(await reading.unseen(connection, workspace_id, mirror, 2, str(UUID(int=2**126)))) == reading.PAGE
+
+
 @asynccontextmanager
 async def undone(connection: Connection) -> AsyncIterator[None]:
     """Take back what is done in it."""
@@ -88,6 +131,9 @@ async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str, kind
             await connection.execute("ANALYZE")
         for statement in _SEED.split(";\n"):
             await connection.execute(statement, workspace_id, ROWS)
+        is_in_crm = kind == "contact" and state == "load"
+        for statement in _IN_CRM.split(";\n") if is_in_crm else ():
+            await connection.execute(statement, workspace_id, ROWS)
         if state in {"stale", "new"}:
             await connection.execute(_STALE, workspace_id)
             await connection.execute(_CONTACTS_STALE, workspace_id)
@@ -100,6 +146,9 @@ async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str, kind
         recorder = Recorder(connection)
         async with undone(connection):
             await _ask(recorder, workspace_id, Mirror("sheet", "sheet", record=kind))
+        if is_in_crm:
+            async with undone(connection):
+                await _ask_crm(recorder, workspace_id, Mirror("sheet", "hub", columns=USUAL_COLUMNS, role="crm"))
         assert len(recorder.sent) > 10
 
         bad = {}

@@ -144,3 +144,37 @@ def test_what_a_source_cannot_be_is_told(refuse: Refuse, text: str, key: str, pr
     [found] = refuse(CONNECTIONS + text)
 
     assert (found.key, found.message, found.hint) == (key, problem, hint)
+
+
+CONTACT = (
+    CONNECTIONS
+    + """
+sheet = { connector = "table_file" }
+[records.contact]
+mirrors = ["sheet"]
+"""
+)
+
+
+def test_fields_of_a_contact_have_owners(load: Load) -> None:
+    stack = load(CONTACT + 'owners = { company = "ghl", "custom.vat" = "stripe" }\nforeign_writes = "forward"')
+    assert (stack.owners, stack.foreign_writes) == ({"company": "ghl", "custom.vat": "stripe"}, "forward")
+    assert (load(CONTACT).owners, load(CONTACT).foreign_writes) == ({}, "refuse")
+
+
+@pytest.mark.parametrize(
+    ("owners", "problem"),
+    [
+        ('{ compani = "ghl" }', 'contact has no field "compani"'),
+        ('{ tags = "ghl" }', 'contact has no field "tags"'),
+        ('{ "custom." = "ghl" }', 'contact has no field "custom."'),
+        ('{ company = "gl" }', 'there is no connection "gl"'),
+        ('{ company = "mainstay" }', "Mainstay's own store owns no field"),
+        ('{ company = "source:x" }', "a field of a contact is owned by a connection"),
+        ('{ company = "stripe" }\n' + STRIPE, '"stripe" owns fields of contacts'),
+        ('{ company = "sheet" }', '"sheet" is a mirror, and a mirror is right about nothing'),
+    ],
+)
+def test_what_cannot_own_a_field_is_told(refuse: Refuse, owners: str, problem: str) -> None:
+    [found] = refuse(f"{CONTACT}owners = {owners}")
+    assert found.message == problem

@@ -98,6 +98,9 @@ class PagesBackend:
     def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
         return self.merging
 
+    def deleting_systems(self, workspace_id: UUID) -> frozenset[str]:
+        return self.merging
+
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:
         return self.record_link + external_id
 

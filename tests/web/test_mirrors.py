@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from mainstay.db import acquire
+from mainstay.identity import contact_of
 from mainstay.mirrors import Mirror
 from mainstay.model import RecordState, RecordType, new_id
 from mainstay.records import Ownership, Word, keep
@@ -16,11 +17,14 @@ from tests.web.conftest import Browser, Site
 async def drift(site: Site, kind: str = "changed", **fields: str) -> tuple[UUID, UUID]:
     """Let a contact of the story differ in the mirror sheet; returns the difference's id and the contact's."""
     drift_id = new_id()
-    said = {title: {"ours": "", "theirs": theirs} for title, theirs in fields.items()}
     async with acquire(site.backend.pool) as connection:
-        contact_id: UUID = await connection.fetchval(
-            "SELECT id FROM contacts WHERE workspace_id = $1 AND merged_into IS NULL LIMIT 1", site.story.card.id
+        row = await connection.fetchrow(
+            "SELECT * FROM contacts WHERE workspace_id = $1 AND merged_into IS NULL LIMIT 1", site.story.card.id
         )
+        assert row is not None
+        contact_id: UUID = row["id"]
+        ours = Mirror("sheet", "sheet").row(contact_of(row))
+        said = {title: {"ours": ours[title], "theirs": theirs} for title, theirs in fields.items()}
         await connection.execute(
             "INSERT INTO mirrors (workspace_id, name, layout, loaded_at) VALUES ($1, 'sheet', 'x', now())",
             site.story.card.id,

@@ -6,7 +6,7 @@ import pytest
 
 from mainstay.insight import Saying
 from mainstay.model import new_id
-from mainstay.web import wording
+from mainstay.web import contact_wording, wording
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from mainstay.web import wording
     ],
 )
 def test_whose_word_a_value_is(kind: str, source: str, words: str) -> None:
-    assert wording.said_by(Saying("x", "", source, kind, datetime.now(UTC), new_id(), None, None)) == words
+    assert contact_wording.said_by(Saying("x", "", source, kind, datetime.now(UTC), new_id(), None, None)) == words
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def edit(  # noqa: PLR0917 - one argument per option
 
 
 def delete(ctx: typer.Context, contact: ContactArgument, yes: YesOption = False) -> None:
-    """Delete a contact and what was kept of it here, for good; its copies in other systems are named.
+    """Delete a contact and what was kept of it, here and in its CRMs; what stays in other systems is named.
 
     That they asked not to be contacted outlives it.
 
@@ -150,11 +150,17 @@ def delete(ctx: typer.Context, contact: ContactArgument, yes: YesOption = False)
 
     name, erased = act_on(options, work)
     from mainstay.cli.output import emit
+    from mainstay.model import short_id
 
     if options.as_json:
-        elsewhere = [{"connection": at, "external_id": each} for at, each in erased.elsewhere]
+        elsewhere = [
+            {"connection": at, "external_id": each, "run_id": erased.begun.get((at, each))}
+            for at, each in erased.elsewhere
+        ]
         emit({"contact_id": erased.contact_id, "deleted_ids": erased.group, "elsewhere": elsewhere})
         return
     typer.echo(f"Deleted: {name}")
     for connection, external_id in erased.elsewhere:
-        typer.echo(f"Still there, to be deleted by you: {external_id} in {connection}")
+        run_id = erased.begun.get((connection, external_id))
+        told = f"Being deleted by run {short_id(run_id)}" if run_id else "Still there, to be deleted by you"
+        typer.echo(f"{told}: {external_id} in {connection}")

@@ -120,7 +120,7 @@ def show(
     ],
     limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How much of the timeline, the newest first.")] = 25,
 ) -> None:
-    """Show a contact: who, its ids in each system, and everything that happened to it.
+    """Show a contact: who, whose word each value is, its ids in each system, and everything that happened to it.
 
     Examples:
         mainstay contacts show sarah@example.com
@@ -199,6 +199,7 @@ def phone(number: str) -> str:
 
 def _show_detail(detail: ContactDetail) -> None:
     from mainstay.cli.output import ago, facts, say, text
+    from mainstay.insight.lineage import WISH
 
     contact = detail.contact
     say(text((contact.name, "bold"), f" · from {contact.source or 'unknown'} · {ago(contact.created_at)}"))
@@ -212,13 +213,35 @@ def _show_detail(detail: ContactDetail) -> None:
                 text((shown, "bold" if is_main else ""), (f"  by {each.source}", "dim")),
             )
         )
-    if contact.company:
-        pairs.append(("company", contact.company))
+    for field, name in (("first_name", "first name"), ("last_name", "last name"), ("company", "company")):
+        if value := getattr(contact, field):
+            pairs.append((name, text(value, (_whose(detail, field), "dim"))))
     if contact.tags:
-        pairs.append(("tags", ", ".join(contact.tags)))
-    pairs += [(key, value) for key, value in contact.custom.items()]
+        pairs.append(("tags", text(", ".join(contact.tags), (_whose(detail, "tags"), "dim"))))
+    if WISH in detail.lineages:
+        word = "do not contact" if contact.do_not_contact else "may be contacted"
+        pairs.append((word, text((_whose(detail, WISH), "dim"))))
+    pairs += [
+        (key, text(value, (_whose(detail, f"custom.{key}"), "dim"))) for key, value in contact.custom.items() if value
+    ]
     pairs += [(f"in {each.connection}", _counterpart(each)) for each in detail.counterparts]
     facts(pairs)
+
+
+def _whose(detail: ContactDetail, field: str) -> str:
+    """Return whose word a value is, when it was said and what of it was refused."""
+    from mainstay.cli.output import ago
+
+    line = detail.lineages.get(field)
+    said = line.stands or next(iter(line.history), None) if line else None
+    if line is None or said is None:
+        return ""
+    by = f"{said.file}, line {said.line}" if said.file else said.source
+    told = f"  {'by hand, ' if said.kind == 'manual' else 'by '}{by}, {ago(said.at)}"
+    if line.owner:
+        told += ", which owns it" if line.is_owners else f"; {line.owner} owns it, and has not said"
+    refused = [each for each in line.history if line.why_not(each) and each.value != said.value]
+    return told + "".join(f"; {each.value!r} by {each.source}: {line.why_not(each)}" for each in refused[:2])
 
 
 def _counterpart(each: Counterpart) -> Any:

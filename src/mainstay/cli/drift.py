@@ -9,13 +9,14 @@ from uuid import UUID
 import typer
 
 from mainstay.cli.command import Command, Options, group, options_of
-from mainstay.cli.errors import CommandError, MissingError
+from mainstay.cli.errors import BROKEN, CommandError, MissingError
 from mainstay.cli.people import BY
 from mainstay.cli.reading import Reading, act, read
 
 if TYPE_CHECKING:
     from mainstay.app import App, Workspace
     from mainstay.insight.mirrors import DriftRow
+    from mainstay.mirrors import TakenOver, Undone
 
 drift = group("Where a copy was changed: list, revert, take-over, leave, undo.")
 
@@ -91,16 +92,73 @@ def revert(
 
 @drift.command("take-over", cls=Command)
 def take_over(
-    ctx: typer.Context, id_: Annotated[str, typer.Argument(metavar="ID", help="A short or whole id.")]
+    ctx: typer.Context,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Short or whole ids.")] = None,
+    mirror: Annotated[str, typer.Option("--all", metavar="MIRROR", help="All that is open in this mirror.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
 ) -> None:
-    """Give the record what somebody wrote into its copy; it goes to the system of record and to every copy.
+    """Give records what somebody wrote into their copy; it goes to the system of record and to every copy.
 
-    Example: mainstay drift take-over 1f00c2ab
+    It can be undone: mainstay drift undo.
+
+    Examples:
+        mainstay drift take-over 1f00c2ab
+        mainstay drift take-over --all sheet --dry-run
     """
     options = options_of(ctx)
-    (chosen,) = _find(options, [id_])
-    values = _act(options, lambda app, workspace: app.copies.take_over(workspace.id, chosen, by=BY))
-    _tell(options, {"taken_over": dict(values)}, f"the record has it now: {', '.join(values)}")
+    if bool(ids) == bool(mirror):
+        raise CommandError("say which: ids, or all of a mirror", "mainstay drift take-over --all sheet --dry-run")
+    wanted = {mirror: None} if mirror else _by_mirror(options, ids or ())
+
+    async def work(app: App, workspace: Workspace) -> list[TakenOver]:
+        done = []
+        for name, chosen in wanted.items():
+            done += await app.copies.take_over_all(workspace.id, name, chosen, by=BY, is_dry=dry_run)
+        return done
+
+    _tell_taken(options, _act(options, work), is_dry=dry_run)
+
+
+def _by_mirror(options: Options, ids: Sequence[str]) -> dict[str, list[UUID] | None]:
+    async def work(reading: Reading) -> dict[str, list[UUID] | None]:
+        from mainstay.insight.mirrors import find_drift
+
+        found: dict[str, list[UUID]] = {}
+        for text in ids:
+            row = await find_drift(
+                reading.connection, reading.workspace_id, await reading.find("drifts", "difference", text)
+            )
+            if row is None or row.kind != "changed" or row.state not in {"open", "left"}:
+                raise CommandError(f"{text} is no difference that waits for a decision", "mainstay drift list")
+            found.setdefault(row.mirror, []).append(row.id)
+        return dict(found)
+
+    return read(options, work)
+
+
+def _tell_taken(options: Options, found: Sequence[TakenOver], *, is_dry: bool) -> None:
+    from mainstay.cli.output import Column, emit, identifier, table
+
+    able = [each for each in found if not each.refusal]
+    if options.as_json:
+        emit({"would_take_over" if is_dry else "taken_over": found})
+    else:
+        lines = []
+        for each in found:
+            remark = each.refusal or "; ".join(
+                [f"{title} goes back" for title in each.reverted]
+                + [f"{field} goes to {owner} first" for field, owner in each.forwarded.items()]
+            )
+            for place, (field, (before, after)) in enumerate(each.fields.items() or [("", ("", ""))]):
+                is_first = place == 0
+                head = identifier(each.drift_id) if is_first else ""
+                lines.append((head, field, before, after, remark if is_first else ""))
+        names = ("drift", "field", "was", "would be" if is_dry else "is", "")
+        table([Column(name, grows=name in {"was", "would be", "is", ""}) for name in names], lines)
+        told = "would be taken over" if is_dry else "taken over"
+        typer.echo(f"{len(able)} of {len(found)} {told}.")
+    if len(able) < len(found) and not is_dry:
+        raise typer.Exit(BROKEN)
 
 
 @drift.command("leave", cls=Command)
@@ -117,16 +175,19 @@ def leave(ctx: typer.Context, ids: IdsArgument) -> None:
 
 @drift.command("undo", cls=Command)
 def undo(ctx: typer.Context, mirror: MirrorArgument, ids: IdsArgument) -> None:
-    """Let rows that were reverted be again what somebody had made of them.
+    """Undo what was decided: a reverted row is again what somebody had made of it, a contact again what it was.
+
+    What was said of the contact besides, before and since, stands again. What was left is open again.
 
     Example: mainstay drift undo sheet 1f00c2ab
     """
     options = options_of(ctx)
     chosen = _find(options, ids)
-    run_id = _act(options, lambda app, workspace: app.copies.undo(workspace.id, mirror, chosen))
+    done: Undone = _act(options, lambda app, workspace: app.copies.undo(workspace.id, mirror, chosen, by=BY))
     from mainstay.model import short_id
 
-    _tell(options, {"run_id": run_id}, f"they are written in run {short_id(run_id)}")
+    written = f"; the copy is written in run {short_id(done.run_id)}" if done.run_id else ""
+    _tell(options, {"undone": done.count, "run_id": done.run_id}, f"{done.count} undone{written}")
 
 
 async def _rows(reading: Reading, mirror: str, *, decided: bool, size: int) -> Sequence[DriftRow]:
@@ -185,7 +246,7 @@ def _show(found: Sequence[DriftRow]) -> None:
                     title,
                     ours,
                     theirs,
-                    ("" if row.state == "open" else decided) if is_first else "",
+                    (("proposed" if row.is_proposed else "") if row.state == "open" else decided) if is_first else "",
                     ago(row.found_at) if is_first else "",
                 )
             )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mainstay.engine.replaying import Outcome, Seen
     from mainstay.insight import RunDetail
     from mainstay.kit import HttpSettings
+    from mainstay.model import Run
     from mainstay.runs import Claimed
     from mainstay.settings.hours import Hours
     from mainstay.settings.stack import Stack
@@ -114,7 +115,7 @@ class _Local:
     detail: RunDetail
     declared: Workflow
 
-    def role(self, workspace_id: UUID, role: str) -> RoleBinding:  # noqa: ARG002 - one workspace is replayed
+    def role(self, workspace_id: UUID, role: str, run: Run | None = None) -> RoleBinding:  # noqa: ARG002 - of one alone
         """Return today's binding of a role."""
         from mainstay.engine.context import RoleBinding
         from mainstay.errors import WorkflowError

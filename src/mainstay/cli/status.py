@@ -150,6 +150,7 @@ def _show_waiting(found: Verdict) -> None:
             ("running", found.running),
             ("waiting", found.waiting),
             ("in quarantine", found.quarantined),
+            ("for a review", found.reviews),
         )
         if count
     ]

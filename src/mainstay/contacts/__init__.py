@@ -24,10 +24,13 @@ from mainstay.contacts.answers import (
     outcome_to_json,
     same,
 )
+from mainstay.contacts.by_hand import BY_HAND, by_owner, fields_of, person_by_hand, refusal
+from mainstay.contacts.forwarding import begin_forwarding
 from mainstay.db import GroupCommit, Write, transact
 from mainstay.errors import PermanentError
 from mainstay.identity import (
     IDENTITY,
+    ChangedMeanwhileError,
     ContactWrite,
     Dropped,
     Erased,
@@ -35,21 +38,26 @@ from mainstay.identity import (
     Parted,
     Person,
     Resolution,
+    TakenBack,
     answer_of,
     ask_again,
     decide,
     erase,
     is_rejected,
+    load_contact,
     merge,
     normalise,
+    of_copy,
     pair_of,
     person_to_json,
     resolve,
+    take_back,
     take_back_rejection,
     unmerge,
 )
 from mainstay.model import Submission
 from mainstay.records import forget
+from mainstay.records.deleting import delete_elsewhere
 from mainstay.records.erasing import erase_traces
 
 if TYPE_CHECKING:
@@ -57,9 +65,11 @@ if TYPE_CHECKING:
 
 __all__ = ["BY_HAND", "Contacts", "Outcome", "forget_old_keys", "outcome_of", "outcome_to_json"]
 
-BY_HAND = ("email", "phone", "first_name", "last_name", "company")
-"""The fields that a person may edit; custom ones as ``custom.KEY``."""
 Result = TypeVar("Result")
+
+
+Also = Callable[["Connection", Resolution], Awaitable[object]]
+"""What is done in the transaction of an edit."""
 
 
 class Routings(Protocol):
@@ -96,14 +106,16 @@ class Contacts:
         Raises:
             MalformedError: no one can be recognised by it.
             ConflictError: the key was used for another write.
+            PermanentError: a mirror says it, or another system is right about a field that is set by hand.
         """
         routing = self._workspaces.routing(workspace_id)
         person = normalise(replace(submission, source=submission.source or source), routing.region, is_name_enough=True)
+        _check_is_theirs(person, kind, routing)
         write = ContactWrite(workspace_id, person, source, kind=kind, policy=routing.policy)
         said = orjson.dumps([source, kind, person_to_json(person)], option=orjson.OPT_SORT_KEYS)
         return await self._commit(self._write, Request(workspace_id, write, key, sha256(said).digest(), besides))
 
-    async def edit(
+    async def edit(  # noqa: PLR0913 - what a person can say of it
         self,
         workspace_id: UUID,
         contact_id: UUID,
@@ -114,21 +126,46 @@ class Contacts:
         do_not_contact: bool = False,
         consent: str = "",
         seen: Collection[tuple[UUID, int]] | None = None,
+        also: Also | None = None,
     ) -> Resolution:
         """Set values by hand; an empty one clears the field. They change only by hand from then on (R9).
 
         ``tags`` are added; ``do_not_contact`` is an opt-out, which ``consent``, the evidence of one, lifts. ``seen``
-        holds the (contact, version) that the edit goes by; None for whatever they are.
+        holds the (contact, version) that the edit goes by; None for whatever they are. ``also`` is done in the same
+        transaction, with what came of it. A field that another system owns is sent there, if the stack forwards.
 
         Raises:
             ChangedMeanwhileError: the contact is in none of the states in ``seen``.
-            PermanentError: there is no such contact, or a value cannot be what its field says.
+            PermanentError: there is no such contact, a value cannot be what its field says, or another system owns it.
         """
         routing = self._workspaces.routing(workspace_id)
         wish = Submission(tags=tuple(tags), do_not_contact=do_not_contact, consent=consent)
-        person = _by_hand(values, wish, routing.region)
+        own, sent = by_owner(values, routing.policy.owners, routing.forwarding)
+        person = person_by_hand(own, wish, routing.region)
+        forwarded = {owner: person_by_hand(said, Submission(), routing.region) for owner, said in sent.items()}
+        is_all_sent = bool(sent) and not (own or tags or do_not_contact or consent)
 
         async def work(connection: Connection) -> Resolution:
+            resolution = await (look if is_all_sent else write)(connection)
+            for owner, said in forwarded.items():
+                await begin_forwarding(connection, workspace_id, resolution.contact.id, owner, said, by=by)
+            resolution = replace(
+                resolution, forwarded=tuple((name, owner) for owner, said in sent.items() for name in said)
+            )
+            if also is not None:
+                await also(connection, resolution)
+            return resolution
+
+        async def look(connection: Connection) -> Resolution:
+            contact = await load_contact(connection, workspace_id, contact_id)
+            if contact is None:
+                message = f"there is no contact {contact_id}"
+                raise PermanentError(message)
+            if seen is not None and (contact.id, contact.version) not in seen:
+                raise ChangedMeanwhileError(contact)
+            return Resolution(contact, contact.id, "id", is_new=False)
+
+        async def write(connection: Connection) -> Resolution:
             write = ContactWrite(
                 workspace_id, person, by, kind="manual", policy=routing.policy, contact_id=contact_id, seen=seen
             )
@@ -138,6 +175,33 @@ class Contacts:
             cause = Cause(workspace_id, routing, by)
             await _store(connection, lambda c: c.of(connection, [Written(cause, person, resolution)]))
             return resolution
+
+        return await transact(self._pool, work)
+
+    async def take_back(
+        self,
+        workspace_id: UUID,
+        change_id: UUID,
+        *,
+        by: str,
+        also: Callable[[Connection], Awaitable[Any]] | None = None,
+    ) -> TakenBack:
+        """Let what was set by hand in one change count no more: what was said besides, before and since, stands again.
+
+        ``also`` is done in the same transaction.
+
+        Raises:
+            PermanentError: there is no such change by hand, it is taken back already, or its contact is deleted.
+        """
+        routing = self._workspaces.routing(workspace_id)
+
+        async def work(connection: Connection) -> TakenBack:
+            back = await take_back(connection, workspace_id, change_id, by=by, owners=routing.policy.owners)
+            cause = Cause(workspace_id, routing, by)
+            await _store(connection, lambda c: c.of_hand(connection, cause, (back.contact,)))
+            if also is not None:
+                await also(connection)
+            return back
 
         return await transact(self._pool, work)
 
@@ -188,7 +252,8 @@ class Contacts:
         """
 
         async def work(connection: Connection) -> Parted:
-            parted = await unmerge(connection, workspace_id, merge_id, by=by)
+            policy = self._workspaces.routing(workspace_id).policy
+            parted = await unmerge(connection, workspace_id, merge_id, by=by, policy=policy)
             if not is_verdict:
                 await take_back_rejection(connection, merge_id)
             cause = Cause(workspace_id, self._workspaces.routing(workspace_id), by)
@@ -247,8 +312,9 @@ class Contacts:
             if answer.state == "accepted":
                 if answer.merge_id is None:
                     raise PermanentError("the two contacts are not merged with each other any more")
-                parted = await unmerge(connection, workspace_id, answer.merge_id, by=by)
-                cause = Cause(workspace_id, self._workspaces.routing(workspace_id), by)
+                routing = self._workspaces.routing(workspace_id)
+                parted = await unmerge(connection, workspace_id, answer.merge_id, by=by, policy=routing.policy)
+                cause = Cause(workspace_id, routing, by)
                 await _store(connection, lambda c: c.of_unmerge(connection, cause, parted))
             await ask_again(connection, workspace_id, suggestion_id)
             return parted
@@ -256,7 +322,7 @@ class Contacts:
         return await transact(self._pool, work)
 
     async def delete(self, workspace_id: UUID, contact_id: UUID) -> Erased:
-        """Delete a contact and what was kept of it here; its copies in other systems are named, not touched.
+        """Delete a contact and what was kept of it here, and begin to delete its copies; what stays is named.
 
         Raises:
             PermanentError: there is no such contact in this workspace.
@@ -264,9 +330,12 @@ class Contacts:
 
         async def work(connection: Connection) -> Erased:
             erased = await erase(connection, workspace_id, contact_id)
-            await forget(connection, workspace_id, erased.group)
             await erase_traces(connection, workspace_id, erased.group, erased.delivery_ids)
-            return erased
+            # Behind the runs: a push that was noting an id has done so by now, or will not.
+            elsewhere = await forget(connection, workspace_id, erased.group)
+            deleting = self._workspaces.routing(workspace_id).deleting
+            begun = await delete_elsewhere(connection, workspace_id, erased.contact_id, elsewhere, deleting)
+            return replace(erased, elsewhere=tuple(elsewhere), begun=begun)
 
         return await transact(self._pool, work)
 
@@ -315,18 +384,10 @@ async def _store(connection: Connection, take: Callable[[Consequences], Awaitabl
     await consequences.store(connection)
 
 
-def _by_hand(values: Mapping[str, str], wish: Submission, region: str) -> Person:
-    custom = {name.removeprefix("custom."): text for name, text in values.items() if name.startswith("custom.")}
-    unknown = [name for name in values if name not in BY_HAND and not name.startswith("custom.")]
-    if unknown:
-        raise PermanentError(
-            f"{unknown[0]!r} is not a field that can be edited; fields: {', '.join(BY_HAND)}, custom.*"
-        )
-    fields: dict[str, Any] = {name: values[name] for name in BY_HAND if values.get(name)}
-    # The id is for normalise alone: whom this is about is known.
-    given = replace(wish, custom=custom, external_id="by hand", **fields)
-    person = normalise(given, region)
-    for name in ("email", "phone"):
-        if fields.get(name) and not getattr(person, name):
-            raise PermanentError(next(iter(person.notes), f"{fields[name]!r} cannot be read"))
-    return replace(person, external_id="", cleared=tuple(name for name, text in values.items() if not text.strip()))
+def _check_is_theirs(person: Person, kind: str, routing: Routing) -> None:
+    taken, reason = of_copy(person, routing.policy)
+    if taken is None:
+        raise PermanentError(reason)
+    owners = routing.policy.owners
+    if kind == "manual" and (owned := next((name for name in fields_of(person) if name in owners), "")):
+        raise PermanentError(refusal(owned, owners[owned]))

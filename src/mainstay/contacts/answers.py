@@ -62,6 +62,8 @@ def outcome_of(resolution: Resolution | Dropped) -> Outcome:
     """Return what a resolution comes to."""
     if isinstance(resolution, Dropped):
         return Outcome("dropped", None, note=resolution.reason)
+    sent = [f"{name} is sent to {owner}, which owns it: here it stands once it is there"
+            for name, owner in resolution.forwarded]  # fmt: skip
     known = "updated" if resolution.changed or resolution.merged else "unchanged"
     return Outcome(
         "created" if resolution.is_new else known,
@@ -71,7 +73,7 @@ def outcome_of(resolution: Resolution | Dropped) -> Outcome:
         tuple(merged.merged_id for merged in resolution.merged),
         resolution.suggestion_ids,
         resolution.flags,
-        resolution.note,
+        "; ".join(filter(None, (resolution.note, *sent))),
         contact=resolution.contact,
     )
 

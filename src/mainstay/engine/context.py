@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from mainstay.engine.steps import StepRunner
     from mainstay.kit import Http
-    from mainstay.model import Effect
+    from mainstay.model import Effect, Run
     from mainstay.model.retry import OnUnsure
 
 
@@ -57,8 +57,11 @@ class Surroundings(Calendar, Protocol):
         """Our own book of records."""
         ...
 
-    def role(self, workspace_id: UUID, role: str) -> RoleBinding:
-        """Return the binding of a role, or raise a WorkflowError that names the missing line of stack.toml."""
+    def role(self, workspace_id: UUID, role: str, run: Run | None = None) -> RoleBinding:
+        """Return the binding of a role, or raise a WorkflowError that names the missing line of stack.toml.
+
+        ``run`` is the one that calls, for the record.
+        """
         ...
 
     async def external_id(self, steps: StepRunner, contact_id: UUID, connection: str, *, step: int, name: str) -> str:
@@ -147,7 +150,7 @@ class Context(Awaiting):
     ) -> Any:
         """Call with ``about``, which ``prepare`` may fill, and ``arguments``; ``contact`` is whom it was given."""
         run = self._steps.run
-        binding = self._surroundings.role(run.workspace_id, role)
+        binding = self._surroundings.role(run.workspace_id, role, run)
 
         async def call(http: Http) -> Any:
             binding.copies.require_writable(role, operation, arguments, binding.connection)
@@ -170,7 +173,7 @@ class Context(Awaiting):
         )
 
     async def _call_about(self, contact: Contact, operation: str, *arguments: Any) -> None:
-        binding = self._surroundings.role(self._steps.run.workspace_id, "crm")
+        binding = self._surroundings.role(self._steps.run.workspace_id, "crm", self._steps.run)
         about: list[str] = []
 
         async def prepare(step: int) -> None:

@@ -2,12 +2,13 @@
 
 from mainstay.identity.person import Person, normalise, person_from_json, person_to_json
 from mainstay.identity.rules import DEFAULT as DEFAULT_POLICY
-from mainstay.identity.rules import Policy
+from mainstay.identity.rules import Policy, of_copy
 from mainstay.identity.store.checking import Checked, Finding, check_book
 from mainstay.identity.store.erasing import Erased, erase
 from mainstay.identity.store.keys import IDENTITY
 from mainstay.identity.store.merging import Merged, Parted, merge, unmerge
 from mainstay.identity.store.reading import contact_of, load_contact, load_contacts
+from mainstay.identity.store.retelling import TakenBack, follow_owners, take_back
 from mainstay.identity.store.suggesting import (
     answer_of,
     ask_again,
@@ -20,10 +21,13 @@ from mainstay.identity.store.suggesting import (
 )
 from mainstay.identity.store.write import ChangedMeanwhileError, ContactWrite, Dropped, Resolution
 from mainstay.identity.store.writing import annotate, resolve
+from mainstay.identity.survivorship import CUSTOM, OWNABLE, Owners
 
 __all__ = [
+    "CUSTOM",
     "DEFAULT_POLICY",
     "IDENTITY",
+    "OWNABLE",
     "ChangedMeanwhileError",
     "Checked",
     "ContactWrite",
@@ -31,10 +35,12 @@ __all__ = [
     "Erased",
     "Finding",
     "Merged",
+    "Owners",
     "Parted",
     "Person",
     "Policy",
     "Resolution",
+    "TakenBack",
     "annotate",
     "answer_of",
     "ask_again",
@@ -42,17 +48,20 @@ __all__ = [
     "contact_of",
     "decide",
     "erase",
+    "follow_owners",
     "is_rejected",
     "load_contact",
     "load_contacts",
     "merge",
     "normalise",
+    "of_copy",
     "open_suggestion",
     "pair_of",
     "person_from_json",
     "person_to_json",
     "reject",
     "resolve",
+    "take_back",
     "take_back_rejection",
     "unmerge",
 ]

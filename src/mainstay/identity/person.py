@@ -34,6 +34,7 @@ class Person:
         weak: which of ``email`` and ``phone`` name nobody: role mailboxes, blocked values, a number that is shared.
         flags: what a person who looks at the contact should know.
         cleared: fields that a person emptied by hand.
+        over_hand: fields in which it takes the place of what was set by hand, as the system of record said it later.
         do_not_contact: this is an opt-out.
         consent: the evidence of an explicit consent to be contacted again; empty for none.
         occurred_at: when it was said, ISO 8601; empty when the sender did not say.
@@ -54,6 +55,7 @@ class Person:
     weak: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     cleared: tuple[str, ...] = ()
+    over_hand: tuple[str, ...] = ()
     do_not_contact: bool = False
     consent: str = ""
     occurred_at: str = ""
@@ -167,7 +169,7 @@ def person_to_json(person: Person) -> dict[str, Any]:
     return {name: found for name in Person.__dataclass_fields__ if (found := getattr(person, name))}
 
 
-_TUPLES = ("tags", "weak", "flags", "cleared", "notes")
+_TUPLES = ("tags", "weak", "flags", "cleared", "over_hand", "notes")
 
 
 def person_from_json(data: Mapping[str, Any]) -> Person:

@@ -7,7 +7,7 @@ asked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from mainstay.identity.normalisation import are_compatible
@@ -37,6 +37,9 @@ class Policy:
         blocked: further canonical values that name nobody (R17).
         auto_merge: the probability from which a suggestion is merged without a person; above 1 for never.
         suggest: the probability from which a pair is suggested on write; above 1 for never.
+        owners: field to the connection that is right about it.
+        copies: connection to the mirror that it holds, of those whose word about contacts is refused.
+        system_of_record: the connection whose later word takes the place of what was set by hand; empty for none.
     """
 
     order: tuple[str, ...] = (EMAIL, PHONE)
@@ -47,6 +50,9 @@ class Policy:
     blocked: frozenset[str] = frozenset()
     auto_merge: float = 2.0
     suggest: float = 0.7
+    owners: Mapping[str, str] = field(default_factory=dict)
+    copies: Mapping[str, str] = field(default_factory=dict)
+    system_of_record: str = ""
 
     def limit(self, kind: str) -> int:
         """Return how many identifiers of a kind one contact has."""
@@ -59,6 +65,27 @@ DEFAULT = Policy()
 def full_flag(kind: str, policy: Policy) -> str:
     """Return the flag of a contact that has more e-mails, or phones, than identify one (R19)."""
     return f"more than {policy.limit(kind)} {'e-mail' if kind == EMAIL else kind}s"
+
+
+def of_copy(person: Person, policy: Policy) -> tuple[Person | None, str]:
+    """Return what counts of what a copy of the contacts says, None for nothing, and why no more does."""
+    mirror = policy.copies.get(person.connection) if policy.copies else None
+    if mirror is None:
+        return person, ""
+    return wish_of(person, f'"{mirror}" is a mirror, a copy that is right about nothing: write to the system of record')
+
+
+def wish_of(person: Person, reason: str) -> tuple[Person | None, str]:
+    """Return what counts of what somebody says who, for a ``reason``, has no say: None, or an opt-out alone.
+
+    It counts whoever brings it, with what its person is found by.
+    """
+    if not person.do_not_contact:
+        return None, reason
+    wish = replace(
+        person, first_name="", last_name="", company="", source="", tags=(), custom=None, consent="", cleared=()
+    )
+    return wish, f"of what it says the opt-out alone counts: {reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class ContactDetail:
         merges: what was merged into it, undone ones too, the newest first.
         twins: who may be the same person, the likeliest first.
         lineages: where each value that stands comes from, by field (a custom one as ``custom.KEY``).
+        owners: field to the connection that is right about it.
     """
 
     contact: Contact
@@ -78,16 +79,18 @@ class ContactDetail:
     merges: tuple[MergeRow, ...]
     twins: tuple[Twin, ...]
     lineages: Mapping[str, Lineage]
+    owners: Mapping[str, str]
 
 
 async def list_contacts(
     connection: Connection, workspace_id: UUID, *, before: UUID | None = None, size: int = PAGE_SIZE
 ) -> Page[Contact]:
-    """Return contacts, newest first; what was merged into another or deleted is not among them."""
+    """Return contacts, newest first; what was merged into another or deleted, or is a canary, is not among them."""
     rows = await connection.fetch(
         f"""
         SELECT * FROM contacts
         WHERE workspace_id = $1 AND id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid) AND {STANDING}
+          AND NOT flags @> '{{canary}}'
         ORDER BY id DESC LIMIT $3
         """,  # noqa: S608 - no text of others
         workspace_id,
@@ -124,6 +127,7 @@ async def contact_detail(connection: Connection, workspace_id: UUID, contact_id:
         await merges_of(connection, workspace_id, group),
         await twins_of(connection, workspace_id, row["id"]),
         await lineages(connection, workspace_id, group, row["origins"]),
+        await connection.fetchval("SELECT owners FROM workspaces WHERE id = $1", workspace_id),
     )
 
 

@@ -17,6 +17,9 @@ class Count:
     def __bool__(self) -> bool:
         return self.number > 0
 
+    def __add__(self, other: Count) -> Count:
+        return Count(self.number + other.number, self.is_more or other.is_more)
+
     def __str__(self) -> str:
         return f"{self.number:,}+" if self.is_more else f"{self.number:,}"
 

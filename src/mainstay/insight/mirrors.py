@@ -11,6 +11,7 @@ from uuid import UUID
 from mainstay.insight.counting import Count, count_of
 from mainstay.insight.merges import NAME
 from mainstay.insight.paging import PAGE_SIZE, Page, Row, page_of
+from mainstay.insight.suggestions import MOST_COUNTED
 from mainstay.model.record import title_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class DriftRow:
     """One place where a mirror is not what was written. ``fields`` is column to ``{"ours", "theirs"}``.
 
     ``record_id`` is of the record whose row it is, None where it is none's; ``record_name`` what that is called.
+    ``is_proposed``: it waits for a review; ``is_undoable``: the decision can be undone.
     """
 
     id: UUID
@@ -61,6 +63,8 @@ class DriftRow:
     found_at: datetime
     decided_at: datetime | None
     decided_by: str
+    is_proposed: bool
+    is_undoable: bool
 
 
 async def list_mirrors(connection: Connection, workspace_id: UUID) -> Sequence[MirrorRow]:
@@ -105,15 +109,20 @@ async def list_drifts(
     *,
     mirror: str = "",
     decided: bool = False,
+    proposed: bool | None = None,
     before: UUID | None = None,
     size: int = PAGE_SIZE,
 ) -> Page[DriftRow]:
-    """Return what drifted and waits for a person, or was decided; the newest first."""
+    """Return what drifted and waits for a person, or was decided; the newest first.
+
+    ``proposed`` takes proposals alone, or all but them.
+    """
     state = "<>" if decided else "="
+    which = {None: "", True: "AND is_proposed", False: "AND NOT is_proposed"}[proposed]
     rows = await connection.fetch(
         f"""
         SELECT {_DRIFT}
-        WHERE drifts.workspace_id = $1 AND drifts.state {state} 'open' AND ($2 = '' OR mirror = $2)
+        WHERE drifts.workspace_id = $1 AND drifts.state {state} 'open' AND ($2 = '' OR mirror = $2) {which}
           AND drifts.id < coalesce($3, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
         ORDER BY drifts.id DESC LIMIT $4
         """,
@@ -123,6 +132,33 @@ async def list_drifts(
         size + 1,
     )
     return page_of(rows, _drift, size)
+
+
+async def proposals_waiting(connection: Connection, workspace_id: UUID) -> Count:
+    """Count the proposals of mirrors that wait for a review, up to ``MOST_COUNTED``."""
+    number: int = await connection.fetchval(
+        """
+        SELECT count(*) FROM (SELECT FROM drifts WHERE workspace_id = $1 AND state = 'open' AND is_proposed
+                              ORDER BY id DESC LIMIT $2) AS capped
+        """,
+        workspace_id,
+        MOST_COUNTED + 1,
+    )
+    return count_of(number, MOST_COUNTED)
+
+
+async def proposals_by_mirror(connection: Connection, workspace_id: UUID) -> Mapping[str, Count]:
+    """Return how many proposals wait, by mirror."""
+    rows = await connection.fetch(
+        """
+        SELECT mirror, count(*) AS count FROM (
+            SELECT mirror FROM drifts WHERE workspace_id = $1 AND state = 'open' AND is_proposed
+            ORDER BY id DESC LIMIT $2) AS capped GROUP BY mirror ORDER BY mirror
+        """,
+        workspace_id,
+        _MOST_COUNTED + 1,
+    )
+    return {row["mirror"]: count_of(row["count"], _MOST_COUNTED) for row in rows}
 
 
 async def find_drift(connection: Connection, workspace_id: UUID, drift_id: UUID) -> DriftRow | None:
@@ -159,4 +195,18 @@ def _drift(row: Row) -> DriftRow:
         row["found_at"],
         row["decided_at"],
         row["decided_by"],
+        row["is_proposed"],
+        _is_undoable(row),
     )
+
+
+def _is_undoable(row: Row) -> bool:
+    if row["contact_id"] is None:
+        return False
+    match row["state"]:
+        case "reverted":
+            return row["kind"] == "missing" or (row["kind"] == "changed" and bool(row["fields"]))
+        case "taken over":
+            return row["change_id"] is not None or row["record_type"] not in {None, "contact"}
+        case state:
+            return bool(state == "left")

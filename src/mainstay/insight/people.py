@@ -72,6 +72,8 @@ class SaidChange:
     merge_id: UUID | None
     delivery_id: UUID | None
     run_id: UUID | None
+    undone_at: datetime | None
+    undone_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ async def lineage(
         """
         SELECT said.* FROM contact_group($2) AS home (id) CROSS JOIN LATERAL (
             SELECT id, home_id, version, rule, source, kind, occurred_at, at, person, raw, before, after, note,
-                   merge_id, delivery_id, run_id
+                   merge_id, delivery_id, run_id, undone_at, undone_by
             FROM changes WHERE home_id = home.id AND workspace_id = $1 AND id < $3 ORDER BY id DESC LIMIT $4) AS said
         ORDER BY said.id DESC LIMIT $4
         """,

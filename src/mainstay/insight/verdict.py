@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,7 +12,9 @@ from mainstay.insight.access import list_access
 from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.gates import OUT, PAUSED, list_gates
 from mainstay.insight.incidents import IncidentRow, open_incidents
+from mainstay.insight.mirrors import proposals_waiting
 from mainstay.insight.rules import BROKEN, Healed, Missed, Thing, judge
+from mainstay.insight.suggestions import suggestions_waiting
 from mainstay.insight.tallies import Tally, tallies_since, waiting_by_connection
 from mainstay.intake.rules import LEAD
 from mainstay.model import first_id_at
@@ -55,7 +57,8 @@ class Verdict:
     window, ``queued``, ``running`` and ``waiting`` the runs that are so now (``retrying`` of them: for their next try).
     ``stopped`` are the connections whose calls are stopped, by hand or because the vendor does not answer, ``ahead``
     what will break unless somebody acts, ``missed`` what no webhook brought.
-    ``rejected`` and ``quarantined`` count deliveries of the window that are still so.
+    ``rejected`` and ``quarantined`` count deliveries of the window that are still so. ``suggestions`` and
+    ``proposals`` wait for a person's review, and are no failure: contacts that may be one, and what mirrors propose.
     """
 
     state: str
@@ -79,6 +82,8 @@ class Verdict:
     quarantined: Count
     oldest: OldestRun | None
     has_worker: bool
+    suggestions: Count = field(default_factory=lambda: Count(0))
+    proposals: Count = field(default_factory=lambda: Count(0))
 
     @property
     def leads(self) -> int:
@@ -94,6 +99,11 @@ class Verdict:
     def repeats(self) -> int:
         """Repeated deliveries that were caught in the window."""
         return sum(source.repeated for source in self.sources)
+
+    @property
+    def reviews(self) -> Count:
+        """What waits for a person's review."""
+        return self.suggestions + self.proposals
 
     @property
     def is_broken(self) -> bool:
@@ -151,6 +161,8 @@ async def verdict(connection: Connection, workspace_id: UUID, now: datetime) -> 
         quarantined=await _quarantined(connection, workspace_id, since),
         oldest=oldest,
         has_worker=is_alive,
+        suggestions=await suggestions_waiting(connection, workspace_id),
+        proposals=await proposals_waiting(connection, workspace_id),
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mainstay.errors import PermanentError
 from mainstay.kit.payload import moment
@@ -14,6 +15,7 @@ from mainstay.kit.pulling import utc
 if TYPE_CHECKING:
     from mainstay.kit.http import Response
 
+T = TypeVar("T")
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z"
 _WRITTEN = re.compile(rf"({_TIME})(?:\|({_TIME})\|([!-~]{{1,2000}}))?", re.ASCII)
 
@@ -55,3 +57,17 @@ class Walk:
         """
         began = self.began or answer.moment
         return Walk(self.since, began, token) if token else Walk(began - lag)
+
+
+async def read_page(start: Walk, read: Callable[[Walk], Awaitable[T]]) -> tuple[Walk, T]:
+    """Read a page, and return from where it was read: from the first one, where the vendor refuses the page's token.
+
+    A token ends with its time, or with the record that it names; a pull that kept to it would never go on.
+    """
+    try:
+        return start, await read(start)
+    except PermanentError:
+        if not start.token:
+            raise
+    start = Walk(start.since)
+    return start, await read(start)

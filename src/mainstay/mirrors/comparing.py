@@ -36,7 +36,7 @@ OnDrift = Callable[["Connection", UUID, Mirror, int], Awaitable[None]]
 class Comparer:
     """Looks whether somebody changed a mirror. ``program`` is what the engine calls for each run.
 
-    ``on_drift`` is told, in the transaction that ends a comparison, how much of a mirror is open.
+    ``on_drift`` is told, in the transaction that ends a comparison, how much of a mirror is open and is no proposal.
     """
 
     def __init__(self, pool: Pool, tables: Tables, on_drift: OnDrift) -> None:
@@ -233,7 +233,7 @@ async def _differences(
     records = await records_by_id(connection, workspace_id, mirror.record, list(theirs))
     ours = {record.id: mirror.row(record) for record in records}
     return [
-        Found("changed", str(contact_id), contact_id, fields)
+        Found("changed", str(contact_id), contact_id, fields, is_proposed=mirror.proposes(fields))
         for contact_id, texts in theirs.items()
         if (fields := mirror.differences(ours.get(contact_id, {}), texts))
     ]

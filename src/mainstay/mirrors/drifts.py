@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 Kind = Literal["changed", "missing", "unknown", "double", "refused"]
 """A row says something else than we wrote; is gone; has a key of no contact; has the key of another row; or the vendor
 does not take the contact."""
-State = Literal["open", "reverted", "taken over", "left", "gone"]
-"""It waits for a person; was written again as it was; was taken over by the contact; may stay; came right by itself."""
+State = Literal["open", "reverted", "taken over", "left", "gone", "undone"]
+"""It waits for a person; was written again as it was; was taken over by the contact; may stay; came right by itself;
+was taken over, and the contact is again what it was."""
 _AT_ONCE = 5_000
 
 
@@ -37,12 +38,16 @@ class Drifted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A place where a mirror is not what we wrote. ``fields`` is column to ``{"ours", "theirs"}``."""
+    """A place where a mirror is not what we wrote. ``fields`` is column to ``{"ours", "theirs"}``.
+
+    ``is_proposed``: it is a proposal to the system of record, for a person's review.
+    """
 
     kind: Kind
     key: str
     contact_id: UUID | None = None
     fields: Mapping[str, Mapping[str, str]] | None = None
+    is_proposed: bool = False
 
 
 async def due(connection: Connection, workspace_id: UUID, names: Sequence[str], every: Sequence[Any]) -> list[str]:
@@ -174,12 +179,12 @@ async def note(
 async def _open(connection: Connection, workspace_id: UUID, name: str, comparison: int, found: Sequence[Found]) -> None:
     await connection.execute(
         """
-        INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, found_in)
-        SELECT id, $1, $2, key, contact_id, kind, 'open', fields, $3
-        FROM unnest($4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[])
-             AS t (id, key, contact_id, kind, fields)
+        INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, is_proposed, found_in)
+        SELECT id, $1, $2, key, contact_id, kind, 'open', fields, is_proposed, $3
+        FROM unnest($4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[], $9::boolean[])
+             AS t (id, key, contact_id, kind, fields, is_proposed)
         ON CONFLICT (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left') DO UPDATE SET
-            found_in = excluded.found_in, fields = excluded.fields,
+            found_in = excluded.found_in, fields = excluded.fields, is_proposed = excluded.is_proposed,
             state = CASE WHEN drifts.fields = excluded.fields THEN drifts.state ELSE 'open' END
         """,
         workspace_id,
@@ -190,6 +195,7 @@ async def _open(connection: Connection, workspace_id: UUID, name: str, compariso
         [each.contact_id for each in found],
         [each.kind for each in found],
         [dict(each.fields or {}) for each in found],
+        [each.is_proposed for each in found],
     )
 
 
@@ -260,12 +266,16 @@ async def note_right(connection: Connection, workspace_id: UUID, name: str, comp
 
 
 async def finish(connection: Connection, workspace_id: UUID, name: str) -> int:
-    """End a comparison; returns how much is open."""
+    """End a comparison; returns how much is open and is no proposal."""
     await connection.execute(
         "UPDATE mirrors SET compared_at = now() WHERE workspace_id = $1 AND name = $2", workspace_id, name
     )
     left: int = await connection.fetchval(
-        "SELECT count(*) FROM drifts WHERE workspace_id = $1 AND mirror = $2 AND state = 'open'", workspace_id, name
+        """
+        SELECT count(*) FROM drifts WHERE workspace_id = $1 AND mirror = $2 AND state = 'open' AND NOT is_proposed
+        """,
+        workspace_id,
+        name,
     )
     return left
 
@@ -306,48 +316,3 @@ async def revert_some(
     if rows:
         await make_stale(connection, workspace_id, name, sorted({row["contact_id"] for row in rows}))
     return len(rows)
-
-
-async def open_ones(connection: Connection, workspace_id: UUID, ids: Collection[UUID]) -> list[Drifted]:
-    """Return of these drifts those that wait for a decision, held until the transaction ends."""
-    rows = await connection.fetch(
-        """
-        SELECT * FROM drifts WHERE workspace_id = $1 AND id = ANY($2) AND state IN ('open', 'left')
-        ORDER BY id FOR NO KEY UPDATE
-        """,
-        workspace_id,
-        list(ids),
-    )
-    return [Drifted(row["id"], row["mirror"], row["kind"], row["contact_id"], row["fields"]) for row in rows]
-
-
-async def decide(
-    connection: Connection, workspace_id: UUID, ids: Collection[UUID], state: State, *, by: str, only: Sequence[State]
-) -> int:
-    """Note what became of drifts that are in one of the states ``only``; returns of how many."""
-    done: str = await connection.execute(
-        """
-        UPDATE drifts SET state = $3, decided_at = CASE WHEN $3 = 'open' THEN NULL ELSE now() END, decided_by = $4
-        WHERE workspace_id = $1 AND id = ANY($2) AND state = ANY($5)
-        """,
-        workspace_id,
-        list(ids),
-        state,
-        by,
-        list(only),
-    )
-    return int(done.rpartition(" ")[2])
-
-
-async def reverted(connection: Connection, workspace_id: UUID, name: str, ids: Collection[UUID]) -> list[Drifted]:
-    """Return of these drifts the changed rows of a mirror that were reverted, of contacts that there still are."""
-    rows = await connection.fetch(
-        """
-        SELECT drifts.* FROM drifts JOIN mirrored USING (workspace_id, mirror, contact_id)
-        WHERE workspace_id = $1 AND mirror = $2 AND drifts.id = ANY($3) AND state = 'reverted' AND kind = 'changed'
-        """,
-        workspace_id,
-        name,
-        list(ids),
-    )
-    return [Drifted(row["id"], row["mirror"], row["kind"], row["contact_id"], row["fields"]) for row in rows]

@@ -7,7 +7,7 @@ version a system holds is what its crosswalk says; a contact that it has already
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from mainstay.errors import FencedError, PermanentError, TransientError, VendorE
 from mainstay.mirrors import drifts, store
 from mainstay.mirrors.drifts import Found
 from mainstay.records import Done, Want, copies_of, push_failed, pushed, want
+from mainstay.records.deleting import delete_late
 from mainstay.records.push import PUSHED
 from mainstay.runs import hold, wake
 
@@ -43,7 +44,9 @@ class Tried:
     error: VendorError | None = None
 
 
-async def write_people(pool: Pool, run: Run, mirror: Mirror, crm: CRM, http: Http) -> dict[str, Any]:
+async def write_people(
+    pool: Pool, run: Run, mirror: Mirror, crm: CRM, http: Http, deleting: Collection[str]
+) -> dict[str, Any]:
     """Push a batch of what is stale, else a page of the load; what a vendor refuses is a drift, and holds up nobody.
 
     Raises:
@@ -54,7 +57,7 @@ async def write_people(pool: Pool, run: Run, mirror: Mirror, crm: CRM, http: Htt
     claimed = await transact(pool, lambda connection: _claim(connection, run, mirror, batch))
     tried = await _push_all(crm, claimed)
     del http.exchanges[:-EXCHANGES_KEPT]
-    await transact(pool, lambda connection: _note(connection, run, mirror, batch, tried))
+    await transact(pool, lambda connection: _note(connection, run, mirror, batch, tried, deleting))
     broken = [each.error for each in tried if each.error is not None and not _is_refused(each)]
     is_any_done = len(broken) < len(tried)
     # Who goes on after some calls came through need not begin to lose patience.
@@ -118,23 +121,29 @@ def _is_refused(tried: Tried) -> bool:
     return isinstance(tried.error, PermanentError)
 
 
-async def _note(connection: Connection, run: Run, mirror: Mirror, batch: Batch, tried: Sequence[Tried]) -> None:
+async def _note(
+    connection: Connection, run: Run, mirror: Mirror, batch: Batch, tried: Sequence[Tried], deleting: Collection[str]
+) -> None:
     if run.fence not in await hold(connection, [run]):
         message = f"run {run.id} is driven by another worker now"
         raise FencedError(message)
     workspace_id = run.workspace_id
-    taken = [each for each in tried if each.error is None]
-    done = [
-        Done(
+    known = {
+        each.contact.id: Done(
             Want(workspace_id, each.contact.id, each.contact.version, mirror.connection), each.external_id, each.is_new
         )
-        for each in taken
-    ]
+        for each in tried
+        if each.error is None
+    }
+    # Whom somebody deleted meanwhile is made stale by it: the next batch has them as gone.
+    deleted = await delete_late(connection, list(known.values()), deleting) if known else set()
+    taken = [each for each in tried if each.error is None and each.contact.id not in deleted]
+    done = [known[each.contact.id] for each in taken]
     refused = {each.contact.id: str(each.error) for each in tried if _is_refused(each)}
     for each, outcome in zip(taken, await pushed(connection, done) if done else (), strict=True):
         if isinstance(outcome, PermanentError):
             refused[each.contact.id] = str(outcome)
-    open_ids = {each.contact.id for each in tried if each.error is not None} - refused.keys()
+    open_ids = {each.contact.id for each in tried if each.error is not None} - refused.keys() | deleted
     written = [each for each in batch.contacts if each.id not in refused and each.id not in open_ids]
     digests = {contact.id: mirror.digest(mirror.row(contact)) for contact in written}
     await store.note_written(connection, workspace_id, mirror.name, _without(batch, open_ids), digests)

@@ -71,13 +71,18 @@ async def list_changed(
                   AND external_id = asked.external_id LIMIT 1
             ) AS known ON true
             LEFT JOIN LATERAL (
-                SELECT own.record_id AS contact_id, own.external_id AS own_id FROM identifiers
-                JOIN crosswalk AS own ON own.workspace_id = $1 AND own.record_type = 'contact'
-                     AND own.record_id = identifiers.contact_id AND own.connection = $2 AND own.external_id IS NOT NULL
-                WHERE known.record_id IS NULL AND identifiers.workspace_id = $1 AND identifiers.standing = 'owner'
-                  AND identifiers.kind = CASE WHEN asked.email <> '' THEN 'email' ELSE 'phone' END
-                  AND identifiers.value = CASE WHEN asked.email <> '' THEN asked.email ELSE asked.phone END
-                LIMIT 1
+                -- One after the other: joined, a planner without statistics reads the whole crosswalk for each.
+                SELECT own.* FROM (
+                    SELECT contact_id FROM identifiers
+                    WHERE known.record_id IS NULL AND workspace_id = $1 AND standing = 'owner'
+                      AND kind = CASE WHEN asked.email <> '' THEN 'email' ELSE 'phone' END
+                      AND value = CASE WHEN asked.email <> '' THEN asked.email ELSE asked.phone END
+                    LIMIT 1
+                ) AS named CROSS JOIN LATERAL (
+                    SELECT record_id AS contact_id, external_id AS own_id FROM crosswalk
+                    WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = named.contact_id
+                      AND connection = $2 AND external_id IS NOT NULL LIMIT 1
+                ) AS own
             ) AS beside ON NOT EXISTS (
                 SELECT FROM crosswalk_beside WHERE workspace_id = $1 AND record_type = 'contact' AND connection = $2
                 AND external_id = asked.external_id)

@@ -110,6 +110,26 @@ class Mirror:
         named = {self.columns[title]: each["theirs"] for title, each in fields.items() if title in self.columns}
         return {name: value for name, value in named.items() if is_writable(self.record, name)}
 
+    def given_back(self, fields: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """Return what the record was of which :meth:`taken_over` says what it becomes."""
+        return self.taken_over({title: {"theirs": each["ours"]} for title, each in fields.items()})
+
+    def stays_lost(self, fields: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+        """Return the columns of which a revert cannot be undone: a CRM is never told to empty a value or drop a tag."""
+        if self.role != "crm":
+            return ()
+        return tuple(
+            title
+            for title, said in fields.items()
+            if (name := self.columns.get(title, "")) not in self.unwritable
+            and name != OPT_OUT
+            and (name == TAGS or not said["theirs"])
+        )
+
+    def proposes(self, fields: Mapping[str, Mapping[str, str]]) -> bool:
+        """Tell whether some differences are a proposal: the stack wants them so, and a person can take them over."""
+        return self.drift == "propose" and bool(self.taken_over(fields))
+
 
 def _lacks(name: str, ours: str, theirs: str) -> bool:
     """Tell whether a CRM's record is not what was pushed: what is empty here is left alone there, and tags are added.

@@ -9,7 +9,8 @@ from uuid import UUID
 from mainstay.db import acquire, transact
 from mainstay.engine.programs import leave_to_others
 from mainstay.errors import WorkflowError
-from mainstay.mirrors import drifts, store
+from mainstay.mirrors import decided, store
+from mainstay.mirrors.giving_back import give_back
 from mainstay.mirrors.pushing import write_people
 from mainstay.mirrors.rules import KEY, Mirror
 from mainstay.model import Lane
@@ -101,13 +102,13 @@ class Writer:
         async def call(http: Http) -> Mapping[str, Any]:
             if mirror.role == "crm":
                 crm = self._tables.crm(workspace_id, mirror.connection, http)
-                return await write_people(self._pool, steps.run, mirror, crm, http)
+                deleting = self._tables.routing(workspace_id).deleting
+                return await write_people(self._pool, steps.run, mirror, crm, http, deleting)
             return await self._write(workspace_id, mirror, self._tables.table(workspace_id, mirror.connection, http))
 
         await transact(self._pool, lambda connection: store.count_to_load(connection, workspace_id, name))
-        step = "crm.push_contact" if mirror.role == "crm" else "table.upsert_rows"
         for _ in range(MOST_BATCHES):
-            done = await steps.step(step, call, connection=mirror.connection)
+            done = await steps.step(_step_of(mirror), call, connection=mirror.connection)
             if not done or not done["is_more"]:
                 break
         return ()
@@ -122,21 +123,28 @@ class Writer:
 
         async def call(http: Http) -> Mapping[str, Any]:
             async with acquire(self._pool) as connection:
-                found = await drifts.reverted(connection, workspace_id, mirror.name, ids)
+                found = await decided.reverted(connection, workspace_id, mirror.name, ids)
+            if mirror.role == "crm":
+                back = await give_back(self._pool, self._tables, steps.run, mirror, http, found)
+                return {"drifts": [str(each) for each in back]}
             rows = [
                 {KEY: str(each.contact_id)} | {title: said["theirs"] for title, said in each.fields.items()}
                 for each in found
+                if each.kind == "changed"
             ]
+            gone = [str(each.contact_id) for each in found if each.kind == "missing"]
+            table = self._tables.table(workspace_id, mirror.connection, http)
             if rows:
-                table = self._tables.table(workspace_id, mirror.connection, http)
                 await table.upsert_rows(mirror.table, KEY, rows)
+            if gone:
+                await table.remove_rows(mirror.table, KEY, gone)
             return {"drifts": [str(each.id) for each in found]}
 
-        done = await steps.step("table.upsert_rows", call, connection=mirror.connection)
+        done = await steps.step(_step_of(mirror), call, connection=mirror.connection)
         back = [UUID(each) for each in done["drifts"]] if done else []
         await transact(
             self._pool,
-            lambda connection: drifts.decide(connection, workspace_id, back, "open", by="", only=["reverted"]),
+            lambda connection: decided.decide(connection, workspace_id, back, "open", by="", only=["reverted"]),
         )
 
     async def _write(self, workspace_id: UUID, mirror: Mirror, table: Table) -> Mapping[str, Any]:
@@ -155,6 +163,10 @@ class Writer:
                 lambda connection: store.note_written(connection, workspace_id, mirror.name, batch, changed),
             )
         return {"written": len(changed), "removed": len(batch.gone), "is_more": not batch.is_empty}
+
+
+def _step_of(mirror: Mirror) -> str:
+    return "crm.push_contact" if mirror.role == "crm" else "table.upsert_rows"
 
 
 async def _begin(connection: Connection, workspace_id: UUID, data: Mapping[str, Any]) -> UUID:

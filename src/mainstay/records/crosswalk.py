@@ -188,14 +188,18 @@ async def _move_up(connection: Connection, workspace_id: UUID, contact_id: UUID)
         await adopt(connection, Adopted(workspace_id, **dict(row)), contact_id)
 
 
-async def forget(connection: Connection, workspace_id: UUID, record_ids: Sequence[UUID]) -> None:
-    """Drop the ids of deleted contacts."""
+async def forget(connection: Connection, workspace_id: UUID, record_ids: Sequence[UUID]) -> list[tuple[str, str]]:
+    """Drop the ids of deleted contacts; returns them as (connection, id there)."""
+    ids: list[tuple[str, str]] = []
     for table in ("crosswalk", "crosswalk_beside"):
-        await connection.execute(
-            f"DELETE FROM {table} WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2)",  # noqa: S608
+        rows = await connection.fetch(
+            f"DELETE FROM {table} WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = ANY($2) "  # noqa: S608
+            "RETURNING connection, external_id",
             workspace_id,
             record_ids,
         )
+        ids += [(row["connection"], row["external_id"]) for row in rows if row["external_id"]]
+    return sorted(ids)
 
 
 async def forget_id(

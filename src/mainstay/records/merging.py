@@ -20,8 +20,8 @@ MERGE_ELSEWHERE = "merge-elsewhere.v1"
 class MergingSystems(Protocol):
     """How to reach a connection as a CRM that can merge."""
 
-    def merging_crm(self, workspace_id: UUID, connection: str, http: Http) -> MergingCRM:
-        """Return the connection's CRM for one attempt."""
+    def vendor(self, workspace_id: UUID, connection: str, role: str, http: Http) -> Any:
+        """Return a connection's object for a role, for one attempt."""
         ...
 
 
@@ -38,7 +38,7 @@ class MergerElsewhere:
         connection = data["connection"]
 
         async def call(http: Http) -> Any:
-            crm = self._systems.merging_crm(run.workspace_id, connection, http)
+            crm: MergingCRM = self._systems.vendor(run.workspace_id, connection, "crm", http)
             return {"external_id": await crm.merge_contacts(data["survivor"], data["merged"])}
 
         result = await steps.step("crm.merge_contacts", call, connection=connection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +13,7 @@ from uuid import UUID
 from mainstay.db import GroupCommit, Write, acquire
 from mainstay.errors import FencedError, PermanentError
 from mainstay.model import RunState
+from mainstay.records.deleting import delete_late
 from mainstay.records.store import PUSH, Done, Want, external_id_of, is_wanted, pushed, start_push, want
 from mainstay.runs import Claimed, Progress, Settlement, begin_run, hold, settle, wake
 
@@ -35,15 +36,20 @@ class Systems(Protocol):
         """Return the connection's CRM for one attempt."""
         ...
 
+    def deleting(self, workspace_id: UUID) -> Collection[str]:
+        """Return the connections in which a contact is deleted that is deleted here."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """A push that the vendor has taken."""
+    """A push that the vendor has taken. ``deleting`` is where a contact is deleted that is deleted here."""
 
     steps: StepRunner
     want: Want
     external_id: str
     is_new: bool
+    deleting: Collection[str] = ()
 
 
 class Pusher:
@@ -106,7 +112,14 @@ class Pusher:
         wanted = Want(run.workspace_id, contact_id, result["version"], connection)
         try:
             is_behind = await self._commit(
-                self._succeed, Success(steps, wanted, result["external_id"], result["created"])
+                self._succeed,
+                Success(
+                    steps,
+                    wanted,
+                    result["external_id"],
+                    result["created"],
+                    self._systems.deleting(run.workspace_id),
+                ),
             )
         except PermanentError as error:
             raise steps.retract(error) from None
@@ -171,6 +184,9 @@ async def _succeed(connection: Connection, items: Sequence[Success]) -> list[boo
     """Note successes; a run that is not behind ends in the same transaction."""
     held = await hold(connection, [item.steps.run for item in items])
     mine = [item for item in items if item.steps.run.fence in held]
+    for item in items:
+        if item.steps.run.fence not in held:
+            await delete_late(connection, [Done(item.want, item.external_id, item.is_new)], item.deleting)
     outcomes = await pushed(connection, [Done(item.want, item.external_id, item.is_new) for item in mine])
     news: list[Progress] = []
     ended: list[Success] = []

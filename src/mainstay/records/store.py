@@ -214,9 +214,14 @@ async def _held(connection: Connection, done: Sequence[Done]) -> tuple[set[_Plac
         SELECT done.workspace_id, done.record_id, done.connection
         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
              AS done (workspace_id, record_id, connection, external_id)
-        JOIN record_ids ON record_ids.workspace_id = done.workspace_id AND record_ids.record_type = 'contact'
-             AND record_ids.connection = done.connection AND record_ids.external_id = done.external_id
-        WHERE record_ids.record_id <> done.record_id
+        -- Each by its index: joined, the planner reads the whole crosswalk for a mirror's batch.
+        WHERE EXISTS (SELECT FROM crosswalk AS c WHERE c.workspace_id = done.workspace_id AND c.record_type = 'contact'
+                      AND c.connection = done.connection AND c.external_id = done.external_id
+                      AND c.record_id <> done.record_id OFFSET 0)
+           OR EXISTS (SELECT FROM crosswalk_beside AS c
+                      WHERE c.workspace_id = done.workspace_id AND c.record_type = 'contact'
+                      AND c.connection = done.connection AND c.external_id = done.external_id
+                      AND c.record_id <> done.record_id OFFSET 0)
         """,
         *_columns(done),
         external_ids,

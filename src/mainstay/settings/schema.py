@@ -24,6 +24,8 @@ SECTIONS = (
     "alerts",
     "mirrors",
     "monitors",
+    "outcomes",
+    "canary",
     "watch",
     "retention",
     "retries",
@@ -163,6 +165,10 @@ class IdentityTable(Table):
     merge_elsewhere: Literal["never", "by hand", "always"] = Field(
         default="by hand", description="Which merges are carried to systems that can merge; HubSpot cannot undo them."
     )
+    delete_elsewhere: Literal["never", "always"] = Field(
+        default="always",
+        description="Whether whom you delete is deleted in the system of record and in mirrors that are CRMs, too.",
+    )
     suggest: Annotated[float | Literal["off"], BeforeValidator(_check_probability)] = Field(
         default=0.7, description='Ask whether two contacts are one from this probability, or "off".'
     )
@@ -189,6 +195,10 @@ class ContactTable(RecordTable):
     """``[records.contact]``."""
 
     identity: IdentityTable = IdentityTable()
+    foreign_writes: Literal["refuse", "forward"] = Field(
+        default="refuse",
+        description="What a mirror says, and an edit by hand of what another system owns: refuse it, or forward it.",
+    )
 
 
 class RecordsTable(Table):

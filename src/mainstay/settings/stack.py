@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
     from mainstay.model import RecordType, Retry
-    from mainstay.monitors import Monitor
+    from mainstay.monitors import Canary, Monitor, OutcomeRule, SourceRule
     from mainstay.pulls import Pull, RecordPull
     from mainstay.records import Ownership
     from mainstay.retention import Retention
@@ -70,6 +70,9 @@ class Stack:
         roles: role to the name of the connection that workflows get for it.
         system_of_record: the connection where contacts truly live.
         records: which system is right about each other type of record.
+        owners: field of a contact to the connection that is right about it, whichever is about the rest.
+        foreign_writes: what becomes of what a mirror says, and of an edit by hand of an owned field: ``refuse`` or
+            ``forward``.
         identity: by what contacts are told apart.
         pull: how changes in the system of record are pulled; None where it cannot tell, or shall not.
         record_pulls: how changes of each other type of record are pulled, where they are.
@@ -78,6 +81,9 @@ class Stack:
         mirrors: the copies of records that are kept alike, by name.
         monitors: the jobs that ping, by name.
         heartbeat: who is told that work moves; None for nobody.
+        outcomes: what should become of each lead, by name.
+        canary: the synthetic lead; None for none.
+        expected: how each source is watched; one that may be silent is not here.
         retention: how long what has ended is kept.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
@@ -93,6 +99,8 @@ class Stack:
     roles: Mapping[str, str]
     system_of_record: str
     records: Mapping[str, Ownership]
+    owners: Mapping[str, str]
+    foreign_writes: str
     identity: IdentityTable
     pull: Pull | None
     record_pulls: Mapping[RecordType, RecordPull]
@@ -101,6 +109,9 @@ class Stack:
     mirrors: Mapping[str, Mirror]
     monitors: Mapping[str, Monitor]
     heartbeat: Heartbeat | None
+    expected: Mapping[str, SourceRule]
+    outcomes: Mapping[str, OutcomeRule]
+    canary: Canary | None
     retention: Retention
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]

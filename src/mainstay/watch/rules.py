@@ -32,6 +32,8 @@ _OWN = {
     "inbound.v1": ("Deliveries cannot be processed", "Deliveries cannot be processed: trouble at {at}"),
     "push.v1": ("Contacts do not reach their system", "Contacts do not get through to {at}"),
     "question.v1": ("Questions to people cannot be sent", "Questions to people do not get through to {at}"),
+    "tell-anew.v1": ("Contacts are not told anew", "Contacts are not told anew: trouble at {at}"),
+    "forward.v1": ("Values do not reach the system that owns them", "Values that {at} owns do not get through to it"),
     "mirror.v1": ("A mirror cannot be written", "A mirror does not get through to {at}"),
     "compare-mirror.v1": ("A mirror cannot be compared", "A mirror cannot be read at {at}"),
     "reconcile.v1": ("Changes in the system of record are not pulled", "What changed at {at} cannot be pulled"),

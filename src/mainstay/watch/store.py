@@ -152,7 +152,8 @@ async def resolve_healed(connection: Connection) -> int:
         WHERE state = 'open' AND CASE ends_by WHEN 'quiet' THEN last_seen < now() - interval '24 hours'
             WHEN 'drift' THEN
             NOT EXISTS (SELECT FROM drifts AS d WHERE d.workspace_id = incidents.workspace_id
-                        AND d.mirror = substr(incidents.fingerprint, 7) AND d.state = 'open')
+                        AND d.mirror = substr(incidents.fingerprint, 7) AND d.state = 'open'
+                        AND NOT d.is_proposed)
             WHEN 'word' THEN false ELSE
             -- In the index's order, so that it is gone by: of EXISTS a planner may read all runs.
             (SELECT id FROM runs WHERE runs.incident_id = incidents.id AND runs.incident_id IS NOT NULL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -87,6 +87,10 @@ class Backend(Protocol):
 
     def merging_systems(self, workspace_id: UUID) -> frozenset[str]:
         """Return the connections that merge their own two records of a person when two contacts are merged by hand."""
+        ...
+
+    def deleting_systems(self, workspace_id: UUID) -> Collection[str]:
+        """Return the connections in which a contact is deleted that is deleted here."""
         ...
 
     def record_url(self, workspace_id: UUID, connection: str, external_id: str) -> str:

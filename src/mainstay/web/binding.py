@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -105,6 +105,10 @@ class AppBackend:
         """Return the connections that merge their own two records of a person when two contacts are merged by hand."""
         routing = self._app.routing(workspace_id)
         return frozenset() if routing.merge_elsewhere == "never" else routing.merging_systems
+
+    def deleting_systems(self, workspace_id: UUID) -> Collection[str]:
+        """Return the connections in which a contact is deleted that is deleted here."""
+        return self._app.deleting(workspace_id)
 
 
 class Server:

@@ -15,6 +15,7 @@ _DRIFT_LOOKS = {
     "taken over": Look("fine", "merge", "Taken over"),
     "left": Look("quiet", "quiet", "Left"),
     "gone": Look("quiet", "quiet", "Came right"),
+    "undone": Look("quiet", "quiet", "Taken back"),
 }
 _SWAP_LOOKS = {
     "restart": Look("waiting", "waiting", "Waits for a restart"),

@@ -16,11 +16,19 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from mainstay.db import acquire
-from mainstay.insight import Count, Verdict, suggestions_waiting, verdict
+from mainstay.insight import Count, Verdict, verdict
 from mainstay.insight.approvals import approvals_waiting
 from mainstay.insight.mark import mark_of
 from mainstay.model import short_id
-from mainstay.web import drift_wording, incident_wording, monitor_wording, record_wording, wording, workflow_wording
+from mainstay.web import (
+    contact_wording,
+    drift_wording,
+    incident_wording,
+    monitor_wording,
+    record_wording,
+    wording,
+    workflow_wording,
+)
 from mainstay.web.news import News
 
 if TYPE_CHECKING:
@@ -55,6 +63,12 @@ _NOTICES = {
     "unchanged": "Nothing was changed.",
     "merged": "Merged. If that was a mistake, un-merge it below: nothing is lost.",
     "parted": "Parted: each has again what was said of it, and the two stay two.",
+    "forwarded": "Sent to the system that owns it: here it stands once it is there.",
+    "taken_over": "Taken over: the contact has it now, and it is on its way to the system of record and to every copy.",
+    "taken_over_all": "Taken over: the contacts have it now, and it is on its way to the system of record.",
+    "reverted": "The copy is being written again as it was.",
+    "left": "It may stay as it is, until it changes.",
+    "undone": "Undone: it is again as it was before.",
     "reopened": "Taken back: the pair waits for a decision again.",
     "deleted": "The contact is deleted.",
     "not_failed": "Nothing was done: it is not a failed run any more.",
@@ -93,6 +107,7 @@ def make_environment() -> Environment:
         "exact": wording.exact,
         "hour": wording.hour,
         "duration": wording.duration,
+        "rate": monitor_wording.rate,
         "span": wording.span,
         "phone": wording.phone,
         "email": wording.email,
@@ -100,7 +115,7 @@ def make_environment() -> Environment:
         "label": wording.field_label,
         "as_written": wording.field_value,
         "percent": wording.percent,
-        "said_by": wording.said_by,
+        "said_by": contact_wording.said_by,
         "pretty": wording.pretty,
         "bytes": wording.size,
         "web_link": wording.web_link,
@@ -133,8 +148,16 @@ def make_environment() -> Environment:
         "is_right": record_wording.is_right,
         "monitor_look": monitor_wording.monitor_look,
         "ping_look": monitor_wording.ping_look,
+        "kind_word": monitor_wording.kind_word,
+        "seen_word": monitor_wording.seen_word,
+        "expected_word": monitor_wording.expected_word,
+        "what_comes": monitor_wording.what_comes,
+        "day_names": monitor_wording.DAYS,
+        "breach_look": monitor_wording.breach_look,
+        "canary_look": monitor_wording.canary_look,
         "suggestion_rule": wording.suggestion_rule,
-        "recognised": wording.recognised,
+        "recognised": contact_wording.recognised,
+        "change_title": contact_wording.change_title,
         "merge_reason": wording.merge_reason,
         "changed_fields": wording.changed_fields,
         "one_hour": timedelta(hours=1),
@@ -151,7 +174,6 @@ class Page:
     request: Request
     workspace: WorkspaceCard
     verdict: Verdict
-    reviews: Count
     approvals: Count
     connection: Connection
     now: datetime
@@ -164,7 +186,8 @@ class Page:
             workspace=self.workspace,
             workspaces=self.site.backend.workspace_cards(),
             verdict=self.verdict,
-            reviews=self.reviews,
+            reviews=self.verdict.suggestions,
+            proposals=self.verdict.proposals,
             approvals=self.approvals,
             now=self.now,
             mark=self.mark,
@@ -204,9 +227,8 @@ class Site:
             # Before all else: what changes while the page is made is news to it.
             mark = await mark_of(connection, workspace.id)
             reached = await verdict(connection, workspace.id, now)
-            reviews = await suggestions_waiting(connection, workspace.id)
             approvals = await approvals_waiting(connection, workspace.id)
-            yield Page(self, request, workspace, reached, reviews, approvals, connection, now, mark)
+            yield Page(self, request, workspace, reached, approvals, connection, now, mark)
 
     def plain(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return a page outside every workspace: signing in, errors."""

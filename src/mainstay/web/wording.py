@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import phonenumbers
 
-from mainstay.insight import ContactChange, DeliveryRow, RunRow, Saying
+from mainstay.insight import DeliveryRow, RunRow
 from mainstay.model import AttemptState, Contact
 
 LONGEST_SHOWN = 60_000
@@ -270,32 +270,6 @@ def field_value(name: str, value: str, region: str) -> str:
     if not value:
         return ""
     return phone(value, region) if name == "phone" else email(value) if name == "email" else value
-
-
-def said_by(saying: Saying) -> str:
-    """Return whose word a value is: "from website", "set by hand by Dana" and the like."""
-    by = "" if saying.source in {"", "by hand"} else f" by {saying.source}"
-    if saying.kind == "manual":
-        return f"set by hand{by}"
-    if saying.kind == "merge":
-        return f"kept when merging{by}"
-    return f"from {saying.source}" if saying.source else "from an unnamed source"
-
-
-def recognised(change: ContactChange) -> str:
-    """Return who said a change, and by what the contact was recognised."""
-    by = _RECOGNISED.get(change.rule, f"recognised by {change.rule}")
-    return ", ".join(part for part in (f"from {change.source}" if change.source else "", by) if part)
-
-
-_RECOGNISED = {
-    "new": "",
-    # Whoever wrote it knew the contact by our own id.
-    "id": "",
-    "email": "recognised by e-mail",
-    "external id": "recognised by its id there",
-    "shared phone": "recognised by phone and name",
-}
 
 
 def prose(text: str, region: str) -> str:

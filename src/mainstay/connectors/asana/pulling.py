@@ -18,14 +18,12 @@ from mainstay.connectors.asana.reading import FIELDS, address_of, state_of
 from mainstay.kit import Event, Http, PulledRecord, PulledRecords, Response
 from mainstay.kit.payload import moment
 from mainstay.kit.recording import task_gone, task_record
-from mainstay.kit.walking import Walk
+from mainstay.kit.walking import Walk, read_page
 
 BATCH = int(PAGE)
 LAG = timedelta(minutes=2)
 MOST_EVENTS = 20
 """Pages of events, of 100 each, that one pull reads; the next goes on."""
-_GONE = 400
-"""The answer to a page's token that has lapsed: the list is read from its beginning."""
 _NO_TOKEN = 412
 _WRITTEN = re.compile(r"(.*?)(?:#([!-~]{1,500}))?")
 
@@ -90,13 +88,13 @@ def _gone(gid: str, at: datetime | None) -> PulledRecord:
 
 
 async def _changed(http: Http, project: str, start: Walk) -> tuple[list[PulledRecord], Walk]:
-    asked = {"project": project, "limit": PAGE, "opt_fields": FIELDS, "modified_since": start.since.isoformat()}
-    response = await http.request(
-        "GET", "/tasks", params=asked | ({"offset": start.token} if start.token else {}), accept=_accepted(start)
-    )
-    if response.status == _GONE:
-        start = Walk(start.since)
-        response = await http.request("GET", "/tasks", params=asked)
+    async def read(place: Walk) -> Response:
+        since = place.since.isoformat()
+        asked = {"project": project, "limit": PAGE, "opt_fields": FIELDS, "modified_since": since}
+        offset = {"offset": place.token} if place.token else {}
+        return await http.request("GET", "/tasks", params=asked | offset)
+
+    start, response = await read_page(start, read)
     tasks = _tasks(response)
     people: dict[str, str] = {}
     for task in tasks:
@@ -107,10 +105,6 @@ async def _changed(http: Http, project: str, start: Walk) -> tuple[list[PulledRe
     token = page.get("offset") if isinstance(page, dict) else None
     end = start.after(token if isinstance(token, str) else "", response, LAG)
     return [_pulled(task, people) for task in tasks], end
-
-
-def _accepted(start: Walk) -> tuple[int, ...]:
-    return (_GONE,) if start.token else ()
 
 
 def _tasks(response: Response) -> list[Mapping[str, Any]]:

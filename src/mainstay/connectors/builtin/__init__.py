@@ -13,6 +13,7 @@ CONNECTOR = Connector(
         "crm.fetch_contact": "state",
         "crm.add_tag": "state",
         "crm.add_note": "key",
+        "crm.delete_contact": "state",
     },
     is_builtin=True,
 )

@@ -42,6 +42,9 @@ class BuiltinCRM:
         """Add a note to the contact's timeline, once however often the step is tried."""
         await self._store.add_note(_contact_id(external_id), text, key=self._key)
 
+    async def delete_contact(self, external_id: str) -> None:
+        """Do nothing: what is deleted here is deleted by identity."""
+
 
 def _contact_id(external_id: str) -> UUID:
     try:

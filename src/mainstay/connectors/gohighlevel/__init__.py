@@ -18,6 +18,7 @@ CONNECTOR = Connector(
         "crm.fetch_contact": "state",
         "crm.add_tag": "state",
         "crm.add_note": "lookup",
+        "crm.delete_contact": "state",
         "crm.pull_contacts": "state",
     },
     # Of one app in one location; that a private token is such an app, the vendor does not say.

@@ -139,6 +139,15 @@ class GoHighLevelCRM:
                 return Sent(str(note.get("id") or ""))
         return None
 
+    async def delete_contact(self, external_id: str) -> None:
+        """Delete one contact, which GoHighLevel does for good."""
+        response = await self._http.request("DELETE", _path(external_id), accept=(_BAD_REQUEST, _NOT_FOUND))
+        if _is_gone(response):
+            return
+        if response.status >= _BAD_REQUEST:
+            _refuse(response)
+        _require_json(response)
+
     async def pull_contacts(self, cursor: str) -> Pulled:
         """Read one batch of contacts that changed since ``cursor``. Of those that are gone, only webhooks tell."""
         settings = self._settings
@@ -162,6 +171,7 @@ class GoHighLevelCRM:
             "phone": contact.phone,
             "companyName": contact.company,
             "source": contact.source,
+            # That it may be contacted again is not told: a person there may have had their own word on it.
             "dnd": contact.do_not_contact,
             "customFields": [
                 {"id": field_id, "field_value": value}

@@ -22,6 +22,7 @@ CONNECTOR = Connector(
         "crm.add_tag": "state",
         "crm.add_note": "lookup",
         "crm.merge_contacts": "state",
+        "crm.delete_contact": "state",
         "crm.pull_contacts": "state",
         "crm.pull_records": "state",
     },
@@ -30,7 +31,10 @@ CONNECTOR = Connector(
     lookup_after=SEARCH_LAG,
     record_url=record_url,
     contact_fields=contact_fields,
-    pulls={"company": Pullable("crm"), "deal": Pullable("crm")},
+    pulls={
+        "company": Pullable("crm", when=lambda settings: "company" in settings.pulls),
+        "deal": Pullable("crm", when=lambda settings: "deal" in settings.pulls),
+    },
     sources=(
         SourceKind(
             name="hubspot",

@@ -197,6 +197,12 @@ class HubSpotCRM:
         """Merge one contact into another and return the id that stands. HubSpot cannot undo it."""
         return await merge(self._http, survivor_id, merged_id)
 
+    async def delete_contact(self, external_id: str) -> None:
+        """Archive one contact: HubSpot's people can restore it for 90 days."""
+        response = await self._http.request("DELETE", path(external_id), accept=(404,))
+        if response.status not in {204, 404}:
+            raise TransientError(f"{response.status}: unexpected answer", status=response.status, unsure=True)
+
     async def pull_contacts(self, cursor: str) -> Pulled:
         """Read one batch of contacts that changed since ``cursor``. Of those that are gone, only webhooks tell."""
         settings = self._settings

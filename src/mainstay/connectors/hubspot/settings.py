@@ -6,7 +6,7 @@ Vendor facts: the contract ``hubspot.json``, ``/oauth/v3/token``; version 1 of O
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -42,6 +42,9 @@ class HubSpotConnection(ConnectionSettings):
         default=False,
         description="Before creating a contact with an e-mail, look for one with its phone and no e-mail. One search "
         "more for each new contact; HubSpot allows five a second.",
+    )
+    pulls: tuple[Literal["company", "deal"], ...] = Field(
+        (), description="Which records besides contacts are pulled; the token needs a scope for each."
     )
 
     @model_validator(mode="after")

@@ -11,11 +11,11 @@ from typing import Any
 
 from mainstay.connectors.linear.account import ask_whole, strange
 from mainstay.connectors.linear.records import DONE, issue_record
-from mainstay.kit import Event, Http, PulledRecord, PulledRecords, TaskState
+from mainstay.kit import Event, Http, PulledRecord, PulledRecords, Response, TaskState
 from mainstay.kit.payload import moment, text
 from mainstay.kit.pulling import utc
 from mainstay.kit.recording import task_gone
-from mainstay.kit.walking import Walk
+from mainstay.kit.walking import Walk, read_page
 
 BATCH = 50
 LAG = timedelta(minutes=2)
@@ -32,12 +32,15 @@ CHANGED = """query Changed($issues: IssueFilter, $after: String, $first: Int) {
 
 async def pull(http: Http, team: str, cursor: str) -> PulledRecords:
     """Read one page of the issues that changed: of a team, by its key, name or id, or of all that may be seen."""
-    start = Walk.read(cursor)
-    issues: dict[str, Any] = {"updatedAt": {"gte": utc(start.since)}}
-    if team:
-        same: list[dict[str, Any]] = [{"key": {"eqIgnoreCase": team}}, {"name": {"eqIgnoreCase": team}}]
-        issues["team"] = {"or": same}
-    data, response = await ask_whole(http, CHANGED, {"issues": issues, "after": start.token or None, "first": BATCH})
+
+    async def read(place: Walk) -> tuple[Mapping[str, Any], Response]:
+        issues: dict[str, Any] = {"updatedAt": {"gte": utc(place.since)}}
+        if team:
+            same: list[dict[str, Any]] = [{"key": {"eqIgnoreCase": team}}, {"name": {"eqIgnoreCase": team}}]
+            issues["team"] = {"or": same}
+        return await ask_whole(http, CHANGED, {"issues": issues, "after": place.token or None, "first": BATCH})
+
+    start, (data, response) = await read_page(Walk.read(cursor), read)
     found = _object(data.get("issues"))
     nodes, info = found.get("nodes"), _object(found.get("pageInfo"))
     if not isinstance(nodes, list) or not all(isinstance(node, dict) for node in nodes):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from mainstay.connectors.notion.account import strange
 from mainstay.connectors.notion.database import changed_at
-from mainstay.kit import Event, Http, PulledRecord, PulledRecords, TaskState
+from mainstay.kit import Event, Http, PulledRecord, PulledRecords, Response, TaskState
 from mainstay.kit.payload import moment
 from mainstay.kit.recording import task_record
-from mainstay.kit.walking import Walk
+from mainstay.kit.walking import Walk, read_page
 
 if TYPE_CHECKING:
     from mainstay.connectors.notion.database import Database
@@ -27,15 +27,19 @@ LAG = timedelta(minutes=3)
 
 async def pull(http: Http, state_of: StateOf, database: Database, start: Walk) -> PulledRecords:
     """Read one page of a database's tasks that changed."""
-    since = start.since.replace(second=0, microsecond=0).isoformat(timespec="seconds")
-    asked: dict[str, Any] = {
-        "filter": {"timestamp": "last_edited_time", "last_edited_time": {"on_or_after": since}},
-        "sorts": [{"timestamp": "created_time", "direction": "ascending"}],
-        "page_size": BATCH,
-    }
-    if start.token:
-        asked["start_cursor"] = start.token
-    response = await http.request("POST", f"/v1/data_sources/{database.id}/query", json=asked)
+
+    async def read(place: Walk) -> Response:
+        since = place.since.replace(second=0, microsecond=0).isoformat(timespec="seconds")
+        asked: dict[str, Any] = {
+            "filter": {"timestamp": "last_edited_time", "last_edited_time": {"on_or_after": since}},
+            "sorts": [{"timestamp": "created_time", "direction": "ascending"}],
+            "page_size": BATCH,
+        }
+        if place.token:
+            asked["start_cursor"] = place.token
+        return await http.request("POST", f"/v1/data_sources/{database.id}/query", json=asked)
+
+    start, response = await read_page(start, read)
     pages = response.data.get("results") if isinstance(response.data, dict) else None
     if not isinstance(pages, list) or not all(isinstance(page, dict) for page in pages):
         raise strange("list")

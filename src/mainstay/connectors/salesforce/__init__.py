@@ -19,6 +19,7 @@ CONNECTOR = Connector(
         "crm.fetch_contact": "state",
         "crm.add_tag": "state",
         "crm.add_note": "lookup",
+        "crm.delete_contact": "state",
         "crm.pull_contacts": "state",
     },
     account=account,

@@ -39,6 +39,7 @@ from mainstay.kit import (
 )
 
 _GONE = frozenset({"NOT_FOUND", "ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID"})
+_DELETED = frozenset({"NOT_FOUND", "ENTITY_IS_DELETED"})
 _CREATED, _NOTHING, _SEVERAL, _BAD_REQUEST, _NOT_FOUND = 201, 204, 300, 400, 404
 _MOST_ALIKE = 200
 
@@ -105,6 +106,13 @@ class SalesforceCRM:
     async def find_add_note(self, external_id: str, text: str) -> Sent | None:
         """Look for a note of this text that is no older than this step's first try."""
         return await notes.find(self._http, self._settings, external_id, text)
+
+    async def delete_contact(self, external_id: str) -> None:
+        """Delete one record: it is in Salesforce's recycle bin for 15 days."""
+        path = f"{self._objects}/{record_id(external_id, self._settings.record)}"
+        response = await self._http.request("DELETE", path, accept=(_BAD_REQUEST, _NOT_FOUND))
+        if response.status != _NOTHING and not _DELETED.intersection(codes(response)):
+            raise self._refusal(response)
 
     async def pull_contacts(self, cursor: str) -> Pulled:
         """Read one batch of records that changed or were deleted since ``cursor``."""

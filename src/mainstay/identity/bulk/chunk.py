@@ -115,7 +115,7 @@ def prepare(origin: Origin, lines: Iterable[Line]) -> Chunk:
     """Make consecutive lines ready."""
     chunk = Chunk()
     make_ids = id_maker(origin.import_id, origin.received_at)
-    rows = RowWriter(origin.workspace_id, origin.import_id, origin.source, origin.received_at)
+    rows = RowWriter(origin.workspace_id, origin.import_id, origin.source, origin.received_at, origin.policy.owners)
     external: list[int] = []
     for place, line in enumerate(lines):
         person = effective(line.person, origin.policy)
@@ -128,7 +128,7 @@ def prepare(origin: Origin, lines: Iterable[Line]) -> Chunk:
         chunk.phones.append("" if PHONE in person.weak else person.phone)
         chunk.contents.append(content)
         chunk.weak.extend((place, kind, value) for kind in person.weak if (value := getattr(person, kind)))
-        if person.external_id:
+        if person.external_id or person.connection in origin.policy.copies:
             external.append(place)
         written = rows.write(Fresh(contact_id, change_id, person, line.number, line.record, content))
         if written.is_said_now:

@@ -20,7 +20,7 @@ import orjson
 from mainstay.db import encode_json
 from mainstay.identity.person import Person, said_at
 from mainstay.identity.rules import EMAIL, NEW, PHONE
-from mainstay.identity.survivorship import CUSTOM, FIELDS, union, weight_of
+from mainstay.identity.survivorship import CUSTOM, FIELDS, NOBODY, Owners, union, weight_of
 
 KIND = "import"
 CONTACT_COLUMNS = (
@@ -109,10 +109,13 @@ class Written(NamedTuple):
 class RowWriter:
     """Writes the rows of the lines of one import."""
 
-    def __init__(self, workspace_id: UUID, import_id: UUID, source: str, received_at: datetime) -> None:
+    def __init__(
+        self, workspace_id: UUID, import_id: UUID, source: str, received_at: datetime, owners: Owners = NOBODY
+    ) -> None:
         self._workspace = str(workspace_id)
         self._import = str(import_id)
         self._source = escaped(source)
+        self._owners = owners
         self._received_at = received_at
         self._now = received_at.isoformat()
         self._times = lru_cache(1024)(self._read_time)
@@ -143,7 +146,7 @@ class RowWriter:
             f"{contact_id}\t{self._workspace}\t{email}\t{phone}\t{first}\t{last}\t{company}\t{source}\t"
             f"{array(union((), person.tags)) if person.tags else '{}'}\t{text(_object(custom)) if custom else '{}'}\t"
             f"{array(union((), person.flags)) if person.flags else '{}'}\t{'t' if is_out else 'f'}\t"
-            f"{text(_origins(person, given, custom, (stamp, line.change_id)))}\t{when if is_out else _NULL}\t"
+            f"{text(self._origins(person, given, custom, (stamp, line.change_id)))}\t{when if is_out else _NULL}\t"
             f"{when if person.consent else _NULL}\t1\t{when}\t{when}\n"
         )
         change = (
@@ -155,6 +158,19 @@ class RowWriter:
         return Written(
             contact.encode(), self._identifiers(line, text).encode(), change.encode(), said, raw, time is None
         )
+
+    def _origins(
+        self, person: Person, given: list[tuple[str, str]], custom: Mapping[str, str], change: tuple[str, str]
+    ) -> str:
+        """Return where each value comes from: ``change`` is when it was said, and the change's id."""
+        stamp, change_id = change
+        begin = f'["{stamp}","{KIND}","{change_id}",'
+        owners = self._owners
+        parts = [f'"{name}":{begin}{weight_of(name, value, person, owners)}]' for name, value in given]
+        for key, value in custom.items():
+            name = f"{CUSTOM}{key}"
+            parts.append(f"{encode_json(name)}:{begin}{weight_of(name, value, person, owners)}]")
+        return f"{{{','.join(parts)}}}"
 
     def _identifiers(self, line: Fresh, text: Any) -> str:
         person, written = line.person, ""
@@ -175,20 +191,6 @@ def received(began: datetime, record: int) -> datetime:
 
 def _as_text(at: datetime) -> tuple[str, str]:
     return at.isoformat(), at.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _origins(person: Person, given: list[tuple[str, str]], custom: Mapping[str, str], change: tuple[str, str]) -> str:
-    """Return where each value comes from: ``change`` is when it was said, and the change's id."""
-    stamp, change_id = change
-    origins = (
-        f'["{stamp}","{KIND}","{change_id}",0]',
-        f'["{stamp}","{KIND}","{change_id}",1]',
-    )
-    parts = [f'"{name}":{origins[weight_of(name, value, person)]}' for name, value in given]
-    for key, value in custom.items():
-        name = f"{CUSTOM}{key}"
-        parts.append(f"{encode_json(name)}:{origins[weight_of(name, value, person)]}")
-    return f"{{{','.join(parts)}}}"
 
 
 def _extras(person: Person, custom: Mapping[str, str]) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.identity.store.reading import is_opted_out, view_from_changes, view_of
-from mainstay.identity.survivorship import differences
+from mainstay.identity.survivorship import Owners, differences
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
@@ -55,6 +55,7 @@ async def check_book(
 async def _told_again(connection: Connection, workspace_id: UUID, sample: int | None) -> AsyncIterator[Checked]:
     invariant = "a contact is what follows from its changes"
     last, seen = UUID(int=0), 0
+    owners = await connection.fetchval("SELECT owners FROM workspaces WHERE id = $1", workspace_id)
     spread = "" if sample is None else "AND hashtextextended(id::text, 0) % greatest($3::bigint, 1) = 0"
     values: list[Any] = []
     if sample is not None:
@@ -72,13 +73,13 @@ async def _told_again(connection: Connection, workspace_id: UUID, sample: int | 
             return
         findings = []
         for row in rows:
-            findings += await _differs(connection, view_of(row).contact)
+            findings += await _differs(connection, view_of(row).contact, owners)
         last, seen = rows[-1]["id"], seen + len(rows)
         yield Checked(invariant, seen, tuple(Finding(invariant, where) for where in findings[:SHOWN]))
 
 
-async def _differs(connection: Connection, contact: Contact) -> list[str]:
-    view = await view_from_changes(connection, contact)
+async def _differs(connection: Connection, contact: Contact, owners: Owners) -> list[str]:
+    view = await view_from_changes(connection, contact, owners)
     is_out = await is_opted_out(connection, contact.id)
     told = _comparable(replace(view.contact, do_not_contact=is_out))
     was, became = differences(_comparable(contact), told)

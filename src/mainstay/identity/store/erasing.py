@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """A contact that was deleted, with all that was merged into it, and its ids in other systems, by connection."""
+    """A contact that was deleted, with all that was merged into it, and its ids in other systems, by connection.
+
+    ``begun`` are the runs that delete it there; what has none stays.
+    """
 
     contact_id: UUID
     group: tuple[UUID, ...]
     delivery_ids: tuple[UUID, ...]
     elsewhere: tuple[tuple[str, str], ...]
+    begun: Mapping[tuple[str, str], UUID] = field(default_factory=dict)
 
 
 async def erase(connection: Connection, workspace_id: UUID, contact_id: UUID) -> Erased:

@@ -6,27 +6,25 @@ it, can be parted again without loss.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.errors import PermanentError
-from mainstay.identity.person import Person, person_to_json
+from mainstay.identity.person import Person
 from mainstay.identity.rules import DEFAULT, Policy, full_flag
-from mainstay.identity.store.batch import store_view
 from mainstay.identity.store.keys import StaleReadError, lock
 from mainstay.identity.store.reading import (
     count_identifiers,
-    is_opted_out,
     keys_of_contact,
     lock_contacts,
     read_means,
     view_from_changes,
 )
+from mainstay.identity.store.retelling import Story, Word, retell
 from mainstay.identity.store.suggesting import follow_merge, reject
-from mainstay.identity.survivorship import CHOSEN, CUSTOM, MANUAL, View, differences, given_up
+from mainstay.identity.survivorship import CHOSEN, CUSTOM, MANUAL, Owners, View, given_up
 from mainstay.model import new_id
 
 if TYPE_CHECKING:
@@ -144,21 +142,23 @@ async def absorb(  # noqa: PLR0913 - what is kept of it
     await connection.execute("UPDATE contacts SET merged_into = $2 WHERE id = $1", absorbed_id, survivor_id)
     await connection.execute("UPDATE identifiers SET contact_id = $2 WHERE contact_id = $1", absorbed_id, survivor_id)
     await follow_merge(connection, survivor_id, absorbed_id, by=by or rule)
-    story = _Story(workspace_id, survivor_id, "merge", by or rule, note, merge_id, now, change_id or new_id())
-    words = await _words_of(connection, kept, before) if kept else {}
+    story = Story(workspace_id, survivor_id, "merge", by or rule, note, merge_id, now, change_id or new_id())
+    words = await _words_of(connection, kept, before, policy.owners) if kept else {}
     flags = tuple(
         full_flag(kind, policy)
         for kind, count in (await count_identifiers(connection, (survivor_id,))).items()
         if count > policy.limit(kind)
     )
     if flags:
-        key = (survivor_id, CHOSEN)
+        key = Word(survivor_id, CHOSEN)
         words[key] = replace(words.get(key, Person()), flags=flags)
-    view, changed = await _retell(connection, before, story, words)
+    view, changed = await retell(connection, before, story, policy.owners, words)
     return Merged(merge_id, survivor_id, absorbed_id, view, changed, by)
 
 
-async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *, by: str) -> Parted:
+async def unmerge(
+    connection: Connection, workspace_id: UUID, merge_id: UUID, *, by: str, policy: Policy = DEFAULT
+) -> Parted:
     """Undo a merge: each side has again what was said about it, before the merge and since (R23).
 
     The pair is kept as two from now on: neither a write that names both nor a suggestion brings them together again.
@@ -197,11 +197,11 @@ async def unmerge(connection: Connection, workspace_id: UUID, merge_id: UUID, *,
     await reject(connection, workspace_id, found["survivor_id"], restored_id, rule="un-merge", by=by)
     there = (await lock_contacts(connection, {restored_id}))[restored_id].contact
     told = [
-        _Story(workspace_id, contact_id, "un-merge", by, note, merge_id, now)
+        Story(workspace_id, contact_id, "un-merge", by, note, merge_id, now)
         for contact_id, note in ((root_id, f"parted from {restored_id}"), (restored_id, f"parted from {root_id}"))
     ]
-    stayed, _ = await _retell(connection, before, told[0])
-    restored, _ = await _retell(connection, there, told[1])
+    stayed, _ = await retell(connection, before, told[0], policy.owners)
+    restored, _ = await retell(connection, there, told[1], policy.owners)
     return Parted(merge_id, stayed.contact, restored.contact)
 
 
@@ -217,20 +217,6 @@ async def _standing(connection: Connection, workspace_id: UUID, merge_id: UUID) 
     if row["undone_at"] is not None:
         raise PermanentError("this merge is undone already")
     return row
-
-
-@dataclass(frozen=True, slots=True)
-class _Story:
-    """The change that tells of a merge or its undoing."""
-
-    workspace_id: UUID
-    contact_id: UUID
-    rule: str
-    by: str
-    note: str
-    merge_id: UUID
-    at: datetime
-    id: UUID = field(default_factory=new_id)
 
 
 async def _hold(connection: Connection, workspace_id: UUID, one_id: UUID, other_id: UUID) -> dict[UUID, View]:
@@ -249,13 +235,13 @@ async def _hold(connection: Connection, workspace_id: UUID, one_id: UUID, other_
     return {asked: views[found] for asked, found in means.items()}
 
 
-async def _words_of(connection: Connection, kept: View, before: Contact) -> dict[tuple[UUID, str], Person]:
-    """Return what has to be said again for the chosen side to stand, by the contact it was first said of and the kind.
+async def _words_of(connection: Connection, kept: View, before: Contact, owners: Owners) -> dict[Word, Person]:
+    """Return what has to be said again for the chosen side to stand.
 
     Said again where it was said: should an older merge be undone, its side takes its own words along. Against a value
     that was set by hand it is said by hand, by whoever merges.
     """
-    both = await view_from_changes(connection, before)
+    both = await view_from_changes(connection, before, owners)
     fields = given_up(kept, both)
     if not fields:
         return {}
@@ -264,57 +250,15 @@ async def _words_of(connection: Connection, kept: View, before: Contact) -> dict
         [kept.origins[name].change for name in fields if name in kept.origins],
     )
     homes = {row["id"]: row["home_id"] for row in rows}
-    said: dict[tuple[UUID, str], dict[str, Any]] = {}
+    said: dict[Word, dict[str, Any]] = {}
     for name, text in fields.items():
-        kind = MANUAL if name in both.origins and both.origins[name].kind == MANUAL else CHOSEN
+        kind = MANUAL if name in both.origins and both.origins[name].is_held else CHOSEN
         home_id = homes[kept.origins[name].change] if name in kept.origins else kept.contact.id
-        key = (home_id, kind)
-        values = said.setdefault(key, {})
+        # Of two values that a field's owner said, the chosen side's is its word once more; against any other it stands.
+        owner = owners.get(name, "") if name in kept.origins and kept.origins[name].is_owners else ""
+        values = said.setdefault(Word(home_id, kind, owner), {"connection": owner})
         if name.startswith(CUSTOM):
             values.setdefault("custom", {})[name.removeprefix(CUSTOM)] = text
         else:
             values[name] = text
     return {key: Person(**values) for key, values in said.items()}
-
-
-async def _retell(
-    connection: Connection, before: Contact, story: _Story, words: Mapping[tuple[UUID, str], Person] | None = None
-) -> tuple[View, tuple[str, ...]]:
-    """Let a contact follow anew from all that is said of it now, and note what that altered."""
-    own = (story.contact_id, CHOSEN)
-    for (home_id, kind), person in {own: Person(), **(words or {})}.items():
-        await connection.execute(
-            _TELL,
-            story.id if (home_id, kind) == own else new_id(),
-            story.workspace_id,
-            story.contact_id,
-            home_id,
-            before.version + 1,
-            story.rule,
-            story.by,
-            kind,
-            story.merge_id,
-            story.at,
-            person_to_json(person),
-            story.note,
-        )
-    view = await view_from_changes(connection, before)
-    contact = replace(
-        view.contact,
-        version=before.version + 1,
-        do_not_contact=await is_opted_out(connection, before.id),
-        created_at=view.contact.created_at or before.created_at,
-        updated_at=view.contact.updated_at or before.updated_at,
-    )
-    view = replace(view, contact=contact)
-    await store_view(connection, view)
-    was, became = differences(before, contact)
-    await connection.execute("UPDATE changes SET before = $2, after = $3 WHERE id = $1", story.id, was, became)
-    return view, tuple(became)
-
-
-_TELL = """
-    INSERT INTO changes (id, workspace_id, contact_id, home_id, version, rule, source, kind, merge_id, occurred_at,
-                         person, before, after, note, at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '{}', '{}', $12, $10)
-"""

@@ -12,7 +12,7 @@ from uuid import UUID
 from mainstay.identity.person import Person, person_from_json
 from mainstay.identity.rules import Known
 from mainstay.identity.store.keys import ID, Key, StaleReadError
-from mainstay.identity.survivorship import Origin, Said, View, fold_all
+from mainstay.identity.survivorship import Origin, Owners, Said, View, fold_all
 from mainstay.model import Contact
 
 if TYPE_CHECKING:
@@ -158,17 +158,18 @@ async def load_contacts(connection: Connection, contact_ids: Collection[UUID]) -
     return {row["asked_id"]: contact_of(row) for row in rows}
 
 
-async def view_from_changes(connection: Connection, contact: Contact) -> View:
+async def view_from_changes(connection: Connection, contact: Contact, owners: Owners) -> View:
     """Return what follows from all that was ever said of a contact and of what is merged into it.
 
-    What a merge said again for its chosen side counts where both of its sides are. An e-mail or phone counts where it
-    is one of the contact's identifiers: after a merge was undone, what was said of both may name one that went away.
+    What was taken back counts no more. What a merge said again for its chosen side counts where both of its sides are.
+    An e-mail or phone counts where it is one of the contact's identifiers: after a merge was undone, what was said of
+    both may name one that went away.
     """
     rows = await connection.fetch(
         """
         WITH members AS MATERIALIZED (SELECT contact_group($1) AS id)
         SELECT changes.id, occurred_at, kind, person FROM changes LEFT JOIN merges ON merges.id = changes.merge_id
-        WHERE changes.home_id IN (SELECT id FROM members)
+        WHERE changes.home_id IN (SELECT id FROM members) AND changes.undone_at IS NULL
           AND (merges.id IS NULL OR (merges.undone_at IS NULL AND merges.merged_id IN (SELECT id FROM members)
                                      AND merges.survivor_id IN (SELECT id FROM members)))
         ORDER BY changes.id
@@ -186,6 +187,7 @@ async def view_from_changes(connection: Connection, contact: Contact) -> View:
             Said(row["id"], row["occurred_at"], row["kind"], _of_own(person_from_json(row["person"]), owned))
             for row in rows
         ),
+        owners,
     )
 
 

@@ -69,6 +69,8 @@ class Resolution:
         merged: the merges that the write brought about.
         suggestion_ids: the suggestions that it opened.
         flags: what a person should know of this write.
+        change_id: the change that tells of it; None where nothing was written.
+        forwarded: (field, connection) of what was sent to the system that owns it.
     """
 
     contact: Contact
@@ -80,6 +82,8 @@ class Resolution:
     merged: tuple[Merged, ...] = ()
     suggestion_ids: tuple[UUID, ...] = ()
     flags: tuple[str, ...] = ()
+    change_id: UUID | None = None
+    forwarded: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_repeated(self) -> bool:

@@ -23,12 +23,16 @@ from mainstay.identity.rules import (
     Policy,
     full_flag,
     match,
+    of_copy,
     why_not_one,
+    wish_of,
 )
 from mainstay.identity.store.batch import Batch
 from mainstay.identity.store.keys import CONTACT, CONTENT, ID, Key, keys_of, locks_of
 from mainstay.identity.store.merging import Merged, absorb
+from mainstay.identity.store.overruling import over_hand
 from mainstay.identity.store.reading import (
+    Erased,
     Keyring,
     Owner,
     count_identifiers,
@@ -59,9 +63,16 @@ BY_ID = "id"
 
 
 async def annotate(
-    connection: Connection, workspace_id: UUID, contact_id: UUID, person: Person, *, source: str, key: str = ""
+    connection: Connection,
+    workspace_id: UUID,
+    contact_id: UUID,
+    person: Person,
+    *,
+    source: str,
+    key: str = "",
+    run_id: UUID | None = None,
 ) -> Contact:
-    """Write to a contact that is known by our own id: tags, fields, or a note.
+    """Write to a contact that is known by our own id: tags, fields, or a note; ``run_id`` is of the run that does.
 
     With a ``key``, a second call with the same key writes nothing.
 
@@ -69,7 +80,7 @@ async def annotate(
         PermanentError: there is no such contact in this workspace.
         StaleReadError: a merge came in between; the transaction is to be done again.
     """
-    write = ContactWrite(workspace_id, person, source, contact_id=contact_id, key=key)
+    write = ContactWrite(workspace_id, person, source, run_id=run_id, contact_id=contact_id, key=key)
     (resolution,) = await resolve(connection, [write])
     if isinstance(resolution, Dropped):
         raise PermanentError(resolution.reason)
@@ -122,7 +133,10 @@ class Writing:
 
     async def write(self, write: ContactWrite) -> Resolution | Dropped:
         """Carry out one write, as its policy has it; what it alters is stored with the batch."""
-        person, workspace_id = write.person, write.workspace_id
+        person, foreign = of_copy(write.person, write.policy)
+        if person is None:
+            return Dropped(foreign)
+        workspace_id = write.workspace_id
         content = content_of(write)
         content_key = (workspace_id, CONTENT, content.hex() if content else "")
         if known := self._owners.get(content_key):
@@ -135,9 +149,12 @@ class Writing:
                 when = known_erased.at.isoformat(timespec="seconds")
                 return Dropped(f"the contact was deleted at {when}, after this")
         found = self._find(write, person)
-        if write.unless_known and found.contact:
-            return Dropped(write.unless_known)
-        note = "; ".join(filter(None, (found.note, *person.notes)))
+        unless = write.unless_known if found.contact else ""
+        heard, foreign = wish_of(person, unless) if unless else (person, foreign)
+        if heard is None:
+            return Dropped(foreign)
+        person = heard
+        note = "; ".join(filter(None, (foreign, found.note, *person.notes)))
         merged: list[Merged] = []
         suggestions: list[UUID] = []
         contact_id = found.contact.id if found.contact else None
@@ -150,22 +167,14 @@ class Writing:
             contact_id = home_id = self.new_contact_id(write)
             self.batch.begin(Contact(contact_id, workspace_id, version=0, created_at=at, updated_at=at))
         home_id = home_id or contact_id
-        opted_out = max(
-            (
-                known.opted_out_at
-                for key, known in erased
-                if known.opted_out_at and all(owner.contact_id != contact_id for owner in self._owners.get(key, ()))
-            ),
-            default=None,
-        )
+        opted_out = self._opted_out(erased, contact_id)
         person = await self._attach(write, person, contact_id, home_id, found)
         view = self.batch.views[contact_id]
         wish = await self._wish(person, contact_id, home_id, at, opted_out)
         said = Said(self.new_change_id(write), at, write.kind, person)
-        folded = fold(view, said)
-        contact = folded.contact
-        if contact.do_not_contact != wish:
-            contact = replace(contact, do_not_contact=wish)
+        said = await over_hand(self.connection, self.batch, view, write, said)
+        folded = fold(view, said, write.policy.owners)
+        contact = replace(folded.contact, do_not_contact=wish)
         before, after = differences(view.contact, contact)
         is_new = view.contact.version == 0
         if after or is_new:
@@ -176,7 +185,27 @@ class Writing:
         if content:
             self._owners[content_key] = [Owner(contact_id, home_id)]
         return Resolution(
-            contact, home_id, found.rule, is_new, tuple(after), note, tuple(merged), tuple(suggestions), person.flags
+            contact,
+            home_id,
+            found.rule,
+            is_new,
+            tuple(after),
+            note,
+            tuple(merged),
+            tuple(suggestions),
+            person.flags,
+            said.change_id,
+        )
+
+    def _opted_out(self, erased: Sequence[tuple[Key, Erased]], contact_id: UUID) -> datetime | None:
+        """Return the last opt-out of those who are deleted and had a write's keys, but for its contact's own keys."""
+        return max(
+            (
+                known.opted_out_at
+                for key, known in erased
+                if known.opted_out_at and all(owner.contact_id != contact_id for owner in self._owners.get(key, ()))
+            ),
+            default=None,
         )
 
     def received_at(self, _write: ContactWrite) -> datetime:
@@ -278,6 +307,7 @@ class Writing:
             note=f"{write.source}: one write names both",
             now=self._now,
             change_id=self.new_merge_change_id(write, len(merged) + 1),
+            policy=write.policy,
         )
         merged.append(merge)
         self.batch.views.pop(absorbed)

@@ -4,7 +4,7 @@ Every method is one durable step: it runs within one attempt, may make several H
 subclass when it fails, and returns a small frozen value. It must bear being called again with the same arguments.
 """
 
-from mainstay.kit.roles.contacts import CRM, BatchingCRM, MergingCRM, Pulled, PullingCRM, RecordStore
+from mainstay.kit.roles.contacts import CRM, BatchingCRM, DeletingCRM, MergingCRM, Pulled, PullingCRM, RecordStore
 from mainstay.kit.roles.layer import Failures, Layer, LayerFailure, PullingLayer, RetryingLayer
 from mainstay.kit.roles.messages import (
     MAX_SMS_CHARS,
@@ -45,6 +45,7 @@ __all__ = [
     "CallState",
     "CallStatus",
     "Chat",
+    "DeletingCRM",
     "Email",
     "EmailMessage",
     "Failures",

@@ -79,6 +79,13 @@ class BatchingCRM(CRM, Protocol):
         Raises:
             VendorError: nothing could be written: the vendor is away, has had enough, or lets nobody in.
         """
+
+
+class DeletingCRM(CRM, Protocol):
+    """A CRM of which a contact can be removed; its connector names ``crm.delete_contact`` in ``idempotency``."""
+
+    async def delete_contact(self, external_id: str) -> None:
+        """Remove one contact, or archive it where the vendor keeps what is deleted; one that is gone is no error."""
         ...
 
 

@@ -26,6 +26,7 @@ from mainstay.web.api.shapes import (
     ChangesPage,
     ContactShape,
     ContactsPage,
+    DeletedElsewhereShape,
     DeletedShape,
     ExternalIdShape,
     IdentifierShape,
@@ -247,13 +248,16 @@ async def edit(ask: Ask, contact_id: UUID, body: EditBody, response: Response, i
 
 @router.delete("/{contact_id}")
 async def delete(ask: Ask, contact_id: UUID) -> DeletedShape:
-    """Delete a contact with all that is merged into it, and what was kept of it here, for good."""
+    """Delete a contact with all that is merged into it, and what was kept of it, here and in its CRMs, for good."""
     await ask.meant(contact_id)
     erased = await ask.verbs.delete(ask.workspace_id, contact_id)
     return DeletedShape(
         contact_id=erased.contact_id,
         deleted_ids=erased.group,
-        elsewhere=[ExternalIdShape(connection=at, external_id=each) for at, each in erased.elsewhere],
+        elsewhere=[
+            DeletedElsewhereShape(connection=at, external_id=each, run_id=erased.begun.get((at, each)))
+            for at, each in erased.elsewhere
+        ],
     )
 
 

@@ -127,6 +127,8 @@ class ChangeShape(BaseModel):
     merge_id: UUID | None
     delivery_id: UUID | None
     run_id: UUID | None
+    undone_at: Annotated[datetime | None, Field(description="When it was taken back: it counts no more.")]
+    undone_by: str
 
 
 class ChangesPage(BaseModel):
@@ -174,12 +176,18 @@ class PartedShape(BaseModel):
     restored: ContactShape
 
 
+class DeletedElsewhereShape(ExternalIdShape):
+    """A deleted contact's id in another system: ``run_id`` is the run that deletes it there; what has none stays."""
+
+    run_id: UUID | None
+
+
 class DeletedShape(BaseModel):
-    """A contact that was deleted, with the ids merged into it. Its copies in other systems are named, not touched."""
+    """A contact that was deleted, with the ids merged into it."""
 
     contact_id: UUID
     deleted_ids: tuple[UUID, ...]
-    elsewhere: list[ExternalIdShape]
+    elsewhere: list[DeletedElsewhereShape]
 
 
 class SuggestionShape(BaseModel):

@@ -72,6 +72,7 @@ async def contact_page(
             detail=detail,
             contact=detail.contact,
             entries=entries,
+            deleting=site.backend.deleting_systems(page.workspace.id),
             records=await records_of(page.connection, page.workspace.id, detail.group),
             is_first=before is None,
             merged=merged if merged in detail.group and merged != detail.contact.id else None,
@@ -102,6 +103,8 @@ async def edit(request: Request, slug: str, contact_id: UUID) -> Response:
         )
     except PermanentError as error:
         return await contact_page(request, slug, contact_id, refusal=f"Nothing was saved: {error}.", typed=typed)
+    if resolution.forwarded:
+        return RedirectResponse(f"/w/{slug}/contacts/{resolution.contact.id}?done=forwarded", 303)
     has_more = resolution.note or resolution.merged or resolution.suggestion_ids
     done = "edited_with_a_note" if has_more else "edited"
     return RedirectResponse(f"/w/{slug}/contacts/{resolution.contact.id}?done={done}", 303)

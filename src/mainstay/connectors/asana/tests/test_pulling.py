@@ -15,8 +15,8 @@ from mainstay.sandbox.vendors.asana import WORKSPACE
 from tests.connectors.record_pull_conformance import (
     THEN,
     Pulling,
-    RecordPullConformance,
     RecordVendor,
+    WalkedPullConformance,
     pulling,
     sandbox,
 )
@@ -59,7 +59,7 @@ def vendor() -> RecordVendor:
     return Asana()
 
 
-class TestPulls(RecordPullConformance):
+class TestPulls(WalkedPullConformance):
     pass
 
 

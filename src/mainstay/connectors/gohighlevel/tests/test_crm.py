@@ -103,6 +103,18 @@ async def test_tags_that_are_there_cost_no_call(bench: Bench) -> None:
     assert await bench.calls() == 1
 
 
+async def test_an_opt_out_is_told_and_never_taken_back(bench: Bench) -> None:
+    pushed = await bench.crm().push_contact(person(do_not_contact=True), "")
+    there = await bench.crm().fetch_contact(pushed.external_id)
+    assert there is not None
+    assert there.do_not_contact
+
+    await bench.crm().push_contact(person(), pushed.external_id)
+    there = await bench.crm().fetch_contact(pushed.external_id)
+    assert there is not None
+    assert there.do_not_contact
+
+
 async def test_an_update_has_no_location(bench: Bench) -> None:
     there = await bench.seed(email="sarah@example.com")
 

@@ -14,8 +14,8 @@ from mainstay.sandbox import Sandbox
 from tests.connectors.record_pull_conformance import (
     THEN,
     Pulling,
-    RecordPullConformance,
     RecordVendor,
+    WalkedPullConformance,
     pulling,
     sandbox,
 )
@@ -60,7 +60,7 @@ def vendor() -> RecordVendor:
     return Linear()
 
 
-class TestPulls(RecordPullConformance):
+class TestPulls(WalkedPullConformance):
     pass
 
 

@@ -10,7 +10,7 @@ from mainstay.connectors.notion.settings import NotionConnection
 from mainstay.kit import RecordType
 from mainstay.kit.pulling import utc
 from mainstay.sandbox import Sandbox
-from tests.connectors.record_pull_conformance import RecordPullConformance, RecordVendor, pulling, sandbox
+from tests.connectors.record_pull_conformance import RecordVendor, WalkedPullConformance, pulling, sandbox
 
 __all__ = ["pulling", "sandbox"]
 
@@ -51,5 +51,5 @@ def vendor() -> RecordVendor:
     return Notion()
 
 
-class TestPulls(RecordPullConformance):
+class TestPulls(WalkedPullConformance):
     pass
