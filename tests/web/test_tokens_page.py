@@ -17,7 +17,11 @@ async def test_a_token_is_made_shown_once_and_revoked(site: Site, operator: Brow
     (token,) = re.findall(r"mst_[\w-]{43}", made.text)
     caller = await caller_of(pool, token)
     assert caller is not None
-    assert (caller.name, caller.scopes, caller.workspace_id) == ("zapier", {"read", "retry"}, site.story.card.id)
+    assert (caller.name, caller.scopes, caller.workspace_id) == (
+        "zapier",
+        frozenset({"read", "retry"}),
+        site.story.card.id,
+    )
     again = (await operator.get(path)).text
     assert token not in again
     assert token[-4:] in again
