@@ -42,6 +42,7 @@ from mainstay.retelling import TELL_ANEW, Reteller
 from mainstay.retention import Forgetting
 from mainstay.runs import Settlement
 from mainstay.scheduling import Scheduler
+from mainstay.silence import Silence
 from mainstay.watch import (
     ALERT,
     Alerter,
@@ -83,6 +84,17 @@ class App(Reach):
         self.pusher = Pusher(pool, self.commit, self, load_contact)
         self.journey = Journey(self.commit, self, self.alerter.raise_trouble)
         self.contacts = Contacts(pool, self.commit, self)
+        self.silence = Silence(
+            pool,
+            self.workspaces,
+            self.alerter,
+            intake=self.intake,
+            contacts=self.contacts,
+            session=self.session,
+            public_url=self.public_url,
+            now=self.clock,
+            clock=clock,
+        )
         self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
         self.copies = Mirrors(pool, self, self.contacts, self.book, self.alerter.drifted)
         self.puller = Pulls(pool, self, self.alerter.missed)
@@ -157,7 +169,13 @@ class App(Reach):
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
-            for declare in (app.copies.declare, app.puller.declare, app.pinged.declare, app.reteller.declare):
+            for declare in (
+                app.copies.declare,
+                app.puller.declare,
+                app.pinged.declare,
+                app.reteller.declare,
+                app.silence.declare,
+            ):
                 await declare(workspace_id)
         return app
 
@@ -180,6 +198,10 @@ class App(Reach):
         if run.workflow == INBOUND and run.delivery_id is not None:
             query = "UPDATE deliveries SET state = 'failed', reason = $2 WHERE id = $1"
             await connection.execute(query, run.delivery_id, settlement.error)
+        if run.is_canary:
+            # Its own incident names the hop; a lead that meets the same has one of its own.
+            await connection.execute("UPDATE runs SET handled_at = now() WHERE id = $1", run.id)
+            return
         await self.alerter.run_failed(connection, run, settlement)
 
     async def _quarantined(self, connection: Connection, suspect: Suspect) -> None:
@@ -211,6 +233,7 @@ class App(Reach):
             await forget_old_keys(connection)
         await self.forgetting.look()
         await self.pinged.look()
+        await self.silence.look()
         await self.outages.look()
         await self.self_test.look()
         await self.alerter.look()

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from mainstay.engine.turns import Turns
 from mainstay.identity import DEFAULT_POLICY, Merged, Parted, Person, Policy, Resolution
-from mainstay.model import Contact, Lane, Run, new_id
+from mainstay.model import CANARY, Contact, Lane, Run, new_id
 from mainstay.records import Adopted, Ownership, Pushing, Want, follow_merge, follow_unmerge, link, want
 from mainstay.records.merging import MERGE_ELSEWHERE
 from mainstay.records.store import PUSH
@@ -284,6 +284,8 @@ class Consequences:
         said: Mapping[str, Any] | None = None,
     ) -> None:
         driver = cause.driver_of(workflow)
+        if cause.run is not None and cause.run.is_canary:
+            data = {**data, CANARY: True}
         shared = self._executions.setdefault(cause.lane, str(new_id()))
         execution_id = driver.execution_id if driver else shared
         run = NewRun(

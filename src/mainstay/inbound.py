@@ -33,7 +33,7 @@ from mainstay.identity import (
     resolve,
 )
 from mainstay.intake import SourceBinding, mark_deliveries
-from mainstay.model import Event, RecordState, Run, RunState
+from mainstay.model import CANARY, Event, RecordState, Run, RunState
 from mainstay.records import Ownership, Word, keep, take_told
 from mainstay.runs import Claimed, Progress, Settlement, settle
 from mainstay.telemetry import traceparent
@@ -70,11 +70,16 @@ def read(source: SourceBinding, request: RawRequest) -> Mapping[str, Any]:
     Raises:
         MalformedError: the source cannot read it, or no person can be recognised in it.
     """
-    events = source.kind.parse(request, source.settings)
-    return {
-        "source": source.name,
-        "events": [event_to_json(source, event, request.received_at) for event in events],
-    }
+    events = [
+        event_to_json(source, event, request.received_at) for event in source.kind.parse(request, source.settings)
+    ]
+    data: dict[str, Any] = {"source": source.name, "events": events}
+    synthetic = [event["person"] for event in events if (event["person"] or {}).get("email") == source.canary]
+    if source.canary and synthetic:
+        data[CANARY] = True
+        for person in synthetic:
+            person["flags"] = [*person.get("flags", ()), CANARY]
+    return data
 
 
 def event_to_json(source: SourceBinding, event: Event, received_at: datetime | None = None) -> dict[str, Any]:

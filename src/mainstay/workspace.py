@@ -102,6 +102,7 @@ class Workspace:
                 # What only names a record is read from its vendor first: that is no time to keep a sender waiting.
                 {} if entry.kind.fetch else answers_of(answering.values()),
                 entry.speaks_for,
+                canary.email if (canary := bundle.stack.canary) is not None and canary.source == name else "",
             )
             for name, entry in bundle.stack.sources.items()
         }

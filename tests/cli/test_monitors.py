@@ -24,7 +24,11 @@ def ping(acme: Path, url: str, signal: Signal, body: str = "") -> Outcome:
 
 
 def test_a_monitor_from_its_address_to_its_failure_and_its_next_address(acme: Path, run: Run) -> None:
-    assert "[monitors.nightly-backup]" in run("monitors", "list").out
+    assert "As it usually comes, learned" in run("monitors", "list").out, "sources are watched unasked"
+    source = run("monitors", "show", "website", "--kind", "source")
+    assert source.code == 0
+    assert "not heard of yet" in source.out
+    assert run("monitors", "show", "website", "--json").json["monitor"]["kind"] == "source"
     with (acme / "stack.toml").open("a") as stack:
         stack.write('\n[monitors.backup]\nevery = "1h"\n')
     shown = run("monitors", "show", "backup")

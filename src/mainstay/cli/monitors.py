@@ -1,33 +1,31 @@
-"""``mainstay monitors``: jobs elsewhere that say that they ran."""
+"""``mainstay monitors``: what should be heard of, and when: sources, leads' outcomes, jobs elsewhere and more."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from mainstay.cli.command import Command, group, options_of
 from mainstay.cli.errors import BROKEN, MissingError
 from mainstay.cli.reading import Reading, act, program_settings, read
+from mainstay.cli.watched import show_watched, state_of
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from mainstay.app import App, Workspace
+    from mainstay.cli.watched import Told
     from mainstay.insight.monitors import MonitorRow, PingRow
     from mainstay.settings.program import ProgramSettings
 
-monitors = group("Jobs elsewhere that say that they ran: list, show, renew.")
+monitors = group("What should be heard of, and when: list, show, renew.")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The monitor's name in stack.toml.")]
-_LOOKS = {"down": "red", "late": "yellow", "running": "cyan", "up": "green", "new": "dim"}
-_WORDS = {"new": "not heard of yet"}
 
 
 @monitors.callback()
 def _monitors() -> None:
-    """Jobs elsewhere that say that they ran: list, show, renew."""
+    """What should be heard of, and when: list, show, renew."""
 
 
 @monitors.command("list", cls=Command)
@@ -49,14 +47,13 @@ def list_(ctx: typer.Context) -> None:
     if options.as_json:
         emit({"monitors": found})
     elif not found:
-        typer.echo(
-            'Nothing is watched from outside yet: add [monitors.nightly-backup] with every = "1d" to stack.toml,'
-        )
-        typer.echo("start it anew, then: mainstay monitors show nightly-backup")
+        typer.echo('Nothing is watched yet: add [monitors.nightly-backup] with every = "1d" to stack.toml,')
+        typer.echo("and start it anew: mainstay up")
     else:
         table(
             [
                 Column("monitor"),
+                Column("kind"),
                 Column("state"),
                 Column("heard of", right=True),
                 Column("expected", right=True),
@@ -65,7 +62,8 @@ def list_(ctx: typer.Context) -> None:
             [
                 (
                     row.name,
-                    _state(row.state),
+                    row.kind,
+                    state_of(row.state),
                     ago(row.seen_at) if row.seen_at else "never",
                     ago(row.expected_at) if row.expected_at else "",
                     row.rule,
@@ -78,32 +76,49 @@ def list_(ctx: typer.Context) -> None:
 
 
 @monitors.command("show", cls=Command)
-def show(ctx: typer.Context, name: NameArgument) -> None:
-    """Show a monitor's address and its last pings. Who has the address can ping in its name: keep it as a secret.
+def show(
+    ctx: typer.Context,
+    name: NameArgument,
+    kind: Annotated[str, typer.Option(help="Its kind, where several have the name: source, outcome, ping.")] = "",
+) -> None:
+    """Show what is expected, what was heard last, and what was found. A job's address is its key: keep it as a secret.
 
-    Example: mainstay monitors show nightly-backup
+    Examples:
+        mainstay monitors show nightly-backup
+        mainstay monitors show website --kind source
     """
     options = options_of(ctx)
 
-    async def work(app: App, workspace: Workspace) -> tuple[MonitorRow, tuple[PingRow, ...], str]:
+    async def work(app: App, workspace: Workspace) -> tuple[MonitorRow, Told, str]:
         from mainstay.db import acquire
-        from mainstay.insight.monitors import find_monitor, list_pings
+        from mainstay.insight.canaries import list_canaries
+        from mainstay.insight.monitors import find_monitor, list_breaches, list_pings
 
         async with acquire(app.pool) as connection:
-            found = await find_monitor(connection, workspace.id, name, datetime.now(UTC))
+            found = await find_monitor(connection, workspace.id, name, datetime.now(UTC), kind=kind)
             if found is None:
                 raise _missing(name)
+            if found.kind == "outcome":
+                return found, await list_breaches(connection, workspace.id, name), ""
+            if found.kind == "canary":
+                return found, await list_canaries(connection, workspace.id), ""
+            if found.kind != "ping":
+                return found, (), ""
             pings = await list_pings(connection, workspace.id, name)
         return found, pings, await app.ping_url(workspace.id, name)
 
-    monitor, pings, url = act(options, work)
+    monitor, found, url = act(options, work)
+    if monitor.kind != "ping":
+        show_watched(monitor, found, as_json=options.as_json)
+        return
+    pings = cast("tuple[PingRow, ...]", found)
     from mainstay.cli.output import Column, ago, emit, facts, lasted, number, say, table, text
 
     url = _whole(url, program_settings(options))
     if options.as_json:
         emit({"monitor": monitor, "url": url, "pings": pings})
         return
-    say(text((monitor.name, "bold"), "  ", _state(monitor.state)))
+    say(text((monitor.name, "bold"), "  ", state_of(monitor.state)))
     told = [("when", text(monitor.rule)), ("heard of", text(ago(monitor.seen_at) if monitor.seen_at else "never"))]
     if monitor.expected_at:
         told.append(("expected", text(ago(monitor.expected_at))))
@@ -167,9 +182,3 @@ def _missing(name: str) -> MissingError:
 def _whole(url: str, program: ProgramSettings) -> str:
     """Return an address with where this machine listens, where no public one is set."""
     return f"http://{program.host}:{program.port}{url}" if url.startswith("/") else url
-
-
-def _state(name: str) -> Text:
-    from mainstay.cli.output import text
-
-    return text((_WORDS.get(name, name), _LOOKS[name]))

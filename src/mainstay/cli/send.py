@@ -151,6 +151,7 @@ def _open_shape(
     from urllib.parse import parse_qsl, urlencode
 
     from mainstay.sandbox import senders
+    from mainstay.settings.canary import named_fields
 
     kind, settings = entry.kind.name, cast("Any", entry.settings)
     secret = _first(settings.secret)
@@ -165,12 +166,10 @@ def _open_shape(
         is_json = body.lstrip()[:1] in {b"{", b"["}
         content_type = "application/json" if is_json else "application/x-www-form-urlencoded"
         return senders.SignedRequest(body, {"Content-Type": content_type, **headers})
-    names = {target: key for target, key in settings.map.items() if isinstance(key, str) and key[:1] not in "'\""}
-    if names:
+    named = named_fields(settings.map, person)
+    if named != person:
         # The stack's own map says what the sender calls its fields.
-        full = " ".join(person[part] for part in ("first_name", "last_name") if part in person)
-        known = {**person, "name": full}
-        values = {names[target]: known[target] for target in names if known.get(target)} | fields
+        values = named | fields
     elif kind == "json":
         values = {**person, **fields}
     else:

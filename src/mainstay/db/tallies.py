@@ -25,7 +25,8 @@ async def add_tallies(connection: Connection, counts: Mapping[tuple[UUID, str, s
         INSERT INTO tallies (workspace_id, hour, name, label, shard, count)
         SELECT w, date_trunc('hour', now()), n, l, $5, c
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) AS t (w, n, l, c)
-        ON CONFLICT (workspace_id, hour, name, label, shard) DO UPDATE SET count = tallies.count + excluded.count
+        ON CONFLICT (workspace_id, hour, name, label, shard) DO UPDATE
+        SET count = tallies.count + excluded.count, last_at = now()
         """,
         [key[0] for key, _ in rows],
         [key[1] for key, _ in rows],

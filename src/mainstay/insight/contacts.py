@@ -85,11 +85,12 @@ class ContactDetail:
 async def list_contacts(
     connection: Connection, workspace_id: UUID, *, before: UUID | None = None, size: int = PAGE_SIZE
 ) -> Page[Contact]:
-    """Return contacts, newest first; what was merged into another or deleted is not among them."""
+    """Return contacts, newest first; what was merged into another or deleted, or is a canary, is not among them."""
     rows = await connection.fetch(
         f"""
         SELECT * FROM contacts
         WHERE workspace_id = $1 AND id < coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid) AND {STANDING}
+          AND NOT flags @> '{{canary}}'
         ORDER BY id DESC LIMIT $3
         """,  # noqa: S608 - no text of others
         workspace_id,

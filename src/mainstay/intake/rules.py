@@ -27,7 +27,8 @@ class SourceBinding:
     """A source as one workspace has it.
 
     ``answers`` maps the types of events that start sync workflows to how long their caller waits. ``speaks_for`` is the
-    connection whose word it is what its deliveries say of records; empty where it is nobody's but its own.
+    connection whose word it is what its deliveries say of records; empty where it is nobody's but its own. ``canary``
+    is the e-mail of the synthetic lead that comes by it, in canonical form; empty where none does.
     """
 
     workspace_id: UUID
@@ -37,6 +38,7 @@ class SourceBinding:
     region: str = ""
     answers: Mapping[str, timedelta] = field(default_factory=dict)
     speaks_for: str = ""
+    canary: str = ""
 
     @property
     def system(self) -> str:

@@ -25,7 +25,7 @@ from mainstay.intake.rules import (
     url_to_keep,
 )
 from mainstay.kit import RawRequest
-from mainstay.model import Lane, first_id_at, new_id
+from mainstay.model import CANARY, Lane, first_id_at, new_id
 from mainstay.runs import GRACE, NewRun, add_runs, enqueue_behind
 from mainstay.telemetry import traceparent
 
@@ -166,6 +166,9 @@ async def keep(connection: Connection, arrivals: Sequence[Arrival], execution: O
     counts: Counter[tuple[UUID, str, str]] = Counter()
     for arrival, receipt in zip(arrivals, receipts, strict=True):
         name = f"source {arrival.source.name}"
+        if arrival.input is not None and arrival.input.get(CANARY):
+            counts[arrival.source.workspace_id, name, CANARY] += 1
+            continue
         counts[arrival.source.workspace_id, name, receipt.state] += 1
         if receipt.state == "accepted" and arrival.input is not None and brings_person(arrival.input["events"]):
             counts[arrival.source.workspace_id, name, LEAD] += 1

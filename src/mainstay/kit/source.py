@@ -41,7 +41,10 @@ class SourceSettings(BaseModel):
         description="Without a delivery id: how long the same payload counts as the same delivery; 0 for never.",
     )
     max_bytes: int = Field(1_000_000, description="Largest body taken, in bytes.", gt=0)
-    expect: str = Field("", description="Expected rhythm; silence beyond it is an incident.")
+    expect: str = Field(
+        "",
+        description='What should come: expect = "at least 1 in 4 business hours", or "off"; else it is learned.',
+    )
     connection: str = Field("", description="The connection that this source's system is, where it is one.")
 
 

@@ -7,9 +7,10 @@ from mainstay.model.guard import Guard, Promise
 from mainstay.model.ids import first_id_at, made_at, new_id, short_id
 from mainstay.model.record import RECORD_FIELDS, RECORD_TYPES, Effect, Record, RecordState, RecordType
 from mainstay.model.retry import Retry
-from mainstay.model.run import Attempt, AttemptState, Fence, Lane, Overlap, Run, RunState
+from mainstay.model.run import CANARY, Attempt, AttemptState, Fence, Lane, Overlap, Run, RunState
 
 __all__ = [
+    "CANARY",
     "RECORD_FIELDS",
     "RECORD_TYPES",
     "Attempt",

@@ -11,6 +11,9 @@ from uuid import UUID
 
 from mainstay.model.record import Effect
 
+CANARY = "canary"
+"""The key of a run's input that says that it is about a synthetic lead; what it begins has it too."""
+
 
 class RunState(StrEnum):
     """Life of a run: queued, running, waiting (for a retry, a time or an event), then one of the three ends."""
@@ -82,6 +85,11 @@ class Run:
     deadline_at: datetime | None = None
     held_since: datetime | None = None
     deaths: int = 0
+
+    @property
+    def is_canary(self) -> bool:
+        """Tell whether it is about a synthetic lead: it does all that a lead's run does, and counts nowhere."""
+        return bool(self.input.get(CANARY))
 
     @property
     def fence(self) -> Fence:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,9 +14,9 @@ from uuid import UUID
 
 from mainstay.access.keys import WrongKeyError
 from mainstay.db import acquire, transact
-from mainstay.errors import DatabaseUnavailableError
 from mainstay.kit.redaction import Redactor
 from mainstay.monitors import store
+from mainstay.monitors.looking import Looking
 from mainstay.monitors.rules import (
     BODY_BYTES,
     PING,
@@ -33,11 +32,9 @@ from mainstay.watch import recover, report
 
 if TYPE_CHECKING:
     from mainstay.access import Keys
-    from mainstay.db import Connection, Pool
+    from mainstay.db import Connection, Pool, Row
     from mainstay.engine.history import Clock
     from mainstay.watch import Alerter
-
-log = logging.getLogger(__name__)
 
 KEPT = 100
 """Pings that are kept of each monitor."""
@@ -76,7 +73,7 @@ class Monitors:
         self._watched = watched
         self._alerter = alerter
         self._keys = keys
-        self._clock = clock
+        self._due = Looking(pool, PING, watched.workspaces, clock)
 
     async def declare(self, workspace_id: UUID) -> None:
         """Let a workspace's monitors be those of its stack; a new one gets an address."""
@@ -114,7 +111,7 @@ class Monitors:
             row = await store.hold(connection, workspace_id, PING, name)
             if row is None:
                 return Outcome.UNKNOWN
-            now = await self._now(connection)
+            now = await self._due.now(connection)
             before = store.standing_of(row)
             after = after_ping(monitor, before, ping, now)
             took = after.took if ping.signal in {Signal.SUCCESS, Signal.FAIL} else None
@@ -134,47 +131,23 @@ class Monitors:
 
     async def look(self) -> int:
         """Report every monitor that is late; returns how many there were."""
-        tried: set[str] = set()
-        found = 0
-        while True:
-            before = len(tried)
-            try:
-                reported = await transact(self._pool, lambda connection: self._report_next(connection, tried))
-            except DatabaseUnavailableError:
-                raise
-            except Exception:
-                if len(tried) == before:
-                    raise
-                log.exception("a monitor that is late could not be reported; the others go on")
-                continue
-            if reported is None:
-                return found
-            found += reported
+        return await self._due.look(self._report)
 
-    async def _report_next(self, connection: Connection, tried: set[str]) -> int | None:
-        """Report the monitor that is late for the longest, and note it as ``tried`` if that may fail; None for none."""
-        now = await self._now(connection)
-        row = await store.hold_late(connection, list(self._watched.workspaces), now, list(tried))
-        if row is None:
-            return None
+    async def _report(self, connection: Connection, row: Row, _now: datetime) -> bool:
+        """Report a monitor that is late."""
         workspace_id, name = row["workspace_id"], row["name"]
-        at = f"{workspace_id} {name}"
-        tried.add(at)
         monitor = self._watched.monitors(workspace_id).get(name)
         if monitor is None:
             # Declared by a process that started later: it is that one's to judge.
-            return 0
+            return False
         standing = store.standing_of(row)
         await self._alerter.raise_trouble(connection, workspace_id, trouble_of_late(monitor, standing))
-        late = replace(standing, state="down", alert_at=None)
-        await store.stand(connection, workspace_id, PING, name, late)
-        tried.discard(at)
-        return 1
+        await store.stand(connection, workspace_id, PING, name, replace(standing, state="down", alert_at=None))
+        return True
 
     async def next_moment(self) -> datetime | None:
         """Return when the next monitor is late."""
-        async with acquire(self._pool) as connection:
-            return await store.first_late_at(connection, list(self._watched.workspaces))
+        return await self._due.next_moment()
 
     async def keys(self, workspace_id: UUID) -> dict[str, str]:
         """Return the unguessable part of each monitor's address; empty where it was sealed with a key that is gone."""
@@ -208,12 +181,6 @@ class Monitors:
         """Return what is kept of a body. Masked before it is cut: else the first half of a secret would stay."""
         masked = Redactor(self._watched.secrets(workspace_id)).loose(body[: BODY_BYTES + _MARGIN])
         return masked.encode()[:BODY_BYTES].decode(errors="ignore")
-
-    async def _now(self, connection: Connection) -> datetime:
-        if self._clock is not None:
-            return self._clock()
-        now: datetime = await connection.fetchval("SELECT clock_timestamp()")
-        return now
 
 
 def _hash(key: str) -> str:

@@ -225,7 +225,9 @@ async def _settle_runs(connection: Connection, settled: Sequence[tuple[Run, Sett
     for run, new, item in settled:
         if new.state is RunState.FAILED and item.hook is not None:
             await item.hook(connection, run, new)
-    counts = Counter((run.workspace_id, f"run {run.workflow}", str(new.state)) for run, new, _ in settled)
+    counts = Counter(
+        (run.workspace_id, f"run {run.workflow}", str(new.state)) for run, new, _ in settled if not run.is_canary
+    )
     counts.update((row["workspace_id"], f"saved {row['workflow']}", "done") for row in rows if row["is_saved"])
     await add_tallies(connection, counts)
 

@@ -16,11 +16,14 @@ from mainstay.kit.source import AskedSourceSettings
 from mainstay.mirrors import MirroredType
 from mainstay.mirrors.rules import Role
 from mainstay.settings.alerting import read_alerts
+from mainstay.settings.canary import read_canary
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.elsewhere import read_elsewhere
+from mainstay.settings.expecting import read_source_rules
 from mainstay.settings.hours import read_hours
 from mainstay.settings.mirroring import read_mirrors
 from mainstay.settings.monitoring import read_heartbeat, read_monitors
+from mainstay.settings.outcomes import read_outcomes
 from mainstay.settings.ownership import read_owners, read_ownership
 from mainstay.settings.positions import KeyPath
 from mainstay.settings.pulling import pull_of, record_pulls
@@ -61,6 +64,9 @@ def assemble(document: Document, folder: Path) -> Stack:
     hours = read_hours(workspace.hours, timezone) if workspace is not None and workspace.hours.strip() else None
     monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)
     heartbeat = read_heartbeat(document)
+    expected = read_source_rules(document, sources, timezone, hours, workspace.region if workspace else "")
+    outcomes = read_outcomes(document, _tables(document, "outcomes"), list(sources), hours)
+    canary = read_canary(document, sources, wiring.connections, roles, system_of_record)
     document.require_no_problems()
     if workspace is None or records is None:
         raise ConfigError(Problem(document.name, "", "the file cannot be read"))
@@ -84,6 +90,9 @@ def assemble(document: Document, folder: Path) -> Stack:
         mirrors=mirrors,
         monitors=monitors,
         heartbeat=heartbeat,
+        expected=expected,
+        outcomes=outcomes,
+        canary=canary,
         retention=retention,
         retries=retries,
         elsewhere=elsewhere,
@@ -118,7 +127,9 @@ def _tables(document: Document, section: str) -> Iterator[tuple[str, dict[str, A
         elif isinstance(table, dict):
             yield name, table
         else:
-            example = {"sources": 'kind = "..."', "monitors": 'every = "1h"'}.get(section, 'connector = "..."')
+            example = {"sources": 'kind = "..."', "monitors": 'every = "1h"', "outcomes": 'expect = ["message"]'}.get(
+                section, 'connector = "..."'
+            )
             document.add(path, "should be a table", f"write {{ {example} }}")
 
 

@@ -24,6 +24,8 @@ SECTIONS = (
     "alerts",
     "mirrors",
     "monitors",
+    "outcomes",
+    "canary",
     "watch",
     "retention",
     "retries",

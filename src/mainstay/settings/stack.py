@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mainstay.kit import ConnectionSettings, Connector, SourceKind, SourceSettings
     from mainstay.mirrors import Mirror
     from mainstay.model import RecordType, Retry
-    from mainstay.monitors import Monitor
+    from mainstay.monitors import Canary, Monitor, OutcomeRule, SourceRule
     from mainstay.pulls import Pull, RecordPull
     from mainstay.records import Ownership
     from mainstay.retention import Retention
@@ -81,6 +81,9 @@ class Stack:
         mirrors: the copies of records that are kept alike, by name.
         monitors: the jobs that ping, by name.
         heartbeat: who is told that work moves; None for nobody.
+        outcomes: what should become of each lead, by name.
+        canary: the synthetic lead; None for none.
+        expected: how each source is watched; one that may be silent is not here.
         retention: how long what has ended is kept.
         retries: how calls are tried again, of ``default`` and of roles.
         elsewhere: logic that lives in other systems.
@@ -106,6 +109,9 @@ class Stack:
     mirrors: Mapping[str, Mirror]
     monitors: Mapping[str, Monitor]
     heartbeat: Heartbeat | None
+    expected: Mapping[str, SourceRule]
+    outcomes: Mapping[str, OutcomeRule]
+    canary: Canary | None
     retention: Retention
     retries: Mapping[str, Retry]
     elsewhere: tuple[ElsewhereTable, ...]

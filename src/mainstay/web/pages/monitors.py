@@ -7,7 +7,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from mainstay.insight.monitors import find_monitor, list_monitors, list_pings
+from mainstay.insight.canaries import list_canaries
+from mainstay.insight.monitors import (
+    find_monitor,
+    list_breaches,
+    list_monitors,
+    list_pings,
+    outcome_count,
+)
+from mainstay.monitors import LEARNED
 from mainstay.web.render import site_of
 
 router = APIRouter(prefix="/w/{slug}/monitors")
@@ -26,12 +34,31 @@ async def monitor(request: Request, slug: str, name: str) -> Response:
     site = site_of(request)
     async with site.page(request, slug) as page:
         workspace_id = page.workspace.id
-        shown = await find_monitor(page.connection, workspace_id, name, page.now)
+        shown = await find_monitor(page.connection, workspace_id, name, page.now, kind="ping")
         if shown is None:
             raise HTTPException(404, "There is no such monitor in this workspace.")
         pings = await list_pings(page.connection, workspace_id, name)
         return page.html(
             "monitor.html", monitor=shown, pings=pings, url=await site.backend.ping_url(workspace_id, name)
+        )
+
+
+@router.get("/{kind}/{name}")
+async def watched(request: Request, slug: str, kind: str, name: str) -> Response:
+    """Show what is watched without pings: what is expected of it, and what was found."""
+    async with site_of(request).page(request, slug) as page:
+        workspace_id, connection = page.workspace.id, page.connection
+        shown = await find_monitor(connection, workspace_id, name, page.now, kind=kind)
+        if shown is None or kind == "ping":
+            raise HTTPException(404, "There is no such monitor in this workspace.")
+        is_outcome, is_canary = kind == "outcome", kind == "canary"
+        return page.html(
+            "watched.html",
+            monitor=shown,
+            learned_rule=LEARNED,
+            breaches=await list_breaches(connection, workspace_id, name) if is_outcome else (),
+            counted=await outcome_count(connection, workspace_id, name, page.now) if is_outcome else None,
+            canaries=await list_canaries(connection, workspace_id) if is_canary else (),
         )
 
 

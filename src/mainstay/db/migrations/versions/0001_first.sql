@@ -936,6 +936,8 @@ CREATE TABLE tallies (
     label         text NOT NULL,
     shard         smallint NOT NULL,
     count         bigint NOT NULL,
+    -- When it last grew.
+    last_at       timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (workspace_id, hour, name, label, shard)
 );
 
@@ -1207,7 +1209,8 @@ CREATE TABLE traces (
 );
 
 -- Monitors of all kinds: where each stands, and what is next. One that waits for pings has an address with a key; the key
--- is kept as a hash, and sealed, so that it can be shown again. alert_at is when it is late; NULL while nothing is awaited.
+-- is kept as a hash, and sealed, so that it can be shown again. alert_at is when it is late, or of other kinds when the watch
+-- looks at it next; NULL while nothing is awaited. facts are what a kind keeps for itself.
 CREATE TABLE monitors (
     workspace_id  uuid NOT NULL REFERENCES workspaces,
     kind          text NOT NULL,
@@ -1224,9 +1227,10 @@ CREATE TABLE monitors (
     expected_at   timestamptz,
     alert_at      timestamptz,
     pings         bigint NOT NULL DEFAULT 0,
+    facts         jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (workspace_id, kind, name)
 );
-CREATE INDEX monitors_due ON monitors (alert_at) WHERE alert_at IS NOT NULL;
+CREATE INDEX monitors_due ON monitors (kind, alert_at) WHERE alert_at IS NOT NULL;
 
 -- The newest hundred of each monitor.
 CREATE TABLE pings (
@@ -1242,6 +1246,43 @@ CREATE TABLE pings (
     body          text NOT NULL DEFAULT '',
     PRIMARY KEY (workspace_id, monitor, number)
 );
+
+-- Leads of which something was missing when it should have been there; closed_at is when it came (is_met), or somebody
+-- closed the incident.
+CREATE TABLE outcome_breaches (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    outcome       text NOT NULL,
+    event_id      uuid NOT NULL,
+    contact_id    uuid,
+    source        text NOT NULL,
+    at            timestamptz NOT NULL,
+    due_at        timestamptz NOT NULL,
+    missing       text[] NOT NULL,
+    is_met        boolean NOT NULL DEFAULT false,
+    closed_at     timestamptz,
+    PRIMARY KEY (workspace_id, outcome, event_id)
+);
+CREATE INDEX outcome_breaches_open ON outcome_breaches (workspace_id, outcome, event_id) WHERE closed_at IS NULL;
+
+-- Synthetic leads: one at a time goes the real way. What of it was made is deleted when it has arrived, or has not.
+CREATE TABLE canaries (
+    id            uuid PRIMARY KEY,
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    source        text NOT NULL,
+    state         text NOT NULL DEFAULT 'flying' CHECK (state IN ('flying', 'arrived', 'lost')),
+    delivery_id   uuid,
+    contact_id    uuid,
+    sent_at       timestamptz NOT NULL,
+    ended_at      timestamptz,
+    -- The hop that broke, and why; hops are those it passed, each with the milliseconds since it was sent.
+    hop           text NOT NULL DEFAULT '',
+    error         text NOT NULL DEFAULT '',
+    hops          jsonb NOT NULL DEFAULT '[]',
+    cleaned_at    timestamptz
+);
+CREATE INDEX canaries_by_workspace ON canaries (workspace_id, id DESC);
+CREATE INDEX canaries_by_delivery ON canaries (delivery_id);
+CREATE INDEX canaries_to_clean ON canaries (workspace_id, id) WHERE cleaned_at IS NULL;
 
 -- When a workspace's watcher outside was last told that all moves: of many workers one tells it.
 CREATE TABLE heartbeats (

@@ -1,0 +1,120 @@
+"""``[canary]``: a synthetic lead that goes the real way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from mainstay.identity.normalisation import normalise_email
+from mainstay.kit import Duration
+from mainstay.kit.secrets import plain
+from mainstay.monitors import Canary
+from mainstay.settings.document import suggest
+from mainstay.settings.schema import Table
+from mainstay.settings.wording import check
+
+if TYPE_CHECKING:
+    from mainstay.settings.document import Document
+    from mainstay.settings.stack import ConnectionEntry, SourceEntry
+
+KINDS = ("form", "json")
+"""The kinds of source whose sender can be anybody who knows the secret."""
+FIRST_NAME, LAST_NAME = "Mainstay", "Canary"
+
+
+def _problem(message: str) -> PydanticCustomError:
+    return PydanticCustomError("stack", "{problem}", {"problem": message})
+
+
+def _check_email(text: str) -> str:
+    read = normalise_email(text)
+    if not read.canonical:
+        raise _problem('this is no e-mail address; write one of your own, like email = "canary@acme.example"')
+    if not read.identifying:
+        raise _problem("this address names no one person, so that the canary would not be known by it; take another")
+    return read.canonical
+
+
+def _check_every(every: timedelta) -> timedelta:
+    if not timedelta(minutes=5) <= every <= timedelta(days=7):
+        raise _problem('from five minutes to a week: every = "1h"')
+    return every
+
+
+def _check_within(within: timedelta) -> timedelta:
+    if not timedelta(seconds=30) <= within <= timedelta(hours=1):
+        raise _problem('from 30 seconds to an hour: within = "5m"')
+    return within
+
+
+class CanaryTable(Table):
+    """``[canary]``."""
+
+    source: str = Field(description="The source by which it comes, of kind form or json.")
+    email: Annotated[str, AfterValidator(_check_email)] = Field(
+        description="Its address: a mailbox of yours that nobody else uses, as workflows may write to it."
+    )
+    phone: str = Field(default="", description="Its phone, where workflows send texts: a number of yours.")
+    every: Annotated[Duration, AfterValidator(_check_every)] = Field(
+        default=timedelta(hours=1), description="How often one is sent."
+    )
+    within: Annotated[Duration, AfterValidator(_check_within)] = Field(
+        default=timedelta(minutes=5), description="By when it must have arrived."
+    )
+    through: tuple[Literal["crm", "chat"], ...] = Field(
+        default=("crm", "chat"), description="What must have heard of it, where the stack has it."
+    )
+    fields: dict[str, str] = Field(default_factory=dict, description="Further fields of the form.")
+
+
+def named_fields(source_map: Mapping[str, Any], person: Mapping[str, str]) -> dict[str, str]:
+    """Return a person as the sender of a mapped source calls the fields; as they are called here without a map."""
+    names = {target: key for target, key in source_map.items() if isinstance(key, str) and key[:1] not in "'\""}
+    if not names:
+        return dict(person)
+    full = " ".join(person[part] for part in ("first_name", "last_name") if part in person)
+    known = {**person, "name": full}
+    return {names[target]: known[target] for target in names if known.get(target)}
+
+
+def read_canary(
+    document: Document,
+    sources: Mapping[str, SourceEntry],
+    connections: Mapping[str, ConnectionEntry],
+    roles: Mapping[str, str],
+    system_of_record: str,
+) -> Canary | None:
+    """Return the canary; None where the stack has none."""
+    if "canary" not in document.data:
+        return None
+    table = check(document, ("canary",), CanaryTable, document.data["canary"])
+    if table is None:
+        return None
+    entry = sources.get(table.source)
+    if entry is None:
+        hint = suggest(table.source, sources) or f"Declared: {', '.join(sources) or 'none'}."
+        document.add(("canary", "source"), f'there is no source "{table.source}"', hint)
+        return None
+    if entry.kind.name not in KINDS:
+        message = f'source "{table.source}" is of kind {entry.kind.name}: only its vendor can send by it'
+        document.add(("canary", "source"), message, "name one of kind form or json; others may join it in a workflow")
+        return None
+    settings: Any = entry.settings
+    person = {"first_name": FIRST_NAME, "last_name": LAST_NAME, "email": table.email, "phone": table.phone}
+    body = named_fields(settings.map, {key: value for key, value in person.items() if value}) | table.fields
+    secret = next(iter(plain(settings.secret)), "")
+    is_ours = system_of_record in connections and connections[system_of_record].connector.is_builtin
+    return Canary(
+        table.source,
+        table.email,
+        table.every,
+        table.within,
+        body,
+        {"X-Webhook-Secret": secret} if secret else {},
+        "" if is_ours or "crm" not in table.through else system_of_record,
+        roles.get("chat", "") if "chat" in table.through else "",
+    )

@@ -1,0 +1,221 @@
+"""A whole stack whose leads stay away, wait, or are not answered: what is found, told of once, and over by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mainstay.db import acquire
+from mainstay.insight import open_incidents, verdict
+from mainstay.insight.monitors import MonitorRow, list_breaches, list_monitors
+from mainstay.monitors import store
+from mainstay.testing import StackUnderTest
+from tests.plans import Recorder, scans
+
+MakeStack = Callable[..., Awaitable[StackUnderTest]]
+STACK = """
+hours = "Mon-Fri 08:00-18:00"
+
+[connections.crm]
+connector = "hubspot"
+token = "${HUBSPOT_TOKEN}"
+
+[connections.texts]
+connector = "twilio"
+account_sid = "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
+auth_token = "${TWILIO_AUTH_TOKEN}"
+from = "+13125550100"
+
+[sources.website]
+kind = "form"
+expect = "at least 1 in 12 hours"
+
+[sources.ads]
+kind = "form"
+
+[sources.legacy]
+kind = "form"
+expect = "off"
+
+[outcomes.speed-to-lead]
+expect = ["crm record", "first message"]
+within = "5m"
+sources = ["website"]
+"""
+WORKFLOW = """
+from mainstay import Tick
+
+@workflow("welcome.v1", on="contact.created")
+async def welcome(ctx: Context, contact: Contact) -> None:
+    await ctx.sms.send(contact.phone, "Thank you")
+
+@workflow("nightly.v1", schedule="0 * * * *")
+async def nightly(ctx: Context, tick: Tick) -> None:
+    pass
+"""
+
+
+class Watch:
+    """What the watch of a stack finds."""
+
+    def __init__(self, stack: StackUnderTest) -> None:
+        self.stack, self.app = stack, stack.app
+        self.workspace_id = next(iter(stack.app.workspaces))
+
+    async def look(self) -> list[str]:
+        """Let it look once, at everything; returns the titles of what is open."""
+        await self.app.silence.sources.look()
+        await self.app.silence.outcomes.look()
+        await self.app.silence.checks.look()
+        await self.stack.settle()
+        async with acquire(self.app.pool) as connection:
+            return sorted(each.title for each in await open_incidents(connection, self.workspace_id))
+
+    async def rows(self) -> dict[tuple[str, str], MonitorRow]:
+        async with acquire(self.app.pool) as connection:
+            found = await list_monitors(connection, self.workspace_id, self.stack.clock())
+        return {(row.kind, row.name): row for row in found}
+
+    async def execute(self, query: str, *values: Any) -> None:
+        async with acquire(self.app.pool) as connection:
+            await connection.execute(query, *values)
+
+    async def heard(self, source: str, *moments: datetime) -> None:
+        """Let a source have brought a lead at each of these times."""
+        async with acquire(self.app.pool) as connection:
+            await connection.executemany(
+                """
+                INSERT INTO tallies (workspace_id, hour, name, label, shard, count, last_at)
+                SELECT $1, date_trunc('hour', $3::timestamptz), 'source ' || $2, label, 99, 1, $3
+                FROM unnest('{lead,accepted}'::text[]) AS t (label)
+                ON CONFLICT (workspace_id, hour, name, label, shard) DO UPDATE
+                SET count = tallies.count + 1, last_at = greatest(tallies.last_at, excluded.last_at)
+                """,
+                [(self.workspace_id, source, moment) for moment in moments],
+            )
+
+
+@pytest.fixture
+async def watch(make_stack: MakeStack) -> Watch:
+    return Watch(await make_stack(STACK, WORKFLOW))
+
+
+async def test_sources_fall_silent_and_are_heard_of_again(watch: Watch) -> None:
+    stack, now = watch.stack, watch.stack.clock()
+    # Seven weeks of thirty leads a day, then nothing for twenty hours.
+    past = [now - timedelta(hours=20) - timedelta(minutes=48 * back) for back in range(49 * 30)]
+    await watch.heard("ads", *past)
+    await watch.heard("website", now - timedelta(hours=20))
+    assert await watch.look() == ["ads brings no lead"], "a source that is new has its whole time"
+    rows = await watch.rows()
+    ads, website = rows["source", "ads"], rows["source", "website"]
+    assert (ads.state, website.state) == ("down", "up")
+    assert ads.seen_at == past[0]
+    assert ads.rhythm is not None
+    assert 27 < sum(map(sum, ads.rhythm)) / 7 < 33
+    assert website.expected_at == now + timedelta(hours=12)
+    assert ("source", "legacy") not in rows
+
+    await stack.advance("12h 1m")
+    assert await watch.look() == ["ads brings no lead", "website brings no lead"]
+    assert [alert.title for alert in stack.alerts] == ["ads brings no lead", "website brings no lead"]
+    async with acquire(watch.app.pool) as connection:
+        assert (await verdict(connection, watch.workspace_id, stack.clock())).is_broken
+    await stack.advance("30m")
+    assert len(await watch.look()) == 2
+    await watch.heard("ads", stack.clock())
+    await watch.heard("website", stack.clock())
+    await stack.advance("1m")
+    assert await watch.look() == []
+    assert {(await watch.rows())["source", name].state for name in ("ads", "website")} == {"up"}
+    # Restarted with another expectation, it begins anew; taken out, its incident is over.
+    await watch.execute("UPDATE monitors SET rule = 'before', state = 'down' WHERE kind = 'source' AND name = 'ads'")
+    await watch.app.silence.sources.declare(watch.workspace_id)
+    assert (await watch.rows())["source", "ads"].state == "new"
+
+
+async def test_leads_that_are_not_answered_are_named_until_they_are(watch: Watch) -> None:
+    stack = watch.stack
+    stack.sandbox.set_fault("twilio", "status", status=503)
+    await watch.look()
+    await stack.submit("website", email="sarah@example.com", phone="+13125550147", name="Sarah Johnson")
+    await stack.submit("ads", email="tom@example.com", phone="+13125550148", name="Tom Reed")
+    assert await watch.look() == []
+    await stack.advance("5m 10s")
+    assert await watch.look() == ["1 lead is without what speed-to-lead promises"]
+    async with acquire(watch.app.pool) as connection:
+        (incident,) = await open_incidents(connection, watch.workspace_id)
+        (breach,) = await list_breaches(connection, watch.workspace_id, "speed-to-lead")
+    assert "Sarah J. (website" in incident.cause
+    assert "no message" in incident.cause
+    assert "Reed" not in incident.cause
+    assert (breach.missing, breach.closed_at, breach.name) == (("message",), None, "Sarah Johnson")
+    stack.sandbox.clear("twilio")
+    await stack.advance("2h")
+    assert await watch.look() == []
+    row = (await watch.rows())["outcome", "speed-to-lead"]
+    assert (row.state, row.rule) == ("up", "Every new lead of website: a CRM record and a message within 5 minutes")
+    async with acquire(watch.app.pool) as connection:
+        (breach,) = await list_breaches(connection, watch.workspace_id, "speed-to-lead")
+    assert breach.is_met
+
+
+async def test_schedules_queue_and_connections_are_checked(watch: Watch) -> None:
+    stack = watch.stack
+    assert await watch.look() == []
+    rows = await watch.rows()
+    assert rows["schedule", "nightly.v1"].state == "new"
+    assert rows["queue", "leads"].state == "up"
+    assert rows["connection", "texts"].state == "new"
+    past = stack.clock() - timedelta(minutes=20)
+    await watch.execute("UPDATE schedules SET next_at = next_at - interval '2 hours'")
+    await watch.execute("UPDATE connections SET opened_at = $1 WHERE name = 'texts'", past)
+    await watch.app.silence.checks.look()
+    rows = await watch.rows()
+    assert rows["schedule", "nightly.v1"].state == "down"
+    async with acquire(watch.app.pool) as connection:
+        titles = {each.title for each in await open_incidents(connection, watch.workspace_id)}
+    assert rows["connection", "texts"].state == "down"
+    assert titles == {"The schedule of nightly.v1 did not fire"}, "an outage is told of by whoever looks at gates"
+    await watch.execute("UPDATE connections SET opened_at = NULL")
+    await stack.settle()
+    assert await watch.look() == ["The schedule of nightly.v1 did not fire"], "what it passed over is told of"
+    await stack.advance("1h")
+    assert await watch.look() == [], "until it fires"
+    await watch.execute(
+        "INSERT INTO tallies (workspace_id, hour, name, label, shard, count, last_at) "
+        "SELECT $1, date_trunc('hour', at), 'attempt texts', 'ok', 1, 3, at FROM (SELECT $2::timestamptz AS at) AS t",
+        watch.workspace_id,
+        stack.clock() - timedelta(days=6),
+    )
+    await watch.look()
+    await stack.advance("26h")
+    assert await watch.look() == ["texts has not been used for 7 days", "website brings no lead"]
+
+
+async def test_no_look_reads_a_big_table_from_end_to_end(watch: Watch) -> None:
+    now = watch.stack.clock()
+    async with acquire(watch.app.pool) as connection, connection.transaction():
+        await connection.execute(
+            """
+            INSERT INTO tallies (workspace_id, hour, name, label, shard, count)
+            SELECT $1, date_trunc('hour', $2::timestamptz) - hour * interval '1 hour', 'source ' || name, label, 1, 1
+            FROM generate_series(0, 400) AS hour, unnest('{a,b,c,d,e,f,g,h}'::text[]) AS name,
+                 unnest('{lead,accepted,repeated,rejected}'::text[]) AS label
+            """,
+            watch.workspace_id,
+            now,
+        )
+        await connection.execute("ANALYZE tallies")
+        recorder: Any = Recorder(connection)
+        hours = await store.hours_of(
+            recorder, watch.workspace_id, "source a", ("lead", "accepted"), now - timedelta(hours=3), now
+        )
+        ((query, values),) = recorder.sent
+        plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {query}", *values)
+    assert scans(json.loads(plan)[0]["Plan"]) == []
+    assert len(hours["lead"]) == 4

@@ -1,0 +1,83 @@
+"""What a stack says of silence: ``expect`` of sources, outcomes, and the canary."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mainstay.errors import ConfigError
+from tests.settings.conftest import Load
+
+FULL = """
+hours = "Mon-Fri 08:00-18:00"
+
+[connections]
+hub = { connector = "hubspot", token = "${HUBSPOT_TOKEN}" }
+slack = { connector = "slack", webhook_url = "${SLACK_WEBHOOK}" }
+
+[sources.website]
+kind = "form"
+secret = "${WEBSITE_SECRET}"
+expect = "1 in 4 business hours"
+map = { email = "E-mail", name = "Your name", source = "'website'" }
+[sources.ads]
+kind = "json"
+[sources.old]
+kind = "form"
+expect = "Off"
+
+[outcomes.speed-to-lead]
+expect = ["CRM record", "first message"]
+sources = ["website"]
+within_hours = true
+
+[canary]
+source = "website"
+email = "Canary@Acme.example"
+"""
+
+
+def test_sources_outcomes_and_the_canary_are_read(load: Load) -> None:
+    stack = load(f'[workspace]\nname = "Acme"\ntimezone = "America/Chicago"\nregion = "US"\n{FULL}')
+    assert {name: rule.in_words() for name, rule in stack.expected.items()} == {
+        "website": "At least 1 in 4 business hours",
+        "ads": "As it usually comes, learned",
+    }
+    outcome = stack.outcomes["speed-to-lead"]
+    assert (outcome.within, outcome.event, outcome.hours) == (timedelta(minutes=5), "contact.created", stack.hours)
+    canary = stack.canary
+    assert canary is not None
+    assert (canary.email, canary.crm, canary.chat) == ("canary@acme.example", "hub", "slack")
+    assert canary.body == {"E-mail": "canary@acme.example", "Your name": "Mainstay Canary"}
+    assert canary.headers == {"X-Webhook-Secret": "website-0123456789"}
+    assert "website-0123456789" not in repr(stack)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[sources.w]\nkind = "form"\nexpect = "often"', "at least 1 in 4 business hours"),
+        ('[sources.w]\nkind = "form"\nexpect = "1 in 4 business hours"', "add  hours ="),
+        ("[outcomes.o]\nexpect = []", "expect"),
+        ('[outcomes.o]\nexpect = ["a pony"]', "nothing that is known"),
+        ('[outcomes.o]\nexpect = ["message"]\nwithin = "1s"', "from a minute to 30 days"),
+        ('[outcomes.o]\nexpect = ["message"]\nsources = ["website"]', 'there is no source "website"'),
+        ('[outcomes.o]\nexpect = ["message"]\nwithin_hours = true', "the workspace has no hours"),
+        ("[outcomes]\no = 1", 'expect = ["message"]'),
+        ('[canary]\nsource = "w"\nemail = "canary@acme.example"', 'there is no source "w"'),
+        ('[canary]\nsource = "w"\nemail = "nobody"\n[sources.w]\nkind = "form"', "no e-mail address"),
+        (
+            '[canary]\nsource = "w"\nemail = "a@acme.example"\nevery = "1s"\n[sources.w]\nkind = "form"',
+            "from five minutes",
+        ),
+        (
+            '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "typeform"\nsecret = "x"',
+            "only its vendor can send by it",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told(load: Load, text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(text)
+    assert says in str(refused.value)
