@@ -169,9 +169,14 @@ class App(Reach):
             workspace = Workspace(workspace_id, bundle, app.clock)
             app.workspaces[workspace_id] = app.by_slug[workspace.slug] = workspace
             app.gates.serve(workspace_id, gates_of(workspace_id, bundle.stack))
-            for declare in (app.copies.declare, app.puller.declare, app.pinged.declare, app.reteller.declare):
+            for declare in (
+                app.copies.declare,
+                app.puller.declare,
+                app.pinged.declare,
+                app.reteller.declare,
+                app.silence.declare,
+            ):
                 await declare(workspace_id)
-            await app.silence.declare(workspace_id)
         return app
 
     async def close(self) -> None:

@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from mainstay.db import acquire
-from tests.browser.axe import findings
 from tests.browser.conftest import Served, signed_in
+from tests.browser.contrast import CONTRAST
 from tests.web.people import People
 
 pytestmark = pytest.mark.browser
@@ -169,7 +169,7 @@ async def test_pages_of_people_fit_a_phone_and_can_be_read(phone: Page, people: 
         await phone.goto(path)
         await phone.evaluate("for (const each of document.querySelectorAll('main details')) each.open = true")
         assert await phone.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
-        assert await findings(phone, colours_alone=True) == [], path
+        assert await phone.evaluate(CONTRAST) == [], path
 
 
 async def test_a_phone_has_both_answers_in_reach(phone: Page, people: People) -> None:

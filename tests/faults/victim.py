@@ -38,7 +38,7 @@ from mainstay.connectors.google_sheets.table import GoogleSheetsTable
 from mainstay.db import GroupCommit, pool, transact
 from mainstay.engine import dbos_engine, driver, retrying
 from mainstay.kit import Http
-from mainstay.mirrors import comparing, drifts, keeping, writing
+from mainstay.mirrors import comparing, deciding, drifts, giving_back, writing
 from mainstay.model import Retry
 from mainstay.pulls import pulling
 from mainstay.pulls import records as record_pulls
@@ -187,7 +187,7 @@ def _name_transactions(patch: pytest.MonkeyPatch, under_way: ContextVar[tuple[st
         name = f"{_IF_WRITTEN}{sys._getframe(1).f_code.co_qualname}"
         return _named(under_way, name, transact)(pool, work, **options)
 
-    for module in (comparing, drifts, keeping, pulling, record_pulls, writing):
+    for module in (comparing, deciding, drifts, giving_back, pulling, record_pulls, writing):
         patch.setattr(module, "transact", transacted)
 
 

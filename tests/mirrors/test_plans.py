@@ -47,9 +47,11 @@ FROM generate_series(1, $2::integer) AS n
 _IN_CRM = """
 INSERT INTO crosswalk (workspace_id, record_type, record_id, connection, external_id, wanted_version, pushed_version,
                        updated_at)
-SELECT $1, 'contact', id, 'hub', 'h' || id, 1, 1, now() FROM contacts WHERE workspace_id = $1;
+SELECT $1, 'contact', md5('c' || n)::uuid, 'hub', 'h' || md5('c' || n)::uuid, 1, 1, now()
+FROM generate_series(1, $2::integer) AS n;
 INSERT INTO identifiers (workspace_id, kind, value, home_id, contact_id, standing, source, created_at)
-SELECT $1, 'email', email, id, id, 'owner', 'website', now() FROM contacts WHERE workspace_id = $1
+SELECT $1, 'email', n || '@example.com', md5('c' || n)::uuid, md5('c' || n)::uuid, 'owner', 'website', now()
+FROM generate_series(1, $2::integer) AS n
 """
 _OTHERS = """
 INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
@@ -122,7 +124,6 @@ async def undone(connection: Connection) -> AsyncIterator[None]:
 async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str, kind: MirroredType) -> None:
     workspace_id = new_id()
     async with acquire(pool) as connection, connection.transaction():
-        await connection.execute("SET LOCAL transaction_timeout = 0")  # it seeds much, and asks for every plan
         await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, 'acme', 'Acme')", workspace_id)
         await connection.execute("SELECT set_config('mainstay.writer', 'identity', true)")
         if state == "new":
@@ -130,9 +131,9 @@ async def test_nothing_reads_a_copy_from_end_to_end(pool: Pool, state: str, kind
             await connection.execute("ANALYZE")
         for statement in _SEED.split(";\n"):
             await connection.execute(statement, workspace_id, ROWS)
-        is_in_crm = kind == "contact" and state in {"load", "new"}
+        is_in_crm = kind == "contact" and state == "load"
         for statement in _IN_CRM.split(";\n") if is_in_crm else ():
-            await connection.execute(statement, workspace_id)
+            await connection.execute(statement, workspace_id, ROWS)
         if state in {"stale", "new"}:
             await connection.execute(_STALE, workspace_id)
             await connection.execute(_CONTACTS_STALE, workspace_id)

@@ -82,8 +82,15 @@ def test_that_merges_and_changes_do_not_come_over_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "contacts", "seconds"),
-    [("", 0, 0), ("", 100_000, 86_400 * 200_000 / (0.8 * 250_000)), ("100 in 10s", 4000, 1000), ("off", 9, 0)],
+    ("name", "rate", "contacts", "seconds"),
+    [
+        ("gohighlevel", "", 0, 0),
+        ("gohighlevel", "", 100_000, 86_400 * 200_000 / (0.8 * 200_000)),
+        ("gohighlevel", "100 in 10s", 4000, 1000),
+        ("gohighlevel", "off", 9, 0),
+        # Fifty by two calls.
+        ("hubspot", "100 in 10s", 100_000, 500),
+    ],
 )
-def test_how_long_a_backfill_takes_by_the_rates(rate: str, contacts: int, seconds: float) -> None:
-    assert seconds_of_backfill(side("hubspot", rate=rate), contacts) == pytest.approx(seconds)
+def test_how_long_a_backfill_takes_by_the_rates(name: str, rate: str, contacts: int, seconds: float) -> None:
+    assert seconds_of_backfill(side(name, rate=rate), contacts) == pytest.approx(seconds)

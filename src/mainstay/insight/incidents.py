@@ -75,22 +75,19 @@ class IncidentRow:
 _QUERY = f"""
     SELECT incidents.*, starts_with(fingerprint, '{REPORT}') AS is_reported,
            starts_with(fingerprint, 'monitor|') AS is_of_monitor, starts_with(fingerprint, '{OUTAGE}') AS is_of_outage,
-           affected.stopped, affected.moving, affected.leads
+           affected.stopped, affected.moving,
+           CASE incidents.state WHEN 'resolved' THEN were.leads ELSE affected.leads END AS leads
     FROM incidents CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE state = 'failed' AND handled_at IS NULL) AS stopped,
-               count(*) FILTER (WHERE state IN ('queued', 'running', 'waiting')) AS moving,
+        SELECT count(*) FILTER (WHERE state = 'failed') AS stopped, count(*) FILTER (WHERE state <> 'failed') AS moving,
                count(DISTINCT coalesce(contact_id, delivery_id)) AS leads
-        FROM (
-            -- Two, so that the index of what is not handled serves an open one: it may have had any number of others.
-            (SELECT state, handled_at, contact_id, delivery_id FROM runs
-             WHERE incidents.state = 'open' AND incident_id = incidents.id AND incident_id IS NOT NULL
-               AND (state IN ('queued', 'running', 'waiting') OR state = 'failed' AND handled_at IS NULL)
-             LIMIT {COUNT_LIMIT + 1})
-            UNION ALL
-            (SELECT state, handled_at, contact_id, delivery_id FROM runs
-             WHERE incidents.state = 'resolved' AND incident_id = incidents.id LIMIT {COUNT_LIMIT + 1})
-        ) AS capped
-    ) AS affected
+        FROM (SELECT state, contact_id, delivery_id FROM runs WHERE incident_id = incidents.id
+              AND (state IN ('queued', 'running', 'waiting') OR state = 'failed' AND handled_at IS NULL)
+              LIMIT {COUNT_LIMIT + 1}) AS capped
+    ) AS affected CROSS JOIN LATERAL (
+        SELECT count(DISTINCT coalesce(contact_id, delivery_id)) AS leads
+        FROM (SELECT contact_id, delivery_id FROM runs WHERE incident_id = incidents.id AND incidents.state = 'resolved'
+              ORDER BY id DESC LIMIT {COUNT_LIMIT + 1}) AS newest
+    ) AS were
 """  # noqa: S608 - a number of ours
 
 

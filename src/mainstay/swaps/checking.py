@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 CALLS_A_CONTACT = 2
 """Calls that a contact takes: it is looked for, or its tags are, and it is written."""
+BATCHES, BATCH, CALLS_A_BATCH = "crm.push_contacts", 50, 2
+"""Where a connector takes batches: how many a mirror writes at once, and the calls of that; tags are read first."""
 SHARE = 0.8
 """What a backfill may take of an account's budget."""
 _OPTIONAL = {
@@ -108,7 +110,7 @@ def remarks(
 def seconds_of_backfill(side: Side, contacts: int) -> float:
     """Return about how long the account's rates let a backfill take, at the least."""
     rates = read_rates(side.settings.rate) if side.settings.rate else side.connector.rates(side.settings)
-    calls = contacts * CALLS_A_CONTACT
+    calls = contacts * (CALLS_A_CONTACT if BATCHES not in side.connector.idempotency else CALLS_A_BATCH / BATCH)
     return max((calls / (SHARE * rate.allowed) * rate.seconds for rate in rates), default=0.0)
 
 

@@ -96,6 +96,8 @@ async def test_every_answer_is_as_described(client: Client, description: Descrip
     await ask("DELETE", "/contacts/{contact_id}", contact_id=three)
     async with client.app.pool.acquire() as connection:
         run = await connection.fetchval("SELECT id::text FROM runs LIMIT 1")
+    for path in ("/status", "/incidents", "/runs", "/review", "/runs/{run_id}/story", "/contacts/{contact_id}/story"):
+        await ask("GET", path, run_id=run, contact_id=one)
     await ask("POST", "/runs/{run_id}/cancel", run_id=run)
     await ask("POST", "/runs/{run_id}/cancel", run_id=str(uuid4()))
     await ask("POST", "/runs/cancel", {"contact_id": one})

@@ -60,7 +60,7 @@ async def test_a_failure_is_found_and_its_story_is_whole(client: Client) -> None
     assert story["trigger"].startswith("website (form)")
     assert story["stopped_at"] == 1
     exchange = story["steps"][0]["attempts"][-1]["exchanges"][-1]
-    assert (exchange["method"], exchange["status"]) == ("POST", 422)
+    assert exchange["status"] == 422
     assert "response" in exchange
     told = (await client.get(f"/contacts/{line['contact_id']}/story")).json
     assert {each["kind"] for each in told["story"]} >= {"delivery", "change", "run"}
@@ -128,6 +128,8 @@ async def test_an_assistant_sees_and_does_what_its_token_may(client: Client) -> 
         again = await assistant.call_tool("retry_run", {"run_id": run})
         assert again.is_error
     async with aiohttp.ClientSession() as session:
+        async with session.get(f"{client.url}/api/mcp", headers={"Authorization": f"Bearer {reader.token}"}) as answer:
+            assert (answer.status, answer.headers["allow"]) == (405, "POST")
         for headers, status in (({}, 401), ({"Authorization": f"Bearer {reader.token}"}, 415)):
             async with session.post(f"{client.url}/api/mcp", data=b"x", headers=headers) as answer:
                 assert answer.status == status
@@ -135,7 +137,8 @@ async def test_an_assistant_sees_and_does_what_its_token_may(client: Client) -> 
 
 def asked(client: Client) -> Assistant:
     """Give the SDK's own client, over streamable HTTP with the client's token."""
-    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {client.token}"})
+    # How long an answer takes says only how busy the machine is.
+    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {client.token}"}, timeout=None)
     return Assistant(streamable_http_client(f"{client.url}/api/mcp", http_client=http))
 
 

@@ -82,6 +82,9 @@ class _Tools:
     """The tools of assistants, where the extra ``mcp`` is installed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            # Nothing is kept from one request to the next, so there is no stream to listen to.
+            raise ProblemError(METHOD, "Tools are called by POST.", headers={"Allow": "POST"})
         try:
             from mainstay.web.api.tools import answer  # noqa: PLC0415 - an extra, and only where it is asked for
         except ModuleNotFoundError:

@@ -90,6 +90,7 @@ class IncidentShape(BaseModel):
     occurrences: int
     first_seen: datetime
     last_seen: datetime
+    acknowledged_at: datetime | None
     resolved_at: datetime | None
     stopped: CountShape
     moving: CountShape
@@ -257,6 +258,12 @@ async def run_story(ask: Ask, run_id: UUID) -> RunStory:
     )
 
 
+_INCIDENT = (
+    "id", "state", "workflow", "connection", "source", "occurrences", "first_seen", "last_seen", "acknowledged_at",
+    "resolved_at",
+)  # fmt: skip
+
+
 def _picked(row: object, *names: str) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
@@ -274,9 +281,8 @@ def _thing(ask: Asking, thing: Thing) -> ThingShape:
 
 
 def _incident(ask: Asking, row: IncidentRow) -> IncidentShape:
-    named = ("id", "state", "workflow", "connection", "source", "occurrences", "first_seen", "last_seen", "resolved_at")
     return IncidentShape(
-        **_picked(row, *named),
+        **_picked(row, *_INCIDENT),
         **_masked(ask, row),
         stopped=CountShape.of(row.stopped),
         moving=CountShape.of(row.moving),
