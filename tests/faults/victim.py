@@ -54,7 +54,7 @@ from mainstay.web.binding import Server
 
 # A boundary's name is the same in each telling, whatever the vendors number things by.
 _AN_ID = re.compile(
-    r"(?<=/contacts/)(?!upsert|search)[^/]+|(?<=/spreadsheets/)[\w-]+|(?<=/customer/)\d+|(?<=/invoice/)\d+"
+    r"(?<=/contacts/)(?!upsert|search|batch)[^/]+|(?<=/spreadsheets/)[\w-]+|(?<=/customer/)\d+|(?<=/invoice/)\d+"
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
 # Of commits that every beat makes, those count that wrote.
