@@ -21,7 +21,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from mainstay.monitors.rhythm import DAYS, Rhythm, learn, silence
+from mainstay.monitors.learning import learn
+from mainstay.monitors.rhythm import DAYS, Rhythm, silence
 
 FIRST = date(2025, 1, 6)
 OPEN, CLOSE = 8, 18

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainstay.monitors.expecting import Hour, SourceRule, learned
-from mainstay.monitors.rhythm import DAYS, Rhythm, at_most, learn, silence
+from mainstay.monitors.learning import learn
+from mainstay.monitors.rhythm import DAYS, Rhythm, at_most, silence
 
 MONDAY = date(2025, 1, 6)
 BY_HOUR = np.array([0.0] * 8 + [1, 2, 3, 3, 2, 2, 2, 2, 2, 1] + [0.0] * 6) / 20

@@ -9,15 +9,12 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from mainstay.monitors.rhythm import (
     DAYS,
     Holiday,
     Rhythm,
     Silence,
     is_usual_again,
-    learn,
     no_holiday,
     silence,
 )
@@ -227,14 +224,16 @@ def _judge_learned(
 
 def learned(rule: SourceRule, hours: Sequence[Hour], today: date) -> Rhythm | None:
     """Learn a source's rhythm from the hours of the days before ``today``."""
+    from mainstay.monitors.learning import learn  # noqa: PLC0415 - see there
+
     first = today - timedelta(days=DAYS)
-    counts = np.zeros((DAYS, 24), dtype=np.int64)
+    counts = [[0] * 24 for _ in range(DAYS)]
     begins = DAYS
     for hour in hours:
         local = hour.at.astimezone(rule.timezone)
         day = (local.date() - first).days
         if 0 <= day < DAYS:
-            counts[day, local.hour] += hour.count
+            counts[day][local.hour] += hour.count
             begins = min(begins, day)
     # The days before its first lead are no days without a lead; nor is the part of a day before it a whole day.
     begins += 1

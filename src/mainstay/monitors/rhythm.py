@@ -1,8 +1,8 @@
-"""How often a source brings leads, learned from its past, and when its silence is no accident any more. Pure.
+"""How often a source brings leads, and when its silence is no accident any more. Pure.
 
-Leads come by the hour of the week, more or less of them from day to day. A day on which hardly any came, as of a
-holiday or an outage, teaches nothing. So for any stretch of time there is a number of leads to be expected, and a
-probability of so few as came: a negative binomial one, as days differ more than chance alone would let them.
+Leads come by the hour of the week, more or less of them from day to day. So for any stretch of time there is a number
+of leads to be expected, and a probability of so few as came: a negative binomial one, as days differ more than chance
+alone would let them.
 """
 
 from __future__ import annotations
@@ -13,17 +13,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import accumulate
 
-import numpy as np
-from numpy.typing import NDArray
-
 DAYS = 7 * 10
 """So many days of its past a rhythm is learned from, at most."""
-LEAST_DAYS = 14
-LEAST_LEADS = 20
-_HALF_LIFE_DAYS = 21.0
 _QUARTER_DAYS = 91
-_HARDLY_ANY = 0.2
-"""A day with less than this share of what its weekday brings teaches nothing."""
 _NOTHING = (0.0,) * 25
 """What is awaited of a holiday: some bring what a Sunday does, some nothing at all."""
 _FALSE_STOPS_A_QUARTER = 0.5
@@ -31,7 +23,6 @@ _FALSE_DROPS_A_QUARTER = 0.15
 """What the thresholds aim at, for silence and for fewer than usual; the promise is one in all."""
 _USUAL = 0.2
 _WINDOWS_DAYS = (1, 3, 7)
-_MOST_SPREAD = 50.0
 _FARTHEST = timedelta(days=28)
 _DAY = timedelta(days=1)
 
@@ -115,74 +106,6 @@ def _part(through: tuple[float, ...], moment: datetime) -> float:
     """Return what a day is expected to have brought by a time of it."""
     before = through[moment.hour]
     return before + (through[moment.hour + 1] - before) * (moment.minute / 60 + moment.second / 3600)
-
-
-def learn(counts: NDArray[np.int64], first: date, is_holiday: Holiday = no_holiday) -> Rhythm | None:
-    """Learn a rhythm from the leads of whole days.
-
-    Args:
-        counts: leads by day (oldest first) and hour of the day on the business's clock.
-        first: the first of these days.
-        is_holiday: says of a day whether it is one.
-
-    Returns:
-        None where there is too little to learn from: less than two weeks, or than twenty leads.
-    """
-    first += timedelta(days=max(0, len(counts) - DAYS))
-    counts = counts[-DAYS:]
-    days = len(counts)
-    if days < LEAST_DAYS or counts.sum() < LEAST_LEADS:
-        return None
-    weekdays = np.array([(first + timedelta(days=day)).weekday() for day in range(days)])
-    totals = counts.sum(axis=1).astype(np.float64)
-    teaches = np.array([not is_holiday(first + timedelta(days=day)) for day in range(days)])
-    for weekday in range(7):
-        of_weekday = (weekdays == weekday) & teaches
-        if of_weekday.any():
-            teaches &= ~((weekdays == weekday) & (totals < _HARDLY_ANY * np.median(totals[of_weekday])))
-    weights = np.where(teaches, 0.5 ** ((days - 1 - np.arange(days)) / _HALF_LIFE_DAYS), 0.0)
-    if not weights.any():
-        return None
-    rates = _rates(counts, weekdays, weights)
-    return Rhythm(tuple(map(tuple, rates.tolist())), _spread(totals, rates.sum(axis=1)[weekdays], weights))
-
-
-def _rates(counts: NDArray[np.int64], weekdays: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of each hour of the week, drawn towards that of its neighbours and of days like it."""
-    by_weekday = np.zeros((7, 24))
-    weight = np.zeros(7)
-    for weekday in range(7):
-        mine = weights * (weekdays == weekday)
-        by_weekday[weekday] = mine @ counts
-        weight[weekday] = mine.sum()
-    kernel = np.array([0.25, 0.5, 0.25])
-    padded = np.pad(by_weekday, ((0, 0), (1, 1)), mode="wrap")
-    smooth = padded[:, :-2] * kernel[0] + padded[:, 1:-1] * kernel[1] + padded[:, 2:] * kernel[2]
-    shape = np.zeros((7, 24))
-    for group in (slice(0, 5), slice(5, 7)):
-        profile = smooth[group].sum(axis=0)
-        shape[group] = profile / profile.sum() if profile.sum() > 0 else 1 / 24
-    level = np.divide(by_weekday.sum(axis=1), weight, out=np.zeros(7), where=weight > 0)
-    # Of a weekday's own shape there is little to see in ten weeks; with more leads it counts more.
-    own = np.divide(
-        smooth, smooth.sum(axis=1, keepdims=True), out=shape.copy(), where=smooth.sum(axis=1, keepdims=True) > 0
-    )
-    share = (by_weekday.sum(axis=1) / (by_weekday.sum(axis=1) + 200.0))[:, None]
-    rates: NDArray[np.float64] = level[:, None] * (share * own + (1 - share) * shape)
-    return rates
-
-
-def _spread(totals: NDArray[np.float64], expected: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """Return the shape of the gamma by which days differ, from what they brought beyond chance."""
-    kept = (weights > 0) & (expected > 0.5)
-    if kept.sum() < LEAST_DAYS // 2:
-        return 4.0
-    total, mean = totals[kept], expected[kept]
-    beyond = ((total - mean) ** 2 - mean).sum() / (mean**2).sum()
-    # A prior of some days that differ by a third, as few weeks show little of how bad a day may be.
-    share = kept.sum() / (kept.sum() + 20.0)
-    variance = share * max(beyond, 0.0) + (1 - share) * (1 / 3) ** 2
-    return min(1 / max(float(variance), 1 / _MOST_SPREAD), _MOST_SPREAD)
 
 
 def at_most(seen: int, expected: float, spread: float) -> float:
