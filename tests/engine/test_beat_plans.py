@@ -19,6 +19,7 @@ from mainstay.intake.flood import Floods
 from mainstay.mirrors import Mirror
 from mainstay.model import new_id
 from mainstay.pulls import Pull
+from mainstay.retention import Retention
 from mainstay.watch import Alerts
 from tests.plans import Recorder, RecordingPool, touched
 
@@ -78,11 +79,12 @@ async def test_what_a_worker_asks_at_each_beat_costs_the_same_with_a_long_queue(
         app = App(recording, public_url="")
         served: Any = app.workspaces
         served[seeded] = SimpleNamespace(
-            stack=SimpleNamespace(pull=Pull("hub", timedelta(minutes=15), ("hub",))),
+            stack=SimpleNamespace(pull=Pull("hub", timedelta(minutes=15), ("hub",)), canary=None),
             failure_pulls={},
             mirrors={"sheet": Mirror("sheet", "sheet")},
             workflows={},
             alerts=Alerts(),
+            retention=Retention(),
         )
         worker = dbos_engine.Worker(dsn, recording, app.driver)
         await worker._beat_once()

@@ -50,7 +50,11 @@ def as_record(
             kept[name] = RECORD_FIELDS[kind][name].read(text) if text else ""
         except (ValueError, InvalidOperation):
             beside[name] = text
-    more = {key: text for key, value in (beside | dict(custom)).items() if (text := value.replace("\0", "").strip())}
+    more = {
+        key: text[:MAX_TEXT]
+        for key, value in (beside | dict(custom)).items()
+        if (text := value.replace("\0", "").strip())
+    }
     return RecordState(
         kind,
         external_id,
