@@ -15,6 +15,7 @@ from mainstay.comparing import Comparer
 from mainstay.db import Pool, acquire
 from mainstay.engine import dbos_engine
 from mainstay.engine.orphans import Orphans
+from mainstay.identity import Policy
 from mainstay.intake.flood import Floods
 from mainstay.mirrors import Mirror
 from mainstay.model import new_id
@@ -79,7 +80,15 @@ async def test_what_a_worker_asks_at_each_beat_costs_the_same_with_a_long_queue(
         app = App(recording, public_url="")
         served: Any = app.workspaces
         served[seeded] = SimpleNamespace(
-            stack=SimpleNamespace(pull=Pull("hub", timedelta(minutes=15), ("hub",)), canary=None),
+            stack=SimpleNamespace(
+                pull=Pull("hub", timedelta(minutes=15), ("hub",)),
+                canary=None,
+                connections={},
+                expected={},
+                outcomes={},
+                record_pulls={},
+            ),
+            routing=SimpleNamespace(policy=Policy()),
             failure_pulls={},
             mirrors={"sheet": Mirror("sheet", "sheet")},
             workflows={},

@@ -259,7 +259,7 @@ class Books:
         return found
 
     async def all_done(self, *, seconds: float = HANGS_SECONDS, deliveries: int = 1) -> None:
-        """Wait until as many deliveries are kept and no run is open."""
+        """Wait until as many deliveries are kept, no run is open, and whoever is to be told by now was told."""
 
         async def is_done() -> bool:
             return bool(
@@ -267,6 +267,7 @@ class Books:
                     """
                     SELECT (SELECT count(*) FROM deliveries) >= $1
                        AND NOT EXISTS (SELECT FROM runs WHERE state IN ('queued', 'running', 'waiting'))
+                       AND NOT EXISTS (SELECT FROM incidents WHERE alert_due_at <= now())
                     """,
                     deliveries,
                 )
