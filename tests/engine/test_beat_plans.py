@@ -87,6 +87,7 @@ async def test_what_a_worker_asks_at_each_beat_costs_the_same_with_a_long_queue(
                 expected={},
                 outcomes={},
                 record_pulls={},
+                alerts=Alerts(),
             ),
             routing=SimpleNamespace(policy=Policy()),
             failure_pulls={},

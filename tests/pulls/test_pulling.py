@@ -58,9 +58,10 @@ async def test_what_is_known_costs_nothing(hub: Reconciled) -> None:
 
 async def test_a_change_that_loses_is_kept_once(hub: Reconciled) -> None:
     lead = await hub.stack.submit("website", email="ann@example.com", name="Ann Li")
+    earlier = now()
     await hub.stack.app.contacts.edit(hub.workspace_id, lead.contact.id, {"company": "By hand"}, by="dana")
     await hub.stack.settle()
-    hub.crm.edit("1", company="Theirs")
+    hub.crm.edit("1", at=earlier, company="Theirs")
     await hub.pull()
     assert (await hub.contact("ann@example.com"))["company"] == "By hand"
     before = await hub.state()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 1_000
 """How much one call takes over: somebody waits for it."""
-_GONE = "the contact was merged or deleted since; compare the copy again"
-_CHANGED = "the contact was changed since it was compared; compare the copy again"
+_GONE = "there is no such {} any more; compare the copy again"
+_CHANGED = "the {} was changed since it was compared; compare the copy again"
 
 
 class Edited(Protocol):
@@ -186,11 +186,11 @@ class Decisions:
         async with acquire(self._pool) as connection:
             found = await records_by_id(connection, workspace_id, mirror.record, [contact_id])
         if not found:
-            return _refused(none, _GONE)
+            return _refused(none, _GONE.format(mirror.record))
         (contact,) = found
         row = mirror.row(contact)
         if any(row.get(title, "") != said["ours"] for title, said in drift.fields.items() if title in mirror.columns):
-            return _refused(none, _CHANGED)
+            return _refused(none, _CHANGED.format(mirror.record))
         if mirror.record != "contact" or not isinstance(contact, Contact):
             return await self._take_record(workspace_id, drift, none, mirror, by=by, is_dry=is_dry)
         done: list[TakenOver] = []
@@ -209,7 +209,7 @@ class Decisions:
         except _OnlyTriedError:
             pass
         except ChangedMeanwhileError:
-            return _refused(none, _CHANGED)
+            return _refused(none, _CHANGED.format(mirror.record))
         except PermanentError as error:
             return _refused(none, str(error))
         return done[0]

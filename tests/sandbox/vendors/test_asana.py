@@ -61,8 +61,8 @@ def test_what_is_no_request_is_refused(sandbox: Sandbox) -> None:
     assert ask(sandbox, "GET", "/nothing").status == 404
     assert ask(sandbox, "GET", "/projects?limit=101").status == 400
     assert ask(sandbox, "GET", "/projects?offset=x").status == 400
-    with pytest.raises(SandboxError, match="no tasks to seed"):
-        sandbox.seed("asana", "tasks", [{}])
+    with pytest.raises(SandboxError, match="no stories to seed"):
+        sandbox.seed("asana", "stories", [{}])
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer revoked"}])

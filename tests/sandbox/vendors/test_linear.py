@@ -94,8 +94,8 @@ def test_what_is_no_query_is_refused(sandbox: Sandbox, query: str) -> None:
 
 def test_another_path_or_seed_is_refused(sandbox: Sandbox) -> None:
     assert call("GET", f"{sandbox.url('linear')}/graphql", None, KEY).status == 404
-    with pytest.raises(SandboxError, match="no issues to seed"):
-        sandbox.seed("linear", "issues", [{}])
+    with pytest.raises(SandboxError, match="no comments to seed"):
+        sandbox.seed("linear", "comments", [{}])
 
 
 def test_a_document_is_read_with_its_values() -> None:

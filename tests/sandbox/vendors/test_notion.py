@@ -93,8 +93,8 @@ def test_what_is_not_there_is_not_found(sandbox: Sandbox) -> None:
     assert ask(sandbox, "GET", "/pages/7").status == 400
     assert ask(sandbox, "GET", "/nothing").status == 400
     assert ask(sandbox, "POST", "/comments", {"parent": {"page_id": gone}, "rich_text": rich("x")}).status == 404
-    with pytest.raises(SandboxError, match="no pages to seed"):
-        sandbox.seed("notion", "pages", [{}])
+    with pytest.raises(SandboxError, match="no comments to seed"):
+        sandbox.seed("notion", "comments", [{}])
 
 
 def test_people_may_be_hidden(sandbox: Sandbox) -> None:
