@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from mainstay.consequences import Cause, Consequences, Routing
-from mainstay.db import transact
+from mainstay.db import hold, transact
 from mainstay.identity import Owners, follow_owners
 from mainstay.model import Lane
 from mainstay.runs import begin_run
@@ -68,7 +68,7 @@ class Reteller:
         owners = dict(self._workspaces.routing(workspace_id).policy.owners)
 
         async def work(connection: Connection) -> None:
-            if await connection.fetchval(_DUE, workspace_id, owners):
+            if await hold(connection, _DUE, workspace_id, owners):
                 run_id = await begin_run(connection, workspace_id, TELL_ANEW, {"owners": owners}, lane=Lane.BACKFILL)
                 await connection.execute("UPDATE workspaces SET tell_run_id = $2 WHERE id = $1", workspace_id, run_id)
 

@@ -1,6 +1,7 @@
 """The database: pool, group commit, migrations, the embedded server."""
 
 from mainstay.db.group import GroupCommit, Write
+from mainstay.db.holding import hold
 from mainstay.db.pool import Connection, Pool, Row, acquire, encode_json, open_pool, storable, transact
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Write",
     "acquire",
     "encode_json",
+    "hold",
     "open_pool",
     "storable",
     "transact",

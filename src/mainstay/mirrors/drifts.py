@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from mainstay.db import transact
+from mainstay.db import hold, transact
 from mainstay.mirrors.store import make_stale
 from mainstay.model import new_id
 
@@ -52,7 +52,8 @@ class Found:
 
 async def due(connection: Connection, workspace_id: UUID, names: Sequence[str], every: Sequence[Any]) -> list[str]:
     """Return the mirrors that are to be compared now, and are not being compared."""
-    rows = await connection.fetch(
+    rows = await hold(
+        connection,
         """
         SELECT name FROM mirrors JOIN unnest($2::text[], $3::interval[]) AS t (name, every) USING (name)
         WHERE workspace_id = $1 AND is_declared AND loaded_at IS NOT NULL

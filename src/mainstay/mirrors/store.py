@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from mainstay.db import hold
 from mainstay.mirrors.records import records_after, records_by_id
 from mainstay.model import Contact
 
@@ -149,7 +150,8 @@ async def is_declared(connection: Connection, workspace_id: UUID, name: str) -> 
 
 async def due(connection: Connection, workspace_id: UUID, mirrors: Sequence[Mirror]) -> list[str]:
     """Return the mirrors for which a run is to begin: something is to be written, and none is under way."""
-    rows = await connection.fetch(
+    rows = await hold(
+        connection,
         """
         SELECT name FROM mirrors JOIN unnest($2::text[], $3::interval[]) AS t (name, every) USING (name)
         WHERE workspace_id = $1 AND is_declared

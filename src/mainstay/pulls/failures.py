@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from mainstay.db import acquire, transact
+from mainstay.db import acquire, hold, transact
 from mainstay.model import Lane, RawRequest
 from mainstay.runs import begin_run
 
@@ -139,7 +139,8 @@ async def _hold_due(connection: Connection, workspace_id: UUID, name: str, pull:
         name,
         pull.connection,
     )
-    found = await connection.fetchval(
+    found = await hold(
+        connection,
         """
         SELECT TRUE FROM failure_pulls
         WHERE workspace_id = $1 AND source = $2 AND (pulled_at IS NULL OR pulled_at <= now() - $3::interval)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from mainstay.db import hold
 from mainstay.identity import Person, contact_of
 from mainstay.kit.pulling import Cursor
 from mainstay.model import first_id_at
@@ -58,7 +59,8 @@ async def hold_due(
     connection: Connection, workspace_id: UUID, name: str, every: timedelta, kind: str = CONTACT
 ) -> bool:
     """Hold a pull whose time has come, until the commit; False when it is not due, under way, or held elsewhere."""
-    found = await connection.fetchval(
+    found = await hold(
+        connection,
         """
         SELECT TRUE FROM pulls
         WHERE workspace_id = $1 AND connection = $2 AND record_type = $4
