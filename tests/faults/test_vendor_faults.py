@@ -25,7 +25,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "503 with Retry-After": {"kind": "status", "status": 503, "retry_after": 3},
     "504": {"kind": "status", "status": 504},
 }
-
+MADE = {"time-out after success", "connection dropped after success", "JSON cut off"}
 
 ODD: dict[str, dict[str, Any]] = {
     "an empty 204": {"kind": "empty"},
@@ -75,7 +75,8 @@ async def test_it_heals(fault: str, path: str, stack: StackUnderTest) -> None:
     await stack.advance("5m")
 
     (met,) = [entry for entry in stack.sandbox.faults() if entry["id"] == number]
-    assert met["hits"] == 2
+    # A contact that was made all the same is found, and not asked for again.
+    assert met["hits"] == (1 if path == "/contacts/upsert" and fault in MADE else 2)
     assert {state for _, _, state in await stack.runs()} == {"done"}
     assert vendor_copies(stack.sandbox, "sarah@example.com") == ONCE
     assert len([effect for effect in stack.sandbox.effects("gohighlevel") if effect["kind"] == "contact.created"]) == 1
