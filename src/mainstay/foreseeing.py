@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from mainstay.access import store
-from mainstay.db import acquire
-from mainstay.errors import DatabaseUnavailableError
+from mainstay.db import acquire, repeat
 from mainstay.watch import Trouble, resolve_foreseen
 
 if TYPE_CHECKING:
@@ -53,15 +51,7 @@ class Foreseer:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except DatabaseUnavailableError:
-                pass  # Said by those who need it more.
-            except Exception:
-                # Whatever is wrong now may be mended in time.
-                log.exception("a round of foreseeing failed")
-            await asyncio.sleep(_LOOK_SECONDS)
+        await repeat(self.look, _LOOK_SECONDS, "foreseeing")
 
     async def look(self) -> None:
         """Use what would lapse, then raise an incident for each access that ends soon all the same."""

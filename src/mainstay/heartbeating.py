@@ -7,7 +7,6 @@ address with ``/fail`` for what is known to be wrong.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from mainstay.db import acquire
-from mainstay.errors import DatabaseUnavailableError, VendorError
+from mainstay.db import acquire, repeat
+from mainstay.errors import VendorError
 from mainstay.kit import Http, HttpSettings
 from mainstay.model import short_id
 
@@ -77,14 +76,7 @@ class Heart:
 
     async def run(self) -> None:
         """Beat until cancelled. Whatever goes wrong here ends the heartbeat alone, never work."""
-        while True:
-            try:
-                await self.beat()
-            except DatabaseUnavailableError:
-                pass  # Said by those who need it more; the silence says the rest.
-            except Exception:
-                log.exception("a heartbeat could not be sent")
-            await asyncio.sleep(_LOOK_SECONDS)
+        await repeat(self.beat, _LOOK_SECONDS, "the heartbeat")
 
     async def beat(self) -> None:
         """Send what is due."""

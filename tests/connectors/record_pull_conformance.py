@@ -27,6 +27,7 @@ from mainstay.kit import (
     RecordType,
     TransientError,
 )
+from mainstay.kit.pulling import utc
 from mainstay.sandbox import Sandbox, SandboxProcess
 from tests.contracts.vendor_specs import validate_recorded
 
@@ -59,6 +60,44 @@ class RecordVendor(Protocol):
     def id_of(self, number: int) -> str:
         """The id that the vendor gave to the record of a number."""
         ...
+
+
+class SeededTasks:
+    """What the sandbox's systems of tasks have in common: tasks are seeded, and get their ids there.
+
+    ``records`` is what they are called there; ``named``, ``changed`` and ``id`` are the fields of a task's name, of its
+    last change and of its id.
+    """
+
+    name: str
+    records: str
+    named: str
+    changed: str
+    id: str = "id"
+    kind: RecordType = "task"
+    shown = "title"
+    lag = timedelta(minutes=1)
+
+    def __init__(self) -> None:
+        self._ids: dict[int, str] = {}
+
+    def id_of(self, number: int) -> str:
+        return self._ids[number]
+
+    def change(self, sandbox: Sandbox, changes: list[tuple[int, str, datetime]]) -> None:
+        told = [
+            {self.named: value, self.changed: self.at(moment)} | ({self.id: self._ids[n]} if n in self._ids else {})
+            for n, value, moment in changes
+        ]
+        sandbox.seed(self.name, self.records, told)
+        made = sandbox.state(self.name)[self.records][len(self._ids) :]
+        self._ids |= zip(
+            (n for n, _, _ in changes if n not in self._ids), (each[self.id] for each in made), strict=True
+        )
+
+    def at(self, moment: datetime) -> str:
+        """Write the time of a change as the system does."""
+        return utc(moment)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from mainstay.db.group import GroupCommit, Write
 from mainstay.db.holding import hold
 from mainstay.db.pool import Connection, Pool, Row, acquire, encode_json, open_pool, storable, transact
+from mainstay.db.repeating import repeat
 
 __all__ = [
     "Connection",
@@ -14,6 +15,7 @@ __all__ = [
     "encode_json",
     "hold",
     "open_pool",
+    "repeat",
     "storable",
     "transact",
 ]

@@ -6,8 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from mainstay.db import acquire, transact
-from mainstay.errors import DatabaseUnavailableError
+from mainstay.db import acquire, repeat, transact
 from mainstay.watch.rules import Trouble
 
 if TYPE_CHECKING:
@@ -42,14 +41,7 @@ class StandIn:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except DatabaseUnavailableError:
-                pass  # Said by those who need it more.
-            except Exception:
-                log.exception("a round of looking for workers failed")
-            await asyncio.sleep(_LOOK_SECONDS)
+        await repeat(self.look, _LOOK_SECONDS, "looking for workers")
 
     async def look(self) -> bool:
         """Open the incident of workers that are gone and send what is to be told; returns whether they are gone."""

@@ -1,21 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
 
 import pytest
 
 from mainstay.connectors.asana import CONNECTOR
 from mainstay.connectors.asana.pulling import BATCH
 from mainstay.connectors.asana.settings import AsanaConnection
-from mainstay.kit import RecordType
-from mainstay.kit.pulling import utc
-from mainstay.sandbox import Sandbox
 from mainstay.sandbox.vendors.asana import WORKSPACE
 from tests.connectors.record_pull_conformance import (
     THEN,
     Pulling,
     RecordVendor,
+    SeededTasks,
     WalkedPullConformance,
     pulling,
     sandbox,
@@ -26,32 +23,18 @@ __all__ = ["pulling", "sandbox"]
 TOKEN = "tok-1"
 
 
-class Asana:
+class Asana(SeededTasks):
     name = "asana"
     connector = CONNECTOR
-    kind: RecordType = "task"
+    records = "tasks"
+    named = "name"
+    changed = "modified_at"
+    id = "gid"
     batch = BATCH
-    shown = "title"
-    lag = timedelta(minutes=1)
-
-    def __init__(self) -> None:
-        self._ids: dict[int, str] = {}
 
     def settings(self, base_url: str) -> AsanaConnection:
         told = {"connector": "asana", "token": TOKEN, "workspace": WORKSPACE, "project": "leads"}
         return AsanaConnection.model_validate(told | {"base_url": f"{base_url}/api/1.0"})
-
-    def id_of(self, number: int) -> str:
-        return self._ids[number]
-
-    def change(self, sandbox: Sandbox, changes: list[tuple[int, str, datetime]]) -> None:
-        told = [
-            {"name": value, "modified_at": utc(at)} | ({"gid": self._ids[n]} if n in self._ids else {})
-            for n, value, at in changes
-        ]
-        sandbox.seed("asana", "tasks", told)
-        made = sandbox.state("asana")["tasks"][len(self._ids) :]
-        self._ids |= zip((n for n, _, _ in changes if n not in self._ids), (each["gid"] for each in made), strict=True)
 
 
 @pytest.fixture

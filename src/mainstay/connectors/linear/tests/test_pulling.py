@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
 
 import pytest
 
 from mainstay.connectors.linear import CONNECTOR
 from mainstay.connectors.linear.pulling import BATCH
 from mainstay.connectors.linear.settings import LinearConnection
-from mainstay.kit import RecordType
-from mainstay.kit.pulling import utc
-from mainstay.sandbox import Sandbox
 from tests.connectors.record_pull_conformance import (
     THEN,
     Pulling,
     RecordVendor,
+    SeededTasks,
     WalkedPullConformance,
     pulling,
     sandbox,
@@ -26,33 +23,18 @@ TOKEN = "tok-1"
 TRASH = "mutation Trash($id: String!) { issueDelete(id: $id) { success } }"
 
 
-class Linear:
+class Linear(SeededTasks):
     name = "linear"
     connector = CONNECTOR
-    kind: RecordType = "task"
+    records = "issues"
+    named = "title"
+    changed = "updatedAt"
     batch = BATCH
-    shown = "title"
-    lag = timedelta(minutes=1)
-
-    def __init__(self) -> None:
-        self._ids: dict[int, str] = {}
 
     def settings(self, base_url: str) -> LinearConnection:
         return LinearConnection.model_validate(
             {"connector": "linear", "api_key": TOKEN, "team": "ops", "base_url": base_url}
         )
-
-    def id_of(self, number: int) -> str:
-        return self._ids[number]
-
-    def change(self, sandbox: Sandbox, changes: list[tuple[int, str, datetime]]) -> None:
-        told = [
-            {"title": value, "updatedAt": utc(at)} | ({"id": self._ids[n]} if n in self._ids else {})
-            for n, value, at in changes
-        ]
-        sandbox.seed("linear", "issues", told)
-        made = sandbox.state("linear")["issues"][len(self._ids) :]
-        self._ids |= zip((n for n, _, _ in changes if n not in self._ids), (each["id"] for each in made), strict=True)
 
 
 @pytest.fixture
