@@ -12,6 +12,7 @@ import pytest
 from mainstay.sandbox.client import Sandbox
 from tests.faults.fleet import ONCE, PUSH, Books, Fleet, until, vendor_copies
 from tests.faults.sender import submit
+from tests.faults.victim import TAKE
 
 # Look-ups are trusted late: what a vendor has in hand when a worker is paused must be there when it is asked.
 SHORT: dict[str, Any] = {"heartbeat": 0.2, "dead_after": 1.0, "lookup_after": 2.0}
@@ -71,6 +72,24 @@ async def test_one_of_several_that_is_paused_finishes_nothing_twice(
     assert await books.rows("SELECT * FROM attempts ORDER BY run_id, step, number") == before
     assert not await books.problems(sandbox)
     assert {each: vendor_copies(sandbox, each) for each in emails} == dict.fromkeys(emails, ONCE)
+
+
+async def test_one_that_is_paused_while_it_takes_from_the_queue_keeps_nothing_to_itself(
+    fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books
+) -> None:
+    paused = fleet.start(dsn, strike=TAKE, action="stop", **SHORT)
+    await paused.ready()
+    await submit(dsn, sandbox, email="sarah@example.com", phone="", name="Sarah Johnson")
+    await paused.struck()
+    other = fleet.start(dsn, **SHORT)
+
+    await books.all_done(seconds=40)
+    paused.send(signal.SIGCONT)
+    for worker in (other, paused):
+        await worker.kill()
+
+    assert not await books.problems(sandbox)
+    assert vendor_copies(sandbox, "sarah@example.com") == ONCE
 
 
 async def test_the_more_workers_the_seldomer_each_looks(fleet: Fleet, dsn: str, books: Books) -> None:

@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+import sqlalchemy
 import uvicorn
 import uvloop
 
@@ -60,6 +61,7 @@ _AN_ID = re.compile(
 # Of commits that every beat makes, those count that wrote.
 _IF_WRITTEN = "at "
 _HAS_WRITTEN = "SELECT (pg_current_xact_id_if_assigned() IS NOT NULL)::integer"
+TAKE = "before commit: take from the queue"
 READY = "ready"
 STRUCK = "struck"
 
@@ -109,14 +111,37 @@ class Instrument:
 
     async def boundary(self, name: str) -> None:
         """Pass a boundary, or do not."""
+        if not self._is_struck(name):
+            return
+        if self._orders.action == "hold":
+            await asyncio.Event().wait()
+        self._strike()
+
+    def _is_struck(self, name: str) -> bool:
         self.note(name)
         self._seen[name] += 1
         if (name, self._seen[name]) != (self._orders.strike, self._orders.nth):
-            return
+            return False
         self.note(STRUCK)
-        if self._orders.action == "hold":
-            await asyncio.Event().wait()
+        return True
+
+    def _strike(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL if self._orders.action == "kill" else signal.SIGSTOP)
+
+    def _observe_the_queue(self) -> None:
+        # How many are taken at once is chance, so that nobody counts on it.
+        if self._orders.strike == TAKE:
+            sqlalchemy.event.listen(sqlalchemy.Engine, "after_cursor_execute", self._taken)
+
+    def _taken(self, _connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        """Pass the boundary between DBOS's taking executions from the queue and its commit of that."""
+        if (
+            "recovery_attempts" in statement
+            and "executor_id" in statement
+            and cursor.rowcount > 0
+            and self._is_struck(TAKE)
+        ):
+            self._strike()
 
     def install(self) -> None:
         """Wrap what commits and what hears from vendors."""
@@ -178,6 +203,7 @@ class Instrument:
         patch.setattr(asyncpg.transaction.Transaction, "__aexit__", committed)
         patch.setattr(Http, "_exchange", heard)
         patch.setattr(Http, "request", asked)
+        self._observe_the_queue()
 
 
 def _name_transactions(patch: pytest.MonkeyPatch, under_way: ContextVar[tuple[str, ...]]) -> None:

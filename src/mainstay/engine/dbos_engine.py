@@ -21,6 +21,7 @@ import psutil
 from dbos import DBOS, DBOSConfig, WorkflowStatus
 
 from mainstay.db import acquire
+from mainstay.db import pool as db_pool
 from mainstay.db.migrate import sqlalchemy_url
 from mainstay.engine.orphans import Orphans
 from mainstay.errors import DatabaseUnavailableError
@@ -58,6 +59,8 @@ def _config(dsn: str, executor_id: str, *, migrate: bool, pool_size: int = 4) ->
         "sys_db_pool_size": pool_size,
         # A ping before each use would double the round trips; DBOS retries on a connection that has died.
         "db_engine_kwargs": {"pool_pre_ping": False},
+        # What a paused process was just taking from the queue is locked, and skipped by the others, for as long.
+        "sys_db_idle_transaction_timeout_sec": db_pool.IDLE_IN_TRANSACTION_SECONDS,
         "max_executor_threads": 4,
         "use_listen_notify": False,
     }
