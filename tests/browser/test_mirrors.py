@@ -30,7 +30,7 @@ async def drift(served: Served) -> None:
         )
         await connection.executemany(
             """
-            INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, found_in)
+            INSERT INTO drifts (id, workspace_id, mirror, key, record_id, kind, state, fields, found_in)
             VALUES ($1, $2, 'sheet', $3::uuid::text, $3, $4, 'open', $5, 1)
             """,
             [
@@ -83,7 +83,7 @@ async def swap(served: Served) -> None:
         reason = "the contact has no e-mail and no phone, so HubSpot could not find it again and would double it"
         await connection.execute(
             """
-            INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, found_in)
+            INSERT INTO drifts (id, workspace_id, mirror, key, record_id, kind, state, fields, found_in)
             SELECT gen_random_uuid(), $1, 'hubspot', id::text, id, 'refused', 'open', $2, 0 FROM contacts
             WHERE workspace_id = $1 AND merged_into IS NULL ORDER BY contacts.id LIMIT 1
             """,

@@ -231,7 +231,7 @@ class Story:
         found = await self._books.problems(self._sandbox, beside=("sheet",))
         if await self._books.marked():
             found.append(f"marked as repeats are {await self._books.marked()}")
-        written = await self._books.value("SELECT array_agg(contact_id::text ORDER BY contact_id) FROM mirrored")
+        written = await self._books.value("SELECT array_agg(record_id::text ORDER BY record_id) FROM mirrored")
         if written != [row[0] for row in sorted(await self.wanted())]:
             found.append(f"noted as written are {written}")
         texts = [message["text"] for message in self._sandbox.messages("slack")]

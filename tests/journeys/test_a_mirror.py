@@ -139,7 +139,7 @@ async def test_an_operator_decides_on_the_page(make_stack: MakeStack, sandbox: S
         assert record["properties"]["phone"] == "+13125550199"
         await press("sheet/compare")
         assert "Not what Mainstay wrote" not in await page()
-        contact_id = found["contact_id"]
+        contact_id = found["record_id"]
         assert "(312) 555-0199" in await page(f"contacts/{contact_id}")
     assert {state for _, _, state in await stack.runs()} == {"done"}
 

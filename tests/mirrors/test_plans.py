@@ -40,7 +40,7 @@ INSERT INTO records (id, workspace_id, type, contact_id, values, created_at, upd
 SELECT id, $1, 'invoice', id, '{"number": "1"}', now(), now() FROM contacts WHERE $2 > 0;
 INSERT INTO mirrors (workspace_id, name, layout, loaded_at, written_at, comparison, compare_run_id)
 SELECT $1, 'sheet', 'x', now(), now(), 2, $1 WHERE $2 > 0;
-INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
+INSERT INTO mirrored (workspace_id, mirror, record_id, digest, written_at, seen_in, seen_page)
 SELECT $1, 'sheet', md5('c' || n)::uuid, decode(md5('d'), 'hex'), now() - interval '1 hour', 1, 0
 FROM generate_series(1, $2::integer) AS n
 """
@@ -54,13 +54,15 @@ SELECT $1, 'email', n || '@example.com', md5('c' || n)::uuid, md5('c' || n)::uui
 FROM generate_series(1, $2::integer) AS n
 """
 _OTHERS = """
-INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
+INSERT INTO mirrored (workspace_id, mirror, record_id, digest, written_at, seen_in, seen_page)
 SELECT $1, 'other', md5('c' || n)::uuid, decode(md5('d'), 'hex'), now(), 1, 0 FROM generate_series(1, $2::integer) AS n
 """
-_STALE = "INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id) SELECT $1, 'sheet', id FROM contacts"
-_CONTACTS_STALE = _STALE.replace("stale_in_mirror", "contacts_stale_in_mirror")
+_STALE = "INSERT INTO stale_in_mirror (workspace_id, mirror, record_id) SELECT $1, 'sheet', id FROM contacts"
+_CONTACTS_STALE = """
+INSERT INTO contacts_stale_in_mirror (workspace_id, mirror, contact_id) SELECT $1, 'sheet', id FROM contacts
+"""
 _DRIFTED = """
-INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, found_in)
+INSERT INTO drifts (id, workspace_id, mirror, key, record_id, kind, state, found_in)
 SELECT gen_random_uuid(), $1, 'sheet', id::text, id, 'changed', 'open', 1 FROM contacts
 """
 

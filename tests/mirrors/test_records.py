@@ -152,7 +152,7 @@ async def test_a_note_is_not_taken_from_whoever_is_writing_the_contact(copy: Cop
         assert await copy.count("contacts_stale_in_mirror") == 1
         await write.commit()
         await store.spread(spreading, copy.workspace_id, "sheet")
-        assert await spreading.fetchval("SELECT contact_id FROM stale_in_mirror") == invoice
+        assert await spreading.fetchval("SELECT record_id FROM stale_in_mirror") == invoice
     await copy.write()
     assert [row[3] for row in rows(copy)] == ["Renamed Li"]
 

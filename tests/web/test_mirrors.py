@@ -31,7 +31,7 @@ async def drift(site: Site, kind: str = "changed", **fields: str) -> tuple[UUID,
         )
         await connection.execute(
             """
-            INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, found_in)
+            INSERT INTO drifts (id, workspace_id, mirror, key, record_id, kind, state, fields, found_in)
             VALUES ($1, $2, 'sheet', $3::uuid::text, $3, $4, 'open', $5, 1)
             """,
             drift_id,
@@ -68,7 +68,7 @@ async def test_other_verbs(site: Site, operator: Browser, verb: str, state: str)
     assert (await operator.post(f"{root}/mirrors/drift/{drift_id}/{verb}")).status == 303
     async with acquire(site.backend.pool) as connection:
         row = await connection.fetchrow("SELECT state, decided_by FROM drifts")
-        stale = await connection.fetchval("SELECT count(*) FROM stale_in_mirror WHERE contact_id = $1", contact_id)
+        stale = await connection.fetchval("SELECT count(*) FROM stale_in_mirror WHERE record_id = $1", contact_id)
     assert row is not None
     assert (row["state"], row["decided_by"] != "", stale) == (state, True, int(verb == "revert"))
 
@@ -102,7 +102,7 @@ async def record_drift(site: Site, kind: RecordType) -> tuple[UUID, UUID]:
         )
         await connection.execute(
             """
-            INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, found_in)
+            INSERT INTO drifts (id, workspace_id, mirror, key, record_id, kind, state, fields, found_in)
             VALUES ($1, $2, 'copies', $3::uuid::text, $3, 'changed', 'open', $4, 1)
             """,
             drift_id,

@@ -74,7 +74,7 @@ async def list_mirrors(connection: Connection, workspace_id: UUID) -> Sequence[M
         SELECT mirrors.*, runs.id AS open_run_id, runs.state AS run_state, runs.error,
                (SELECT count(*) FROM (SELECT FROM stale_in_mirror AS s
                                       WHERE s.workspace_id = $1 AND s.mirror = mirrors.name
-                                      ORDER BY s.contact_id LIMIT $2) AS t) AS behind,
+                                      ORDER BY s.record_id LIMIT $2) AS t) AS behind,
                (SELECT count(*) FROM (SELECT FROM drifts AS d WHERE d.workspace_id = $1 AND d.mirror = mirrors.name
                                       AND d.state = 'open' LIMIT $2) AS t) AS drifts
         FROM mirrors LEFT JOIN runs ON runs.id = mirrors.run_id AND runs.handled_at IS NULL
@@ -177,7 +177,7 @@ async def find_drift(connection: Connection, workspace_id: UUID, drift_id: UUID)
 _DRIFT = f"""
     drifts.*, mirrors.record_type, {NAME} AS contact_name, records.values
     FROM drifts LEFT JOIN mirrors ON mirrors.workspace_id = drifts.workspace_id AND mirrors.name = drifts.mirror
-    LEFT JOIN contacts ON contacts.id = drifts.contact_id LEFT JOIN records ON records.id = drifts.contact_id
+    LEFT JOIN contacts ON contacts.id = drifts.record_id LEFT JOIN records ON records.id = drifts.record_id
 """
 
 
@@ -189,7 +189,7 @@ def _drift(row: Row) -> DriftRow:
         row["state"],
         row["key"],
         row["record_type"] or "contact",
-        row["contact_id"],
+        row["record_id"],
         row["contact_name"] or title_of(row["values"] or {}),
         row["fields"],
         row["found_at"],
@@ -201,7 +201,7 @@ def _drift(row: Row) -> DriftRow:
 
 
 def _is_undoable(row: Row) -> bool:
-    if row["contact_id"] is None:
+    if row["record_id"] is None:
         return False
     match row["state"]:
         case "reverted":

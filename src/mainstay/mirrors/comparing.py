@@ -134,13 +134,13 @@ class Comparer:
 
     async def _confirm(self, run: Run, mirror: Mirror, listed: reading.Listed, began_at: datetime) -> None:
         """Note who is as pushed by the list."""
-        digests = {contact_id: mirror.digest(row) for contact_id, row in listed.rows.items()}
+        digests = {record_id: mirror.digest(row) for record_id, row in listed.rows.items()}
 
         async def work(connection: Connection, workspace_id: UUID, name: str, comparison: int) -> None:
             page = Page(comparison, 0, began_at)
             odd = await drifts.odd(connection, workspace_id, name, page, digests)
             doubtful = {each: listed.rows[each] for each in odd}
-            differ = {each.contact_id for each in await _differences(connection, workspace_id, mirror, doubtful)}
+            differ = {each.record_id for each in await _differences(connection, workspace_id, mirror, doubtful)}
             alike = [each for each in listed.rows if each not in differ and (each not in odd or odd[each].is_known)]
             await drifts.note(connection, workspace_id, name, page, alike, _once(listed.double))
 
@@ -191,12 +191,12 @@ class Comparer:
         more: list[UUID] = []
         for row in rows:
             if key := row.get(KEY, "").strip():
-                contact_id = _id_of(key)
-                if contact_id is None:
+                record_id = _id_of(key)
+                if record_id is None:
                     found.append(Found("unknown", key))
-                elif theirs.setdefault(contact_id, row) is not row:
-                    more.append(contact_id)
-        digests = {contact_id: mirror.digest(row) for contact_id, row in theirs.items()}
+                elif theirs.setdefault(record_id, row) is not row:
+                    more.append(record_id)
+        digests = {record_id: mirror.digest(row) for record_id, row in theirs.items()}
 
         if mirror.shows_contacts:
             async with acquire(self._pool) as connection:
@@ -233,9 +233,9 @@ async def _differences(
     records = await records_by_id(connection, workspace_id, mirror.record, list(theirs))
     ours = {record.id: mirror.row(record) for record in records}
     return [
-        Found("changed", str(contact_id), contact_id, fields, is_proposed=mirror.proposes(fields))
-        for contact_id, texts in theirs.items()
-        if (fields := mirror.differences(ours.get(contact_id, {}), texts))
+        Found("changed", str(record_id), record_id, fields, is_proposed=mirror.proposes(fields))
+        for record_id, texts in theirs.items()
+        if (fields := mirror.differences(ours.get(record_id, {}), texts))
     ]
 
 

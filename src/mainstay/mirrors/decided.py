@@ -33,7 +33,7 @@ async def changed_ones(
     rows = await connection.fetch(
         """
         SELECT * FROM drifts
-        WHERE workspace_id = $1 AND mirror = $2 AND kind = 'changed' AND contact_id IS NOT NULL
+        WHERE workspace_id = $1 AND mirror = $2 AND kind = 'changed' AND record_id IS NOT NULL
           AND CASE WHEN $3::uuid[] IS NULL THEN state = 'open' ELSE state IN ('open', 'left') AND id = ANY($3) END
         ORDER BY key, kind LIMIT $4
         """,
@@ -46,7 +46,7 @@ async def changed_ones(
 
 
 def _read(rows: Sequence[Row]) -> list[Drifted]:
-    return [Drifted(row["id"], row["mirror"], row["kind"], row["contact_id"], row["fields"]) for row in rows]
+    return [Drifted(row["id"], row["mirror"], row["kind"], row["record_id"], row["fields"]) for row in rows]
 
 
 async def note_taken_over(
@@ -120,7 +120,7 @@ async def reverted(connection: Connection, workspace_id: UUID, name: str, ids: C
     """Return of these drifts the rows of a mirror that were changed or gone and reverted, of contacts that are."""
     rows = await connection.fetch(
         """
-        SELECT drifts.* FROM drifts JOIN mirrored USING (workspace_id, mirror, contact_id)
+        SELECT drifts.* FROM drifts JOIN mirrored USING (workspace_id, mirror, record_id)
         WHERE workspace_id = $1 AND mirror = $2 AND drifts.id = ANY($3) AND state = 'reverted'
           AND kind IN ('changed', 'missing')
         """,

@@ -52,7 +52,7 @@ class Editor(Protocol):
     async def edit(
         self,
         workspace_id: UUID,
-        contact_id: UUID,
+        record_id: UUID,
         values: Mapping[str, str],
         *,
         by: str,
@@ -156,7 +156,7 @@ class Decisions:
         """
         async with acquire(self._pool) as connection:
             drift = next(iter(await decided.open_ones(connection, workspace_id, [drift_id])), None)
-        if drift is None or drift.contact_id is None or drift.kind != "changed":
+        if drift is None or drift.record_id is None or drift.kind != "changed":
             raise MirrorRefusedError("there is no such difference that waits for a decision")
         done = await self._take(workspace_id, drift, by=by, is_dry=False)
         if done.refusal:
@@ -177,14 +177,14 @@ class Decisions:
         return [await self._take(workspace_id, drift, by=by, is_dry=is_dry) for drift in found]
 
     async def _take(self, workspace_id: UUID, drift: Drifted, *, by: str, is_dry: bool) -> TakenOver:
-        mirror, contact_id = declared(self._tables, workspace_id, drift.mirror), drift.contact_id
+        mirror, record_id = declared(self._tables, workspace_id, drift.mirror), drift.record_id
         values = mirror.taken_over(drift.fields)
         reverted = tuple(title for title in drift.fields if mirror.columns.get(title, "") not in values)
-        none = TakenOver(drift.id, contact_id, reverted=reverted)
-        if contact_id is None or not values:
+        none = TakenOver(drift.id, record_id, reverted=reverted)
+        if record_id is None or not values:
             return _refused(none, f"a mirror does not decide on {', '.join(reverted)}")
         async with acquire(self._pool) as connection:
-            found = await records_by_id(connection, workspace_id, mirror.record, [contact_id])
+            found = await records_by_id(connection, workspace_id, mirror.record, [record_id])
         if not found:
             return _refused(none, _GONE.format(mirror.record))
         (contact,) = found
@@ -204,7 +204,7 @@ class Decisions:
 
         try:
             await self._editor.edit(
-                workspace_id, contact_id, values, by=by, seen={(contact.id, contact.version)}, also=also
+                workspace_id, record_id, values, by=by, seen={(contact.id, contact.version)}, also=also
             )
         except _OnlyTriedError:
             pass
@@ -217,11 +217,11 @@ class Decisions:
     async def _take_record(
         self, workspace_id: UUID, drift: Drifted, none: TakenOver, mirror: Mirror, *, by: str, is_dry: bool
     ) -> TakenOver:
-        if mirror.record == "contact" or drift.contact_id is None:
+        if mirror.record == "contact" or drift.record_id is None:
             return none
         values = mirror.taken_over(drift.fields)
         try:
-            await self._records.edit(workspace_id, mirror.record, drift.contact_id, values, by=by, is_dry=is_dry)
+            await self._records.edit(workspace_id, mirror.record, drift.record_id, values, by=by, is_dry=is_dry)
         except (PermanentError, MalformedError) as error:
             return _refused(none, str(error))
         if not is_dry:
@@ -233,10 +233,10 @@ class Decisions:
 
     async def _give_back(self, workspace_id: UUID, drift: Drifted, mirror: Mirror, *, by: str) -> None:
         """Set what a record that is no contact was before it took a difference over, unless it was changed since."""
-        if mirror.record == "contact" or drift.contact_id is None:
+        if mirror.record == "contact" or drift.record_id is None:
             return
         async with acquire(self._pool) as connection:
-            found = await records_by_id(connection, workspace_id, mirror.record, [drift.contact_id])
+            found = await records_by_id(connection, workspace_id, mirror.record, [drift.record_id])
         values = mirror.taken_over(drift.fields)
         now = (
             {mirror.columns[title]: text for title, text in mirror.row(found[0]).items() if title in mirror.columns}
@@ -245,7 +245,7 @@ class Decisions:
         )
         if any(now.get(name, "") != value for name, value in values.items()):
             raise PermanentError("the record was changed since, or is gone")
-        await self._records.edit(workspace_id, mirror.record, drift.contact_id, mirror.given_back(drift.fields), by=by)
+        await self._records.edit(workspace_id, mirror.record, drift.record_id, mirror.given_back(drift.fields), by=by)
         await transact(
             self._pool,
             lambda connection: decided.decide(

@@ -32,7 +32,7 @@ class Drifted:
     id: UUID
     mirror: str
     kind: Kind
-    contact_id: UUID | None
+    record_id: UUID | None
     fields: Mapping[str, Mapping[str, str]]
 
 
@@ -45,7 +45,7 @@ class Found:
 
     kind: Kind
     key: str
-    contact_id: UUID | None = None
+    record_id: UUID | None = None
     fields: Mapping[str, Mapping[str, str]] | None = None
     is_proposed: bool = False
 
@@ -138,14 +138,14 @@ async def odd(
     # one yet, the whole of the page for each row.
     rows = await connection.fetch(
         """
-        SELECT asked.id, m.digest IS NOT NULL OR s.contact_id IS NOT NULL AS is_known,
-               s.contact_id IS NOT NULL OR coalesce(m.written_at >= $6, false) AS is_moving,
+        SELECT asked.id, m.digest IS NOT NULL OR s.record_id IS NOT NULL AS is_known,
+               s.record_id IS NOT NULL OR coalesce(m.written_at >= $6, false) AS is_moving,
                coalesce(m.seen_in = $5 AND m.seen_page NOT IN (-1, $7), false) AS is_elsewhere
         FROM unnest($3::uuid[], $4::bytea[]) AS asked (id, digest)
-        LEFT JOIN LATERAL (SELECT * FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = asked.id
+        LEFT JOIN LATERAL (SELECT * FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND record_id = asked.id
                            LIMIT 1) AS m ON true
         LEFT JOIN LATERAL (SELECT * FROM stale_in_mirror
-                           WHERE workspace_id = $1 AND mirror = $2 AND contact_id = asked.id LIMIT 1) AS s ON true
+                           WHERE workspace_id = $1 AND mirror = $2 AND record_id = asked.id LIMIT 1) AS s ON true
         WHERE m.digest IS DISTINCT FROM asked.digest OR m.seen_in = $5 AND m.seen_page NOT IN (-1, $7)
         """,
         workspace_id,
@@ -166,7 +166,7 @@ async def note(
     await connection.execute(
         """
         UPDATE mirrored SET seen_in = $3, seen_page = $4
-        WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($5)
+        WHERE workspace_id = $1 AND mirror = $2 AND record_id = ANY($5)
         """,
         workspace_id,
         name,
@@ -180,10 +180,10 @@ async def note(
 async def _open(connection: Connection, workspace_id: UUID, name: str, comparison: int, found: Sequence[Found]) -> None:
     await connection.execute(
         """
-        INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, fields, is_proposed, found_in)
-        SELECT id, $1, $2, key, contact_id, kind, 'open', fields, is_proposed, $3
+        INSERT INTO drifts (id, workspace_id, mirror, key, record_id, kind, state, fields, is_proposed, found_in)
+        SELECT id, $1, $2, key, record_id, kind, 'open', fields, is_proposed, $3
         FROM unnest($4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[], $9::boolean[])
-             AS t (id, key, contact_id, kind, fields, is_proposed)
+             AS t (id, key, record_id, kind, fields, is_proposed)
         ON CONFLICT (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left') DO UPDATE SET
             found_in = excluded.found_in, fields = excluded.fields, is_proposed = excluded.is_proposed,
             state = CASE WHEN drifts.fields = excluded.fields THEN drifts.state ELSE 'open' END
@@ -193,7 +193,7 @@ async def _open(connection: Connection, workspace_id: UUID, name: str, compariso
         comparison,
         [new_id() for _ in found],
         [each.key for each in found],
-        [each.contact_id for each in found],
+        [each.record_id for each in found],
         [each.kind for each in found],
         [dict(each.fields or {}) for each in found],
         [each.is_proposed for each in found],
@@ -228,18 +228,18 @@ async def note_missing(
     last: UUID | None = await connection.fetchval(
         """
         WITH page AS MATERIALIZED (
-            SELECT contact_id, seen_in FROM mirrored
-            WHERE workspace_id = $1 AND mirror = $2 AND contact_id > $4 ORDER BY contact_id LIMIT $5
+            SELECT record_id, seen_in FROM mirrored
+            WHERE workspace_id = $1 AND mirror = $2 AND record_id > $4 ORDER BY record_id LIMIT $5
         ), noted AS (
-            INSERT INTO drifts (id, workspace_id, mirror, key, contact_id, kind, state, found_in)
-            SELECT gen_random_uuid(), $1, $2, m.contact_id::text, m.contact_id, 'missing', 'open', $3
+            INSERT INTO drifts (id, workspace_id, mirror, key, record_id, kind, state, found_in)
+            SELECT gen_random_uuid(), $1, $2, m.record_id::text, m.record_id, 'missing', 'open', $3
             FROM page AS m
             WHERE m.seen_in < $3
               AND NOT EXISTS (SELECT FROM stale_in_mirror AS s
-                              WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.contact_id = m.contact_id OFFSET 0)
+                              WHERE s.workspace_id = $1 AND s.mirror = $2 AND s.record_id = m.record_id OFFSET 0)
             ON CONFLICT (workspace_id, mirror, key, kind) WHERE state IN ('open', 'left') DO UPDATE SET found_in = $3
         )
-        SELECT contact_id FROM page ORDER BY contact_id DESC LIMIT 1
+        SELECT record_id FROM page ORDER BY record_id DESC LIMIT 1
         """,
         workspace_id,
         name,
@@ -304,9 +304,9 @@ async def revert_some(
         UPDATE drifts SET state = 'reverted', decided_at = now(), decided_by = $4
         WHERE id = ANY(ARRAY(SELECT id FROM drifts
                              WHERE workspace_id = $1 AND mirror = $2 AND state IN ('open', 'left') AND kind <> 'double'
-                               AND contact_id IS NOT NULL AND ($3::uuid[] IS NULL OR id = ANY($3))
+                               AND record_id IS NOT NULL AND ($3::uuid[] IS NULL OR id = ANY($3))
                              ORDER BY key, kind LIMIT $5 FOR NO KEY UPDATE))
-        RETURNING contact_id
+        RETURNING record_id
         """,
         workspace_id,
         name,
@@ -315,5 +315,5 @@ async def revert_some(
         _AT_ONCE,
     )
     if rows:
-        await make_stale(connection, workspace_id, name, sorted({row["contact_id"] for row in rows}))
+        await make_stale(connection, workspace_id, name, sorted({row["record_id"] for row in rows}))
     return len(rows)

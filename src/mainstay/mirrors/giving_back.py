@@ -37,11 +37,9 @@ async def give_back(
     """
     back = []
     for drift in found:
-        if drift.contact_id is None:
+        if drift.record_id is None:
             continue
-        contact, external_id = await transact(
-            pool, partial(_claim, run=run, mirror=mirror, contact_id=drift.contact_id)
-        )
+        contact, external_id = await transact(pool, partial(_claim, run=run, mirror=mirror, record_id=drift.record_id))
         if drift.kind == "missing":
             crm: Any = tables.crm(run.workspace_id, mirror.connection, http)
             if not hasattr(crm, "delete_contact"):
@@ -72,16 +70,16 @@ def as_it_stood(mirror: Mirror, contact: Contact, drift: Drifted) -> Contact:
     return replace(contact, **values, custom=custom)
 
 
-async def _claim(connection: Connection, run: Run, mirror: Mirror, contact_id: UUID) -> tuple[Contact, str]:
-    found = await records_by_id(connection, run.workspace_id, mirror.record, [contact_id])
-    known = await copies_of(connection, run.workspace_id, mirror.connection, [contact_id])
-    if not found or not isinstance(found[0], Contact) or contact_id not in known:
+async def _claim(connection: Connection, run: Run, mirror: Mirror, record_id: UUID) -> tuple[Contact, str]:
+    found = await records_by_id(connection, run.workspace_id, mirror.record, [record_id])
+    known = await copies_of(connection, run.workspace_id, mirror.connection, [record_id])
+    if not found or not isinstance(found[0], Contact) or record_id not in known:
         raise PermanentError("the contact, or its record there, is gone since")
-    wanted = Want(run.workspace_id, contact_id, known[contact_id][1], mirror.connection)
+    wanted = Want(run.workspace_id, record_id, known[record_id][1], mirror.connection)
     (pushing,) = await want(connection, [wanted], by=run.id)
     if pushing.run_id is None:
         raise TransientError("its newest state is just being pushed there")
-    return found[0], known[contact_id][0]
+    return found[0], known[record_id][0]
 
 
 async def _note(connection: Connection, run: Run, done: Done) -> None:

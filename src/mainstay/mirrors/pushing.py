@@ -147,11 +147,11 @@ async def _note(
     written = [each for each in batch.contacts if each.id not in refused and each.id not in open_ids]
     digests = {contact.id: mirror.digest(mirror.row(contact)) for contact in written}
     await store.note_written(connection, workspace_id, mirror.name, _without(batch, open_ids), digests)
-    for contact_id, reason in sorted(refused.items()):
-        await push_failed(connection, run.id, contact_id, reason)
+    for record_id, reason in sorted(refused.items()):
+        await push_failed(connection, run.id, record_id, reason)
     found = [
-        Found("refused", str(contact_id), contact_id, {"": {"ours": reason, "theirs": ""}})
-        for contact_id, reason in refused.items()
+        Found("refused", str(record_id), record_id, {"": {"ours": reason, "theirs": ""}})
+        for record_id, reason in refused.items()
     ]
     await drifts.note_refused(connection, workspace_id, mirror.name, found, taken=[*digests, *batch.gone])
     await wake(

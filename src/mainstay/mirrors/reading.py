@@ -108,11 +108,11 @@ async def unseen(
     """Return the next contacts that a comparison has not seen yet, with their ids there; empty where one is unknown."""
     rows = await connection.fetch(
         """
-        SELECT m.contact_id, c.external_id FROM mirrored AS m
+        SELECT m.record_id, c.external_id FROM mirrored AS m
         LEFT JOIN LATERAL (SELECT external_id FROM crosswalk WHERE workspace_id = $1 AND record_type = 'contact'
-                           AND record_id = m.contact_id AND connection = $5 LIMIT 1) AS c ON true
-        WHERE m.workspace_id = $1 AND m.mirror = $2 AND m.contact_id > $4 AND m.seen_in < $3
-        ORDER BY m.contact_id LIMIT $6
+                           AND record_id = m.record_id AND connection = $5 LIMIT 1) AS c ON true
+        WHERE m.workspace_id = $1 AND m.mirror = $2 AND m.record_id > $4 AND m.seen_in < $3
+        ORDER BY m.record_id LIMIT $6
         """,
         workspace_id,
         mirror.name,
@@ -121,7 +121,7 @@ async def unseen(
         mirror.connection,
         PAGE,
     )
-    return {row["contact_id"]: row["external_id"] or "" for row in rows}
+    return {row["record_id"]: row["external_id"] or "" for row in rows}
 
 
 async def read_each(mirror: Mirror, crm: CRM, region: str, ids: Mapping[UUID, str]) -> dict[UUID, Mapping[str, str]]:
@@ -132,11 +132,11 @@ async def read_each(mirror: Mirror, crm: CRM, region: str, ids: Mapping[UUID, st
         async with slots:
             return await crm.fetch_contact(external_id)
 
-    known = {contact_id: external_id for contact_id, external_id in ids.items() if external_id}
+    known = {record_id: external_id for record_id, external_id in ids.items() if external_id}
     read = await asyncio.gather(*map(one, known.values()))
     return {
-        contact_id: mirror.row_of(contact_id, _person(said, mirror, region) or Person())
-        for contact_id, said in zip(known, read, strict=True)
+        record_id: mirror.row_of(record_id, _person(said, mirror, region) or Person())
+        for record_id, said in zip(known, read, strict=True)
         if said is not None
     }
 

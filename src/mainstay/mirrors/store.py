@@ -186,15 +186,15 @@ async def next_batch(connection: Connection, workspace_id: UUID, mirror: Mirror,
         is_more = mirror.shows_contacts and await spread(connection, workspace_id, mirror.name)
         stale = await connection.fetch(
             """
-            SELECT contact_id, change FROM stale_in_mirror WHERE workspace_id = $1 AND mirror = $2
-            ORDER BY contact_id LIMIT $3
+            SELECT record_id, change FROM stale_in_mirror WHERE workspace_id = $1 AND mirror = $2
+            ORDER BY record_id LIMIT $3
             """,
             workspace_id,
             mirror.name,
             size,
         )
     if stale:
-        return await _changed(connection, workspace_id, mirror, [(row["contact_id"], row["change"]) for row in stale])
+        return await _changed(connection, workspace_id, mirror, [(row["record_id"], row["change"]) for row in stale])
     known = await connection.fetchrow(
         "SELECT loaded_to, loaded_at FROM mirrors WHERE workspace_id = $1 AND name = $2", workspace_id, mirror.name
     )
@@ -217,13 +217,13 @@ async def spread(connection: Connection, workspace_id: UUID, name: str) -> bool:
                 ORDER BY contact_id LIMIT $3 FOR UPDATE SKIP LOCKED
             )) RETURNING contact_id
         ), noted AS (
-            INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+            INSERT INTO stale_in_mirror (workspace_id, mirror, record_id)
             SELECT $1, $2, r.id FROM mirrors AS m
             CROSS JOIN (SELECT DISTINCT member FROM taken, contact_group(taken.contact_id) AS member) AS members
             JOIN LATERAL (SELECT id, type FROM records WHERE contact_id = members.member OFFSET 0) AS r
                 ON r.type = m.record_type
             WHERE m.workspace_id = $1 AND m.name = $2 ORDER BY r.id
-            ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes')
+            ON CONFLICT (workspace_id, mirror, record_id) DO UPDATE SET change = nextval('mirror_changes')
         )
         SELECT count(*) FROM taken
         """,
@@ -243,9 +243,9 @@ async def _page(connection: Connection, workspace_id: UUID, mirror: Mirror, afte
     last = records[-1].id if len(records) == size else UUID(int=2**128 - 1)
     written = await connection.fetch(
         """
-        SELECT contact_id, digest FROM mirrored
-        WHERE workspace_id = $1 AND mirror = $2 AND contact_id > $3 AND contact_id <= $4
-        ORDER BY contact_id LIMIT $5
+        SELECT record_id, digest FROM mirrored
+        WHERE workspace_id = $1 AND mirror = $2 AND record_id > $3 AND record_id <= $4
+        ORDER BY record_id LIMIT $5
         """,
         workspace_id,
         mirror.name,
@@ -256,9 +256,9 @@ async def _page(connection: Connection, workspace_id: UUID, mirror: Mirror, afte
     is_last = len(records) < size
     if len(written) == 2 * size:
         # So many have gone that the page ends with the last of them.
-        last, is_last = written[-1]["contact_id"], False
+        last, is_last = written[-1]["record_id"], False
         records = [record for record in records if record.id <= last]
-    digests = {row["contact_id"]: bytes(row["digest"]) for row in written}
+    digests = {row["record_id"]: bytes(row["digest"]) for row in written}
     gone = tuple(digests.keys() - {record.id for record in records})
     return Batch(tuple(records), gone, digests, loaded_to=last, is_last=is_last)
 
@@ -275,12 +275,12 @@ async def _changed(
 
 async def _digests(connection: Connection, workspace_id: UUID, name: str, ids: Sequence[UUID]) -> dict[UUID, bytes]:
     rows = await connection.fetch(
-        "SELECT contact_id, digest FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)",
+        "SELECT record_id, digest FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND record_id = ANY($3)",
         workspace_id,
         name,
         ids,
     )
-    return {row["contact_id"]: bytes(row["digest"]) for row in rows}
+    return {row["record_id"]: bytes(row["digest"]) for row in rows}
 
 
 async def note_written(
@@ -294,11 +294,11 @@ async def note_written(
     await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
     await connection.execute(
         """
-        INSERT INTO mirrored (workspace_id, mirror, contact_id, digest, written_at, seen_in, seen_page)
+        INSERT INTO mirrored (workspace_id, mirror, record_id, digest, written_at, seen_in, seen_page)
         SELECT $1, $2, id, digest, now(), comparison, -1
         FROM unnest($3::uuid[], $4::bytea[]) AS t (id, digest)
         JOIN mirrors ON workspace_id = $1 AND name = $2
-        ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET
+        ON CONFLICT (workspace_id, mirror, record_id) DO UPDATE SET
             digest = excluded.digest, written_at = excluded.written_at, seen_in = excluded.seen_in, seen_page = -1
         """,
         workspace_id,
@@ -307,7 +307,7 @@ async def note_written(
         list(digests.values()),
     )
     await connection.execute(
-        "DELETE FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)",
+        "DELETE FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND record_id = ANY($3)",
         workspace_id,
         name,
         batch.gone,
@@ -315,11 +315,11 @@ async def note_written(
     await connection.execute(
         """
         DELETE FROM stale_in_mirror
-        WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3) AND change = ANY($4)
+        WHERE workspace_id = $1 AND mirror = $2 AND record_id = ANY($3) AND change = ANY($4)
         """,
         workspace_id,
         name,
-        [contact_id for contact_id, _ in batch.stale],
+        [record_id for record_id, _ in batch.stale],
         [change for _, change in batch.stale],
     )
     await connection.execute(
@@ -340,16 +340,16 @@ async def note_written(
 async def make_stale(connection: Connection, workspace_id: UUID, name: str, ids: Collection[UUID]) -> None:
     """Have rows written again, whatever is known of them."""
     await connection.execute(
-        "DELETE FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND contact_id = ANY($3)",
+        "DELETE FROM mirrored WHERE workspace_id = $1 AND mirror = $2 AND record_id = ANY($3)",
         workspace_id,
         name,
         ids,
     )
     await connection.execute(
         """
-        INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+        INSERT INTO stale_in_mirror (workspace_id, mirror, record_id)
         SELECT $1, $2, id FROM unnest($3::uuid[]) AS t (id) ORDER BY id
-        ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes')
+        ON CONFLICT (workspace_id, mirror, record_id) DO UPDATE SET change = nextval('mirror_changes')
         """,
         workspace_id,
         name,

@@ -128,11 +128,11 @@ class Writer:
                 back = await give_back(self._pool, self._tables, steps.run, mirror, http, found)
                 return {"drifts": [str(each) for each in back]}
             rows = [
-                {KEY: str(each.contact_id)} | {title: said["theirs"] for title, said in each.fields.items()}
+                {KEY: str(each.record_id)} | {title: said["theirs"] for title, said in each.fields.items()}
                 for each in found
                 if each.kind == "changed"
             ]
-            gone = [str(each.contact_id) for each in found if each.kind == "missing"]
+            gone = [str(each.record_id) for each in found if each.kind == "missing"]
             table = self._tables.table(workspace_id, mirror.connection, http)
             if rows:
                 await table.upsert_rows(mirror.table, KEY, rows)

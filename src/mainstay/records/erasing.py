@@ -28,7 +28,7 @@ async def erase_traces(
         "UPDATE events SET data = '{}' WHERE workspace_id = $1 AND contact_id = ANY($2)", workspace_id, contact_ids
     )
     await connection.execute(
-        "UPDATE drifts SET fields = '{}' WHERE workspace_id = $1 AND contact_id = ANY($2)", workspace_id, contact_ids
+        "UPDATE drifts SET fields = '{}' WHERE workspace_id = $1 AND record_id = ANY($2)", workspace_id, contact_ids
     )
     runs = await connection.fetch(
         """
@@ -48,7 +48,7 @@ async def erase_traces(
         """
         WITH gone AS (DELETE FROM records WHERE workspace_id = $1 AND contact_id = ANY($2) RETURNING id),
              changed AS (DELETE FROM record_changes USING gone WHERE record_id = gone.id),
-             drifted AS (UPDATE drifts SET fields = '{}' FROM gone WHERE drifts.contact_id = gone.id)
+             drifted AS (UPDATE drifts SET fields = '{}' FROM gone WHERE drifts.record_id = gone.id)
         DELETE FROM crosswalk USING gone WHERE workspace_id = $1 AND record_id = gone.id
         """,
         workspace_id,

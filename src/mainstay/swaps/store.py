@@ -77,7 +77,7 @@ async def standing_of(connection: Connection, workspace_id: UUID, name: str) -> 
                comparing.state IS NOT NULL AND comparing.state IN ('queued', 'running', 'waiting') AS is_comparing,
                (SELECT count(*) FROM (SELECT FROM stale_in_mirror AS s
                                       WHERE s.workspace_id = $1 AND s.mirror = $2
-                                      ORDER BY s.contact_id LIMIT $3) AS t) AS behind,
+                                      ORDER BY s.record_id LIMIT $3) AS t) AS behind,
                (SELECT count(*) FROM (SELECT FROM drifts AS d WHERE d.workspace_id = $1 AND d.mirror = $2
                                       AND d.state = 'open' LIMIT $3) AS t) AS open_drifts
         FROM mirrors

@@ -611,15 +611,14 @@ CREATE TABLE mirrors (
     PRIMARY KEY (workspace_id, name)
 );
 
--- Records that changed since they were written to a mirror. change tells one change of a record from the next; contact_id is
--- the record's id, here and in the two tables below, of whatever type the mirror is.
+-- Records that changed since they were written to a mirror. change tells one change of a record from the next.
 CREATE SEQUENCE mirror_changes;
 CREATE TABLE stale_in_mirror (
     workspace_id  uuid NOT NULL,
     mirror        text NOT NULL,
-    contact_id    uuid NOT NULL,
+    record_id     uuid NOT NULL,
     change        bigint NOT NULL DEFAULT nextval('mirror_changes'),
-    PRIMARY KEY (workspace_id, mirror, contact_id)
+    PRIMARY KEY (workspace_id, mirror, record_id)
 );
 
 -- Contacts that changed and are shown in rows of other records: all of theirs are stale, as soon as anybody looks.
@@ -635,12 +634,12 @@ CREATE TABLE contacts_stale_in_mirror (
 CREATE TABLE mirrored (
     workspace_id  uuid NOT NULL,
     mirror        text NOT NULL,
-    contact_id    uuid NOT NULL,
+    record_id     uuid NOT NULL,
     digest        bytea NOT NULL,
     written_at    timestamptz NOT NULL,
     seen_in       integer NOT NULL,
     seen_page     integer NOT NULL,
-    PRIMARY KEY (workspace_id, mirror, contact_id)
+    PRIMARY KEY (workspace_id, mirror, record_id)
 ) WITH (fillfactor = 45);  -- Each comparison writes each row: where the new one fits beside the old, no index is touched.
 
 -- Where a mirror is not what we wrote. key is the row's there; fields has, for each column that differs, ours and theirs.
@@ -649,7 +648,7 @@ CREATE TABLE drifts (
     workspace_id  uuid NOT NULL REFERENCES workspaces,
     mirror        text NOT NULL,
     key           text NOT NULL,
-    contact_id    uuid,
+    record_id     uuid,
     kind          text NOT NULL CHECK (kind IN ('changed', 'missing', 'unknown', 'double', 'refused')),
     state         text NOT NULL CHECK (state IN ('open', 'reverted', 'taken over', 'left', 'gone', 'undone')),
     fields        jsonb NOT NULL DEFAULT '{}',
@@ -667,7 +666,7 @@ CREATE INDEX drifts_by_workspace ON drifts (workspace_id, id DESC);
 CREATE INDEX drifts_waiting ON drifts (workspace_id, id DESC) WHERE state = 'open';
 CREATE INDEX drifts_proposed ON drifts (workspace_id, id DESC) WHERE state = 'open' AND is_proposed;
 CREATE INDEX drifts_by_short_id ON drifts (workspace_id, right(id::text, 8) text_pattern_ops);
-CREATE INDEX drifts_by_contact ON drifts (contact_id) WHERE contact_id IS NOT NULL;
+CREATE INDEX drifts_by_record ON drifts (record_id) WHERE record_id IS NOT NULL;
 
 -- One row for each system of record that is, or was, to take another's place. What stands in stack.toml decides; this is
 -- who did what when, and what stood against it.
@@ -694,11 +693,11 @@ BEGIN
     IF NOT EXISTS (SELECT FROM mirrors WHERE is_declared) THEN
         RETURN NULL;
     END IF;
-    INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+    INSERT INTO stale_in_mirror (workspace_id, mirror, record_id)
     SELECT m.workspace_id, m.name, w.id
     FROM mirrors AS m JOIN (SELECT DISTINCT workspace_id, id FROM written) AS w USING (workspace_id)
     WHERE m.is_declared AND m.record_type = 'contact' ORDER BY m.workspace_id, m.name, w.id
-    ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes');
+    ON CONFLICT (workspace_id, mirror, record_id) DO UPDATE SET change = nextval('mirror_changes');
     -- One that is new has no records yet. A note that is there is written too: so nobody takes it before this commits.
     IF TG_OP = 'UPDATE' AND EXISTS (SELECT FROM mirrors WHERE is_declared AND shows_contacts) THEN
         INSERT INTO contacts_stale_in_mirror (workspace_id, mirror, contact_id)
@@ -719,12 +718,12 @@ BEGIN
     IF NOT EXISTS (SELECT FROM mirrors WHERE is_declared AND record_type <> 'contact') THEN
         RETURN NULL;
     END IF;
-    INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+    INSERT INTO stale_in_mirror (workspace_id, mirror, record_id)
     SELECT m.workspace_id, m.name, w.id
     FROM mirrors AS m JOIN (SELECT DISTINCT workspace_id, type, id FROM written) AS w
         ON w.workspace_id = m.workspace_id AND w.type = m.record_type
     WHERE m.is_declared ORDER BY m.workspace_id, m.name, w.id
-    ON CONFLICT (workspace_id, mirror, contact_id) DO UPDATE SET change = nextval('mirror_changes');
+    ON CONFLICT (workspace_id, mirror, record_id) DO UPDATE SET change = nextval('mirror_changes');
     RETURN NULL;
 END $$;
 CREATE TRIGGER records_made_stale AFTER INSERT ON records REFERENCING NEW TABLE AS written
