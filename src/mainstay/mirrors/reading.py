@@ -79,9 +79,12 @@ async def list_changed(
                       AND value = CASE WHEN asked.email <> '' THEN asked.email ELSE asked.phone END
                     LIMIT 1
                 ) AS named CROSS JOIN LATERAL (
-                    SELECT record_id AS contact_id, external_id AS own_id FROM crosswalk
-                    WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = named.contact_id
-                      AND connection = $2 AND external_id IS NOT NULL LIMIT 1
+                    -- That it has an id is asked outside: of a new workspace a planner would take the index of ids.
+                    SELECT record_id AS contact_id, external_id AS own_id FROM (
+                        SELECT record_id, external_id FROM crosswalk
+                        WHERE workspace_id = $1 AND record_type = 'contact' AND record_id = named.contact_id
+                          AND connection = $2 OFFSET 0
+                    ) AS copies WHERE external_id IS NOT NULL
                 ) AS own
             ) AS beside ON NOT EXISTS (
                 SELECT FROM crosswalk_beside WHERE workspace_id = $1 AND record_type = 'contact' AND connection = $2
