@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
-from mainstay.testing.database import fresh_database
+from mainstay.testing.database import Databases
 from tests.faults.victim import STRUCK
 
 AT_ONCE = 3
@@ -32,7 +32,7 @@ Story = Callable[[Telling], Awaitable[tuple[list[str], list[str]]]]
 
 async def kill_at_each(
     story: Story,
-    databases: tuple[str, str],
+    databases: Databases,
     *,
     passes: Collection[str],
     kind: str | tuple[str, ...] = "",
@@ -45,7 +45,7 @@ async def kill_at_each(
 
     Args:
         story: tells it once.
-        databases: the server, and the template of a fresh database.
+        databases: from them comes one for each telling.
         passes: boundaries that it must pass, else the test has lost its subject.
         kind: how the names of those begin at which it is killed, in one or several ways.
         fewest: how many boundaries, of whatever kind, it must pass.
@@ -57,7 +57,7 @@ async def kill_at_each(
 
     async def tell(number: int, strike: str = "", nth: int = 0) -> tuple[list[str], list[str]]:
         async with places:
-            with fresh_database(*databases) as dsn:
+            with databases.fresh() as dsn:
                 return await story(Telling(dsn, number, strike, nth))
 
     problems, passed = await tell(0)

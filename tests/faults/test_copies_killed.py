@@ -12,6 +12,7 @@ from typing import Any
 from mainstay.kit.pulling import utc
 from mainstay.mirrors import KEY
 from mainstay.sandbox.client import Sandbox
+from mainstay.testing.database import Databases
 from tests.faults.boundaries import Telling, kill_at_each
 from tests.faults.fleet import Books, Fleet, Process, until
 from tests.faults.sender import open_here, submit_many
@@ -246,7 +247,7 @@ class Story:
 
 
 async def test_killed_while_copies_are_kept(
-    fleet: Fleet, sandbox: Sandbox, mainstay_server: str, mainstay_template: str, tmp_path: Path
+    fleet: Fleet, sandbox: Sandbox, mainstay_databases: Databases, tmp_path: Path
 ) -> None:
     async def tell(telling: Telling) -> tuple[list[str], list[str]]:
         books = await Books.open(telling.dsn)
@@ -267,4 +268,4 @@ async def test_killed_while_copies_are_kept(
             await books.close()
         return problems, [line for line in story.victim.passed if not line.startswith(READY)]
 
-    await kill_at_each(tell, (mainstay_server, mainstay_template), passes=PASSES, kind=KINDS, most=2, struck=0.8)
+    await kill_at_each(tell, mainstay_databases, passes=PASSES, kind=KINDS, most=2, struck=0.8)

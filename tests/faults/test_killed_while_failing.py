@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from mainstay.sandbox.client import Sandbox
+from mainstay.testing.database import Databases
 from tests.faults import invariants
 from tests.faults.boundaries import Telling, kill_at_each
 from tests.faults.fleet import POST, Books, Fleet, until
@@ -15,16 +16,14 @@ from tests.faults.victim import READY
 FAILING = Path(__file__).parent / "failing"
 
 
-async def test_killed_at_every_boundary(
-    fleet: Fleet, sandbox: Sandbox, mainstay_server: str, mainstay_template: str
-) -> None:
+async def test_killed_at_every_boundary(fleet: Fleet, sandbox: Sandbox, mainstay_databases: Databases) -> None:
     sandbox.set_fault("postmark", "status", status=422)
     passes = {POST, "after commit: process deliveries", "before commit: record a run's progress"}
 
     async def journey(telling: Telling) -> tuple[list[str], list[str]]:
         return await _killed_once(fleet, sandbox, telling)
 
-    await kill_at_each(journey, (mainstay_server, mainstay_template), passes=passes)
+    await kill_at_each(journey, mainstay_databases, passes=passes)
 
 
 async def _killed_once(fleet: Fleet, sandbox: Sandbox, telling: Telling) -> tuple[list[str], list[str]]:

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from mainstay.sandbox.client import Sandbox
+from mainstay.testing.database import Databases
 from tests.faults.boundaries import Telling, kill_at_each
 from tests.faults.fleet import HANGS_SECONDS, ONCE, POST, UNKEYED, Books, Fleet, Process, until, vendor_copies
 from tests.faults.sender import submit
@@ -21,7 +22,7 @@ PACES = {"a quick CRM": "", "a slow CRM": "after commit"}
 
 @pytest.mark.parametrize("pace", PACES)
 async def test_killed_at_every_boundary(
-    pace: str, fleet: Fleet, sandbox: Sandbox, mainstay_server: str, mainstay_template: str
+    pace: str, fleet: Fleet, sandbox: Sandbox, mainstay_databases: Databases
 ) -> None:
     kind, is_slow = PACES[pace], pace == "a slow CRM"
     passes = {POST, "after commit: process deliveries", "before commit: record a run's progress"}
@@ -30,8 +31,7 @@ async def test_killed_at_every_boundary(
         email = f"{pace.split()[1]}{telling.number}@example.com"
         return await _killed_once(fleet, sandbox, telling, email, is_slow=is_slow)
 
-    databases = mainstay_server, mainstay_template
-    await kill_at_each(journey, databases, passes=passes, kind=kind, fewest=20, of_each=True)
+    await kill_at_each(journey, mainstay_databases, passes=passes, kind=kind, fewest=20, of_each=True)
 
 
 async def _killed_once(

@@ -10,6 +10,7 @@ import pytest
 from mainstay.kit import RawRequest
 from mainstay.sandbox.client import Sandbox
 from mainstay.sandbox.vendors.stripe_events import signed
+from mainstay.testing.database import Databases
 from tests.faults.boundaries import Telling, kill_at_each
 from tests.faults.fleet import Books, Fleet, until
 from tests.faults.sender import open_here
@@ -25,15 +26,14 @@ MADE = {
 
 @pytest.mark.parametrize("vendor", BOOKS)
 async def test_killed_while_a_payment_is_booked(
-    vendor: str, fleet: Fleet, sandbox: Sandbox, mainstay_server: str, mainstay_template: str, tmp_path: Path
+    vendor: str, fleet: Fleet, sandbox: Sandbox, mainstay_databases: Databases, tmp_path: Path
 ) -> None:
     stack = write_stack(tmp_path / "acme", vendor, fixed_token=True)
 
     async def story(telling: Telling) -> tuple[list[str], list[str]]:
         return await _killed_once(fleet, sandbox, telling, stack, vendor)
 
-    databases = mainstay_server, mainstay_template
-    await kill_at_each(story, databases, passes={LAST, *MADE[vendor]}, fewest=30, most=2, of_each=True)
+    await kill_at_each(story, mainstay_databases, passes={LAST, *MADE[vendor]}, fewest=30, most=2, of_each=True)
 
 
 async def _killed_once(

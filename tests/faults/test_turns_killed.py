@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from mainstay.sandbox.client import Sandbox
+from mainstay.testing.database import Databases
 from tests.faults import invariants
 from tests.faults.boundaries import Telling, kill_at_each
 from tests.faults.fleet import Books, Fleet, until
@@ -18,9 +19,7 @@ NTH = 4
 TURNS = Path(__file__).parent / "turns"
 
 
-async def test_killed_at_every_boundary(
-    fleet: Fleet, sandbox: Sandbox, mainstay_server: str, mainstay_template: str
-) -> None:
+async def test_killed_at_every_boundary(fleet: Fleet, sandbox: Sandbox, mainstay_databases: Databases) -> None:
     # Long enough that the one behind looks for its turn while the other has it.
     sandbox.set_fault("slack", "latency", latency_ms=250)
     passes = {"after commit: look for a turn", "before commit: record a run's progress"}
@@ -28,7 +27,7 @@ async def test_killed_at_every_boundary(
     async def visits(telling: Telling) -> tuple[list[str], list[str]]:
         return await _killed_once(fleet, sandbox, telling)
 
-    await kill_at_each(visits, (mainstay_server, mainstay_template), passes=passes, most=NTH, struck=0.7)
+    await kill_at_each(visits, mainstay_databases, passes=passes, most=NTH, struck=0.7)
 
 
 async def _killed_once(fleet: Fleet, sandbox: Sandbox, telling: Telling) -> tuple[list[str], list[str]]:
