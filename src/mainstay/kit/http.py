@@ -206,6 +206,11 @@ class Http:
         self.pay: Callable[[], Awaitable[None]] | None = None
         self.before_call: Callable[[], Awaitable[None]] | None = None
 
+    @property
+    def timeout(self) -> float:
+        """How long one call may take, in seconds; of a connector that speaks otherwise than by HTTP, too."""
+        return self._settings.timeout
+
     def redact(self, text: str) -> str:
         """Mask this connection's secrets, e-mails and phone numbers in a text of the connector's own."""
         return self._redact.text(text)

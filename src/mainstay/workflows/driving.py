@@ -32,7 +32,7 @@ class Driving:
 
     @property
     def has_room(self) -> bool:
-        """Tell whether one more can be driven; past that callers are not kept waiting: the queue has it at once."""
+        """Tell whether one more can be driven; past that the queue has it at once."""
         return len(self._under_way) < MOST_AT_ONCE and not self._is_closing
 
     async def drive(self, execution_id: str, within: timedelta, began: float) -> bool:

@@ -278,7 +278,7 @@ async def test_without_room_the_queue_has_it_at_once(
     runs: Client, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driving, "MOST_AT_ONCE", 0)
-    answer = await runs.post("/runs", {"workflow": "waits.v1", "contact": SARAH})
+    answer = await runs.post("/runs", {"workflow": "short.v1", "contact": SARAH})
     assert (answer.status, answer.json["state"]) == (202, "queued")
     async with acquire(runs.app.pool) as connection:
         status = await connection.fetchval(

@@ -13,7 +13,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from mainstay.kit import EmailMessage, Http, HttpSettings, RecordStore, Sent, VendorError
-from mainstay.kit.http import DEFAULT_TIMEOUT
 from mainstay.kit.roles import sender_domain
 
 if TYPE_CHECKING:
@@ -44,12 +43,12 @@ def make_email(settings: SmtpConnection, http: Http, _store: RecordStore | None 
 
 
 class SmtpEmail:
-    """Sends one message over a connection of its own. ``timeout`` is in seconds, for all of it."""
+    """Sends one message over a connection of its own, in the time that a request over HTTP would have."""
 
-    def __init__(self, settings: SmtpConnection, http: Http, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(self, settings: SmtpConnection, http: Http) -> None:
         self._settings = settings
         self._http = http
-        self._timeout = timeout
+        self._timeout = http.timeout
 
     async def send(self, message: EmailMessage) -> Sent:
         """Send one message; the id given back is its Message-ID, the same for every attempt of a step."""

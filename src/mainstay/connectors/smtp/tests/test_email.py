@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import ssl
 import traceback
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage as MimeMessage
 from email.policy import SMTP
@@ -50,9 +51,9 @@ async def send(
 ) -> Outcome:
     outcome = Outcome()
     async with open_session() as session:
-        http = Http(session, http_settings(connection), idempotency_key=key)
+        http = Http(session, replace(http_settings(connection), timeout=timeout), idempotency_key=key)
         try:
-            outcome.id = (await SmtpEmail(connection, http, timeout).send(message)).id
+            outcome.id = (await SmtpEmail(connection, http).send(message)).id
         except VendorError as error:
             outcome.error = error
         outcome.exchanges = http.exchanges
