@@ -32,7 +32,7 @@ from mainstay.identity import (
     person_to_json,
     resolve,
 )
-from mainstay.intake import SourceBinding, mark_deliveries
+from mainstay.intake import SourceBinding, ToldEvent, mark_deliveries, told_before
 from mainstay.model import CANARY, Event, RecordState, Run, RunState
 from mainstay.records import Ownership, Word, keep, take_told
 from mainstay.runs import Claimed, Progress, Settlement, settle
@@ -125,7 +125,8 @@ def kind_of(source: SourceBinding) -> str:
 class Inbound:
     """One delivery whose events are complete, ready to be processed in one transaction.
 
-    ``connection`` is whose word its records are.
+    ``connection`` is whose word its records are. ``is_batch``: its events stand for themselves, and each may come again
+    in another company.
     """
 
     run: Run
@@ -136,6 +137,7 @@ class Inbound:
     kind: str
     events: Sequence[Mapping[str, Any]]
     report: Report
+    is_batch: bool = False
     trace: str = field(default_factory=traceparent)
 
 
@@ -157,9 +159,11 @@ class Journey:
             for event in run.input["events"]
         ]
         routing = self._workspaces.routing(run.workspace_id)
+        # What is fetched is as it is now, however often it is told of: to pass over a notice could miss a change.
+        is_batch = len(events) > 1 and source.kind.fetch is None
         following = await self._commit(
             self._process,
-            Inbound(run, steps, routing, source.name, source.system, kind_of(source), events, self._report),
+            Inbound(run, steps, routing, source.name, source.system, kind_of(source), events, self._report, is_batch),
         )
         steps.take_unwritten()
         steps.is_settled = True
@@ -192,7 +196,9 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         connection,
         [Progress(item.run, item.steps.unwritten, Settlement(RunState.DONE)) for item in items],
     )
-    alive = [item for item, fence in zip(items, fences, strict=True) if fence is None]
+    alive = await _without_repeats(
+        connection, [item for item, fence in zip(items, fences, strict=True) if fence is None]
+    )
     people = [
         (item, event, person_from_json(event["person"])) for item in alive for event in item.events if event["person"]
     ]
@@ -228,6 +234,25 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         consequences.following.get(item.run.id, ()) if fence is None else fence
         for item, fence in zip(items, fences, strict=True)
     ]
+
+
+async def _without_repeats(connection: Connection, items: Sequence[Inbound]) -> list[Inbound]:
+    """Let the events of batches that another delivery brought before do nothing."""
+
+    def told(item: Inbound, event: Mapping[str, Any]) -> ToldEvent | None:
+        if not item.is_batch or not event["key"] or item.run.delivery_id is None:
+            return None
+        return ToldEvent(item.run.workspace_id, item.source, event["key"], item.run.delivery_id)
+
+    said = [(item, event, told(item, event)) for item in items if item.is_batch for event in item.events]
+    known = await told_before(connection, {each for *_, each in said if each is not None})
+    repeats = {id(event) for _, event, each in said if each in known}
+    nothing = {"type": "unsupported", "person": None, "record": None, "reason": "it came before, in another delivery"}
+
+    def without(item: Inbound) -> Inbound:
+        return replace(item, events=[{**each, **nothing} if id(each) in repeats else each for each in item.events])
+
+    return [without(item) if item.is_batch else item for item in items]
 
 
 @dataclass(frozen=True, slots=True)
