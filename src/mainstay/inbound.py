@@ -35,6 +35,7 @@ from mainstay.identity import (
 from mainstay.intake import SourceBinding, ToldEvent, mark_deliveries, told_before
 from mainstay.model import CANARY, Event, RecordState, Run, RunState
 from mainstay.records import Ownership, Word, keep, take_told
+from mainstay.records.erasing import erase_late
 from mainstay.runs import Claimed, Progress, Settlement, settle
 from mainstay.telemetry import traceparent
 from mainstay.watch import REPORTED, Trouble, trouble_of_report
@@ -204,10 +205,12 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
     ]
     resolutions = await resolve(connection, [_write(item, person) for item, _, person in people])
     about: dict[int, UUID] = {}
-    dropped = {}
+    dropped, of_deleted = {}, {}
     for (item, event, _), resolution in zip(people, resolutions, strict=True):
         if isinstance(resolution, Dropped):
             dropped[item.run.id] = resolution.reason
+            if resolution.is_of_deleted and item.run.delivery_id is not None:
+                of_deleted[item.run.id] = item.run.delivery_id
         else:
             about[id(event)] = resolution.contact.id
     heard = await _hear(connection, alive, about)
@@ -226,6 +229,7 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
                 consequences.happened(_cause(item), event["type"], heard.whom.get(id(event)), event["data"])
     await consequences.store(connection)
     await _report(connection, alive)
+    await erase_late(connection, of_deleted)
     await mark_deliveries(
         connection,
         [_outcome(item, item.run.delivery_id, dropped.get(item.run.id, "")) for item in alive if item.run.delivery_id],

@@ -161,7 +161,7 @@ async def test_sources_fall_silent_and_are_heard_of_again(watch: Watch) -> None:
 async def test_a_source_that_stops_on_a_weekday_is_told_that_day_and_a_weekend_is_no_stop(
     make_stack: MakeStack, sandbox: Sandbox
 ) -> None:
-    watch = Watch(await make_stack(OFFICE, WORKFLOW.partition("@workflow(\"nightly")[0]))
+    watch = Watch(await make_stack(OFFICE, WORKFLOW.partition('@workflow("nightly')[0]))
     stack, monday = watch.stack, datetime(2030, 3, 4, tzinfo=ZoneInfo("America/Chicago"))
     await stack.start_at(monday - timedelta(minutes=1))
     # Ten weeks of two leads an hour, from eight to six on working days.
