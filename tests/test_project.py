@@ -96,6 +96,16 @@ def test_source_files_stay_short() -> None:
     assert too_long == {}
 
 
+def test_each_fault_names_tests_that_are_there() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("## Faults")[2].partition("\n## ")[0]
+    rows = [line.rstrip("| ").rpartition("|") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    named = {fault.strip("| "): re.findall(r"`((?:tests/|bench/|test_)[\w/.]+)`", tests) for fault, _, tests in rows}
+    assert [fault for fault, tests in named.items() if not tests] == ["everything at once, at random"]
+    paths = {name if "/" in name else f"tests/faults/{name}.py" for tests in named.values() for name in tests}
+    assert sorted(path for path in paths if not (ROOT / path).is_file()) == []
+
+
 def test_the_changelog_has_a_place_for_the_next_change() -> None:
     assert re.search(r"^## \[Unreleased\]$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 

@@ -32,9 +32,10 @@ from mainstay.identity import (
     person_to_json,
     resolve,
 )
-from mainstay.intake import SourceBinding, mark_deliveries
+from mainstay.intake import SourceBinding, ToldEvent, mark_deliveries, told_before
 from mainstay.model import CANARY, Event, RecordState, Run, RunState
 from mainstay.records import Ownership, Word, keep, take_told
+from mainstay.records.erasing import erase_late
 from mainstay.runs import Claimed, Progress, Settlement, settle
 from mainstay.telemetry import traceparent
 from mainstay.watch import REPORTED, Trouble, trouble_of_report
@@ -125,7 +126,8 @@ def kind_of(source: SourceBinding) -> str:
 class Inbound:
     """One delivery whose events are complete, ready to be processed in one transaction.
 
-    ``connection`` is whose word its records are.
+    ``connection`` is whose word its records are. ``is_batch``: its events stand for themselves, and each may come again
+    in another company.
     """
 
     run: Run
@@ -136,6 +138,7 @@ class Inbound:
     kind: str
     events: Sequence[Mapping[str, Any]]
     report: Report
+    is_batch: bool = False
     trace: str = field(default_factory=traceparent)
 
 
@@ -157,9 +160,11 @@ class Journey:
             for event in run.input["events"]
         ]
         routing = self._workspaces.routing(run.workspace_id)
+        # What is fetched is as it is now, however often it is told of: to pass over a notice could miss a change.
+        is_batch = len(events) > 1 and source.kind.fetch is None
         following = await self._commit(
             self._process,
-            Inbound(run, steps, routing, source.name, source.system, kind_of(source), events, self._report),
+            Inbound(run, steps, routing, source.name, source.system, kind_of(source), events, self._report, is_batch),
         )
         steps.take_unwritten()
         steps.is_settled = True
@@ -192,16 +197,20 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         connection,
         [Progress(item.run, item.steps.unwritten, Settlement(RunState.DONE)) for item in items],
     )
-    alive = [item for item, fence in zip(items, fences, strict=True) if fence is None]
+    alive = await _without_repeats(
+        connection, [item for item, fence in zip(items, fences, strict=True) if fence is None]
+    )
     people = [
         (item, event, person_from_json(event["person"])) for item in alive for event in item.events if event["person"]
     ]
     resolutions = await resolve(connection, [_write(item, person) for item, _, person in people])
     about: dict[int, UUID] = {}
-    dropped = {}
+    dropped, of_deleted = {}, {}
     for (item, event, _), resolution in zip(people, resolutions, strict=True):
         if isinstance(resolution, Dropped):
             dropped[item.run.id] = resolution.reason
+            if resolution.is_of_deleted and item.run.delivery_id is not None:
+                of_deleted[item.run.id] = item.run.delivery_id
         else:
             about[id(event)] = resolution.contact.id
     heard = await _hear(connection, alive, about)
@@ -220,6 +229,7 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
                 consequences.happened(_cause(item), event["type"], heard.whom.get(id(event)), event["data"])
     await consequences.store(connection)
     await _report(connection, alive)
+    await erase_late(connection, of_deleted)
     await mark_deliveries(
         connection,
         [_outcome(item, item.run.delivery_id, dropped.get(item.run.id, "")) for item in alive if item.run.delivery_id],
@@ -228,6 +238,25 @@ async def process(connection: Connection, items: Sequence[Inbound]) -> list[Sequ
         consequences.following.get(item.run.id, ()) if fence is None else fence
         for item, fence in zip(items, fences, strict=True)
     ]
+
+
+async def _without_repeats(connection: Connection, items: Sequence[Inbound]) -> list[Inbound]:
+    """Let the events of batches that another delivery brought before do nothing."""
+
+    def told(item: Inbound, event: Mapping[str, Any]) -> ToldEvent | None:
+        if not item.is_batch or not event["key"] or item.run.delivery_id is None:
+            return None
+        return ToldEvent(item.run.workspace_id, item.source, event["key"], item.run.delivery_id)
+
+    said = [(item, event, told(item, event)) for item in items if item.is_batch for event in item.events]
+    known = await told_before(connection, {each for *_, each in said if each is not None})
+    repeats = {id(event) for _, event, each in said if each in known}
+    nothing = {"type": "unsupported", "person": None, "record": None, "reason": "it came before, in another delivery"}
+
+    def without(item: Inbound) -> Inbound:
+        return replace(item, events=[{**each, **nothing} if id(each) in repeats else each for each in item.events])
+
+    return [without(item) if item.is_batch else item for item in items]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
 from mainstay.db import acquire
+from mainstay.model import RawRequest
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
 from tests.conftest import MakeStack
@@ -97,6 +99,28 @@ async def test_while_runs_wait_or_retry_nothing_is_sent_or_kept_from_then_on(
     assert calls(sandbox) == before
     assert await left(stack) == {}
     assert {state for _, workflow, state in await stack.runs() if workflow != "inbound.v1"} <= {"cancelled", "done"}
+
+
+async def test_a_delivery_that_is_queued_meanwhile_makes_nobody_anew_and_is_not_kept(
+    make_stack: MakeStack, sandbox: Sandbox
+) -> None:
+    stack = await make_stack(STACK, WORKFLOW)
+    contact = await lead(stack)
+    source = next(iter(stack.app.workspaces.values())).sources["website"]
+    body = b'{"email": "sarah@example.com", "name": "Sarah Johnson", "message": "Roofing needs, again"}'
+    again = RawRequest(
+        "POST", "http://t/in/acme/website", {"content-type": "application/json"}, body, datetime.now(UTC)
+    )
+    receipt = await stack.app.intake.receive(source, again)
+    await forget(stack, contact)
+    before = calls(sandbox)
+    await stack.advance("2d")
+    assert calls(sandbox) == before
+    assert await left(stack) == {}
+    async with acquire(stack.app.pool) as connection:
+        state = await connection.fetchval("SELECT state FROM deliveries WHERE id = $1", receipt.delivery_id)
+        assert await connection.fetchval("SELECT count(*) FROM contacts WHERE deleted_at IS NULL") == 0
+    assert state == "ignored", "accepted, and it says what became of it"
 
 
 @pytest.mark.parametrize("vendor", ["slack", "postmark", "gohighlevel"])

@@ -36,6 +36,7 @@ STACKS = {
     system_of_record = "crm"
 """,
 }
+TOKEN_PATHS = {"hubspot": "/oauth/*/token", "gohighlevel": "/oauth/token"}
 CODE = """
     @workflow("note.v1", on="contact.created")
     async def note(ctx: Context, contact: Contact) -> None:
@@ -106,6 +107,28 @@ async def test_a_grant_that_was_taken_back_stops_runs_until_a_person_connects_an
 
     assert [state for _, _, state in await stack.runs("note.v1")] == ["done"]
     assert notes(sandbox, vendor) == 2
+
+
+@pytest.mark.parametrize("vendor", list(STACKS))
+async def test_a_token_endpoint_that_is_away_for_a_while_only_delays(
+    make_stack: MakeStack, sandbox: Sandbox, vendor: str
+) -> None:
+    stack = await make_stack(STACKS[vendor], CODE)
+    await connect(stack)
+    await stack.submit("website", **LEAD)
+    sandbox.configure(vendor, token_epoch=1)
+    away = sandbox.set_fault(vendor, "status", status=503, path=TOKEN_PATHS[vendor])
+
+    await stack.advance("2h 10m")
+
+    assert sandbox.hits(away) > 0
+    assert {state for _, _, state in await stack.runs("note.v1")} & {"failed", "done"} == set()
+    assert not any("mainstay connect" in alert.mend or "mainstay connect" in alert.cause for alert in stack.alerts)
+    sandbox.clear(vendor, away)
+    await stack.advance("1h")
+    assert [state for _, _, state in await stack.runs("note.v1")] == ["done"], "nobody had to connect anew"
+    assert notes(sandbox, vendor) == 2
+    assert not sandbox.repeated(vendor)
 
 
 async def test_many_runs_that_meet_a_token_that_ended_renew_it_once(make_stack: MakeStack, sandbox: Sandbox) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,6 +14,7 @@ from mainstay.db import acquire
 from mainstay.insight import open_incidents, verdict
 from mainstay.insight.monitors import MonitorRow, list_breaches, list_monitors
 from mainstay.monitors import store
+from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
 from tests.plans import Recorder, scans
 
@@ -45,6 +47,24 @@ expect = "off"
 expect = ["crm record", "first message"]
 within = "5m"
 sources = ["website"]
+"""
+OFFICE = """
+[connections.slack]
+connector = "slack"
+token = "${TOKEN}"
+
+[connections.texts]
+connector = "twilio"
+account_sid = "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
+auth_token = "${TWILIO_AUTH_TOKEN}"
+from = "+13125550100"
+
+[sources.ads]
+kind = "form"
+
+[alerts]
+critical = ["slack:#alerts"]
+other = ["slack:#alerts"]
 """
 WORKFLOW = """
 from mainstay import Tick
@@ -136,6 +156,40 @@ async def test_sources_fall_silent_and_are_heard_of_again(watch: Watch) -> None:
     await watch.execute("UPDATE monitors SET rule = 'before', state = 'down' WHERE kind = 'source' AND name = 'ads'")
     await watch.app.silence.sources.declare(watch.workspace_id)
     assert (await watch.rows())["source", "ads"].state == "new"
+
+
+async def test_a_source_that_stops_on_a_weekday_is_told_that_day_and_a_weekend_is_no_stop(
+    make_stack: MakeStack, sandbox: Sandbox
+) -> None:
+    watch = Watch(await make_stack(OFFICE, WORKFLOW.partition('@workflow("nightly')[0]))
+    stack, monday = watch.stack, datetime(2030, 3, 4, tzinfo=ZoneInfo("America/Chicago"))
+    await stack.start_at(monday - timedelta(minutes=1))
+    # Ten weeks of two leads an hour, from eight to six on working days.
+    working = [monday + timedelta(days=day) for day in range(-70, 12) if day % 7 < 5]
+    leads = [day + timedelta(hours=8, minutes=30 * half) for day in working for half in range(20)]
+    await watch.heard("ads", *(each for each in leads if each < monday))
+
+    stopped = monday + timedelta(days=8, hours=10)
+    coming = [each for each in leads if monday <= each < stopped]
+    told_at = None
+    for hour in range(24 * 9):
+        now = monday + timedelta(hours=hour)
+        await watch.heard("ads", *(each for each in coming if now - timedelta(hours=1) < each <= now))
+        await stack.advance_to(now)
+        if found := await watch.look():
+            assert found == ["ads brings no lead"]
+            told_at = now
+            break
+    assert told_at is not None, "the stop is found on the day on which it happens"
+    assert stopped < told_at <= stopped + timedelta(hours=8), "neither the weekend nor a night was taken for one"
+    await stack.advance("5m")
+    (post,) = sandbox.messages("slack")
+    assert post["text"].startswith("ads brings no lead")
+
+    await watch.heard("ads", told_at + timedelta(minutes=5))
+    assert await watch.look() == []
+    await stack.advance("1h")
+    assert [each["text"].splitlines()[0] for each in sandbox.messages("slack")][1:] == ["Over: ads brings no lead"]
 
 
 async def test_leads_that_are_not_answered_are_named_until_they_are(watch: Watch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +18,8 @@ from mainstay.kit import standard_webhooks
 from mainstay.model import RawRequest
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
-from mainstay.watch import Trouble
+from mainstay.watch import Trouble, alert, telling, wording
+from mainstay.watch.channels import Message
 from tests.conftest import MakeStack
 
 STACK = """
@@ -164,6 +167,68 @@ async def test_a_channel_that_is_down_is_passed_over_in_seconds_and_that_is_told
     async with acquire(app.pool) as connection, connection.transaction():
         assert await app.alerter.recover(connection, workspace_id, "canary|crm")
         assert not await app.alerter.recover(connection, workspace_id, "canary|crm")
+
+
+async def test_what_cannot_be_put_into_words_is_told_plainly_and_holds_up_nothing(
+    stack: StackUnderTest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, workspace_id = stack.app, await at_work(stack.app)
+    compose, sent, follow = wording.message_of, alert.Alerter.send, telling.next_move
+
+    def of_good(kind: Any, incidents: Sequence[wording.Told], *rest: Any) -> Message:
+        if any("unspeakable" in each.title for each in incidents):
+            raise ValueError("no words")
+        return compose(kind, incidents, *rest)
+
+    async def not_whole(self: Any, connection: Any, workspace_id: UUID, *rest: Any) -> UUID:
+        if "unsendable" in rest[3].subject and rest[3].buttons:
+            await connection.execute("SELECT 1 / 0")
+        return await sent(self, connection, workspace_id, *rest)
+
+    def of_known(standing: Any, *rest: Any) -> Any:
+        if standing.news == "worse":
+            raise ValueError("stands in no way that is known")
+        return follow(standing, *rest)
+
+    monkeypatch.setattr(alert, "message_of", of_good)
+    monkeypatch.setattr(alert.Alerter, "send", not_whole)
+    monkeypatch.setattr(alert, "next_move", of_known)
+
+    async def trouble(name: str, severity: Any = "critical") -> None:
+        async with acquire(app.pool) as connection, connection.transaction():
+            broken = Trouble(f"canary|{name}", f"{name} is broken", "no answer", "look", severity=severity)
+            await app.alerter.raise_trouble(connection, workspace_id, broken)
+
+    # At once, in the transaction that found them.
+    for name in ("unspeakable crm", "unsendable", "plain"):
+        await trouble(name)
+    await stack.settle()
+    heard = [str(each["text"]) for each in sandbox.messages("slack")]
+    assert [text.split(" is broken")[0] for text in heard] == ["unspeakable crm", "unsendable", "plain"]
+    assert ["all that could be said" in text for text in heard] == [True, True, False]
+    assert [each["state"] for each in sandbox.state("pagerduty")["alerts"]] == ["triggered"] * 3
+    assert "no words" in caplog.text
+
+    # What the watch gathers: the good ones together, the others apart from them.
+    for name in ("first", "unspeakable books", "second", "astray"):
+        await trouble(name, "other")
+    async with acquire(app.pool) as connection:
+        await connection.execute("UPDATE incidents SET alert_news = 'worse' WHERE title LIKE 'astray%'")
+    await stack.advance("9h")
+    assert sorted(each["Subject"] for each in sandbox.messages("postmark")) == [
+        "Mainstay: 2 things broke, among them: first is broken",
+        "Mainstay: Now critical: astray is broken",
+        "Mainstay: unspeakable books is broken",
+    ]
+
+    def begins_not(*_: Any) -> Any:
+        raise ValueError("no beginning")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(alert, "begin", begins_not)
+        await trouble("late")
+    await stack.advance("1s")
+    assert sandbox.messages("slack")[-1]["text"].startswith("late is broken")
 
 
 async def test_what_is_not_critical_waits_for_the_morning_and_a_vendor_that_is_out_is_an_incident(

@@ -94,6 +94,10 @@ async def open_pool(dsn: str, *, size: int = 10, init: Callable[[Any], Awaitable
     )
 
 
+BROKEN_OFF = asyncpg.exceptions.TransactionRollbackError
+"""What broke a transaction off in favour of another: no fault of the work, which :func:`transact` does again."""
+
+
 async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], *, tries: int = 12) -> Result:
     """Do ``work`` in a transaction of its own; again, a moment later, when it was broken off in favour of another."""
     moment = 0.001
@@ -101,7 +105,7 @@ async def transact(pool: Pool, work: Callable[[Connection], Awaitable[Result]], 
         try:
             async with acquire(pool) as connection, connection.transaction():
                 return await work(connection)
-        except asyncpg.exceptions.TransactionRollbackError:
+        except BROKEN_OFF:
             tries -= 1
             if not tries:
                 raise

@@ -19,11 +19,13 @@ from mainstay.intake.store import (
     Arrival,
     OpenExecution,
     Suspect,
+    ToldEvent,
     keep,
     load_delivery,
     mark_deliveries,
     put_in_quarantine,
     requeue_delivery,
+    told_before,
 )
 from mainstay.model import Lane, new_id
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-__all__ = ["INBOUND", "Intake", "Receipt", "SourceBinding", "mark_deliveries"]
+__all__ = ["INBOUND", "Intake", "Receipt", "SourceBinding", "ToldEvent", "mark_deliveries", "told_before"]
 
 Read = Callable[[SourceBinding, "RawRequest"], Mapping[str, Any]]
 OnQuarantined = Callable[["Connection", Suspect], Awaitable[None]]

@@ -67,12 +67,18 @@ class Receipt:
 
 def delivery_key(source: SourceBinding, request: RawRequest) -> tuple[str, timedelta | None]:
     """Return the key that a repeat shares, and how long it counts (None: for ever). An empty key has no repeats."""
-    key = source.kind.delivery_key(request, source.settings).replace("\0", "")
+    key = key_to_keep(source.kind.delivery_key(request, source.settings))
     if key:
-        return (key if len(key) <= 200 else f"sha256:{sha256(key.encode()).hexdigest()}"), None
+        return key, None
     if source.settings.repeat_window:
         return f"payload:{sha256(request.body).hexdigest()}", source.settings.repeat_window
     return "", None
+
+
+def key_to_keep(key: str) -> str:
+    """Return a sender's key as it is stored: what is long as its digest."""
+    key = key.replace("\0", "")
+    return key if len(key) <= 200 else f"sha256:{sha256(key.encode()).hexdigest()}"
 
 
 def headers_to_keep(source: SourceBinding, request: RawRequest) -> dict[str, str]:

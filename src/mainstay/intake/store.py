@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from mainstay.intake.rules import (
     SourceBinding,
     brings_person,
     headers_to_keep,
+    key_to_keep,
     url_to_keep,
 )
 from mainstay.kit import RawRequest
@@ -220,6 +221,21 @@ async def _claim_keys(connection: Connection, arrivals: Sequence[Arrival]) -> di
 
 
 @dataclass(frozen=True, slots=True)
+class ToldEvent:
+    """An event of a delivery, by its sender's key."""
+
+    workspace_id: UUID
+    source: str
+    key: str
+    delivery_id: UUID
+
+    @property
+    def kept_as(self) -> tuple[UUID, str, str]:
+        """The row of its key."""
+        return self.workspace_id, self.source, key_to_keep(self.key)
+
+
+@dataclass(frozen=True, slots=True)
 class Suspect:
     """A request whose sender could not be proven."""
 
@@ -301,6 +317,36 @@ async def mark_deliveries(connection: Connection, states: Sequence[tuple[UUID, s
     await connection.executemany(
         "UPDATE deliveries SET state = $2, reason = $3 WHERE id = $1", sorted(states, key=lambda item: str(item[0]))
     )
+
+
+async def told_before(connection: Connection, told: Collection[ToldEvent]) -> set[ToldEvent]:
+    """Claim the events of deliveries that bring several; return those that another delivery of the source brought.
+
+    They share their keys with deliveries: a sender that batches what it sends again batches it otherwise, or not at
+    all. In the transaction that processes them.
+    """
+    if not told:
+        return set()
+    first: dict[tuple[UUID, str, str], ToldEvent] = {}
+    for each in sorted(told, key=lambda each: str(each.delivery_id)):
+        first.setdefault(each.kept_as, each)
+    # In the order in which intake claims the keys of deliveries, so that neither waits for the other in turn.
+    ordered = sorted(first.items(), key=lambda item: tuple(map(str, item[0])))
+    rows = await connection.fetch(
+        """
+        INSERT INTO delivery_keys AS known (workspace_id, source, key, delivery_id, seen_at)
+        SELECT w, s, k, d, now() FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS t (w, s, k, d)
+        ON CONFLICT (workspace_id, source, key) DO UPDATE
+        SET repeats = known.repeats + (known.delivery_id <> excluded.delivery_id)::integer
+        RETURNING workspace_id, source, key, delivery_id
+        """,
+        [key[0] for key, _ in ordered],
+        [key[1] for key, _ in ordered],
+        [key[2] for key, _ in ordered],
+        [each.delivery_id for _, each in ordered],
+    )
+    owners = {(row["workspace_id"], row["source"], row["key"]): row["delivery_id"] for row in rows}
+    return {each for each in told if owners[each.kept_as] != each.delivery_id}
 
 
 async def requeue_delivery(

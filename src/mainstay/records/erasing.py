@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -72,3 +72,19 @@ async def erase_traces(
     )
     await connection.execute("DELETE FROM waits WHERE run_id = ANY($1)", ids)
     await children_ended(connection, ids)
+
+
+async def erase_late(connection: Connection, runs: Mapping[UUID, UUID]) -> None:
+    """Empty inbound runs, and the deliveries of each, that came to be processed after their person was deleted.
+
+    What else the delivery began, for others whom it named, goes on.
+    """
+    if not runs:
+        return
+    await connection.execute(
+        "UPDATE deliveries SET body = '', headers = '{}', url = '' WHERE id = ANY($1)", sorted(runs.values(), key=str)
+    )
+    await connection.execute("UPDATE runs SET input = '{}' WHERE id = ANY($1)", list(runs))
+    await connection.execute(
+        "UPDATE attempts SET exchanges = '[]', result = NULL, error = '' WHERE run_id = ANY($1)", list(runs)
+    )

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from mainstay.db import acquire, transact
+from mainstay.db import BROKEN_OFF, acquire, transact
 from mainstay.runs import Claimed, begin_run
 from mainstay.watch import store, telling_store
 from mainstay.watch.channels import Message, Vendors, pass_on
 from mainstay.watch.routes import Alerts, Route, Severity
 from mainstay.watch.rules import trouble_of_drift, trouble_of_missed, trouble_of_run
-from mainstay.watch.telling import Kind, begin, next_move
-from mainstay.watch.wording import message_of
+from mainstay.watch.telling import Kind, Move, Standing, begin, next_move
+from mainstay.watch.wording import message_of, plain_message_of
 
 if TYPE_CHECKING:
-    from mainstay.db import Connection, Pool
+    from mainstay.db import Connection, Pool, Row
     from mainstay.engine import StepRunner
     from mainstay.model import Run
     from mainstay.runs import Settlement
     from mainstay.watch.rules import Trouble
+
+log = logging.getLogger(__name__)
 
 ALERT = "alert.v1"
 CRITICAL_OWN = frozenset({"inbound.v1", ALERT})
@@ -108,7 +112,16 @@ class Alerter:
         if run_id is not None:
             await connection.execute("UPDATE runs SET incident_id = $2 WHERE id = $1", run_id, reported.id)
         if reported.news:
-            await self._begin(connection, workspace_id, reported.id, trouble)
+            try:
+                async with connection.transaction():
+                    await self._begin(connection, workspace_id, reported.id, trouble)
+            except BROKEN_OFF:
+                raise
+            except Exception:
+                # What is reported stands: a fault in the telling must not undo the record of it.
+                log.exception("the alert of incident %s could not be begun; the watch begins it", reported.id)
+                standing = Standing(severity, phase="telling", due_at=self._now())
+                await telling_store.stand(connection, reported.id, standing)
         return reported.id
 
     async def recover(self, connection: Connection, workspace_id: UUID, fingerprint: str) -> bool:
@@ -185,8 +198,7 @@ class Alerter:
         rows = await telling_store.hold_due(connection, list(self._alerting.workspaces), now)
         told: dict[tuple[UUID, Kind, Severity, tuple[Route, ...]], list[UUID]] = {}
         for row in rows:
-            alerts = self._alerts(row["workspace_id"], row["workflow"], row["connection"])
-            move = next_move(telling_store.standing_of(row), alerts, now)
+            move = self._move(row, now)
             await telling_store.stand(connection, row["id"], move.then)
             if move.routes:
                 key = (row["workspace_id"], move.kind, move.then.severity, move.routes)
@@ -195,21 +207,81 @@ class Alerter:
             await self._tell(connection, workspace_id, kind, incidents, routes)
         return len(rows)
 
+    def _move(self, row: Row, now: datetime) -> Move:
+        try:
+            alerts = self._alerts(row["workspace_id"], row["workflow"], row["connection"])
+            return next_move(telling_store.standing_of(row), alerts, now)
+        except Exception:
+            # How it stands is not known, so it is told once, over all that might be next.
+            log.exception("what is told next of incident %s is not known; it is told to everybody, once", row["id"])
+            alerts = self._alerting.workspace(row["workspace_id"]).alerts
+            severity: Severity = row["severity"]
+            routes = tuple(dict.fromkeys(chain.from_iterable(alerts.ladder(severity))))
+            kind: Kind = row["alert_news"] if row["state"] == "open" else "recovered"
+            return Move(Standing(severity, phase="told"), kind, routes)
+
     async def _tell(
         self,
         connection: Connection,
         workspace_id: UUID,
         kind: Kind,
-        incident_ids: Collection[UUID],
+        incident_ids: Sequence[UUID],
         routes: Sequence[Route],
     ) -> None:
+        """Tell of incidents in one message; what cannot be put into words goes apart from the others, plainly."""
+        message = await self._composed(connection, workspace_id, kind, incident_ids)
+        if message is None and len(incident_ids) > 1:
+            good = [
+                each
+                for each in incident_ids
+                if await self._composed(connection, workspace_id, kind, [each]) is not None
+            ]
+            if 0 < len(good) < len(incident_ids):
+                await self._tell(connection, workspace_id, kind, good, routes)
+                incident_ids = [each for each in incident_ids if each not in good]
+        if message is not None:
+            try:
+                async with connection.transaction():
+                    await self._send_over(connection, workspace_id, kind, incident_ids, routes, message)
+            except BROKEN_OFF:
+                raise
+            except Exception:
+                log.exception("the alert of incident %s could not be begun; it is told plainly", incident_ids[0])
+            else:
+                return
+        titles = await telling_store.titles(connection, incident_ids)
+        plain = plain_message_of(kind, titles, self._alerting.page_url(workspace_id, "incidents"))
+        await self._send_over(connection, workspace_id, kind, incident_ids, routes, plain)
+
+    async def _composed(
+        self, connection: Connection, workspace_id: UUID, kind: Kind, incident_ids: Sequence[UUID]
+    ) -> Message | None:
+        """Return the message of incidents; None, and logged, when they cannot be put into words."""
         page_url = self._alerting.page_url
-        incidents = await telling_store.told_of(connection, workspace_id, incident_ids, page_url)
-        message = message_of(
-            kind, incidents, self._alerting.workspace(workspace_id).name, page_url(workspace_id, "incidents")
-        )
+        try:
+            async with connection.transaction():
+                told = await telling_store.told_of(connection, workspace_id, incident_ids, page_url)
+            workspace = self._alerting.workspace(workspace_id).name
+            return message_of(kind, told, workspace, page_url(workspace_id, "incidents"))
+        except BROKEN_OFF:
+            raise
+        except Exception:
+            log.exception(
+                "no message can be made of %d incidents, the first of them %s", len(incident_ids), incident_ids[0]
+            )
+            return None
+
+    async def _send_over(
+        self,
+        connection: Connection,
+        workspace_id: UUID,
+        kind: Kind,
+        incident_ids: Sequence[UUID],
+        routes: Sequence[Route],
+        message: Message,
+    ) -> None:
         for route in routes:
-            await self.send(connection, workspace_id, kind, [each.id for each in incidents], route, message)
+            await self.send(connection, workspace_id, kind, incident_ids, route, message)
 
     async def send(
         self,

@@ -87,6 +87,12 @@ async def stand(connection: Connection, incident_id: UUID, standing: Standing) -
     )
 
 
+async def titles(connection: Connection, incident_ids: Collection[UUID]) -> list[tuple[UUID, str]]:
+    """Return incidents with their titles, the oldest first."""
+    rows = await connection.fetch("SELECT id, title FROM incidents WHERE id = ANY($1) ORDER BY id", list(incident_ids))
+    return [(row["id"], row["title"]) for row in rows]
+
+
 async def begun_within(connection: Connection, workspace_id: UUID, length: timedelta) -> int:
     """Count the incidents that people were told of lately."""
     found: int = await connection.fetchval(

@@ -99,6 +99,33 @@ def message_of(kind: Kind, incidents: Sequence[Told], workspace: str, list_url: 
     )
 
 
+def plain_message_of(kind: Kind, incidents: Sequence[tuple[UUID, str]], list_url: str) -> Message:
+    """Say of incidents, each an id and a title, what can be said of any: where nothing better can be composed."""
+    before = _BEFORE.get(kind, "")
+    lines = [f"{before}{title or 'Something broke'} ({list_url}/{key})" for key, title in incidents[:_MOST_NAMED]]
+    if len(incidents) > _MOST_NAMED:
+        lines.append(f"and {len(incidents) - _MOST_NAMED} more: {list_url}")
+    why = "This is all that could be said of it here: the log of the worker has the reason, the page the details."
+    title = f"{before}{incidents[0][1] or 'Something broke'}" if incidents else "Something broke"
+    return Message(
+        subject=f"Mainstay: {title}"[:_LONGEST_SUBJECT],
+        text="\n".join((*lines, why)),
+        short=_short(title, list_url),
+        event=_EVENTS[kind],
+        data={"incidents": [{"id": str(key), "title": title, "url": f"{list_url}/{key}"} for key, title in incidents]},
+        pages=tuple(
+            Page(
+                action=_ACTIONS.get(kind, "trigger"),
+                key=f"mainstay-{key}",
+                summary=(title or "Something broke")[:_LONGEST_SUMMARY],
+                severity="critical",
+                link=f"{list_url}/{key}",
+            )
+            for key, title in incidents
+        ),
+    )
+
+
 def message_of_test(workspace: str, channel: str, key: str, url: str) -> Message:
     """Say that this is a test of a channel. A pager is told that it is information, and that it is over."""
     title = f"Test of the alerts of {workspace}"

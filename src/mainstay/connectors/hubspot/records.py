@@ -43,7 +43,15 @@ COMPANIES = Kind(
     ("name", "domain", "phone", "address", "city", "zip", "country", "createdate", CHANGED),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.type: kind for kind in (DEALS, COMPANIES)})
-_VERBS = {"creation": "created", "propertyChange": "updated", "deletion": "deleted", "restore": "updated"}
+# Whom a deal is about may change without a change of the deal's own: its time of change then stays as it was.
+ASSOCIATED = "associationChange"
+_VERBS = {
+    "creation": "created",
+    "propertyChange": "updated",
+    "deletion": "deleted",
+    "restore": "updated",
+    ASSOCIATED: "updated",
+}
 
 
 def event_of(subscription: str, object_type: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mainstay.connectors.hubspot.contact import ID, read_contact
-from mainstay.connectors.hubspot.records import KINDS, contact_of, event_of, read_object, record_of
+from mainstay.connectors.hubspot.records import ASSOCIATED, KINDS, contact_of, event_of, read_object, record_of
 from mainstay.kit import Event, Http, MalformedError, NotAuthenticError, RawRequest, SourceSettings
 from mainstay.kit.payload import as_list, as_object, kind_of, read_json, text
 from mainstay.kit.recording import as_record
@@ -93,7 +93,7 @@ def delivery_key(request: RawRequest, _settings: HubSpotSource) -> str:
         notices = _notices(request.body)
     except MalformedError:
         return ""
-    keys = ("eventId", "subscriptionId", "objectId", "occurredAt", "propertyName")
+    keys = ("eventId", "subscriptionId", "objectId", "fromObjectId", "toObjectId", "occurredAt", "propertyName")
     parts = sorted("|".join(text(notice.get(key)) for key in keys) for notice in notices)
     return sha256_hex("\n".join(parts).encode()) if parts else ""
 
@@ -103,7 +103,13 @@ def parse(request: RawRequest, _settings: HubSpotSource) -> Sequence[Event]:
     found: dict[str, Event] = {}
     for notice in sorted(_notices(request.body), key=_occurred):
         kind = _text(notice, "subscriptionType")
-        object_id = _text(notice, "objectId")
+        is_associated = kind.endswith(f".{ASSOCIATED}")
+        object_id = _text(notice, "fromObjectId" if is_associated else "objectId")
+        is_of_contacts = _text(notice, "associationType").endswith("_TO_CONTACT")
+        if is_associated and not is_of_contacts:
+            name = f"{kind} {_text(notice, 'associationType')}".strip()[:100]
+            found.setdefault(f"{name} {object_id}", Event("unsupported", key=_key(notice), reason=name))
+            continue
         if happened := event_of(kind, _text(notice, "objectTypeId")):
             if not ID.fullmatch(object_id):
                 raise MalformedError(f"objectId is not the number of a {happened.partition('.')[0]}")

@@ -93,9 +93,13 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A write that was not carried out: the contact was deleted after it was said, or its sender has no say in it."""
+    """A write that was not carried out: the contact was deleted after it was said, or its sender has no say in it.
+
+    ``is_of_deleted``: the former, so that nothing of it may be kept.
+    """
 
     reason: str
+    is_of_deleted: bool = False
 
 
 def effective(person: Person, policy: Policy) -> Person:

@@ -147,7 +147,7 @@ class Writing:
         for _, known_erased in erased:
             if known_erased.at is not None and known_erased.at > at:
                 when = known_erased.at.isoformat(timespec="seconds")
-                return Dropped(f"the contact was deleted at {when}, after this")
+                return Dropped(f"the contact was deleted at {when}, after this", is_of_deleted=True)
         found = self._find(write, person)
         unless = write.unless_known if found.contact else ""
         heard, foreign = wish_of(person, unless) if unless else (person, foreign)

@@ -130,7 +130,7 @@ class HubSpot(Configurable):
                 return answer(200, self._associations.read(one, other, self._body(request, "inputs")["inputs"]))
             case ["POST", "crm", "v3", "objects", "contacts", "merge" | "batch" as verb, *rest]:
                 return self._merge(request) if verb == "merge" else self._batch(request, "".join(rest))
-            case ["GET", "crm", "v3", "objects", ("contacts" | "notes") as kind, *key]:
+            case ["GET", "crm", "v3", "objects", kind, *key] if kind in self._objects:
                 return self._read(kind, key, request)
             case ["PATCH", "crm", "v3", "objects", ("contacts" | "notes") as kind, key]:
                 return self._update_one(kind, key, request)
@@ -143,7 +143,10 @@ class HubSpot(Configurable):
 
     def _read(self, kind: str, key: list[str], request: Request) -> Reply:
         if key:
-            return answer(200, self._shown(kind, self._get(kind, key[0], request), request.query))
+            shown = self._shown(kind, self._get(kind, key[0], request), request.query)
+            if ("associations", "contacts") in request.query:
+                shown |= self._associations.contacts_of(kind, key[0])
+            return answer(200, shown)
         first = list(self._objects[kind].values())[: int(dict(request.query).get("limit", "10"))]
         return answer(200, {"results": [self._shown(kind, each, request.query) for each in first]})
 

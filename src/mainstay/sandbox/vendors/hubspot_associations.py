@@ -10,6 +10,8 @@ TYPES = {
     ("notes", "contacts"): 202,
     ("contacts", "notes"): 201,
     ("deals", "contacts"): 3,
+    ("contacts", "deals"): 4,
+    ("contacts", "companies"): 279,
     ("companies", "contacts"): 280,
 }
 _OBJECTS = {"0-1": "contacts", "0-2": "companies", "0-3": "deals"}
@@ -30,6 +32,17 @@ class Associations:
         if entry not in self.all:
             self.all.append(entry)
         return entry
+
+    def contacts_of(self, kind: str, key: str) -> dict[str, Json]:
+        """Return what an object's answer says of its contacts; nothing where it has none."""
+        number = TYPES.get((kind, "contacts"))
+        ids = [
+            link["to"]["id"]
+            for link in self.all
+            if link["from"]["id"] == key and link["associationSpec"]["associationTypeId"] == number
+        ]
+        name = {"deals": "deal_to_contact", "companies": "company_to_contact"}.get(kind, "note_to_contact")
+        return {"associations": {"contacts": {"results": [{"id": each, "type": name} for each in ids]}}} if ids else {}
 
     def read(self, one: str, other: str, inputs: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
         """Answer a batch: what objects are associated with, not of those without; ``one`` and ``other`` are types."""

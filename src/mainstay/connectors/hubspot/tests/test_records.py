@@ -37,6 +37,12 @@ def notice(kind: str, object_id: Any = 77, at: int = 1772445845000, **more: Any)
     return {"eventId": at, "subscriptionType": kind, "objectId": object_id, "occurredAt": at, "portalId": 6, **more}
 
 
+def associated(kind: str, **more: Any) -> dict[str, Any]:
+    told = notice("deal.associationChange", associationType=kind, fromObjectId=77, toObjectId=123, **more)
+    del told["objectId"]
+    return told
+
+
 def read(*notices: dict[str, Any]) -> list[Event]:
     return list(parse(request(list(notices)), SOURCE))
 
@@ -61,7 +67,9 @@ async def fetched(event: Event, *answers: tuple[int, Any]) -> tuple[Event, list[
         ([notice("object.propertyChange", objectTypeId="0-3")], ["deal.updated"]),
         ([notice("object.creation", objectTypeId="0-2"), notice("deal.creation")], ["company.created", "deal.created"]),
         ([notice("company.restore"), notice("contact.creation")], ["company.updated", "contact.submitted"]),
-        ([notice("deal.associationChange"), notice("object.creation", objectTypeId="0-5")], ["unsupported"] * 2),
+        ([associated("DEAL_TO_CONTACT"), associated("DEAL_TO_COMPANY")], ["deal.updated", "unsupported"]),
+        ([notice("deal.creation"), associated("DEAL_TO_CONTACT")], ["deal.created"]),
+        ([notice("object.creation", objectTypeId="0-5"), notice("contact.associationChange")], ["unsupported"] * 2),
     ],
 )
 def test_what_a_notice_is_of(sent: list[dict[str, Any]], types: list[str]) -> None:
