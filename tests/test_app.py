@@ -124,3 +124,25 @@ async def test_the_own_store_knows_only_its_workspace(make_stack: MakeStack) -> 
     crm = stack.app.role(workspace(stack), "crm").make(stack.app.open_http(workspace(stack), "", "key"))
     with pytest.raises(PermanentError, match="there is no contact"):
         await crm.add_tag(str(UUID(int=1)), "vip")
+
+
+async def test_a_look_that_fails_keeps_no_alert_back(make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = (await make_stack(STACK, FAILING)).app
+    told: list[str] = []
+
+    async def fails() -> None:
+        message = "a bad row"
+        raise ValueError(message)
+
+    async def tells() -> None:
+        told.append("told")
+
+    monkeypatch.setattr(app.silence, "look", fails)
+    monkeypatch.setattr(app.alerter, "look", tells)
+    with pytest.raises(ExceptionGroup, match="not everything") as caught:
+        await app.watch_once()
+    assert (told, caught.value.subgroup(ValueError) is not None, app.watched_at) == (["told"], True, None)
+
+    monkeypatch.undo()
+    await app.watch_once()
+    assert app.watched_at is not None

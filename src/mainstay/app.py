@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from mainstay.engine.driver import utc_now
 from mainstay.engine.keeping import RunKeeper
 from mainstay.engine.programs import Programs
 from mainstay.engine.retrying import BULK_RETRY, Retrier
+from mainstay.errors import DatabaseUnavailableError
 from mainstay.foreseeing import Foreseer
 from mainstay.gates import Gates, gates_of
 from mainstay.heartbeating import Heart
@@ -224,25 +226,42 @@ class App(Reach):
             return await mark_handled(connection, workspace_id, run_id)
 
     async def watch_once(self) -> None:
-        """Close what has healed and forget what is over; called by the worker with each heartbeat."""
+        """Close what has healed, tell what is new, forget what is over; called by the worker with each heartbeat.
+
+        Raises:
+            ExceptionGroup: what failed, once all the others have looked: no fault of one keeps an alert back.
+            DatabaseUnavailableError: nobody can look.
+        """
+        faults: list[Exception] = []
+        for look in self._looks():
+            try:
+                await look()
+            except DatabaseUnavailableError:
+                raise
+            except Exception as fault:  # noqa: BLE001 - raised with the others
+                faults.append(fault)
+        if faults:
+            message = "not everything could be looked at"
+            raise ExceptionGroup(message, faults)
+        self.watched_at = time.monotonic()
+
+    def _looks(self) -> Iterator[Callable[[], Awaitable[object]]]:
+        yield self._tidy_up
+        for watching in (self.forgetting, self.pinged, self.silence, self.outages, self.self_test, self.alerter):
+            yield watching.look
+        for workspace_id in self.workspaces:
+            for each in (self.copies, self.puller, self.failures, self.reteller):
+                yield partial(each.begin_due, workspace_id)
+        yield self.weekly.begin_due
+        yield self.keeper.keep
+
+    async def _tidy_up(self) -> None:
         async with acquire(self.pool) as connection, connection.transaction():
             await add_up_hours(connection)
         async with acquire(self.pool) as connection:
             await resolve_healed(connection)
             await clear_quarantine(connection, datetime.now(UTC))
             await forget_old_keys(connection)
-        await self.forgetting.look()
-        await self.pinged.look()
-        await self.silence.look()
-        await self.outages.look()
-        await self.self_test.look()
-        await self.alerter.look()
-        for workspace_id in self.workspaces:
-            for each in (self.copies, self.puller, self.failures, self.reteller):
-                await each.begin_due(workspace_id)
-        await self.weekly.begin_due()
-        await self.keeper.keep()
-        self.watched_at = time.monotonic()
 
     async def ping_url(self, workspace_id: UUID, monitor: str) -> str:
         """Return the address at which a monitor is pinged; empty where its key can be opened no more."""
