@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from mainstay.monitors.calendars import DaysOff
 from mainstay.settings.hours import Hours
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Stack:
         region: two letters; how local phone numbers are read.
         timezone: where the workspace's clock hangs.
         hours: when the business is open; None for always.
+        days_off: when it is closed whatever the weekday; None where nothing is said of it.
         connections: by name; Mainstay's own store is among them only where something uses it.
         roles: role to the name of the connection that workflows get for it.
         system_of_record: the connection where contacts truly live.
@@ -95,6 +97,7 @@ class Stack:
     region: str
     timezone: ZoneInfo
     hours: Hours | None
+    days_off: DaysOff | None
     connections: Mapping[str, ConnectionEntry]
     roles: Mapping[str, str]
     system_of_record: str
