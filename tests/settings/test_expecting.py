@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import orjson
 import pytest
 
 from mainstay.errors import ConfigError
@@ -84,8 +85,9 @@ def test_sources_outcomes_and_the_canary_are_read(load: Load) -> None:
     canary = stack.canary
     assert canary is not None
     assert (canary.email, canary.crm, canary.chat) == ("canary@acme.example", "hub", "slack")
-    assert canary.body == {"E-mail": "canary@acme.example", "Your name": "Mainstay Canary"}
-    assert canary.headers == {"X-Webhook-Secret": "website-0123456789"}
+    sent = canary.compose("key-1", datetime(2026, 3, 2, tzinfo=UTC))
+    assert orjson.loads(sent.body) == {"E-mail": "canary@acme.example", "Your name": "Mainstay Canary"}
+    assert sent.headers["X-Webhook-Secret"] == "website-0123456789"
     assert "website-0123456789" not in repr(stack)
 
 
@@ -107,8 +109,12 @@ def test_sources_outcomes_and_the_canary_are_read(load: Load) -> None:
             "from five minutes",
         ),
         (
-            '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "typeform"\nsecret = "x"',
+            '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "tally"\nsecret = "x"',
             "only its vendor can send by it",
+        ),
+        (
+            '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "gohighlevel"\nlocation_id = "L1"',
+            "as GoHighLevel signs with a private key that it alone has",
         ),
     ],
 )
