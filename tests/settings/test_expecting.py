@@ -110,7 +110,12 @@ def test_sources_outcomes_and_the_canary_are_read(load: Load) -> None:
         ),
         (
             '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "tally"\nsecret = "x"',
-            "only its vendor can send by it",
+            "name one of kind form, json or typeform",
+        ),
+        (
+            '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "facebook_lead_ads"\n'
+            'app_secret = "x"\nverify_token = "y"\npage_token = "z"',
+            "only its vendor can send by it, as its notices name a record",
         ),
         (
             '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "gohighlevel"\nlocation_id = "L1"',

@@ -81,12 +81,12 @@ def named_fields(source_map: Mapping[str, Any], person: Mapping[str, str]) -> di
 
 
 def _why_not(kind: SourceKind) -> str:
-    """Say why nobody but the vendor can send to a source of a kind."""
+    """Say why no canary comes by a source of a kind."""
     if kind.is_signed_by_vendor:
-        return f"as {kind.title} signs with a private key that it alone has"
+        return f"only its vendor can send by it, as {kind.title} signs with a private key that it alone has"
     if kind.fetch is not None:
-        return f"as its notices name a record that must be there at {kind.title}"
-    return f"as its deliveries tell of what happened at {kind.title}"
+        return f"only its vendor can send by it, as its notices name a record that must be there at {kind.title}"
+    return "no canary is made in its shape"
 
 
 def read_canary(
@@ -108,10 +108,9 @@ def read_canary(
         document.add(("canary", "source"), f'there is no source "{table.source}"', hint)
         return None
     if entry.kind.compose is None:
-        message = f'source "{table.source}" is of kind {entry.kind.name}: only its vendor can send by it'
-        why = _why_not(entry.kind)
+        message = f'source "{table.source}" is of kind {entry.kind.name}: {_why_not(entry.kind)}'
         hint = "name one of kind form, json or typeform; what follows is the same"
-        document.add(("canary", "source"), f"{message}, {why}", hint)
+        document.add(("canary", "source"), message, hint)
         return None
     settings: Any = entry.settings
     person = {"first_name": FIRST_NAME, "last_name": LAST_NAME, "email": table.email, "phone": table.phone}
