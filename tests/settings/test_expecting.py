@@ -113,8 +113,10 @@ def test_sources_outcomes_and_the_canary_are_read(load: Load) -> None:
             "name one of kind form, json or typeform",
         ),
         (
-            '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "facebook_lead_ads"\n'
-            'app_secret = "x"\nverify_token = "y"\npage_token = "z"',
+            (
+                '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "facebook_lead_ads"\n'
+                'app_secret = "x"\nverify_token = "y"\npage_token = "z"'
+            ),
             "only its vendor can send by it, as its notices name a record",
         ),
         (
