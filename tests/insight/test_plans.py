@@ -123,7 +123,7 @@ async def _order(connection: Connection, workspace_id: Any) -> Any:
 async def _week_is_bounded(connection: Connection, workspace_id: Any) -> None:
     """Require that the review of a week looks at a sample of its runs, though the hours of this one have more."""
     now = datetime.now(UTC)
-    recorder = Recorder(connection)
+    recorder: Any = Recorder(connection)
     week = Week.of(now, ZONE).before
     await weekly_review(recorder, workspace_id, week, ZONE, now)
     since, until = (first_id_at(moment) for moment in week.bounds(ZONE))

@@ -274,7 +274,7 @@ async def test_a_look_at_outcomes_costs_what_is_new_whatever_other_sources_bring
     async with acquire(watch.app.pool) as connection:
         transaction = connection.transaction()
         await transaction.start()
-        row = await connection.fetchrow("SELECT * FROM monitors WHERE kind = 'outcome'")
+        row: Any = await connection.fetchrow("SELECT * FROM monitors WHERE kind = 'outcome'")
         recorder: Any = Recorder(connection)
         assert await outcomes._look(recorder, row, stack.clock())
         assert {"attempts", "crosswalk", "events"} <= {
