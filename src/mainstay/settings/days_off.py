@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
-from mainstay.monitors.calendars import DaysOff, calendar_of
+if TYPE_CHECKING:
+    from mainstay.monitors.calendars import DaysOff
 
 NONE = "none"
 EXAMPLE = '["2026-12-24", "2026-12-27..2027-01-02"]'
@@ -22,6 +24,8 @@ def read_holidays(text: str) -> str:
     code = text.strip().upper()
     if code in {"", NONE.upper()}:
         return ""
+    from mainstay.monitors.calendars import calendar_of  # noqa: PLC0415 - it brings the HTTP client with it
+
     calendar_of(code)
     return code
 
@@ -48,4 +52,6 @@ def read_days_off(holidays: str | None, days: Sequence[str] | None) -> DaysOff |
     """Return a business's days off; None where the stack says nothing of them. What is given was checked."""
     if holidays is None and days is None:
         return None
+    from mainstay.monitors.calendars import DaysOff  # noqa: PLC0415 - see above
+
     return DaysOff(read_holidays(holidays or ""), tuple(read_span(each) for each in days or ()))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
-
-from mainstay.monitors.rhythm import Holiday, no_holiday
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SHORTEST = 3
@@ -25,6 +23,10 @@ _MOMENT = re.compile(r"([a-z]+)\s+(\d{1,2}):(\d{2})", re.IGNORECASE)
 _DASH = re.compile(r"\s*[-\u2013]\s*")
 
 
+def _no_day_off(_day: date) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Hours:
     """When a business is open, by the clock on its wall.
@@ -36,7 +38,7 @@ class Hours:
     text: str
     spans: tuple[tuple[int, int, int], ...]
     timezone: ZoneInfo
-    is_day_off: Holiday = no_holiday
+    is_day_off: Callable[[date], bool] = _no_day_off
 
     def is_open(self, moment: datetime) -> bool:
         """Say whether it is open at an aware time."""
@@ -60,7 +62,7 @@ class Hours:
             if found := [opening for opening in openings if opening > moment]:
                 return min(found)
         # Days off that leave no day open cannot be meant: what waits for one would wait for ever.
-        return replace(self, is_day_off=no_holiday).next_open(moment)
+        return replace(self, is_day_off=_no_day_off).next_open(moment)
 
     def after(self, moment: datetime, length: timedelta) -> datetime:
         """Return when it has been open for ``length`` since an aware ``moment``, in UTC; not before it opens."""
@@ -105,7 +107,7 @@ def _time_of(minute: int) -> time:
     return time(minute % _DAY // 60, minute % 60)
 
 
-def read_hours(text: str, timezone: ZoneInfo, is_day_off: Holiday = no_holiday) -> Hours:
+def read_hours(text: str, timezone: ZoneInfo, is_day_off: Callable[[date], bool] = _no_day_off) -> Hours:
     """Read hours: days, then one or more spans of time; parts separated by commas. A span may end on the next day.
 
     Raises:
