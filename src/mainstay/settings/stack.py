@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mainstay.monitors.calendars import DaysOff
 from mainstay.settings.hours import Hours
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from mainstay.mirrors import Mirror
     from mainstay.model import RecordType, Retry
     from mainstay.monitors import Canary, Monitor, OutcomeRule, SourceRule
+    from mainstay.monitors.calendars import DaysOff
     from mainstay.pulls import Pull, RecordPull
     from mainstay.records import Ownership
     from mainstay.retention import Retention
