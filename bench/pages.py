@@ -27,8 +27,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import asyncpg
@@ -40,6 +42,7 @@ from mainstay.app import App, Bundle
 from mainstay.cli.session import migrate_all
 from mainstay.db import Connection, acquire
 from mainstay.db.embedded import EmbeddedServer
+from mainstay.insight.weeks import Week
 from mainstay.model import new_id
 from mainstay.settings import Environment, load_stack
 from mainstay.web import create_sign_in_link
@@ -86,6 +89,11 @@ def _uuid(text: str) -> str:
 
 def _failed(history: History, lead: int) -> str:
     return _uuid(history.run_id(min(lead // 61 * 61 + 1, history.leads - 2_100), 2))
+
+
+def _week(number: int) -> str:
+    """Return one of the weeks that the history covers, the one that still runs among them."""
+    return Week.of(datetime.now(UTC) - timedelta(weeks=number % (DAYS // 7)), ZoneInfo("UTC")).name
 
 
 PAGES: dict[str, tuple[str, _Ask]] = {
@@ -152,6 +160,7 @@ PAGES: dict[str, tuple[str, _Ask]] = {
     "retries": ("/w/{slug}/retries", lambda _h, _n: f"{ROOT}/retries"),
     "monitors": ("/w/{slug}/monitors", lambda _h, _n: f"{ROOT}/monitors"),
     "mirrors": ("/w/{slug}/mirrors", lambda _h, _n: f"{ROOT}/mirrors"),
+    "weekly review": ("/w/{slug}/weeks/{name}", lambda _h, n: f"{ROOT}/weeks/{_week(n)}"),
 }
 # Pages of one row of a small table, redirects, and what is no page of a workspace.
 NOT_ASKED = {
@@ -167,6 +176,7 @@ NOT_ASKED = {
     "/w/{slug}/retries/{order_id}",
     "/w/{slug}/quarantine/{quarantine_id}",
     "/w/{slug}/news",
+    "/w/{slug}/weeks",
 }
 
 

@@ -99,7 +99,7 @@ class App(Reach):
         )
         self.book = Recorder(pool, self.commit, lambda each: self.routing(each).records)
         self.copies = Mirrors(pool, self, self.contacts, self.book, self.alerter.drifted)
-        self.puller = Pulls(pool, self, self.alerter.missed)
+        self.puller = Pulls(pool, self, self.alerter.missed, self.alerter.lost)
         self.failures = FailurePuller(pool, self, self.intake, self.clock)
         self.reteller = Reteller(pool, self)
         self.approvals = Approvals(pool, self, self.clock)

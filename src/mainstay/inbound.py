@@ -34,7 +34,7 @@ from mainstay.identity import (
 )
 from mainstay.intake import SourceBinding, ToldEvent, mark_deliveries, told_before
 from mainstay.model import CANARY, Event, RecordState, Run, RunState
-from mainstay.records import Ownership, Word, keep, take_told
+from mainstay.records import Ownership, Word, keep, note_heard, take_told
 from mainstay.records.erasing import erase_late
 from mainstay.runs import Claimed, Progress, Settlement, settle
 from mainstay.telemetry import traceparent
@@ -286,6 +286,7 @@ async def _hear(connection: Connection, items: Sequence[Inbound], about: Mapping
     late = await take_told(
         connection, [(word.connection, found.record_id, event["type"], found.is_news) for event, word, found in both]
     )
+    await note_heard(connection, {(word.workspace_id, word.connection, word.state.type) for _, word in said})
     return _Heard(
         {
             id(event): contacts[found.contact_id]

@@ -86,15 +86,17 @@ class Silence:
         """See :class:`mainstay.monitors.canaries.Flying`."""
         return self.workspaces[workspace_id].stack.canary
 
-    async def send_canary(self, workspace_id: UUID, canary: Canary, key: str, body: bytes) -> UUID:
+    async def send_canary(self, workspace_id: UUID, canary: Canary, key: str) -> UUID:
         """See :class:`mainstay.monitors.canaries.Flying`. Without a public address it is handed to intake itself."""
         workspace = self.workspaces[workspace_id]
         path = f"/in/{workspace.slug}/{canary.source}"
-        headers = {"content-type": "application/json", "idempotency-key": key, **canary.headers}
+        now = self._now()
+        sent = canary.compose(key, now)
         if not self._public_url:
-            lower = {name.lower(): value for name, value in headers.items()}
-            request = RawRequest("POST", f"http://mainstay{path}", lower, body, self._now())
+            lower = {name.lower(): value for name, value in sent.headers.items()}
+            request = RawRequest("POST", f"http://mainstay{path}", lower, sent.body, now)
             return (await self._intake.receive(workspace.sources[canary.source], request)).delivery_id
-        settings = HttpSettings(self._public_url, secrets=tuple(canary.headers.values()), timeout=15.0)
-        answer = await Http(self._session(), settings).request("POST", path, body=body, headers=headers)
+        proof = tuple(value for name, value in sent.headers.items() if name.lower() != "content-type")
+        settings = HttpSettings(self._public_url, secrets=proof, timeout=15.0)
+        answer = await Http(self._session(), settings).request("POST", path, body=sent.body, headers=sent.headers)
         return UUID(answer.data["delivery"])

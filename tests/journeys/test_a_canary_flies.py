@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
+
+import pytest
 
 from mainstay.db import acquire
 from mainstay.insight import open_incidents, verdict
 from mainstay.insight.canaries import CanaryRow, list_canaries
 from mainstay.insight.monitors import find_monitor
+from mainstay.kit import Composed
 from mainstay.testing import StackUnderTest
+from mainstay.web.binding import Server
+from tests.web.serving import listen, serving
 
 MakeStack = Callable[..., Awaitable[StackUnderTest]]
 STACK = """
@@ -116,6 +122,51 @@ async def test_a_canary_arrives_and_then_the_chat_is_broken(make_stack: MakeStac
     assert row is not None
     assert row.state == "up"
     assert row.rule == "Every 1 hour through website, crm, its workflows, slack, within 5 minutes"
+
+
+SIGNED = """
+[sources.website]
+kind = "json"
+secret = "${WEBSITE_SECRET}"
+"""
+TYPEFORM = """
+[sources.website]
+kind = "typeform"
+secret = "${TYPEFORM_SECRET}"
+map = { email = "Where can we write to you?", first_name = "hidden.first", last_name = "Your family" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "proof", "signature"),
+    [(SIGNED, "signature", "webhook-signature"), (TYPEFORM, "signature ok", "typeform-signature")],
+    ids=["generic", "vendor"],
+)
+async def test_a_canary_is_signed_and_comes_over_http(
+    make_stack: MakeStack, source: str, proof: str, signature: str
+) -> None:
+    of_form = STACK[STACK.index("[sources.website]") : STACK.index("[alerts]")]
+    stack = await make_stack(STACK.replace(of_form, source), WORKFLOW)
+    flights = Flights(stack)
+    listener, url = listen()
+    app: Any = stack.app
+    app.silence._public_url = url
+    async with serving(Server(stack.app, trust_url=False), listener):
+        assert await flights.pass_by("10s") == []
+        assert [each["text"] for each in stack.sandbox.messages("slack")] == ["New lead: Mainstay Canary"]
+        assert [hop.name for hop in (await flights.latest()).hops] == ["website", "crm", "speed_to_lead.v1", "slack"]
+        assert proof in await flights.fetch("SELECT verified FROM deliveries")
+        assert await flights.fetch("SELECT count(*) FROM tallies WHERE label = 'canary'") == 1
+
+        # A signature that does not fit is met as a sender would meet it, and named.
+        canary = app.silence.canary(flights.workspace_id)
+        forged = Composed(b"{}", {**canary.compose("key", stack.clock()).headers, signature: "v1,Zm9yZ2Vk"})
+        app.silence.canary = lambda _workspace_id: replace(canary, compose=lambda _key, _at: forged)
+        await flights.pass_by("1h")
+        broken, quarantined = sorted(await flights.pass_by("5m 10s"))
+        assert broken == "Broken: source website"
+        assert "does not fit: another secret" in quarantined
+        assert "Zm9yZ2Vk" not in (await flights.latest()).error
 
 
 async def test_a_canary_that_its_source_refuses_and_one_that_the_crm_refuses(make_stack: MakeStack) -> None:

@@ -6,10 +6,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mainstay.kit import Composed
 from mainstay.monitors.canary_rules import Canary, Seen, Sight, follow, hops_of, trouble_of_canary
 
 NOW = datetime(2025, 6, 2, 12, tzinfo=UTC)
-CANARY = Canary("website", "c@acme.example", timedelta(hours=1), timedelta(minutes=5), crm="hub", chat="slack")
+CANARY = Canary(
+    "website",
+    "c@acme.example",
+    timedelta(hours=1),
+    timedelta(minutes=5),
+    lambda _key, _at: Composed(b"{}", {}),
+    crm="hub",
+    chat="slack",
+)
 IN = Seen("inbound.v1", "done", at=NOW)
 PUSHED = Seen("push.v1", "done", at=NOW)
 DONE = Seen("welcome.v1", "done", at=NOW)

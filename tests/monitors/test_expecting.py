@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainstay.monitors.calendars import public_holidays
+from mainstay.monitors.calendars import DaysOff
 from mainstay.monitors.expecting import (
     Hour,
     SourceRule,
@@ -132,12 +132,12 @@ def test_half_of_it_is_found_and_is_usual_again_after_a_usual_day() -> None:
     assert judge(rule, found.watched, more, local(13, 23, 30)).is_recovered
 
 
-def test_what_is_kept_is_read_again_and_holidays_are_those_of_the_country() -> None:
+def test_what_is_kept_is_read_again_and_days_off_are_those_that_are_said() -> None:
     full = Watched(since=local(2, 9), down_at=local(3, 9), is_total=False, rhythm=FLAT, learned_on=date(2025, 6, 3))
     assert from_facts(to_facts(full)) == full
     assert from_facts({}) == Watched()
     assert replace(full, rhythm=None) == from_facts(to_facts(replace(full, rhythm=None)))
-    assert public_holidays("US")(date(2026, 11, 26))
-    assert not public_holidays("US")(date(2026, 11, 25))
-    assert public_holidays("GB")(date(2026, 12, 25))
-    assert not public_holidays("XX")(date(2026, 12, 25))
+    days_off = DaysOff("US", ((date(2026, 12, 27), date(2027, 1, 2)),))
+    closed = [date(2026, 11, 26), date(2026, 12, 25), *(date(2026, 12, day) for day in range(27, 32))]
+    assert days_off.coming(date(2026, 11, 15), 7) == closed
+    assert not DaysOff().coming(date(2026, 11, 15), 1)

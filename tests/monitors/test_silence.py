@@ -16,7 +16,7 @@ from mainstay.insight.monitors import MonitorRow, list_breaches, list_monitors
 from mainstay.monitors import store
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
-from tests.plans import Recorder, scans
+from tests.plans import Recorder, scans, touched
 
 MakeStack = Callable[..., Awaitable[StackUnderTest]]
 STACK = """
@@ -273,3 +273,83 @@ async def test_no_look_reads_a_big_table_from_end_to_end(watch: Watch) -> None:
         plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {query}", *values)
     assert scans(json.loads(plan)[0]["Plan"]) == []
     assert len(hours["lead"]) == 4
+
+
+BIG = {"events", "runs", "attempts", "crosswalk", "contacts", "deliveries", "canaries"}
+# Leads of another source, after one of ours; and what was done for them all.
+MANY = 4_000
+_ID = """
+    (lpad(to_hex((extract(epoch FROM $2::timestamptz) * 1000)::bigint + n), 12, '0')
+     || '7' || substr(md5(n || '{salt}'), 1, 3) || '8' || substr(md5(n || '{salt}'), 4, 15))::uuid
+"""
+_EVENTS = f"""
+    INSERT INTO events (id, workspace_id, type, contact_id, source, delivery_id, data, at)
+    SELECT {_ID.format(salt="e")}, $1, 'contact.created', gen_random_uuid(), 'ads', gen_random_uuid(), '{{}}', $2
+    FROM generate_series(1, $3::int) AS n
+"""  # noqa: S608 - parts from this file
+_RUNS = f"""
+    INSERT INTO runs (id, workspace_id, workflow, state, input, execution_id, contact_id, created_at)
+    SELECT {_ID.format(salt="r")}, $1, 'welcome.v1', 'done', '{{}}', 'e' || n, gen_random_uuid(), $2
+    FROM generate_series(1, $3::int) AS n
+"""  # noqa: S608 - parts from this file
+_ATTEMPTS = """
+    INSERT INTO attempts (workspace_id, run_id, step, number, name, state, started_at)
+    SELECT workspace_id, id, step, 1, 'email.send', 'ok', $2 FROM runs, generate_series(1, 3) AS step
+    WHERE workspace_id = $1 AND execution_id LIKE 'e%'
+"""
+_CANARIES = """
+    INSERT INTO canaries (id, workspace_id, source, state, sent_at, delivery_id)
+    SELECT gen_random_uuid(), $1, 'ads', 'arrived', $2, gen_random_uuid() FROM generate_series(1, $3::int)
+"""
+_CONTACTS = """
+    INSERT INTO contacts (id, workspace_id, email, source, created_at, updated_at)
+    SELECT gen_random_uuid(), $1, 'many' || n || '@example.com', 'ads', $2, $2 FROM generate_series(1, $3::int) AS n
+"""
+_CROSSWALK = """
+    INSERT INTO crosswalk (workspace_id, record_type, record_id, connection, external_id, wanted_version, updated_at)
+    SELECT $1, 'contact', gen_random_uuid(), 'crm', 'many-' || n, 1, $2 FROM generate_series(1, $3::int) AS n
+"""
+
+
+async def test_a_look_at_outcomes_costs_what_is_new_whatever_other_sources_bring(watch: Watch) -> None:
+    stack, outcomes = watch.stack, watch.app.silence.outcomes
+    stack.sandbox.set_fault("twilio", "status", status=503)
+    await watch.look()
+    await stack.submit("website", email="sarah@example.com", phone="+13125550147", name="Sarah Johnson")
+    after = stack.clock() + timedelta(seconds=10)
+    for statement in (_EVENTS, _RUNS, _CROSSWALK, _CANARIES):
+        await watch.execute(statement, watch.workspace_id, after, MANY)
+    await watch.execute(_ATTEMPTS, watch.workspace_id, after)
+    async with acquire(watch.app.pool) as connection, connection.transaction():
+        await connection.execute("SELECT set_config('mainstay.writer', 'identity', true)")
+        await connection.execute(_CONTACTS, watch.workspace_id, after, MANY)
+    await watch.execute("ANALYZE")
+    await stack.advance("10m")
+    async with acquire(watch.app.pool) as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        row: Any = await connection.fetchrow("SELECT * FROM monitors WHERE kind = 'outcome'")
+        recorder: Any = Recorder(connection)
+        assert await outcomes._look(recorder, row, stack.clock())
+        assert {"attempts", "crosswalk", "events"} <= {
+            table for table in BIG for query, _ in recorder.sent if table in query
+        }
+        for query, values in recorder.sent:
+            for mode in ("force_custom_plan", "force_generic_plan"):
+                await connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
+                options = "ANALYZE, " if query.lstrip().startswith("SELECT") else ""
+                found = await connection.fetchval(f"EXPLAIN ({options}FORMAT JSON) {query}", *values)
+                plan = json.loads(found)[0]["Plan"]
+                assert not BIG.intersection(scans(plan)), query
+                assert not options or max(rows for _, rows in touched(plan)) <= 600, query
+        await transaction.rollback()
+
+    # Each look goes on where the last one was: in the end all is behind it, and nothing is read again.
+    for _ in range(MANY // 500 + 1):
+        await outcomes.look()
+    async with acquire(watch.app.pool) as connection:
+        last = await connection.fetchval("SELECT id FROM events ORDER BY id DESC LIMIT 1")
+        facts = await connection.fetchval("SELECT facts FROM monitors WHERE kind = 'outcome'")
+        breaches = await list_breaches(connection, watch.workspace_id, "speed-to-lead")
+    assert facts["cursor"] == str(last)
+    assert [breach.missing for breach in breaches] == [("message",)]

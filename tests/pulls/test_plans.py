@@ -12,7 +12,7 @@ from mainstay.identity import Person
 from mainstay.insight import list_pulls
 from mainstay.model import RecordState, RecordType, new_id
 from mainstay.pulls import Pull, store
-from mainstay.records import Ownership, Told, Word, forget_id, judge_told, keep, note_told, take_told
+from mainstay.records import Ownership, Told, Word, forget_id, judge_told, keep, note_heard, note_told, take_told
 from tests.plans import Recorder, scans
 
 ROWS = 20_000
@@ -92,6 +92,8 @@ async def _pull_records(recorder: Any, workspace_id: UUID, now: datetime) -> Non
     assert sum(each.is_new for each in heard) == 1
     told = Told(workspace_id, "books", kind, record_id, "invoice.updated", now - timedelta(minutes=9))
     await note_told(recorder, [told])
+    await note_heard(recorder, {(workspace_id, "books", kind), (workspace_id, "hub", kind)})
+    await recorder.execute("UPDATE pulls SET heard_at = $2 WHERE workspace_id = $1", workspace_id, told.changed_at)
     assert await judge_told(recorder, workspace_id, "books", kind, timedelta(minutes=5)) == (1, told.changed_at)
     assert await take_told(recorder, [("books", record_id, "invoice.updated", False)])
     await store.hold_due(recorder, workspace_id, "books", timedelta(0), kind)

@@ -62,6 +62,7 @@ class MemoryBooks:
     page: int = 2
     pulls: int = 0
     happened: str = ""
+    lost: tuple[datetime, datetime] | None = None
     email: str = "ann@example.com"
 
     async def pull_records(self, kind: RecordType, cursor: str) -> PulledRecords:
@@ -89,6 +90,7 @@ class MemoryBooks:
             ),
             end.write(),
             has_more,
+            self.lost,
         )
 
     def put(self, key: str, *, at: datetime | None = None, gone: bool = False, **fields: str) -> None:
@@ -124,6 +126,12 @@ class Books:
         body = json.dumps(said | ({"email": email} if email else {})).encode()
         await self.stack.deliver("hooks", body)
         await self.stack.settle()
+
+    async def hear(self) -> None:
+        """Let a webhook have told of an invoice an hour ago."""
+        self.vendor.put("heard", at=now() - timedelta(days=1))
+        await self.deliver("heard")
+        await self.run("UPDATE pulls SET heard_at = heard_at - interval '1 hour'")
 
     async def run(self, query: str, *values: Any) -> None:
         async with acquire(self.stack.app.pool) as connection:
@@ -249,6 +257,7 @@ async def test_a_webhook_that_brings_more_is_told(books: Books) -> None:
 
 @pytest.mark.parametrize("is_late", [False, True])
 async def test_what_no_webhook_brings_within_minutes_is_missed(books: Books, is_late: bool) -> None:
+    await books.hear()
     books.vendor.put("1", at=now() - timedelta(minutes=6), status="open", total="5")
     books.vendor.put("2", status="open", total="5")
     await books.pull()
@@ -264,7 +273,39 @@ async def test_what_no_webhook_brings_within_minutes_is_missed(books: Books, is_
     assert await books.missed() == (2 if is_late else 1)
 
 
+async def test_what_no_webhook_has_ever_told_of_is_not_missed(books: Books) -> None:
+    books.vendor.page = 50
+    for number in range(12):
+        books.vendor.put(str(number), at=now() - timedelta(minutes=8), status="open")
+    await books.pull()
+    # The first to come says nothing of what was before it.
+    await books.deliver("0", email="ann@example.com")
+    books.vendor.put("12", at=now() - timedelta(minutes=8), status="open")
+    await books.pull()
+
+    assert len(await books.told()) > 12
+    assert await books.missed() == 0
+    assert await books.rows("SELECT * FROM incidents") == []
+
+
+async def test_what_the_vendor_forgot_is_an_incident_until_somebody_has_looked(books: Books) -> None:
+    books.vendor.lost = (now() - timedelta(days=40), now() - timedelta(days=30))
+    books.vendor.put("1", status="open")
+    await books.pull()
+    books.vendor.lost = None
+    await books.run("UPDATE incidents SET last_seen = last_seen - interval '3 days'")
+    await books.pull()
+
+    [incident] = await books.rows("SELECT title, cause, mend, state FROM incidents")
+    assert incident["title"] == "What changed at books is not to be had any more"
+    assert f"invoices between {now() - timedelta(days=40):%Y-%m-%d}" in incident["cause"]
+    assert "Save each that differs" in incident["mend"]
+    assert incident["state"] == "open"
+    assert await books.told() == ["invoice.created"]
+
+
 async def test_silent_webhooks_are_an_incident(books: Books) -> None:
+    await books.run("UPDATE pulls SET heard_at = now() - interval '1 day'")
     books.vendor.page = 50
     for number in range(12):
         books.vendor.put(str(number), at=now() - timedelta(minutes=8), status="open")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import orjson
 import pytest
 
 from mainstay.errors import ConfigError
-from tests.settings.conftest import Load
+from tests.settings.conftest import Load, Refuse
 
 FULL = """
 hours = "Mon-Fri 08:00-18:00"
@@ -38,6 +39,41 @@ email = "Canary@Acme.example"
 """
 
 
+def test_days_off_close_the_hours_and_await_nothing(load: Load) -> None:
+    head = '[workspace]\nname = "Acme"\ntimezone = "America/Chicago"\nregion = "US"\n'
+    said = 'holidays = "us-tx"\ndays_off = [2026-12-24, "2026-12-27..2027-01-02"]\n'
+    stack = load(head + said + FULL)
+    closed, texan, worked = date(2026, 12, 24), date(2026, 3, 2), date(2026, 12, 23)
+    assert stack.days_off is not None
+    assert stack.hours is not None
+    for rule in stack.expected.values():
+        assert [rule.is_holiday(day) for day in (closed, texan, worked)] == [True, True, False]
+    assert [stack.hours.is_day_off(day) for day in (closed, texan, worked)] == [True, True, False]
+    # Of what nothing is said, nothing is derived; and to keep none can be said.
+    assert load(head + FULL).days_off is None
+    assert not load(head + FULL).expected["website"].is_holiday(date(2026, 12, 25))
+    none = load(f'{head}holidays = "none"\n{FULL}').days_off
+    assert none is not None
+    assert not none.includes(date(2026, 12, 25))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "says"),
+    [
+        ('holidays = "Texas"', "workspace.holidays", 'like "US", its part like "US-TX"'),
+        ('holidays = "GB-TX"', "workspace.holidays", "GB-SCT"),
+        ('days_off = "2026-12-24"', "workspace.days_off", '["2026-12-24", "2026-12-27..2027-01-02"]'),
+        ('days_off = ["24 December"]', "workspace.days_off", "write them like"),
+        ('days_off = ["2027-01-02..2026-12-27"]', "workspace.days_off", '"2026-12-27..2027-01-02"'),
+        ('days_off = ["2026-01-01..2027-12-31"]', "workspace.days_off", "a year at most"),
+    ],
+)
+def test_days_off_that_cannot_be_read_are_told(refuse: Refuse, text: str, key: str, says: str) -> None:
+    (problem,) = refuse(f'[workspace]\nname = "Acme"\ntimezone = "America/Chicago"\nregion = "US"\n{text}\n')
+    assert (problem.where, problem.key) == ("stack.toml:5", key)
+    assert says in problem.message + problem.hint
+
+
 def test_sources_outcomes_and_the_canary_are_read(load: Load) -> None:
     stack = load(f'[workspace]\nname = "Acme"\ntimezone = "America/Chicago"\nregion = "US"\n{FULL}')
     assert {name: rule.in_words() for name, rule in stack.expected.items()} == {
@@ -49,8 +85,9 @@ def test_sources_outcomes_and_the_canary_are_read(load: Load) -> None:
     canary = stack.canary
     assert canary is not None
     assert (canary.email, canary.crm, canary.chat) == ("canary@acme.example", "hub", "slack")
-    assert canary.body == {"E-mail": "canary@acme.example", "Your name": "Mainstay Canary"}
-    assert canary.headers == {"X-Webhook-Secret": "website-0123456789"}
+    sent = canary.compose("key-1", datetime(2026, 3, 2, tzinfo=UTC))
+    assert orjson.loads(sent.body) == {"E-mail": "canary@acme.example", "Your name": "Mainstay Canary"}
+    assert sent.headers["X-Webhook-Secret"] == "website-0123456789"
     assert "website-0123456789" not in repr(stack)
 
 
@@ -72,8 +109,19 @@ def test_sources_outcomes_and_the_canary_are_read(load: Load) -> None:
             "from five minutes",
         ),
         (
-            '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "typeform"\nsecret = "x"',
-            "only its vendor can send by it",
+            '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "tally"\nsecret = "x"',
+            "name one of kind form, json or typeform",
+        ),
+        (
+            (
+                '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "facebook_lead_ads"\n'
+                'app_secret = "x"\nverify_token = "y"\npage_token = "z"'
+            ),
+            "only its vendor can send by it, as its notices name a record",
+        ),
+        (
+            '[canary]\nsource = "w"\nemail = "a@acme.example"\n[sources.w]\nkind = "gohighlevel"\nlocation_id = "L1"',
+            "as GoHighLevel signs with a private key that it alone has",
         ),
     ],
 )

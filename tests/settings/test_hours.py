@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from mainstay.monitors.calendars import DaysOff
 from mainstay.settings.hours import check_weekly, read_hours
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -93,3 +94,25 @@ def test_the_next_opening_is_found(text: str, local: str, opens: str) -> None:
     found = hours.next_open(datetime.fromisoformat(local).replace(tzinfo=CHICAGO))
     assert found == datetime.fromisoformat(opens)
     assert hours.is_open(found)
+
+
+def test_a_day_off_is_closed_whatever_the_weekday() -> None:
+    days_off = DaysOff("US-TX", ((date(2026, 12, 24), date(2026, 12, 24)), (date(2026, 12, 27), date(2027, 1, 2))))
+    hours = read_hours("Mon-Fri 08:00-18:00, Tue 22:00-02:00", CHICAGO, days_off.includes)
+    thursday = datetime(2026, 12, 24, 12, 0, tzinfo=CHICAGO)
+    assert not hours.is_open(thursday)
+    assert hours.is_open(thursday - timedelta(days=1))
+    # Christmas is a holiday, the weekend is closed, and the week after is named.
+    assert hours.next_open(thursday) == datetime(2027, 1, 4, 8, 0, tzinfo=CHICAGO)
+    worked = hours.after(datetime(2026, 12, 23, 17, 0, tzinfo=CHICAGO), timedelta(hours=3))
+    assert worked == datetime(2027, 1, 4, 10, 0, tzinfo=CHICAGO)
+    # A shift that began the day before goes on: Texas is closed on 2 March, a Monday, and on no Tuesday after.
+    assert not hours.is_open(datetime(2026, 3, 2, 9, 0, tzinfo=CHICAGO))
+    wednesday_off = read_hours("Tue 22:00-02:00, Wed 22:00-02:00", CHICAGO, date(2026, 3, 4).__eq__)
+    assert wednesday_off.is_open(datetime(2026, 3, 4, 1, 0, tzinfo=CHICAGO))
+    assert not wednesday_off.is_open(datetime(2026, 3, 5, 1, 0, tzinfo=CHICAGO))
+
+
+def test_days_off_that_leave_no_day_open_keep_nothing_waiting_for_ever() -> None:
+    hours = read_hours("Mon 08:00-18:00", CHICAGO, lambda _day: True)
+    assert hours.after(datetime(2026, 3, 1, tzinfo=CHICAGO), timedelta(hours=15)) > datetime(2026, 3, 2, tzinfo=CHICAGO)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from mainstay.db import Pool, acquire
 from mainstay.model import new_id
+from mainstay.monitors.calendars import DaysOff
 from tests.web.conftest import Browser, Site
 
 RATES = [[0.0] * 8 + [1.5] * 10 + [0.0] * 6] * 5 + [[0.1] * 24] * 2
@@ -93,7 +96,16 @@ async def test_what_is_watched_has_a_page(site: Site, operator: Browser) -> None
     assert "Mon 15, Tue 15" in source
     assert source.count('class="level-') == 7 * 24
     assert "A lead is expected by" in source
-    assert "expect</code> in" in (await operator.get(f"{root}/source/ads")).text
+    assert "Holidays are not known here" in source
+    declared = (await operator.get(f"{root}/source/ads")).text
+    assert "expect</code> in" in declared
+    assert "Holidays are not known here" in declared
+    today = datetime.now(UTC).date()
+    cards = site.backend.cards
+    cards[0] = replace(cards[0], days_off=DaysOff("", ((today + timedelta(days=3), today + timedelta(days=3)),)))
+    source = (await operator.get(f"{root}/source/website")).text
+    assert "Holidays are not known here" not in source
+    assert f"The next: {today + timedelta(days=3):%a %d %b}." in source
     outcome = (await operator.get(f"{root}/outcome/speed-to-lead")).text
     assert "40 of 42 had all of it in time" in outcome
     assert "Came late" in outcome

@@ -53,7 +53,7 @@ from mainstay.kit.roles import (
     Voice,
     Written,
 )
-from mainstay.kit.source import Duration, Reply, SourceKind, SourceSettings
+from mainstay.kit.source import Composed, Duration, Reply, SourceKind, SourceSettings
 from mainstay.model import Contact, Event, RawRequest, RecordState, RecordType, Submission
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "Call",
     "CallState",
     "Chat",
+    "Composed",
     "ConnectionSettings",
     "Connector",
     "Contact",

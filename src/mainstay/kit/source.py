@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -65,6 +65,14 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A delivery as its sender would post it: the body, and headers that prove who sends it."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+
+
 def _no_key(_request: RawRequest, _settings: Any) -> str:
     return ""
 
@@ -88,6 +96,9 @@ class SourceKind:
         http: base address and credentials for ``fetch``; needed with it unless ``connection`` gives them.
         secret_headers: lower-case header names that carry a shared secret: never stored.
         secret_params: query parameters that carry a shared secret: never stored.
+        compose: what its sender would post of one person at a time, rightly signed, from the settings, the person's
+            fields as the sender names them, and the delivery's own key. None where we cannot be the sender.
+        is_signed_by_vendor: its signature is made with a private key that the vendor alone has.
     """
 
     name: str
@@ -102,3 +113,5 @@ class SourceKind:
     http: Callable[[Any], HttpSettings] | None = None
     secret_headers: tuple[str, ...] = ()
     secret_params: tuple[str, ...] = ()
+    compose: Callable[[Any, Mapping[str, str], str, datetime], Composed] | None = None
+    is_signed_by_vendor: bool = False

@@ -1,33 +1,66 @@
-"""Which days are public holidays: then hardly anybody writes, and nobody should be woken for it."""
+"""The days on which a business is closed: public holidays, and those it names. Then nobody should be woken for silence.
+
+Nothing is derived: where a phone number is read says nothing of when people work.
+"""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from mainstay.monitors.rhythm import Holiday, no_holiday
+if TYPE_CHECKING:
+    from holidays import HolidayBase
+
+_COMING = timedelta(days=92)
 
 
-@lru_cache
-def public_holidays(region: str) -> Holiday:
-    """Return what tells of a day whether it is a public holiday in a region of two letters; of an unknown one, none is.
+@dataclass(frozen=True, slots=True)
+class DaysOff:
+    """When a business is closed whatever the weekday.
 
-    Those of the whole country: what a state or a town adds is not known here.
+    Attributes:
+        holidays: whose public holidays count, as :func:`calendar_of` takes it; empty for nobody's.
+        spans: further days, each as first and last.
     """
 
-    @lru_cache(maxsize=1000)
-    def is_holiday(day: date) -> bool:
-        return _calendar(region)(day)
+    holidays: str = ""
+    spans: tuple[tuple[date, date], ...] = ()
 
-    return is_holiday
+    def includes(self, day: date) -> bool:
+        """Say whether it is closed on a day."""
+        return any(first <= day <= last for first, last in self.spans) or _is_holiday(self.holidays, day)
+
+    def coming(self, today: date, most: int) -> Sequence[date]:
+        """Return the next ``most`` days off from ``today`` on, within three months."""
+        ahead = (today + timedelta(days=number) for number in range(_COMING.days))
+        return [day for day in ahead if self.includes(day)][:most]
 
 
 @lru_cache
-def _calendar(region: str) -> Holiday:
-    import holidays  # noqa: PLC0415 - half a second, for whoever watches alone
+def calendar_of(code: str) -> HolidayBase:
+    """Return the public holidays of a country (``US``), or with those of a part of it (``US-TX``).
 
-    try:
-        calendar = holidays.country_holidays(region)
-    except NotImplementedError:
-        return no_holiday
-    return calendar.__contains__
+    Raises:
+        ValueError: there are none known; the text says what can be written.
+    """
+    import holidays  # noqa: PLC0415 - a quarter of a second, for whoever names holidays alone
+
+    country, _, part = code.partition("-")
+    supported = holidays.list_supported_countries()
+    if country not in supported:
+        raise ValueError(
+            f'no holidays are known of "{code}"; write a country\'s two letters, like "US", its part like "US-TX", '
+            'or "none"'
+        )
+    if part and part not in supported[country]:
+        parts = ", ".join(f"{country}-{each}" for each in supported[country])
+        raise ValueError(f'no holidays are known of "{code}"; known: {country}{f", {parts}" if parts else ""}')
+    return holidays.country_holidays(country, subdiv=part or None)
+
+
+@lru_cache(maxsize=10_000)
+def _is_holiday(code: str, day: date) -> bool:
+    return bool(code) and day in calendar_of(code)

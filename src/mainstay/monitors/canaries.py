@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-import orjson
-
 from mainstay.db import acquire, storable, transact
 from mainstay.errors import PermanentError
 from mainstay.model import new_id
@@ -51,7 +49,7 @@ class Flying(Protocol):
         """Return a workspace's canary; None where it has none."""
         ...
 
-    async def send_canary(self, workspace_id: UUID, canary: Canary, key: str, body: bytes) -> UUID:
+    async def send_canary(self, workspace_id: UUID, canary: Canary, key: str) -> UUID:
         """Post it to its source, as a sender would; returns the delivery that it became.
 
         Raises:
@@ -148,9 +146,7 @@ class Canaries:
             return
         delivery_id, error = None, ""
         try:
-            delivery_id = await self._flying.send_canary(
-                workspace_id, canary, str(canary_id), orjson.dumps(dict(canary.body))
-            )
+            delivery_id = await self._flying.send_canary(workspace_id, canary, str(canary_id))
         except Exception as refusal:  # noqa: BLE001 - whatever it is, it is what a sender would have met
             error = str(refusal) or type(refusal).__name__
         async with acquire(self._pool) as connection:

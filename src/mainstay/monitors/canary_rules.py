@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainstay.monitors.rules import fingerprint_of, length_of
 from mainstay.watch.rules import Trouble
+
+if TYPE_CHECKING:
+    from mainstay.kit import Composed
 
 CANARY_KIND = "canary"
 """The kind of monitor that sends synthetic leads; there is one of that name."""
@@ -26,8 +29,7 @@ class Canary:
         email: its address, as it is recognised everywhere.
         every: how often one is sent.
         within: by when it must have arrived.
-        body: what is posted, as the source's own sender would.
-        headers: what proves the sender.
+        compose: what the source's own sender would post, and what proves it, by its key and the time.
         crm: the connection where its record must be; empty for none.
         chat: the connection by whose chat people must hear of it; empty for none.
     """
@@ -36,8 +38,7 @@ class Canary:
     email: str
     every: timedelta
     within: timedelta
-    body: Mapping[str, str] = field(default_factory=dict, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    compose: Callable[[str, datetime], Composed] = field(repr=False)
     crm: str = ""
     chat: str = ""
 

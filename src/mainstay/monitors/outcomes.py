@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -77,9 +78,10 @@ class Outcomes:
             return False
         cursor = UUID(row["facts"]["cursor"]) if row["facts"].get("cursor") else first_id_at(now)
         crm = self._promising.crm_of(workspace_id)
-        events = await _events(connection, workspace_id, rule, cursor, now)
-        read = len(events) == _AT_ONCE
-        events = [event for event in events if rule.due_at(event["at"]) <= now]
+        page = await _events(connection, workspace_id, rule, cursor, now)
+        # What is passed over moves the cursor too: else each look would read anew what other sources brought.
+        passed = list(takewhile(lambda event: not event["counts"] or rule.due_at(event["at"]) <= now, page))
+        events = [event for event in passed if event["counts"]]
         breaches = await _missing(connection, workspace_id, rule, crm, events)
         await _count(connection, workspace_id, name, len(events), len(breaches))
         await _keep(connection, workspace_id, name, breaches)
@@ -90,8 +92,8 @@ class Outcomes:
             await self._alerter.recover(connection, workspace_id, fingerprint_of(OUTCOME, name))
         state = "down" if still else "up" if events or row["state"] != "new" else "new"
         seen_at = events[-1]["at"] if events else row["seen_at"]
-        next_at = now if read and events else now + _LOOK_AGAIN
-        facts = {"cursor": str(events[-1]["id"] if events else cursor), "missing": still}
+        next_at = now if len(passed) == _AT_ONCE else now + _LOOK_AGAIN
+        facts = {"cursor": str(passed[-1]["id"] if passed else cursor), "missing": still}
         await store.stand_as(connection, workspace_id, OUTCOME, name, store.Place(state, seen_at, None, next_at, facts))
         return bool(breaches)
 
@@ -140,15 +142,23 @@ class Outcomes:
 async def _events(
     connection: Connection, workspace_id: UUID, rule: OutcomeRule, cursor: UUID, now: datetime
 ) -> list[Row]:
-    """Return the leads whose time may be over, oldest first: what a source delivered, and no canary."""
+    """Return the events whose time may be over, oldest first.
+
+    Those count which are leads that one of the rule's sources delivered, and no canary.
+    """
     return list(
         await connection.fetch(
             """
-            SELECT id, contact_id, source, at FROM events
-            WHERE workspace_id = $1 AND type = $2 AND id > $3 AND id < $4 AND contact_id IS NOT NULL
-              AND delivery_id IS NOT NULL AND (cardinality($5::text[]) = 0 OR source = ANY($5))
-              AND NOT EXISTS (SELECT FROM canaries WHERE canaries.delivery_id = events.delivery_id)
-            ORDER BY id LIMIT $6
+            SELECT id, contact_id, source, at,
+                   contact_id IS NOT NULL AND delivery_id IS NOT NULL
+                   AND (cardinality($5::text[]) = 0 OR source = ANY($5))
+                   -- With its limit: as EXISTS a planner may read all canaries for a page.
+                   AND (SELECT true FROM canaries WHERE canaries.delivery_id = page.delivery_id LIMIT 1) IS NULL
+                   AS counts
+            FROM (
+                SELECT * FROM events WHERE workspace_id = $1 AND type = $2 AND id > $3 AND id < $4 ORDER BY id LIMIT $6
+            ) AS page
+            ORDER BY id
             """,
             workspace_id,
             rule.event,
@@ -172,8 +182,10 @@ async def _missing(
         for row in await connection.fetch(
             """
             SELECT asked.id, found.id AS now_id, first_name, last_name, found.deleted_at IS NOT NULL AS is_gone
-            FROM unnest($2::uuid[]) AS asked (id) JOIN contacts AS found ON found.id = surviving(asked.id)
-            WHERE found.workspace_id = $1
+            FROM unnest($2::uuid[]) AS asked (id)
+            CROSS JOIN LATERAL (
+                SELECT * FROM contacts WHERE id = surviving(asked.id) AND workspace_id = $1 LIMIT 1
+            ) AS found
             """,
             workspace_id,
             ids,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from mainstay.db import transact
 from mainstay.pulls.pulling import RECONCILE, Puller, Systems
-from mainstay.pulls.records import RECONCILE_RECORDS, RecordPuller, RecordSystems
+from mainstay.pulls.records import RECONCILE_RECORDS, OnLost, RecordPuller, RecordSystems
 from mainstay.pulls.rules import Pull, RecordPull
 from mainstay.pulls.store import CONTACT, declare
 
@@ -26,11 +26,11 @@ class AllSystems(Systems, RecordSystems, Protocol):
 class Pulls:
     """The pulls of every workspace. ``programs`` are what the engine calls for each of their runs."""
 
-    def __init__(self, pool: Pool, systems: AllSystems, on_missed: OnMissed) -> None:
+    def __init__(self, pool: Pool, systems: AllSystems, on_missed: OnMissed, on_lost: OnLost) -> None:
         self._pool = pool
         self._systems = systems
         self._contacts = Puller(pool, systems, on_missed)
-        self._records = RecordPuller(pool, systems, on_missed)
+        self._records = RecordPuller(pool, systems, on_missed, on_lost)
         self.programs = {RECONCILE: self._contacts.program, RECONCILE_RECORDS: self._records.program}
 
     async def declare(self, workspace_id: UUID) -> None:

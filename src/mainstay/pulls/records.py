@@ -39,6 +39,7 @@ MOST_PAGES = 100
 _AT_ONCE = 25
 """Records of one transaction: a delivery that is about one of them waits no longer."""
 OnMissed = Callable[["Connection", UUID, RecordPull, int, datetime], Awaitable[None]]
+OnLost = Callable[["Connection", UUID, RecordPull, datetime, datetime], Awaitable[None]]
 
 
 class RecordSystems(Protocol):
@@ -60,13 +61,15 @@ class RecordSystems(Protocol):
 class RecordPuller:
     """Heals what webhooks of records miss. ``program`` is what the engine calls for each run.
 
-    ``on_missed`` is told, in the transaction that ends a pull, when webhooks seem to come no more.
+    ``on_missed`` is told, in the transaction that ends a pull, when webhooks seem to come no more; ``on_lost``, in the
+    one that keeps the cursor, from when to when changes are not to be had any more.
     """
 
-    def __init__(self, pool: Pool, systems: RecordSystems, on_missed: OnMissed) -> None:
+    def __init__(self, pool: Pool, systems: RecordSystems, on_missed: OnMissed, on_lost: OnLost) -> None:
         self._pool = pool
         self._systems = systems
         self._on_missed = on_missed
+        self._on_lost = on_lost
 
     async def begin_due(self, workspace_id: UUID) -> None:
         """Begin the pulls whose time has come; of two that try at once, one does."""
@@ -143,6 +146,8 @@ class RecordPuller:
                     is_caught_up=not last.has_more,
                     kind=pull.kind,
                 )
+                if last.lost is not None:
+                    await self._on_lost(connection, run.workspace_id, pull, *last.lost)
             return news
 
         return await transact(self._pool, work)

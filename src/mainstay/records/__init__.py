@@ -5,7 +5,7 @@ from mainstay.records.effects import OwnershipsOf, settling_effects
 from mainstay.records.keeping import Heard, Word, hold_keys, keep, record_of
 from mainstay.records.ownership import OURS, Ownership
 from mainstay.records.store import Done, Pushing, Want, copies_of, push_failed, pushed, raise_wanted, start_push, want
-from mainstay.records.telling import Told, judge_told, note_told, take_told
+from mainstay.records.telling import Told, judge_told, note_heard, note_told, take_told
 
 __all__ = [
     "OURS",
@@ -27,6 +27,7 @@ __all__ = [
     "judge_told",
     "keep",
     "link",
+    "note_heard",
     "note_told",
     "push_failed",
     "pushed",

@@ -81,10 +81,40 @@ async def take_told(
     return frozenset(late)
 
 
+async def note_heard(connection: Connection, heard: Collection[tuple[UUID, str, str]]) -> None:
+    """Note that webhooks of these connections tell of records of these types (workspace, connection, type)."""
+    if not heard:
+        return
+    ordered = sorted(heard)
+    # Looked at first: all but once there is nothing to write, and so no lock to take.
+    rows = await connection.fetch(
+        """
+        SELECT workspace_id, connection, record_type FROM pulls
+        JOIN unnest($1::uuid[], $2::text[], $3::text[]) AS told (workspace_id, connection, record_type)
+             USING (workspace_id, connection, record_type)
+        WHERE heard_at IS NULL
+        """,
+        [workspace_id for workspace_id, _, _ in ordered],
+        [name for _, name, _ in ordered],
+        [record_type for _, _, record_type in ordered],
+    )
+    await connection.executemany(
+        """
+        UPDATE pulls SET heard_at = now()
+        WHERE workspace_id = $1 AND connection = $2 AND record_type = $3 AND heard_at IS NULL
+        """,
+        sorted((row["workspace_id"], row["connection"], row["record_type"]) for row in rows),
+    )
+
+
 async def judge_told(
     connection: Connection, workspace_id: UUID, name: str, record_type: str, late: timedelta
 ) -> tuple[int, datetime | None]:
-    """Take what no webhook has told by now although it should; returns of how many records, and since when."""
+    """Take what no webhook has told by now although it should; returns of how many records, and since when.
+
+    It should since one has told of a record of this type: some vendors have webhooks of others alone, and of those that
+    there are people choose.
+    """
     row = await connection.fetchrow(
         """
         WITH due AS (
@@ -94,6 +124,8 @@ async def judge_told(
             RETURNING record_id, changed_at
         )
         SELECT count(DISTINCT record_id) AS number, min(changed_at) AS since FROM due
+        WHERE changed_at >= (SELECT heard_at FROM pulls
+                             WHERE workspace_id = $1 AND connection = $2 AND record_type = $3)
         """,
         workspace_id,
         name,

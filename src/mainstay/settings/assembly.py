@@ -15,8 +15,10 @@ from mainstay.kit import Connector, SourceKind, SourceSettings
 from mainstay.kit.source import AskedSourceSettings
 from mainstay.mirrors import MirroredType
 from mainstay.mirrors.rules import Role
+from mainstay.monitors.rhythm import no_holiday
 from mainstay.settings.alerting import read_alerts
 from mainstay.settings.canary import read_canary
+from mainstay.settings.days_off import read_days_off
 from mainstay.settings.document import Document, suggest
 from mainstay.settings.elsewhere import read_elsewhere
 from mainstay.settings.expecting import read_source_rules
@@ -61,10 +63,15 @@ def assemble(document: Document, folder: Path) -> Stack:
     owners = read_owners(document, records, mirrors, sources, wiring.is_there) if records else {}
     retention, elsewhere = read_retention(document), read_elsewhere(document)
     retries = read_retries(document, roles)
-    hours = read_hours(workspace.hours, timezone) if workspace is not None and workspace.hours.strip() else None
+    days_off = read_days_off(workspace.holidays, workspace.days_off) if workspace is not None else None
+    hours = (
+        read_hours(workspace.hours, timezone, days_off.includes if days_off else no_holiday)
+        if workspace is not None and workspace.hours.strip()
+        else None
+    )
     monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)
     heartbeat = read_heartbeat(document)
-    expected = read_source_rules(document, sources, timezone, hours, workspace.region if workspace else "")
+    expected = read_source_rules(document, sources, timezone, hours, days_off)
     outcomes = read_outcomes(document, _tables(document, "outcomes"), list(sources), hours)
     canary = read_canary(document, sources, wiring.connections, roles, system_of_record)
     document.require_no_problems()
@@ -76,6 +83,7 @@ def assemble(document: Document, folder: Path) -> Stack:
         region=workspace.region,
         timezone=timezone,
         hours=hours,
+        days_off=days_off,
         connections=MappingProxyType(wiring.connections),
         roles=MappingProxyType(roles),
         system_of_record=system_of_record,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -11,18 +12,16 @@ from pydantic_core import PydanticCustomError
 
 from mainstay.identity.normalisation import normalise_email
 from mainstay.kit import Duration
-from mainstay.kit.secrets import plain
 from mainstay.monitors import Canary
 from mainstay.settings.document import suggest
 from mainstay.settings.schema import Table
 from mainstay.settings.wording import check
 
 if TYPE_CHECKING:
+    from mainstay.kit import SourceKind
     from mainstay.settings.document import Document
     from mainstay.settings.stack import ConnectionEntry, SourceEntry
 
-KINDS = ("form", "json")
-"""The kinds of source whose sender can be anybody who knows the secret."""
 FIRST_NAME, LAST_NAME = "Mainstay", "Canary"
 
 
@@ -54,7 +53,7 @@ def _check_within(within: timedelta) -> timedelta:
 class CanaryTable(Table):
     """``[canary]``."""
 
-    source: str = Field(description="The source by which it comes, of kind form or json.")
+    source: str = Field(description="The source by which it comes, of kind form, json or typeform.")
     email: Annotated[str, AfterValidator(_check_email)] = Field(
         description="Its address: a mailbox of yours that nobody else uses, as workflows may write to it."
     )
@@ -81,6 +80,15 @@ def named_fields(source_map: Mapping[str, Any], person: Mapping[str, str]) -> di
     return {names[target]: known[target] for target in names if known.get(target)}
 
 
+def _why_not(kind: SourceKind) -> str:
+    """Say why no canary comes by a source of a kind."""
+    if kind.is_signed_by_vendor:
+        return f"only its vendor can send by it, as {kind.title} signs with a private key that it alone has"
+    if kind.fetch is not None:
+        return f"only its vendor can send by it, as its notices name a record that must be there at {kind.title}"
+    return "no canary is made in its shape"
+
+
 def read_canary(
     document: Document,
     sources: Mapping[str, SourceEntry],
@@ -99,22 +107,21 @@ def read_canary(
         hint = suggest(table.source, sources) or f"Declared: {', '.join(sources) or 'none'}."
         document.add(("canary", "source"), f'there is no source "{table.source}"', hint)
         return None
-    if entry.kind.name not in KINDS:
-        message = f'source "{table.source}" is of kind {entry.kind.name}: only its vendor can send by it'
-        document.add(("canary", "source"), message, "name one of kind form or json; others may join it in a workflow")
+    if entry.kind.compose is None:
+        message = f'source "{table.source}" is of kind {entry.kind.name}: {_why_not(entry.kind)}'
+        hint = "name one of kind form, json or typeform; what follows is the same"
+        document.add(("canary", "source"), message, hint)
         return None
     settings: Any = entry.settings
     person = {"first_name": FIRST_NAME, "last_name": LAST_NAME, "email": table.email, "phone": table.phone}
     body = named_fields(settings.map, {key: value for key, value in person.items() if value}) | table.fields
-    secret = next(iter(plain(settings.secret)), "")
     is_ours = system_of_record in connections and connections[system_of_record].connector.is_builtin
     return Canary(
         table.source,
         table.email,
         table.every,
         table.within,
-        body,
-        {"X-Webhook-Secret": secret} if secret else {},
+        partial(entry.kind.compose, settings, body),
         "" if is_ours or "crm" not in table.through else system_of_record,
         roles.get("chat", "") if "chat" in table.through else "",
     )

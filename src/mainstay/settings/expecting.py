@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from mainstay.kit.source import AskedSourceSettings
 from mainstay.monitors import Expectation, SourceRule, read_expectation
-from mainstay.monitors.calendars import public_holidays
+from mainstay.monitors.rhythm import no_holiday
 from mainstay.settings.hours import EXAMPLE
 
 if TYPE_CHECKING:
+    from mainstay.monitors.calendars import DaysOff
     from mainstay.settings.document import Document
     from mainstay.settings.hours import Hours
     from mainstay.settings.stack import SourceEntry
@@ -21,14 +22,18 @@ OFF = "off"
 
 
 def read_source_rules(
-    document: Document, sources: Mapping[str, SourceEntry], timezone: ZoneInfo, hours: Hours | None, region: str
+    document: Document,
+    sources: Mapping[str, SourceEntry],
+    timezone: ZoneInfo,
+    hours: Hours | None,
+    days_off: DaysOff | None,
 ) -> Mapping[str, SourceRule]:
     """Return how each source is watched: by what it declares, else by what is learned of it; one that is off is not.
 
     A source of failures is watched only where it declares something: its silence is good news.
     """
     found = {}
-    is_holiday = public_holidays(region)
+    is_holiday = days_off.includes if days_off else no_holiday
     for name, entry in sources.items():
         written = entry.settings.expect.strip()
         expectation: Expectation | None = None

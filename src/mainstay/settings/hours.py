@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,9 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _SHORTEST = 3
 EXAMPLE = "Mon-Fri 08:00-18:00, Sat 09:00-13:00"
 _DAY = 24 * 60
-_WEEK = 7
+_FARTHEST = 400
+"""So many days ahead it is looked for when it opens: longer than any days off."""
+_AHEAD = 10
 _LONGEST_SHIFT = 4 * 60
 # People write a hyphen or, from word processors, an en dash.
 _SPAN = re.compile(r"([a-z]+)(?:\s*[-\u2013]\s*([a-z]+))?((?:\s+\S+)+)", re.IGNORECASE)
@@ -21,39 +23,46 @@ _MOMENT = re.compile(r"([a-z]+)\s+(\d{1,2}):(\d{2})", re.IGNORECASE)
 _DASH = re.compile(r"\s*[-\u2013]\s*")
 
 
+def _no_day_off(_day: date) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Hours:
     """When a business is open, by the clock on its wall.
 
     ``spans`` are (weekday from 0 for Monday, first minute of the day, minute after the last); the end lies beyond 1440
-    where it is on the next day.
+    where it is on the next day. A shift that began before a day off goes on to its end; none begins on one.
     """
 
     text: str
     spans: tuple[tuple[int, int, int], ...]
     timezone: ZoneInfo
+    is_day_off: Callable[[date], bool] = _no_day_off
 
     def is_open(self, moment: datetime) -> bool:
         """Say whether it is open at an aware time."""
         local = moment.astimezone(self.timezone)
         minute = local.hour * 60 + local.minute
         today, yesterday = local.weekday(), (local.weekday() - 1) % 7
-        return any(
-            (day == today and start <= minute < end) or (day == yesterday and minute < end - _DAY)
+        began = {
+            (day == today)
             for day, start, end in self.spans
-        )
+            if (day == today and start <= minute < end) or (day == yesterday and minute < end - _DAY)
+        }
+        return any(not self.is_day_off(local.date() - timedelta(days=not is_today)) for is_today in began)
 
     def next_open(self, moment: datetime) -> datetime:
         """Return the first time from an aware ``moment`` on at which it is open, in UTC; the moment itself if it is."""
         if self.is_open(moment):
             return moment.astimezone(UTC)
         today = moment.astimezone(self.timezone).date()
-        return min(
-            opening
-            for ahead in range(_WEEK + 1)
-            for opening in self._openings(today + timedelta(days=ahead))
-            if opening > moment
-        )
+        for ahead in range(_FARTHEST):
+            openings = self._openings(today + timedelta(days=ahead))
+            if found := [opening for opening in openings if opening > moment]:
+                return min(found)
+        # Days off that leave no day open cannot be meant: what waits for one would wait for ever.
+        return replace(self, is_day_off=_no_day_off).next_open(moment)
 
     def after(self, moment: datetime, length: timedelta) -> datetime:
         """Return when it has been open for ``length`` since an aware ``moment``, in UTC; not before it opens."""
@@ -64,13 +73,13 @@ class Hours:
         return moment + length
 
     def closes_at(self, moment: datetime) -> datetime | None:
-        """Return when it closes next, from a time at which it is open; None for never within a week."""
+        """Return when it closes next, from a time at which it is open; None for never within ten days."""
         today = moment.astimezone(self.timezone).date()
         ends = (
             datetime.combine(today + timedelta(days=ahead + end // _DAY), _time_of(end), self.timezone).replace(
                 fold=fold
             )
-            for ahead in range(-1, _WEEK + 1)
+            for ahead in range(-1, _AHEAD)
             for day, _, end in self.spans
             if day == (today + timedelta(days=ahead)).weekday()
             for fold in (0, 1)
@@ -81,7 +90,7 @@ class Hours:
     def _openings(self, day: date) -> Iterator[datetime]:
         """Yield when it opens on a day, in UTC; where the clock is put back, a time of the doubled hour comes twice."""
         for weekday, start, _ in self.spans:
-            if weekday != day.weekday():
+            if weekday != day.weekday() or self.is_day_off(day):
                 continue
             for fold in (0, 1):
                 wall = datetime.combine(day, time(start // 60, start % 60, fold=fold), self.timezone)
@@ -98,7 +107,7 @@ def _time_of(minute: int) -> time:
     return time(minute % _DAY // 60, minute % 60)
 
 
-def read_hours(text: str, timezone: ZoneInfo) -> Hours:
+def read_hours(text: str, timezone: ZoneInfo, is_day_off: Callable[[date], bool] = _no_day_off) -> Hours:
     """Read hours: days, then one or more spans of time; parts separated by commas. A span may end on the next day.
 
     Raises:
@@ -115,7 +124,7 @@ def read_hours(text: str, timezone: ZoneInfo) -> Hours:
         for times in match[3].split():
             start, end = _times(times)
             spans += [(day, start, end) for day in days]
-    return Hours(text, tuple(spans), timezone)
+    return Hours(text, tuple(spans), timezone, is_day_off)
 
 
 def check_weekly(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from mainstay.kit import Duration
+from mainstay.settings.days_off import EXAMPLE as DAYS_OFF
+from mainstay.settings.days_off import NONE, read_holidays, read_span
 from mainstay.settings.document import suggest
 from mainstay.settings.hours import check_weekly, read_hours
 
@@ -85,6 +87,26 @@ def _check_hours(text: str) -> str:
     return text
 
 
+def _check_holidays(text: str | None) -> str | None:
+    try:
+        return text if text is None else read_holidays(text) or NONE
+    except ValueError as error:
+        raise problem(str(error)) from None
+
+
+def _check_days_off(value: object) -> object:
+    if not isinstance(value, list):
+        raise problem(f"a list of days and spans of days: days_off = {DAYS_OFF}")
+    try:
+        # TOML has days of its own, without quotes.
+        days = [each.isoformat() if isinstance(each, date) else str(each) for each in value]
+        for each in days:
+            read_span(each)
+    except ValueError as error:
+        raise problem(str(error)) from None
+    return tuple(days)
+
+
 def check_weekly_text(text: str) -> str:
     """Check a weekly moment."""
     try:
@@ -137,6 +159,12 @@ class WorkspaceTable(Table):
     )
     hours: Annotated[str, AfterValidator(_check_hours)] = Field(
         default="", description="When it is open; always, when not given."
+    )
+    holidays: Annotated[str | None, AfterValidator(_check_holidays)] = Field(
+        default=None, description='Whose public holidays it keeps: holidays = "US", "US-TX", or "none"'
+    )
+    days_off: Annotated[tuple[str, ...] | None, BeforeValidator(_check_days_off)] = Field(
+        default=None, description=f"Further days on which it is closed: days_off = {DAYS_OFF}"
     )
 
     @model_validator(mode="after")

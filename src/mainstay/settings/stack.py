@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mainstay.mirrors import Mirror
     from mainstay.model import RecordType, Retry
     from mainstay.monitors import Canary, Monitor, OutcomeRule, SourceRule
+    from mainstay.monitors.calendars import DaysOff
     from mainstay.pulls import Pull, RecordPull
     from mainstay.records import Ownership
     from mainstay.retention import Retention
@@ -66,6 +67,7 @@ class Stack:
         region: two letters; how local phone numbers are read.
         timezone: where the workspace's clock hangs.
         hours: when the business is open; None for always.
+        days_off: when it is closed whatever the weekday; None where nothing is said of it.
         connections: by name; Mainstay's own store is among them only where something uses it.
         roles: role to the name of the connection that workflows get for it.
         system_of_record: the connection where contacts truly live.
@@ -95,6 +97,7 @@ class Stack:
     region: str
     timezone: ZoneInfo
     hours: Hours | None
+    days_off: DaysOff | None
     connections: Mapping[str, ConnectionEntry]
     roles: Mapping[str, str]
     system_of_record: str

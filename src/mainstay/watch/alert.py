@@ -15,7 +15,7 @@ from mainstay.runs import Claimed, begin_run
 from mainstay.watch import store, telling_store
 from mainstay.watch.channels import Message, Vendors, pass_on
 from mainstay.watch.routes import Alerts, Route, Severity
-from mainstay.watch.rules import trouble_of_drift, trouble_of_missed, trouble_of_run
+from mainstay.watch.rules import trouble_of_drift, trouble_of_lost, trouble_of_missed, trouble_of_run
 from mainstay.watch.telling import Kind, Move, Standing, begin, next_move
 from mainstay.watch.wording import message_of, plain_message_of
 
@@ -90,6 +90,16 @@ class Missing(Protocol):
     def sources(self) -> Sequence[str]: ...
 
 
+class Losing(Protocol):
+    """Records of a type whose changes are not to be had any more."""
+
+    @property
+    def connection(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+
 class Alerter:
     """Opens incidents, and tells people of them. ``clock`` is a test's."""
 
@@ -149,6 +159,13 @@ class Alerter:
     ) -> None:
         """Report that a connection's webhooks seem to come no more."""
         trouble = trouble_of_missed(pull.connection, pull.sources[0], count, since)
+        await self.raise_trouble(connection, workspace_id, trouble)
+
+    async def lost(
+        self, connection: Connection, workspace_id: UUID, pull: Losing, since: datetime, until: datetime
+    ) -> None:
+        """Report that changes of a time are not to be had any more."""
+        trouble = trouble_of_lost(pull.connection, pull.kind, since, until)
         await self.raise_trouble(connection, workspace_id, trouble)
 
     def _severity(self, workspace_id: UUID, workflow: str) -> Severity:

@@ -122,6 +122,21 @@ def trouble_of_missed(connection: str, source: str, count: int, since: datetime)
     )
 
 
+def trouble_of_lost(connection: str, kind: str, since: datetime, until: datetime) -> Trouble:
+    """Describe a time whose changes the vendor has forgotten, so that no pull brings them."""
+    between = f"{since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} UTC"
+    return Trouble(
+        fingerprint=f"lost|{connection}|{kind}",
+        title=f"What changed at {connection} is not to be had any more",
+        cause="Nothing was pulled for so long that the vendor has forgotten what happened to "
+        f"{kind}s between {between}. What is newer is being pulled.",
+        mend=f"At the vendor, list the {kind}s of that time, and compare them with those here. Save each that differs "
+        "there once more, a note is enough: that is a change, and it is pulled. Then resolve this by hand: nothing "
+        "else does.",
+        ends_by="word",
+    )
+
+
 def trouble_of_report(source: str, data: Mapping[str, Any]) -> Trouble:
     """Describe a failure that a no-code layer reports of its own: what it was told, we have no part in."""
     scenario, error, link = (str(data.get(name) or "") for name in ("scenario", "error", "link"))

@@ -18,19 +18,24 @@ if TYPE_CHECKING:
     from mainstay.intake import Receipt
     from mainstay.kit.oauth import OAuth
     from mainstay.mirrors import Mirrors
+    from mainstay.monitors.calendars import DaysOff
     from mainstay.recording import Recorder
     from mainstay.records import Ownership
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceCard:
-    """A workspace as the pages name it. ``timezone`` is an IANA name, ``region`` reads local phone numbers."""
+    """A workspace as the pages name it. ``timezone`` is an IANA name, ``region`` reads local phone numbers.
+
+    ``days_off`` is None where its stack says nothing of them.
+    """
 
     id: UUID
     slug: str
     name: str
     timezone: str = "UTC"
     region: str = ""
+    days_off: DaysOff | None = None
 
 
 @dataclass(frozen=True, slots=True)

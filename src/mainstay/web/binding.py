@@ -66,7 +66,14 @@ class AppBackend:
     def workspace_cards(self) -> Sequence[WorkspaceCard]:
         """Return the workspaces that this process serves."""
         return [
-            WorkspaceCard(entry.id, entry.slug, entry.stack.name, str(entry.stack.timezone), entry.stack.region)
+            WorkspaceCard(
+                entry.id,
+                entry.slug,
+                entry.stack.name,
+                str(entry.stack.timezone),
+                entry.stack.region,
+                entry.stack.days_off,
+            )
             for entry in self._app.workspaces.values()
         ]
 

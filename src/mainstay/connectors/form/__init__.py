@@ -1,7 +1,7 @@
 """Any web form or system that can post: JSON, form-encoded or multipart."""
 
 from mainstay.connectors.form.settings import FormSettings
-from mainstay.connectors.form.webhook import delivery_key, parse, verify
+from mainstay.connectors.form.webhook import compose, delivery_key, parse, verify
 from mainstay.kit import Connector, SourceKind
 from mainstay.kit.proving import SECRET_HEADERS, SECRET_PARAMS
 
@@ -16,6 +16,7 @@ def _kind(name: str, title: str) -> SourceKind:
         delivery_key=delivery_key,
         secret_headers=SECRET_HEADERS,
         secret_params=SECRET_PARAMS,
+        compose=compose,
     )
 
 

@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from mainstay.connectors.form.settings import FormSettings
-from mainstay.kit import Event, MalformedError, RawRequest
+from mainstay.kit import Composed, Event, MalformedError, RawRequest, standard_webhooks
 from mainstay.kit.payload import as_object, is_form, read_form, read_json, text
 from mainstay.kit.proving import require_proof, sent_key
+from mainstay.kit.secrets import plain
 
 MAX_EVENTS = 1_000
 
@@ -27,6 +30,17 @@ def verify(request: RawRequest, settings: FormSettings) -> str:
 def delivery_key(request: RawRequest, _settings: FormSettings) -> str:
     """Return ``webhook-id``, else ``Idempotency-Key``; a very long one as its hash."""
     return sent_key(request)
+
+
+def compose(settings: FormSettings, fields: Mapping[str, str], key: str, at: datetime) -> Composed:
+    """Give a JSON body; a system that posts signs it where there is a secret, and a form brings the secret itself."""
+    body, headers = orjson.dumps(dict(fields)), {"Content-Type": "application/json", "Idempotency-Key": key}
+    secrets = plain(settings.secret)
+    if secrets and settings.kind == "json":
+        headers |= standard_webhooks.sign(secrets[:1], key, at, body)
+    elif secrets:
+        headers["X-Webhook-Secret"] = secrets[0]
+    return Composed(body, headers)
 
 
 def parse(request: RawRequest, settings: FormSettings) -> Sequence[Event]:

@@ -32,6 +32,7 @@ CONNECTOR = Connector(
             name="gohighlevel",
             title="GoHighLevel",
             settings=GoHighLevelSource,
+            is_signed_by_vendor=True,
             verify=verify,
             parse=parse,
             delivery_key=delivery_key,

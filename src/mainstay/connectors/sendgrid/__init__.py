@@ -19,6 +19,7 @@ CONNECTOR = Connector(
             name="sendgrid",
             title="SendGrid",
             settings=SendgridSource,
+            is_signed_by_vendor=True,
             verify=verify,
             parse=parse,
             delivery_key=delivery_key,

@@ -20,6 +20,7 @@ from mainstay.kit.pulling import Cursor
 
 EVENTS = "/v1/events"
 LAG = timedelta(minutes=2)
+KEPT = timedelta(days=30)
 Item = Mapping[str, Any]
 
 
@@ -34,8 +35,16 @@ async def pull(http: Http, settings: StripeConnection, kind: RecordType, cursor:
     told = [each for body in reversed(found) for each in _told(body, source) if _is_of(each, kind)]
     people: dict[str, Event] = {}
     return PulledRecords(
-        tuple([PulledRecord(await _with_person(each, source, http, people)) for each in told]), end.write(), bool(until)
+        tuple([PulledRecord(await _with_person(each, source, http, people)) for each in told]),
+        end.write(),
+        bool(until),
+        _lost(cursor, start.since, answer.moment - KEPT),
     )
+
+
+def _lost(cursor: str, since: datetime, kept: datetime) -> tuple[datetime, datetime] | None:
+    """Return the time after a cursor of which Stripe keeps no events; before the beginning nothing was lost."""
+    return (since, kept) if cursor and since < kept else None
 
 
 async def _window(api: Api, asked: Mapping[str, str], since: int) -> tuple[Sequence[Item], int, Response]:

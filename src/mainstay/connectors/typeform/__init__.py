@@ -1,6 +1,6 @@
 """Typeform: answers as they are submitted."""
 
-from mainstay.connectors.typeform.webhook import TypeformSettings, delivery_key, parse, verify
+from mainstay.connectors.typeform.webhook import TypeformSettings, compose, delivery_key, parse, verify
 from mainstay.kit import Connector, SourceKind
 
 CONNECTOR = Connector(
@@ -14,6 +14,7 @@ CONNECTOR = Connector(
             verify=verify,
             parse=parse,
             delivery_key=delivery_key,
+            compose=compose,
         ),
     ),
 )

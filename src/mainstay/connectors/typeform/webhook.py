@@ -5,19 +5,22 @@ Source: developer.typeform.com, webhooks: example payload; secure your webhooks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+import orjson
 from pydantic import Field
 
-from mainstay.kit import Event, MalformedError, NotAuthenticError, RawRequest
+from mainstay.kit import Composed, Event, MalformedError, NotAuthenticError, RawRequest
 from mainstay.kit.mapping import MappedSettings
 from mainstay.kit.payload import MAX_FIELDS, as_list, as_object, moment, object_in, read_object, text
 from mainstay.kit.secrets import Secrets, plain
-from mainstay.kit.signature import equal, hmac_base64, require_header
+from mainstay.kit.signature import equal, hmac_base64, require_header, sha256_hex
 from mainstay.kit.spelling import guess
 
 _HEADER = "typeform-signature"
+_HIDDEN = "hidden."
 _MAX_DEPTH = 4
 _TYPED = {"email": "email", "phone_number": "phone"}
 
@@ -42,6 +45,30 @@ def delivery_key(request: RawRequest, _settings: TypeformSettings) -> str:
     response = body.get("form_response")
     token = response.get("token") if isinstance(response, dict) else ""
     return text(body.get("event_id")) or text(token)
+
+
+def compose(settings: TypeformSettings, fields: Mapping[str, str], key: str, at: datetime) -> Composed:
+    """Give the response of somebody who answered the questions of these titles or refs, and hidden fields."""
+    hidden = {name.removeprefix(_HIDDEN): value for name, value in fields.items() if name.startswith(_HIDDEN)}
+    questions, answers = [], []
+    for name, value in fields.items():
+        if name.startswith(_HIDDEN):
+            continue
+        kind = "email" if "@" in value else "phone_number" if value.startswith("+") else "short_text"
+        question = {"id": sha256_hex(name.encode())[:12], "ref": name, "type": kind}
+        questions.append({**question, "title": name})
+        shape = "text" if kind == "short_text" else kind
+        answers.append({"type": shape, shape: value, "field": question})
+    response = {
+        "token": key,
+        "submitted_at": at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "hidden": hidden,
+        "definition": {"fields": questions},
+        "answers": answers,
+    }
+    body = orjson.dumps({"event_id": key, "event_type": "form_response", "form_response": response})
+    signature = f"sha256={hmac_base64(plain(settings.secret)[0], body)}"
+    return Composed(body, {"Content-Type": "application/json", "Typeform-Signature": signature})
 
 
 def parse(request: RawRequest, settings: TypeformSettings) -> Sequence[Event]:

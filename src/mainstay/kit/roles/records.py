@@ -33,11 +33,13 @@ class PulledRecords:
         records: each as it is there now, or as it was with each of several changes.
         cursor: where the next pull goes on. Keep it once the records are safe.
         has_more: False once all was given that had changed up to now.
+        lost: from when to when changes since the cursor are not to be had any more, where the vendor forgets them.
     """
 
     records: tuple[PulledRecord, ...]
     cursor: str
     has_more: bool
+    lost: tuple[datetime, datetime] | None = None
 
 
 class PullingRecords(Protocol):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+from zoneinfo import ZoneInfo
+
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,8 +20,9 @@ from mainstay.insight.monitors import (
     outcome_count,
 )
 from mainstay.monitors import LEARNED
-from mainstay.web.render import site_of
+from mainstay.web.render import Page, site_of
 
+_DAYS_SHOWN = 3
 router = APIRouter(prefix="/w/{slug}/monitors")
 
 
@@ -56,10 +61,19 @@ async def watched(request: Request, slug: str, kind: str, name: str) -> Response
             "watched.html",
             monitor=shown,
             learned_rule=LEARNED,
+            days_off=_days_off_ahead(page),
             breaches=await list_breaches(connection, workspace_id, name) if is_outcome else (),
             counted=await outcome_count(connection, workspace_id, name, page.now) if is_outcome else None,
             canaries=await list_canaries(connection, workspace_id) if is_canary else (),
         )
+
+
+def _days_off_ahead(page: Page) -> Sequence[date] | None:
+    """Return the next days on which the business is closed; None where its stack says nothing of them."""
+    days_off = page.workspace.days_off
+    if days_off is None:
+        return None
+    return days_off.coming(page.now.astimezone(ZoneInfo(page.workspace.timezone)).date(), _DAYS_SHOWN)
 
 
 @router.post("/{name}/renew")

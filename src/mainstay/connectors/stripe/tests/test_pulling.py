@@ -10,6 +10,7 @@ from mainstay.connectors.stripe import CONNECTOR
 from mainstay.connectors.stripe import pulling as stripe
 from mainstay.connectors.stripe.settings import StripeConnection
 from mainstay.kit import RecordType
+from mainstay.kit.pulling import Cursor
 from mainstay.sandbox import Sandbox
 from tests.connectors.record_pull_conformance import (
     THEN,
@@ -103,6 +104,14 @@ class TestInvoices(RecordPullConformance):
         await asyncio.to_thread(lambda: pulling.sandbox.configure("stripe", event_days=30))
 
         assert ids((await pulling.all())[0]) == {pulling.vendor.id_of(2)}
+        # Whoever comes from before that is told of the gap, once; who begins, or comes from later, lost nothing.
+        gone = await pulling.pull(Cursor(now - timedelta(days=32)).write())
+        assert gone.lost is not None
+        assert gone.lost[0] == now - timedelta(days=32)
+        assert abs(gone.lost[1] - (now - timedelta(days=30))) < timedelta(minutes=5)
+        assert (await pulling.pull(gone.cursor)).lost is None
+        assert (await pulling.pull("")).lost is None
+        assert (await pulling.pull(Cursor(now - timedelta(days=29)).write())).lost is None
 
     async def test_an_event_that_cannot_be_read_stops_nothing(self, pulling: Pulling) -> None:
         await pulling.change((1, THEN), (3, THEN + timedelta(seconds=2)))

@@ -537,6 +537,8 @@ CREATE TABLE pulls (
     began_at      timestamptz NOT NULL,
     -- When all was read that had changed.
     pulled_at     timestamptz,
+    -- When a webhook first told of a record of this type: until one has, none is missed.
+    heard_at      timestamptz,
     run_id        uuid,
     PRIMARY KEY (workspace_id, connection, record_type)
 );
