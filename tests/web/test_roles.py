@@ -32,7 +32,8 @@ KNOWN = [
     "johnson",
 ]
 QUOTED = "HTTP 422: sarah.johnson@example.com with (312) 555-0147, also +1 312 555 0147, is taken. " * 2
-CUT = "x" * 138 + " sarah.johnson@example.com"
+# A list shows so much of it that an e-mail is cut before the end of its domain.
+CUT = f"{'x' * 115} sarah.johnson@example.com {'y' * 40}"
 _FORM = re.compile(r'<form[^>]*method="post"[^>]*action="([^"?]+)')
 
 
@@ -64,6 +65,15 @@ async def _write(site: Site) -> dict[str, list[str]]:
             """,
         ):
             await connection.execute(query, workspace_id, said)
+        for query in (
+            "UPDATE outcome_breaches SET contact_id = $2 WHERE workspace_id = $1",
+            "UPDATE drifts SET record_id = $2, key = $2::uuid::text WHERE workspace_id = $1",
+            """
+            UPDATE drifts SET fields = jsonb_set(fields, '{Company,ours}', '"Johnson"')
+            WHERE workspace_id = $1 AND record_id = $2
+            """,
+        ):
+            await connection.execute(query, workspace_id, story.contact)
         await connection.execute(
             "INSERT INTO monitors (workspace_id, kind, name, rule, pings) VALUES ($1, 'ping', $2, 'daily', 1)",
             workspace_id,
