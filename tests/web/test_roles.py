@@ -33,7 +33,7 @@ KNOWN = [
 ]
 QUOTED = "HTTP 422: sarah.johnson@example.com with (312) 555-0147, also +1 312 555 0147, is taken. " * 2
 # A list shows so much of it that an e-mail is cut before the end of its domain.
-CUT = f"{'x' * 115} sarah.johnson@example.com {'y' * 40}"
+CUT = f'{"x" * 110},"email":"sarah.johnson@example.com","text":"{"y" * 40}"'
 _FORM = re.compile(r'<form[^>]*method="post"[^>]*action="([^"?]+)')
 
 
