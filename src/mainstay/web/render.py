@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -303,6 +304,8 @@ class Site:
 
     def refused(self, person: Person, missing: Sequence[str]) -> HTMLResponse:
         """Return the page for somebody who may not do what they asked for: what is missing, and who gives it."""
+        whose = ["--as", person.name] if person.name else []
+        wanted = ",".join(in_order({*person.scopes, *missing}))
         return self.plain(
             "refused.html",
             person,
@@ -310,7 +313,7 @@ class Site:
             name=person.name,
             missing={scope: SCOPES[scope] for scope in missing},
             held=in_order(person.scopes),
-            wanted=in_order({*person.scopes, *missing}),
+            command=shlex.join(["mainstay", "sign-in", *whose, "--may", wanted]),
         )
 
 
