@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_environment
 from jinja2.filters import do_truncate
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -103,7 +102,8 @@ _SEES_ALL = Mask(ALL)
 
 def _masked_by(mask: Mask) -> Callable[[Any], Any]:
     def shown(value: Any) -> Any:
-        return mask.text(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+        # What a macro has made is markup, and its texts have come through here already.
+        return mask.text(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
     return shown
 
