@@ -333,7 +333,7 @@ def test_connections_say_what_the_pull_brought(acme: Path, run: Run) -> None:
         ("import", "contacts", "leads.csv", "--dry-run"),
         ("db", "migrate"),
         ("db", "url"),
-        ("sign-in", "--as", "Dana"),
+        ("sign-in", "--as", "Dana", "--may", "read,retry"),
     ],
     ids=" ".join,
 )

@@ -51,6 +51,7 @@ CALLS: dict[str, Callable[[Any, Any, Any], Awaitable[Any]]] = {
     "runs of a contact": lambda c, w, i: insight.list_runs(c, w, RunFilter(contact_id=i["contact"])),
     "runs of an incident": lambda c, w, i: insight.list_runs(c, w, RunFilter(incident_id=i["incident"])),
     "runs by name": lambda c, w, _: insight.list_runs(c, w, RunFilter(text="johnson77", region="US")),
+    "runs by id alone": lambda c, w, i: insight.list_runs(c, w, RunFilter(text=i["run"].hex[-8:], by_id_alone=True)),
     "runs by error": lambda c, w, _: insight.list_runs(c, w, RunFilter(text="out of credit", state="failed")),
     **{
         f"runs {state}": lambda c, w, _, state=state: insight.list_runs(c, w, RunFilter(state=state))  # type: ignore[misc]

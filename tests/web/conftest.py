@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from starlette.routing import Route
 from mainstay.db import Pool, acquire
 from mainstay.web import create_app, create_sign_in_link
 from mainstay.web.app import create_pages
+from mainstay.web.scopes import ALL
 from tests.web.pages_backend import PagesBackend
 from tests.web.people import People
 from tests.web.people import people as make_people
@@ -64,10 +65,12 @@ class Site:
     stranger: Browser
     pages: FastAPI
 
-    async def sign_in(self, name: str = "") -> Browser:
+    async def sign_in(self, name: str = "", *, scopes: Iterable[str] = ALL) -> Browser:
         """Return a browser that has signed in."""
         browser = Browser(self.url, self.stranger.session)
-        token = (await create_sign_in_link(self.backend.pool, self.url, name=name)).partition("token=")[2]
+        token = (await create_sign_in_link(self.backend.pool, self.url, name=name, scopes=scopes)).partition("token=")[
+            2
+        ]
         answer = await browser.post("/sign-in", data={"token": token})
         assert answer.status == 303
         return browser

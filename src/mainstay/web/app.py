@@ -40,7 +40,7 @@ from mainstay.web.pages import (
     weeks,
 )
 from mainstay.web.render import STATIC, Site, site_of
-from mainstay.web.security import Gate
+from mainstay.web.security import Gate, signed_in
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -59,17 +59,18 @@ class _Static(StaticFiles):
 
 def create_pages(backend: Backend) -> FastAPI:
     """Return the pages alone, behind their gate."""
+    site = Site(backend)
     app = FastAPI(
         title="Mainstay",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         middleware=[
-            Middleware(Gate, pool=backend.pool, public_url=backend.public_url),
+            Middleware(Gate, pool=backend.pool, public_url=backend.public_url, refuse=site.refused),
             Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4),
         ],
     )
-    app.state.site = Site(backend)
+    app.state.site = site
     app.mount("/static", _Static(directory=STATIC))
     for module in (
         health,
@@ -114,20 +115,22 @@ async def _show_refusal(request: Request, error: Exception) -> Response:
     detail = error.detail if isinstance(error, HTTPException) else ""
     if status == 404:
         return await _show_not_found(request, error)
-    return site_of(request).plain("error.html", status=status, title="That did not work", text=detail)
+    return site_of(request).plain(
+        "error.html", signed_in(request), status=status, title="That did not work", text=detail
+    )
 
 
 async def _show_not_found(request: Request, error: Exception) -> Response:
     detail = error.detail if isinstance(error, HTTPException) and error.detail != "Not Found" else ""
     text = detail or "Nothing has this address. It may be of another workspace, or its time of keeping is over."
-    return site_of(request).plain("error.html", status=404, title="Not found", text=text)
+    return site_of(request).plain("error.html", signed_in(request), status=404, title="Not found", text=text)
 
 
 async def _show_unavailable(request: Request, _error: Exception) -> Response:
     text = "PostgreSQL does not answer. What was accepted is kept; everything goes on as soon as it is back."
-    return site_of(request).plain("error.html", status=503, title="The database is away", text=text)
+    return site_of(request).plain("error.html", signed_in(request), status=503, title="The database is away", text=text)
 
 
 async def _show_fault(request: Request, _error: Exception) -> Response:
     text = "Mainstay itself made a mistake here. Its log has the details; your leads are not affected by a page."
-    return site_of(request).plain("error.html", status=500, title="This page failed", text=text)
+    return site_of(request).plain("error.html", signed_in(request), status=500, title="This page failed", text=text)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shlex
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_environment
+from jinja2.filters import do_truncate
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -29,11 +31,15 @@ from mainstay.web import (
     wording,
     workflow_wording,
 )
+from mainstay.web.masking import Mask
 from mainstay.web.news import News
+from mainstay.web.scopes import ALL, SCOPES, in_order, needed
+from mainstay.web.security import signed_in
 
 if TYPE_CHECKING:
     from mainstay.db import Connection
     from mainstay.web.backend import Backend, WorkspaceCard
+    from mainstay.web.sign_in import Person
 
 STATIC = Path(__file__).parent / "static"
 _NOTICES = {
@@ -91,8 +97,31 @@ def _version() -> str:
     return digest.hexdigest()
 
 
-def make_environment() -> Environment:
-    """Return the templates: everything shown is escaped, a name that is missing is an error."""
+_SEES_ALL = Mask(ALL)
+
+
+def _masked_by(mask: Mask) -> Callable[[Any], Any]:
+    def shown(value: Any) -> Any:
+        # What a macro has made is markup, and its texts have come through here already.
+        return mask.text(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+    return shown
+
+
+def _masked_truncate(mask: Mask) -> Callable[..., str]:
+    # What is masked after it was cut could not be recognised: half an e-mail looks like a word.
+    @pass_environment
+    def truncate(environment: Environment, text: str, *args: Any, **options: Any) -> str:
+        return do_truncate(environment, mask.text(text), *args, **options)
+
+    return truncate
+
+
+def make_environment(mask: Mask = _SEES_ALL) -> Environment:
+    """Return the templates: everything shown is escaped, a name that is missing is an error.
+
+    Where ``mask`` is on, whatever text a template shows has passed through it.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -100,6 +129,7 @@ def make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=_masked_by(mask) if mask.is_on else None,
     )
     environment.filters |= {
         "short": short_id,
@@ -125,7 +155,19 @@ def make_environment() -> Environment:
         "number": "{:,}".format,
         "plural": record_wording.plural,
         "record_label": record_wording.record_label,
+        "person": mask.name,
+        "said": mask.said,
+        "address": lambda url: mask.text(url.partition("?")[0] if mask.is_on else url),
     }
+    if mask.is_on:
+        # A number as people write it where they live is recognised less surely than the one that is kept.
+        environment.filters |= {
+            "pretty": mask.said,
+            "as_written": mask.said,
+            "phone": lambda number, _region: mask.text(number),
+            "prose": lambda text, _region: mask.text(text),
+            "truncate": _masked_truncate(mask),
+        }
     environment.globals |= {
         "run_look": wording.run_look,
         "attempt_look": wording.attempt_look,
@@ -179,22 +221,43 @@ class Page:
     now: datetime
     mark: str
 
+    @property
+    def person(self) -> Person:
+        """Who looks at it."""
+        return signed_in(self.request)
+
+    @property
+    def mask(self) -> Mask:
+        """What they may see of personal data."""
+        return Mask(self.person.scopes)
+
+    def may(self, path: str, method: str = "POST") -> bool:
+        """Tell whether whoever looks may go on to an address, so that no button leads to a refusal."""
+        return self.person.may(*needed(method, path))
+
     def html(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return the page."""
-        text = self.site.environment.get_template(template).render(
-            page=self,
-            workspace=self.workspace,
-            workspaces=self.site.backend.workspace_cards(),
-            verdict=self.verdict,
-            reviews=self.verdict.suggestions,
-            proposals=self.verdict.proposals,
-            approvals=self.approvals,
-            now=self.now,
-            mark=self.mark,
-            root=f"/w/{self.workspace.slug}",
-            notice=_NOTICES.get(self.request.query_params.get("done", ""), ""),
-            here=self.request.url.path + (f"?{self.request.url.query}" if self.request.url.query else ""),
-            **context,
+        text = (
+            self.site.environment(self.mask)
+            .get_template(template)
+            .render(
+                page=self,
+                person=self.person,
+                may=self.may,
+                held=in_order(self.person.scopes),
+                workspace=self.workspace,
+                workspaces=self.site.backend.workspace_cards(),
+                verdict=self.verdict,
+                reviews=self.verdict.suggestions,
+                proposals=self.verdict.proposals,
+                approvals=self.approvals,
+                now=self.now,
+                mark=self.mark,
+                root=f"/w/{self.workspace.slug}",
+                notice=_NOTICES.get(self.request.query_params.get("done", ""), ""),
+                here=self.request.url.path + (f"?{self.request.url.query}" if self.request.url.query else ""),
+                **context,
+            )
         )
         return HTMLResponse(text, status)
 
@@ -204,7 +267,7 @@ class Site:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.environment = make_environment()
+        self._environment, self._masked = make_environment(), make_environment(Mask(()))
         self.news = News(backend.pool)
 
     def workspace(self, slug: str) -> WorkspaceCard:
@@ -230,9 +293,28 @@ class Site:
             approvals = await approvals_waiting(connection, workspace.id)
             yield Page(self, request, workspace, reached, approvals, connection, now, mark)
 
-    def plain(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    def environment(self, mask: Mask) -> Environment:
+        """Return the templates for who may see so much."""
+        return self._masked if mask.is_on else self._environment
+
+    def plain(self, template: str, person: Person, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return a page outside every workspace: signing in, errors."""
-        return HTMLResponse(self.environment.get_template(template).render(**context), status)
+        found = self.environment(Mask(person.scopes)).get_template(template)
+        return HTMLResponse(found.render(**context), status)
+
+    def refused(self, person: Person, missing: Sequence[str]) -> HTMLResponse:
+        """Return the page for somebody who may not do what they asked for: what is missing, and who gives it."""
+        whose = ["--as", person.name] if person.name else []
+        wanted = ",".join(in_order({*person.scopes, *missing}))
+        return self.plain(
+            "refused.html",
+            person,
+            status=403,
+            name=person.name,
+            missing={scope: SCOPES[scope] for scope in missing},
+            held=in_order(person.scopes),
+            command=shlex.join(["mainstay", "sign-in", *whose, "--may", wanted]),
+        )
 
 
 def site_of(request: Request) -> Site:

@@ -1,4 +1,4 @@
-"""What a token may do: its scopes, and which of them each address of the API asks for."""
+"""What a token or a session may do: its scopes, and which of them each address, of the API or a page, asks for."""
 
 from __future__ import annotations
 
@@ -12,19 +12,27 @@ WRITE = "write"
 SCOPES = {
     READ: "look at everything, with e-mails, phone numbers and names masked",
     PERSONAL: "see personal data as it is, and so contacts and records at all",
-    RETRY: "retry, answer and cancel runs",
-    WRITE: "write contacts and records, decide reviews and approvals, start workflows",
+    RETRY: "retry, answer and cancel runs, acknowledge and resolve incidents",
+    WRITE: "write contacts and records, decide reviews and approvals, start workflows, change settings",
 }
-"""Each scope, and what it lets its holder do. A token can always read."""
+"""Each scope, and what it lets its holder do. A token or a session can always read."""
 ALL = frozenset(SCOPES)
 READ_ONLY = frozenset({READ, PERSONAL})
 
 MCP = "/api/mcp"
 """Here every call is a POST; which tools there are goes by the token's scopes."""
 
+SIGN_OUT = "/sign-out"
+
 _READING = {"GET", "HEAD", "OPTIONS"}
-_OF_PEOPLE = re.compile(r"/api/v1/(contacts|merges|suggestions|records|approvals)(/|$)")
-_RETRYING = re.compile(r"/api/v1/(runs/[^/]+/(retry|answer|cancel)|runs/cancel|retries(/.*)?)/?$")
+# What stands for one thing has one name, so that an address of the API and a page's are read by one pattern.
+_OF_PEOPLE = re.compile(r"(/api/v1|/w/[^/]+)/(contacts|merges|suggestions|records|approvals|reviews)(/|$)")
+_RETRYING = re.compile(
+    r"(/api/v1|/w/[^/]+)/"
+    r"(runs/[^/]+/(retry|answer|cancel|handled)|runs/cancel|retries(/.*)?|incidents/[^/]+/(acknowledge|resolve))/?$"
+)
+# To connect an account is to change a setting, though a browser is only sent to and fro.
+_CHANGING = re.compile(r"(/w/[^/]+/connections/[^/]+/connect|/connect/callback)/?$")
 
 
 def needed(method: str, path: str) -> frozenset[str]:
@@ -32,16 +40,16 @@ def needed(method: str, path: str) -> frozenset[str]:
 
     ``path`` may be the address of an operation as the API's description has it, with ``{run_id}`` for an id.
     """
-    if path == MCP:
+    if path in {MCP, SIGN_OUT}:
         return frozenset({READ})
     people = {PERSONAL} if _OF_PEOPLE.match(path) else set()
-    if method.upper() in _READING:
+    if method.upper() in _READING and not _CHANGING.match(path):
         return frozenset({READ, *people})
     return frozenset({RETRY if _RETRYING.match(path) else WRITE, *people})
 
 
 def checked(scopes: Iterable[str]) -> frozenset[str]:
-    """Return scopes as a token keeps them: with ``read``.
+    """Return scopes as a token or a session keeps them: with ``read``.
 
     Raises:
         ValueError: one of them is unknown; the text names it and those that there are.

@@ -10,9 +10,12 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from mainstay.errors import DatabaseUnavailableError
-from mainstay.web.sign_in import who_signed_in
+from mainstay.web.scopes import in_order, needed
+from mainstay.web.sign_in import Person, who_signed_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from mainstay.db import Pool
@@ -22,6 +25,7 @@ NEXT_COOKIE = "mainstay_next"
 SIGN_IN = "/sign-in"
 _OPEN_PATHS = {SIGN_IN, "/healthz", "/readyz"}
 _OPEN_PREFIX = "/static/"
+_NOBODY = Person("", frozenset())
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _HEADERS = {
     "Content-Security-Policy": (
@@ -39,11 +43,18 @@ _HEADERS = {
 
 
 class Gate:
-    """ASGI middleware around the pages. Every path needs a session but those that are named open here."""
+    """ASGI middleware around the pages. Every path needs a session but those that are named open here.
 
-    def __init__(self, app: ASGIApp, *, pool: Pool, public_url: str) -> None:
+    What a session must be allowed to do is said by ``needed``, for the pages as for the API; ``refuse`` makes the page
+    for whoever lacks some of it.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, pool: Pool, public_url: str, refuse: Callable[[Person, Sequence[str]], Response]
+    ) -> None:
         self._app = app
         self._pool = pool
+        self._refuse = refuse
         self._own = urlsplit(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,11 +83,13 @@ class Gate:
             elif scope["method"] not in _SAFE_METHODS and not self.is_same_origin(request):
                 refusal = PlainTextResponse("This request came from another site and was not carried out.", 403)
             elif not is_open:
-                name = await who_signed_in(self._pool, request.cookies.get(SESSION_COOKIE, ""))
-                if name is None:
+                person = await who_signed_in(self._pool, request.cookies.get(SESSION_COOKIE, ""))
+                if person is None:
                     refusal = self._to_sign_in(request, scope["method"])
+                elif missing := in_order(needed(scope["method"], scope["path"]) - person.scopes):
+                    refusal = self._refuse(person, missing)
                 else:
-                    scope.setdefault("state", {})["person"] = name
+                    scope.setdefault("state", {})["person"] = person
         except DatabaseUnavailableError:
             refusal = PlainTextResponse("PostgreSQL does not answer. Mainstay goes on as soon as it does.", 503)
         await (refusal or self._app)(scope, receive, send_guarded)
@@ -108,8 +121,13 @@ class Gate:
 
 def person_of(request: HTTPConnection) -> str:
     """Return who does what a request asks for, as it is recorded."""
-    name: str = getattr(request.state, "person", "")
-    return name or "by hand"
+    return signed_in(request).name or "by hand"
+
+
+def signed_in(request: HTTPConnection) -> Person:
+    """Return who has signed in; on the pages that are open to all, somebody who may do nothing."""
+    found: Person = getattr(request.state, "person", _NOBODY)
+    return found
 
 
 def is_local_path(path: str) -> bool:

@@ -78,6 +78,10 @@ async def test_without_the_scope_no_person_is_seen_and_nothing_is_changed(client
         assert answer.status == 200, path
         text = answer.body.decode().lower()
         assert not [secret for secret in SECRETS if secret in text], (path, text)
+    for wanted, is_found in (("sarah@example.com", False), ("sarah", False), (run[-8:], True)):
+        found = (await reader.get(f"/runs?q={wanted}")).json["runs"]
+        assert bool(found) == is_found, "what is found would tell whose run it is"
+    assert (await client.get("/runs?q=sarah@example.com")).json["runs"]
     for path in ("/contacts", f"/contacts/{uuid4()}/story", "/records?type=deal", "/suggestions", "/approvals"):
         assert (await reader.get(path)).problem == "scope", path
     assert (await reader.post(f"/runs/{run}/retry", {})).problem == "scope"

@@ -15,8 +15,8 @@ from mainstay.db import acquire
 from mainstay.insight.people import means
 from mainstay.settings.stack import OWN_STORE
 from mainstay.web.api.gate import caller
-from mainstay.web.api.masking import Mask
 from mainstay.web.api.problems import GONE, INVALID, NOT_FOUND, FieldError, ProblemError
+from mainstay.web.masking import Mask
 from mainstay.web.tokens import Caller
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Asking:
     @property
     def mask(self) -> Mask:
         """What the caller may see of personal data."""
-        return Mask(self.caller)
+        return Mask(self.caller.scopes)
 
     def page(self, path: str) -> str:
         """Return the address of one of the workspace's pages, for a person."""

@@ -15,8 +15,8 @@ from mainstay.model import RunState
 from mainstay.web.api.bodies import StartBody
 from mainstay.web.api.contacts import REPEATED, Key, write_one
 from mainstay.web.api.desk import Ask, Asking
-from mainstay.web.api.masking import Mask
 from mainstay.web.api.problems import GONE, INVALID, NOT_FOUND, FieldError, ProblemError
+from mainstay.web.masking import Mask
 from mainstay.workflows import UnknownWorkflowError
 
 if TYPE_CHECKING:

@@ -225,13 +225,18 @@ async def runs(  # noqa: PLR0917 - FastAPI hands them over by name
     contact_id: Annotated[UUID | None, Query(description="About one contact.")] = None,
     incident_id: Annotated[UUID | None, Query(description="That one incident holds up.")] = None,
     q: Annotated[
-        str, Query(max_length=200, description="A (short) id, a name, an e-mail, a phone, or part of an error.")
+        str,
+        Query(
+            max_length=200,
+            description="A (short) id; with the scope personal also a name, an e-mail, a phone, or part of an error.",
+        ),
     ] = "",
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> RunsPage:
     """List runs, the newest first."""
-    wanted = RunFilter(state, workflow, contact_id, incident_id, q, ask.desk.region(ask.workspace_id))
+    region = ask.desk.region(ask.workspace_id)
+    wanted = RunFilter(state, workflow, contact_id, incident_id, q, region, by_id_alone=ask.mask.is_on)
     before = read_cursor(cursor)
     async with ask.reading() as connection:
         page = await list_runs(connection, ask.workspace_id, wanted, before=before, size=limit)

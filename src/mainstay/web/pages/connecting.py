@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from mainstay.access import ConnectError
 from mainstay.web.render import site_of
-from mainstay.web.security import person_of
+from mainstay.web.security import person_of, signed_in
 
 if TYPE_CHECKING:
     from mainstay.kit.oauth import OAuth
@@ -47,6 +47,8 @@ async def callback(request: Request) -> Response:
         landing = await site.backend.connecting.finish(dict(request.query_params), declared)
     except ConnectError as error:
         said = str(error)
-        return site.plain("error.html", status=400, title="Not connected", text=f"{said[:1].upper()}{said[1:]}.")
+        return site.plain(
+            "error.html", signed_in(request), status=400, title="Not connected", text=f"{said[:1].upper()}{said[1:]}."
+        )
     slug = next(card.slug for card in site.backend.workspace_cards() if card.id == landing.workspace_id)
     return RedirectResponse(f"/w/{slug}/connections?done=connected", 303)

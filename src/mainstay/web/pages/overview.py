@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from mainstay.insight import connection_overview, list_gates, source_overview
 from mainstay.web.render import site_of
+from mainstay.web.security import signed_in
 
 router = APIRouter()
 
@@ -19,7 +20,7 @@ async def home(request: Request) -> Response:
     cards = site.backend.workspace_cards()
     if not cards:
         text = "This process serves no workspace yet. Write a stack.toml with: mainstay init"
-        return site.plain("error.html", status=200, title="Nothing here yet", text=text)
+        return site.plain("error.html", signed_in(request), status=200, title="Nothing here yet", text=text)
     return RedirectResponse(f"/w/{cards[0].slug}", 303)
 
 

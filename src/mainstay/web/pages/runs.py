@@ -31,7 +31,13 @@ async def runs(
 ) -> Response:
     """List runs."""
     async with site_of(request).page(request, slug) as page:
-        wanted = RunFilter(state=state, workflow=workflow, text=q[:200], region=page.workspace.region)
+        wanted = RunFilter(
+            state=state,
+            workflow=workflow,
+            text=q[:200],
+            region=page.workspace.region,
+            by_id_alone=page.mask.is_on,
+        )
         found = await list_runs(page.connection, page.workspace.id, wanted, before=before)
         workflows = await workflows_seen(page.connection, page.workspace.id, page.now)
         return page.html("runs.html", found=found, wanted=wanted, workflows=workflows, is_first=before is None)

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from mainstay.web.render import site_of
-from mainstay.web.security import NEXT_COOKIE, SESSION_COOKIE, SIGN_IN, is_local_path
+from mainstay.web.scopes import SIGN_OUT
+from mainstay.web.security import NEXT_COOKIE, SESSION_COOKIE, SIGN_IN, is_local_path, signed_in
 from mainstay.web.sign_in import SESSION_LIFE, close_session, is_link_good, open_session
 
 router = APIRouter()
@@ -21,7 +22,9 @@ async def sign_in_page(request: Request, token: str = "") -> Response:
     """Show a button: a program that only looks at the link must not use it up."""
     site = site_of(request)
     is_good = bool(token) and await is_link_good(site.backend.pool, token)
-    return site.plain("sign_in.html", token=token if is_good else "", is_spent=bool(token) and not is_good)
+    return site.plain(
+        "sign_in.html", signed_in(request), token=token if is_good else "", is_spent=bool(token) and not is_good
+    )
 
 
 @router.post(SIGN_IN)
@@ -30,7 +33,7 @@ async def sign_in(request: Request, token: Annotated[str, Form()] = "") -> Respo
     site = site_of(request)
     session = await open_session(site.backend.pool, token) if token else None
     if session is None:
-        return site.plain("sign_in.html", status=403, token="", is_spent=True)
+        return site.plain("sign_in.html", signed_in(request), status=403, token="", is_spent=True)
     path = unquote(request.cookies.get(NEXT_COOKIE, ""))
     response = RedirectResponse(path if is_local_path(path) else "/", 303)
     response.delete_cookie(NEXT_COOKIE, path=SIGN_IN)
@@ -46,7 +49,7 @@ async def sign_in(request: Request, token: Annotated[str, Form()] = "") -> Respo
     return response
 
 
-@router.post("/sign-out")
+@router.post(SIGN_OUT)
 async def sign_out(request: Request) -> Response:
     """End the session."""
     session = request.cookies.get(SESSION_COOKIE, "")

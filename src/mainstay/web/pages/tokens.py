@@ -12,7 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from mainstay.errors import ConflictError
 from mainstay.web.api.addresses import operations
 from mainstay.web.render import Page, site_of
-from mainstay.web.scopes import READ, SCOPES
+from mainstay.web.scopes import READ, SCOPES, in_order
+from mainstay.web.security import signed_in
 from mainstay.web.tokens import NAME, create_token, list_tokens, revoke_token
 
 router = APIRouter(prefix="/w/{slug}/api")
@@ -35,6 +36,10 @@ async def create(
         if not NAME.fullmatch(name):
             refusal = "A name has letters, digits, dots and hyphens; 40 at most, like zapier."
             return await _shown(page, refusal=refusal, status=422)
+        beyond = in_order(set(scope or ()) - signed_in(request).scopes)
+        if beyond:
+            refusal = f"Your session may not {' and '.join(beyond)}, so a token that it makes may not either."
+            return await _shown(page, refusal=refusal, status=403)
         try:
             made = await create_token(site.backend.pool, page.workspace.id, name, scope or [READ])
         except ConflictError as error:

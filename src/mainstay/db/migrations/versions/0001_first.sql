@@ -1307,6 +1307,7 @@ CREATE TABLE workers (
 CREATE TABLE sign_in_links (
     token_hash    text PRIMARY KEY,
     name          text NOT NULL DEFAULT '',
+    scopes        text[] NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL,
     used_at       timestamptz
@@ -1315,6 +1316,7 @@ CREATE TABLE sign_in_links (
 CREATE TABLE sessions (
     token_hash    text PRIMARY KEY,
     name          text NOT NULL DEFAULT '',
+    scopes        text[] NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL
 );

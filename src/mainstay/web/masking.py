@@ -1,25 +1,22 @@
-"""What a token sees that may not see personal data: names by their initials, e-mails and phones by their ends."""
+"""What is seen by whoever may not see personal data: names by their initials, e-mails and phones by their ends."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from mainstay.kit.redaction import MASK, Redactor
 from mainstay.web.scopes import PERSONAL
-
-if TYPE_CHECKING:
-    from mainstay.web.tokens import Caller
 
 _REDACTOR = Redactor()
 _PLAIN = ("method", "url", "status", "ms", "error")
 
 
 class Mask:
-    """What one caller may see of a value; everything, where the token has the scope ``personal``."""
+    """What may be seen of a value with these scopes; everything, where ``personal`` is among them."""
 
-    def __init__(self, caller: Caller) -> None:
-        self.is_on = not caller.may(PERSONAL)
+    def __init__(self, scopes: Collection[str]) -> None:
+        self.is_on = PERSONAL not in scopes
 
     def text(self, text: str) -> str:
         """Show a text of ours or a vendor's, which may quote an e-mail or a phone number."""
