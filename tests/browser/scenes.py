@@ -83,7 +83,7 @@ async def drift(served: Served) -> None:
     """Let three contacts of the story differ in two mirrors, each in its own way."""
     workspace_id = served.story.card.id
     phone = {"ours": "+13125550147", "theirs": "555-0199 (after six, ask for the elder of the two)"}
-    said = [("changed", {"Phone": phone, "Company": {"ours": "", "theirs": "Acme"}}), ("missing", {}), ("double", {})]
+    said = [("double", {}), ("missing", {}), ("changed", {"Phone": phone, "Company": {"ours": "", "theirs": "Acme"}})]
     async with acquire(served.backend.pool) as connection:
         people = await connection.fetch(
             "SELECT id FROM contacts WHERE workspace_id = $1 AND merged_into IS NULL ORDER BY id LIMIT 3", workspace_id

@@ -17,9 +17,8 @@ from playwright.async_api import Page
 from mainstay.db import acquire
 from tests.browser.conftest import Served
 from tests.browser.scenes import MONITORS, drift, told, watched
-from tests.insight.seed import Seed
 from tests.web.people import People
-from tests.web.story import HUGE_ERROR, LONG_NAME
+from tests.web.story import HUGE_ERROR
 from tests.web.watched_told import fill
 
 pytestmark = pytest.mark.browser
@@ -112,7 +111,7 @@ async def _too_wide(page: Page, paths: list[str]) -> list[str]:
 
 
 async def _brief(served: Served) -> None:
-    """Let the story's error and name that are long, to try the pages, be as long as such are."""
+    """Let the story's error, which is long to try the pages, be as long as such errors are."""
     short = HUGE_ERROR[: HUGE_ERROR.index(" The account has", 60)]
     async with acquire(served.backend.pool) as connection:
         for table, column in (("runs", "error"), ("attempts", "error"), ("incidents", "cause")):
@@ -120,9 +119,6 @@ async def _brief(served: Served) -> None:
                 f"UPDATE {table} SET {column} = $1 WHERE {column} LIKE '402: Account out of credit%'",  # noqa: S608
                 short,
             )
-        await Seed(connection, served.story.card.id).as_identity(
-            "UPDATE contacts SET last_name = 'Nováková' WHERE last_name = $1", LONG_NAME
-        )
 
 
 async def _take(page: Page, picture: Picture, file: Path) -> None:
@@ -130,6 +126,8 @@ async def _take(page: Page, picture: Picture, file: Path) -> None:
     await page.set_viewport_size({"width": width, "height": height})
     await page.emulate_media(color_scheme=picture.scheme, reduced_motion="reduce")
     await page.goto(picture.path)
+    beyond = "main => [...main.querySelectorAll('*')].filter(each => each.scrollWidth > main.clientWidth).length"
+    assert await page.locator("main").evaluate(beyond) == 0, f"{picture.path} has what is wider than its column"
     await page.screenshot(path=file, animations="disabled")
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mainstay.errors import UnsureError
-from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.contacts import Counterpart, counterparts, group_of
+from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.deliveries import DeliveryRow, deliveries_by_id
 from mainstay.insight.incidents import IncidentRow, incident_detail
 from mainstay.insight.merges import NAME

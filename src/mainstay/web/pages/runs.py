@@ -43,6 +43,7 @@ async def runs(
     state: str = "",
     workflow: str = "",
     before: UUID | None = None,
+    *,
     seen: UUID | None = None,
 ) -> Response:
     """List runs. ``seen`` is the newest run there was when a page of older ones was opened."""
