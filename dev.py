@@ -10,6 +10,7 @@ Usage: ``python3 dev.py COMMAND [ARGUMENT ...]``
     types       static types (mypy)
     contracts   which package may import which (import-linter)
     bench       measure one lead from end to end
+    screenshots write the pictures of the docs anew, from the pages as they are
     chaos       break everything at random for some minutes, and check that nothing is lost
     setup       make the environment and stop
     lock        pin anew after a change in pyproject.toml; ``--upgrade`` takes newer versions
@@ -61,6 +62,7 @@ CHECKS: Mapping[str, Sequence[Sequence[str]]] = {
     "types": [["mypy"]],
     "contracts": [["lint-imports"]],
     "bench": [["python", str(ROOT / "bench" / "lead_intake.py")]],
+    "screenshots": [["pytest", "tests/browser/test_screenshots.py", "--write-screenshots"]],
     "chaos": [["python", "-m", "tests.faults.chaos"]],
 }
 # Workers wait for PostgreSQL and for one another's processes more than they compute; four is where a small machine's

@@ -30,6 +30,10 @@ class Served:
     backend: PagesBackend
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-screenshots", action="store_true", help="write docs/images anew")
+
+
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
     path = os.environ.get("MAINSTAY_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")

@@ -8,16 +8,22 @@ from playwright.async_api import Page
 from mainstay.web.render import STATIC
 from tests.browser.axe import findings
 from tests.browser.conftest import Served
+from tests.browser.scenes import MONITORS, watched
+from tests.web.people import People
+from tests.web.watched_told import fill
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("people")
-async def test_no_page_has_a_serious_finding(desk: Page, served: Served) -> None:
+async def test_no_page_has_a_serious_finding(desk: Page, served: Served, people: People) -> None:
+    await watched(served)
+    await fill(served.backend.pool, served.story.card.id)
     story = served.story.paths()
     paths = [path for name, path in story.items() if name not in {"runs search", "contacts search", "run done"}]
-    paths += [f"/w/acme/{path}" for path in ("reviews/approvals", "records/invoice", "mirrors", "monitors", "retries")]
+    paths += [f"/w/acme/{path}" for path in ("reviews/approvals", "records/invoice", "mirrors", "retries")]
+    paths += [f"/w/acme/{path}" for path in MONITORS]
+    paths += [f"{people.root}/reviews", people.contact(people.merged)]
     in_dark = [story[name] for name in ("overview", "run failed", "contact", "delivery rejected", "incident")]
     found: dict[tuple[str, str], list[str]] = {}
     for path in paths:

@@ -28,10 +28,3 @@ async def test_pause_and_resume(desk: Page, served: Served) -> None:
     await row.get_by_role("button", name="Resume ghl").click()
     await expect(desk.get_by_role("status")).to_contain_text("go again")
     await expect(row).to_contain_text("Open")
-
-
-async def test_the_page_on_a_phone(phone: Page, served: Served) -> None:
-    await served.backend.gates.declare()
-    await phone.goto("/w/acme/connections")
-    await expect(phone.get_by_role("button", name="Pause slack")).to_be_visible()
-    assert await phone.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -89,15 +89,6 @@ async def test_an_id_is_copied_whole(desk: Page, served: Served) -> None:
     assert await desk.evaluate("navigator.clipboard.readText()") == str(served.story.failed_run)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_a_phone_shows_every_page_without_sideways_scrolling(phone: Page, served: Served, scheme: str) -> None:
-    await phone.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    for name, path in served.story.paths().items():
-        await phone.goto(path)
-        too_wide = await phone.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert too_wide <= 0, name
-
-
 async def test_a_phone_shows_where_a_run_stopped_and_the_way_on_at_once(phone: Page, served: Served) -> None:
     await phone.goto(f"/w/acme/runs/{served.story.failed_run}")
 

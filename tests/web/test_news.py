@@ -67,3 +67,14 @@ async def test_no_stream_for_strangers_nor_beyond_the_most(operator: Browser, mo
     assert (await operator.get("/w/acme/news")).status == 503
     operator.cookies.clear()
     assert (await operator.get("/w/acme/news")).status == 303
+
+
+async def test_a_page_of_older_incidents_says_what_opened_since(site: Site, operator: Browser) -> None:
+    async with acquire(site.backend.pool) as connection:
+        resolved = await connection.fetchval("SELECT id FROM incidents WHERE state = 'resolved'")
+    address = f"/w/acme/incidents?before={resolved}"
+    opened = (await operator.get(address)).text
+    assert "new incident" not in opened
+    assert f"before={resolved}&amp;seen=" in opened, "it asks anew with the moment at which it was opened"
+    assert "1 new incident</a>" in (await operator.get(f"{address}&seen=2020-01-01T00:00:00Z")).text
+    assert (await operator.get(f"{address}&seen=yesterday")).status == 404

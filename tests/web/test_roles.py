@@ -17,7 +17,7 @@ from mainstay.web.scopes import ALL, PERSONAL, READ, RETRY, WRITE, needed
 from tests.web.conftest import Browser, Site
 from tests.web.test_gate import OPEN, routes
 from tests.web.test_mirrors import drift
-from tests.web.test_watched import fill
+from tests.web.watched_told import fill
 
 READERS = OPEN | {("POST", "/sign-out")}
 # Everything that the workspace holds of one person, in the forms in which people and vendors write it.

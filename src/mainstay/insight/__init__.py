@@ -25,6 +25,7 @@ from mainstay.insight.gates import GateRow, Window, list_gates
 from mainstay.insight.incidents import (
     AlertRow,
     IncidentRow,
+    count_newer_incidents,
     incident_detail,
     list_alerts,
     open_incidents,
@@ -36,7 +37,17 @@ from mainstay.insight.paging import Page, resolve_short_id
 from mainstay.insight.pulls import PullRow, list_pulls
 from mainstay.insight.reviews import Review, SuggestionRow, find_suggestion, list_decided, list_suggestions, review
 from mainstay.insight.rules import BROKEN, FINE, HEALING, Healed, Missed, Thing, advice, guard_words
-from mainstay.insight.runs import RunDetail, RunFilter, RunRow, Step, list_runs, run_detail, runs_of_delivery
+from mainstay.insight.runs import (
+    RunDetail,
+    RunFilter,
+    RunRow,
+    Step,
+    count_newer_runs,
+    list_runs,
+    newest_run,
+    run_detail,
+    runs_of_delivery,
+)
 from mainstay.insight.search import search_contacts
 from mainstay.insight.suggestions import Twin, learned_from, suggestions_waiting
 from mainstay.insight.tallies import (
@@ -95,6 +106,8 @@ __all__ = [
     "compare",
     "connection_overview",
     "contact_detail",
+    "count_newer_incidents",
+    "count_newer_runs",
     "delivery_detail",
     "find_deliveries",
     "find_suggestion",
@@ -113,6 +126,7 @@ __all__ = [
     "list_quarantine",
     "list_runs",
     "list_suggestions",
+    "newest_run",
     "open_incidents",
     "quarantine_detail",
     "resolve_short_id",

@@ -116,6 +116,20 @@ async def resolved_incidents(
     return page_of(rows, _incident_of, size)
 
 
+async def count_newer_incidents(connection: Connection, workspace_id: UUID, seen: datetime) -> Count:
+    """Count the open incidents that began after ``seen``."""
+    return count_of(
+        await connection.fetchval(
+            f"""
+            SELECT count(*) FROM (SELECT FROM incidents WHERE workspace_id = $1 AND state = 'open' AND last_seen > $2
+                                  AND first_seen > $2 LIMIT {COUNT_LIMIT + 1}) AS capped
+            """,  # noqa: S608 - a number of ours
+            workspace_id,
+            seen,
+        )
+    )
+
+
 async def incident_detail(connection: Connection, workspace_id: UUID, incident_id: UUID) -> IncidentRow | None:
     """Return one incident, or None."""
     row = await connection.fetchrow(f"{_QUERY} WHERE id = $1 AND workspace_id = $2", incident_id, workspace_id)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from mainstay.errors import UnsureError
 from mainstay.insight.contacts import Counterpart, counterparts, group_of
+from mainstay.insight.counting import COUNT_LIMIT, Count, count_of
 from mainstay.insight.deliveries import DeliveryRow, deliveries_by_id
 from mainstay.insight.incidents import IncidentRow, incident_detail
 from mainstay.insight.merges import NAME
@@ -181,6 +182,24 @@ async def list_runs(
 
 
 _NAMED = f"SELECT runs.*, {NAME} AS contact_name"
+
+
+async def newest_run(connection: Connection, workspace_id: UUID) -> UUID | None:
+    """Return the id of the run that began last, or None where nothing has run."""
+    found: UUID | None = await connection.fetchval(
+        "SELECT id FROM runs WHERE workspace_id = $1 ORDER BY id DESC LIMIT 1", workspace_id
+    )
+    return found
+
+
+async def count_newer_runs(connection: Connection, workspace_id: UUID, workflow: str, seen: UUID) -> Count:
+    """Count the runs, of one workflow if one is named, that began after the one that was ``seen``."""
+    of_workflow = "AND workflow = $3" if workflow else ""
+    query = f"""
+        SELECT count(*) FROM (SELECT FROM runs WHERE workspace_id = $1 AND id > $2 {of_workflow}
+                              LIMIT {COUNT_LIMIT + 1}) AS capped
+    """  # noqa: S608 - parts from this file
+    return count_of(await connection.fetchval(query, workspace_id, seen, *([workflow] if workflow else [])))
 
 
 async def runs_of_contacts(

@@ -122,7 +122,7 @@ async def _show_refusal(request: Request, error: Exception) -> Response:
 
 async def _show_not_found(request: Request, error: Exception) -> Response:
     detail = error.detail if isinstance(error, HTTPException) and error.detail != "Not Found" else ""
-    text = detail or "Nothing has this address. It may be of another workspace, or its time of keeping is over."
+    text = detail or "There is nothing at this address. It may belong to another workspace, or was kept no longer."
     return site_of(request).plain("error.html", signed_in(request), status=404, title="Not found", text=text)
 
 

@@ -52,7 +52,7 @@ _SEEN = {
     "outcome": "Last lead looked at",
     "canary": "Last arrival",
     "schedule": "Fired last",
-    "queue": "The oldest waits since",
+    "queue": "Oldest waiting since",
     "connection": "Last call answered",
     "access": "Renewed",
     "webhooks": "Last delivery",

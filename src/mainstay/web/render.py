@@ -235,6 +235,11 @@ class Page:
         """Tell whether whoever looks may go on to an address, so that no button leads to a refusal."""
         return self.person.may(*needed(method, path))
 
+    def again(self, **values: object) -> str:
+        """Return the address of this very page, with further values in its query."""
+        url = self.request.url.include_query_params(**values)
+        return f"{url.path}?{url.query}" if url.query else url.path
+
     def html(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return the page."""
         text = (
@@ -255,7 +260,7 @@ class Page:
                 mark=self.mark,
                 root=f"/w/{self.workspace.slug}",
                 notice=_NOTICES.get(self.request.query_params.get("done", ""), ""),
-                here=self.request.url.path + (f"?{self.request.url.query}" if self.request.url.query else ""),
+                here=self.again(),
                 **context,
             )
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from uuid import UUID
 
 from fastapi import APIRouter
+from pydantic import AwareDatetime
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from mainstay.insight import (
     RunFilter,
+    count_newer_incidents,
     incident_detail,
     list_alerts,
     list_quarantine,
@@ -25,14 +27,20 @@ router = APIRouter(prefix="/w/{slug}/incidents")
 
 
 @router.get("")
-async def incidents(request: Request, slug: str, before: UUID | None = None) -> Response:
-    """List open incidents, then resolved ones."""
+async def incidents(
+    request: Request, slug: str, before: UUID | None = None, seen: AwareDatetime | None = None
+) -> Response:
+    """List open incidents, then resolved ones. ``seen`` is when a page of older ones was opened."""
     async with site_of(request).page(request, slug) as page:
+        seen = seen or page.now
+        is_first = before is None
         return page.html(
             "incidents.html",
             open=await open_incidents(page.connection, page.workspace.id) if before is None else (),
             found=await resolved_incidents(page.connection, page.workspace.id, before=before),
-            is_first=before is None,
+            is_first=is_first,
+            newer=None if is_first else await count_newer_incidents(page.connection, page.workspace.id, seen),
+            again=page.again() if is_first else page.again(seen=seen.isoformat()),
         )
 
 

@@ -10,7 +10,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from mainstay.insight import RunFilter, advice, delivery_detail, guard_words, list_runs, run_detail, workflows_seen
+from mainstay.insight import (
+    RunFilter,
+    advice,
+    count_newer_runs,
+    delivery_detail,
+    guard_words,
+    list_runs,
+    newest_run,
+    run_detail,
+    workflows_seen,
+)
 from mainstay.insight.around import runs_around
 from mainstay.insight.families import family_of
 from mainstay.insight.retries import retries_of
@@ -27,9 +37,16 @@ _LARGEST_BODY = 16_000
 
 @router.get("")
 async def runs(
-    request: Request, slug: str, q: str = "", state: str = "", workflow: str = "", before: UUID | None = None
+    request: Request,
+    slug: str,
+    q: str = "",
+    state: str = "",
+    workflow: str = "",
+    before: UUID | None = None,
+    *,
+    seen: UUID | None = None,
 ) -> Response:
-    """List runs."""
+    """List runs. ``seen`` is the newest run there was when a page of older ones was opened."""
     async with site_of(request).page(request, slug) as page:
         wanted = RunFilter(
             state=state,
@@ -40,7 +57,19 @@ async def runs(
         )
         found = await list_runs(page.connection, page.workspace.id, wanted, before=before)
         workflows = await workflows_seen(page.connection, page.workspace.id, page.now)
-        return page.html("runs.html", found=found, wanted=wanted, workflows=workflows, is_first=before is None)
+        newer = None
+        if before is not None:
+            seen = seen or await newest_run(page.connection, page.workspace.id) or before
+            newer = await count_newer_runs(page.connection, page.workspace.id, workflow, seen)
+        return page.html(
+            "runs.html",
+            found=found,
+            wanted=wanted,
+            workflows=workflows,
+            is_first=before is None,
+            newer=newer,
+            again=page.again(seen=seen) if before is not None else page.again(),
+        )
 
 
 @router.get("/{run_id}")

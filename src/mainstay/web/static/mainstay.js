@@ -117,7 +117,7 @@
       document.body.dispatchEvent(new Event("news"));
     }, Math.max(0, told + 2000 - Date.now()));
   }
-  const isLive = () => (document.querySelector("#page[hx-trigger]")?.getAttribute("hx-trigger") || "").includes("news");
+  const isLive = () => document.querySelector("#page[hx-trigger*=news], #list[hx-trigger*=news]") !== null;
   function follow() {
     if (document.hidden || !isLive()) {
       stream?.close();
@@ -128,6 +128,17 @@
       stream.addEventListener("over", () => location.reload());
     }
   }
+  // Rows that come above what is being read do not push it away; at the top of the page they are seen to come.
+  let held = null;
+  document.addEventListener("htmx:before:swap", () => {
+    const inView = rows().filter((row) => row.getBoundingClientRect().top >= 0);
+    const row = inView.find((each) => each.contains(document.activeElement)) || inView[0];
+    held = scrollY > 0 && row ? { row, top: row.getBoundingClientRect().top } : null;
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (held?.row.isConnected) scrollBy({ top: held.row.getBoundingClientRect().top - held.top, behavior: "instant" });
+    held = null;
+  });
   document.addEventListener("visibilitychange", follow);
   document.addEventListener("htmx:after:swap", follow);
   addEventListener("pagehide", () => { stream?.close(); stream = null; });
