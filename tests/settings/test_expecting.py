@@ -44,17 +44,19 @@ def test_days_off_close_the_hours_and_await_nothing(load: Load) -> None:
     said = 'holidays = "us-tx"\ndays_off = [2026-12-24, "2026-12-27..2027-01-02"]\n'
     stack = load(head + said + FULL)
     closed, texan, worked = date(2026, 12, 24), date(2026, 3, 2), date(2026, 12, 23)
-    assert stack.days_off is not None
     assert stack.hours is not None
     for rule in stack.expected.values():
         assert [rule.is_holiday(day) for day in (closed, texan, worked)] == [True, True, False]
     assert [stack.hours.is_day_off(day) for day in (closed, texan, worked)] == [True, True, False]
-    # Of what nothing is said, nothing is derived; and to keep none can be said.
-    assert load(head + FULL).days_off is None
-    assert not load(head + FULL).expected["website"].is_holiday(date(2026, 12, 25))
-    none = load(f'{head}holidays = "none"\n{FULL}').days_off
-    assert none is not None
-    assert not none.includes(date(2026, 12, 25))
+    # Where nothing is said, those of the region are awaited by nobody, and close nothing; to keep none can be said.
+    christmas = date(2026, 12, 25)
+    assumed = load(f'{head}days_off = ["2026-12-24"]\n{FULL}')
+    assert assumed.hours is not None
+    assert [assumed.expected["website"].is_holiday(day) for day in (closed, christmas, texan)] == [True, True, False]
+    assert [assumed.hours.is_day_off(day) for day in (closed, christmas, texan)] == [True, False, False]
+    assert not load(f'{head}holidays = "none"\n{FULL}').days_off.includes(christmas)
+    unknown = load(head.replace('"US"', '"GL"') + FULL)
+    assert not unknown.expected["website"].is_holiday(worked)
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,16 @@ async def test_what_is_watched_has_a_page(site: Site, operator: Browser) -> None
     assert "Mon 15, Tue 15" in source
     assert source.count('class="level-') == 7 * 24
     assert "A lead is expected by" in source
-    assert "Holidays are not known here" in source
     declared = (await operator.get(f"{root}/source/ads")).text
     assert "expect</code> in" in declared
-    assert "Holidays are not known here" in declared
     today = datetime.now(UTC).date()
     cards = site.backend.cards
     cards[0] = replace(cards[0], days_off=DaysOff("", ((today + timedelta(days=3), today + timedelta(days=3)),)))
     source = (await operator.get(f"{root}/source/website")).text
-    assert "Holidays are not known here" not in source
+    assert "taken from the region" not in source
     assert f"The next: {today + timedelta(days=3):%a %d %b}." in source
+    cards[0] = replace(cards[0], days_off=DaysOff("US", is_assumed=True))
+    assert "Public holidays are taken from the region, US." in (await operator.get(f"{root}/source/ads")).text
     outcome = (await operator.get(f"{root}/outcome/speed-to-lead")).text
     assert "40 of 42 had all of it in time" in outcome
     assert "Came late" in outcome

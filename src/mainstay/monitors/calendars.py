@@ -1,7 +1,4 @@
-"""The days on which a business is closed: public holidays, and those it names. Then nobody should be woken for silence.
-
-Nothing is derived: where a phone number is read says nothing of when people work.
-"""
+"""The days on which a business is closed: public holidays, and those it names. Silence then wakes nobody."""
 
 from __future__ import annotations
 
@@ -24,14 +21,24 @@ class DaysOff:
     Attributes:
         holidays: whose public holidays count, as :func:`calendar_of` takes it; empty for nobody's.
         spans: further days, each as first and last.
+        is_assumed: the holidays are those of its region, as nothing is said of them. It may be open then, but hardly
+            anybody writes.
     """
 
     holidays: str = ""
     spans: tuple[tuple[date, date], ...] = ()
+    is_assumed: bool = False
 
     def includes(self, day: date) -> bool:
-        """Say whether it is closed on a day."""
-        return any(first <= day <= last for first, last in self.spans) or _is_holiday(self.holidays, day)
+        """Say whether silence is no news on a day."""
+        return self._is_named(day) or _is_holiday(self.holidays, day)
+
+    def closes(self, day: date) -> bool:
+        """Say whether it is closed on a day: what is assumed closes nobody."""
+        return self._is_named(day) if self.is_assumed else self.includes(day)
+
+    def _is_named(self, day: date) -> bool:
+        return any(first <= day <= last for first, last in self.spans)
 
     def coming(self, today: date, most: int) -> Sequence[date]:
         """Return the next ``most`` days off from ``today`` on, within three months."""
@@ -63,4 +70,7 @@ def calendar_of(code: str) -> HolidayBase:
 
 @lru_cache(maxsize=10_000)
 def _is_holiday(code: str, day: date) -> bool:
-    return bool(code) and day in calendar_of(code)
+    try:
+        return bool(code) and day in calendar_of(code)
+    except ValueError:  # what is said was checked; of a region none may be known
+        return False

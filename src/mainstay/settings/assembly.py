@@ -63,9 +63,9 @@ def assemble(document: Document, folder: Path) -> Stack:
     owners = read_owners(document, records, mirrors, sources, wiring.is_there) if records else {}
     retention, elsewhere = read_retention(document), read_elsewhere(document)
     retries = read_retries(document, roles)
-    days_off = read_days_off(workspace.holidays, workspace.days_off) if workspace is not None else None
+    days_off = read_days_off(workspace.holidays, workspace.days_off, workspace.region) if workspace else None
     hours = (
-        read_hours(workspace.hours, timezone, days_off.includes if days_off else no_holiday)
+        read_hours(workspace.hours, timezone, days_off.closes if days_off else no_holiday)
         if workspace is not None and workspace.hours.strip()
         else None
     )
@@ -75,7 +75,7 @@ def assemble(document: Document, folder: Path) -> Stack:
     outcomes = read_outcomes(document, _tables(document, "outcomes"), list(sources), hours)
     canary = read_canary(document, sources, wiring.connections, roles, system_of_record)
     document.require_no_problems()
-    if workspace is None or records is None:
+    if workspace is None or records is None or days_off is None:
         raise ConfigError(Problem(document.name, "", "the file cannot be read"))
     return Stack(
         slug=workspace.slug or slug_of(workspace.name),

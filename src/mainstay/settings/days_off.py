@@ -48,10 +48,9 @@ def read_span(text: str) -> tuple[date, date]:
     return begins, ends
 
 
-def read_days_off(holidays: str | None, days: Sequence[str] | None) -> DaysOff | None:
-    """Return a business's days off; None where the stack says nothing of them. What is given was checked."""
-    if holidays is None and days is None:
-        return None
+def read_days_off(holidays: str | None, days: Sequence[str] | None, region: str) -> DaysOff:
+    """Return a business's days off; where nothing is said of holidays, with those of its region. All was checked."""
     from mainstay.monitors.calendars import DaysOff  # noqa: PLC0415 - see above
 
-    return DaysOff(read_holidays(holidays or ""), tuple(read_span(each) for each in days or ()))
+    spans = tuple(read_span(each) for each in days or ())
+    return DaysOff(region, spans, is_assumed=True) if holidays is None else DaysOff(read_holidays(holidays), spans)

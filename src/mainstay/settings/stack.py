@@ -67,7 +67,7 @@ class Stack:
         region: two letters; how local phone numbers are read.
         timezone: where the workspace's clock hangs.
         hours: when the business is open; None for always.
-        days_off: when it is closed whatever the weekday; None where nothing is said of it.
+        days_off: when no lead is awaited whatever the weekday, and when it is closed.
         connections: by name; Mainstay's own store is among them only where something uses it.
         roles: role to the name of the connection that workflows get for it.
         system_of_record: the connection where contacts truly live.
@@ -97,7 +97,7 @@ class Stack:
     region: str
     timezone: ZoneInfo
     hours: Hours | None
-    days_off: DaysOff | None
+    days_off: DaysOff
     connections: Mapping[str, ConnectionEntry]
     roles: Mapping[str, str]
     system_of_record: str

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class WorkspaceCard:
     """A workspace as the pages name it. ``timezone`` is an IANA name, ``region`` reads local phone numbers.
 
-    ``days_off`` is None where its stack says nothing of them.
+    ``days_off`` is when no lead is awaited; None where nobody told the pages.
     """
 
     id: UUID

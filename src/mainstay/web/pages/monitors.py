@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
@@ -61,19 +61,23 @@ async def watched(request: Request, slug: str, kind: str, name: str) -> Response
             "watched.html",
             monitor=shown,
             learned_rule=LEARNED,
-            days_off=_days_off_ahead(page),
+            days_off=_days_off(page),
             breaches=await list_breaches(connection, workspace_id, name) if is_outcome else (),
             counted=await outcome_count(connection, workspace_id, name, page.now) if is_outcome else None,
             canaries=await list_canaries(connection, workspace_id) if is_canary else (),
         )
 
 
-def _days_off_ahead(page: Page) -> Sequence[date] | None:
-    """Return the next days on which the business is closed; None where its stack says nothing of them."""
+def _days_off(page: Page) -> Mapping[str, Any]:
+    """Return the next days on which no lead is awaited, and whose holidays are ``assumed``; empty for nobody's."""
     days_off = page.workspace.days_off
     if days_off is None:
-        return None
-    return days_off.coming(page.now.astimezone(ZoneInfo(page.workspace.timezone)).date(), _DAYS_SHOWN)
+        return {}
+    today = page.now.astimezone(ZoneInfo(page.workspace.timezone)).date()
+    return {
+        "ahead": days_off.coming(today, _DAYS_SHOWN),
+        "assumed": days_off.holidays if days_off.is_assumed else "",
+    }
 
 
 @router.post("/{name}/renew")
