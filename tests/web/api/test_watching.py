@@ -99,20 +99,19 @@ async def test_an_assistant_sees_and_does_what_its_token_may(client: Client) -> 
     async with asked(reader) as assistant:
         tools = {tool.name: tool for tool in (await assistant.list_tools()).tools}
         assert set(tools) == {
-            "status", "find_contacts", "contact_story", "list_incidents", "show_incident", "list_runs", "show_run",
+            "status", "contact_story", "list_incidents", "show_incident", "list_runs", "show_run",
             "weekly_review",
         }  # fmt: skip
         assert all(tool.annotations and tool.annotations.read_only_hint and tool.description for tool in tools.values())
-        found = (await assistant.call_tool("find_contacts", {"text": "sarah"})).structured_content
-        (contact,) = (found or {})["contacts"]
-        assert (contact["name"], contact["email"]) == ("S.J.", "s•••@example.com")
+        assert (await assistant.call_tool("find_contacts", {"text": "sarah"})).is_error
+        found = (await assistant.call_tool("show_run", {"run_id": run})).structured_content
         answers = [
             await assistant.call_tool(name, given)
             for name, given in (
                 ("status", {}),
-                ("contact_story", {"contact_id": contact["id"][-8:]}),
+                ("contact_story", {"contact_id": (found or {})["contact_id"][-8:]}),
                 ("list_incidents", {}),
-                ("list_runs", {"state": "stopped", "text": "sarah@example.com"}),
+                ("list_runs", {"state": "stopped"}),
                 ("show_run", {"run_id": run[-8:]}),
                 ("weekly_review", {"week": "this"}),
             )
@@ -125,6 +124,10 @@ async def test_an_assistant_sees_and_does_what_its_token_may(client: Client) -> 
         assert wrong.is_error
         assert "is nothing here" in str(wrong.content)
     async with asked(retrier) as assistant:
+        found = (await assistant.call_tool("find_contacts", {"text": "sarah"})).structured_content
+        assert [(each["name"], each["email"]) for each in (found or {})["contacts"]] == [
+            ("Sarah Johnson", "sarah@example.com")
+        ]
         (shown,) = (await assistant.call_tool("list_runs", {"state": "stopped"})).structured_content["runs"]
         assert shown["contact_name"] == "Sarah Johnson"
         done = await assistant.call_tool("retry_run", {"run_id": run})
