@@ -2,10 +2,11 @@
 
     python bench/pages.py [--runs 1000000] [--contacts 100000] [--asks 40] [--keep FOLDER]
 
-The size it is built for is ``--runs 10000000 --contacts 1000000``: 3.3 million deliveries and 13 million stored calls (20
-GB, about ten minutes to load on two cores). The web process is that of ``mainstay up``, without a worker; it is asked over
-HTTP, signed in, each time about another run, contact or word, after one warm-up. The limit is 100 ms at the median; on
-a machine that is busy with other things (it says so) it is held against the CPU time of web and database together.
+The size it is built for is ``--runs 10000000 --contacts 1000000``: 3.3 million deliveries and 13 million stored calls
+(20 GB, about ten minutes to load on two cores). The web process is that of ``mainstay up``, without a worker; it is
+asked over HTTP, signed in, each time about another run, contact or word, after one warm-up. The limit is 100 ms at
+the median; on a machine that is busy with other things (it says so) it is held against the CPU time of web and
+database together.
 Then the same pages are made once more in this process, and each statement that they send is explained, planned for its
 values and for any: none may read a big table from end to end. A page without an example here is an error. Exits with 1
 beyond the limit, or on such a scan.
