@@ -54,7 +54,7 @@ SELECT execution_id, CASE state WHEN 'queued' THEN 'ENQUEUED' WHEN 'waiting' THE
 FROM runs WHERE workspace_id = $1 AND $2 > 0;
 INSERT INTO mirrors (workspace_id, name, layout, loaded_at, written_at)
 SELECT $1, 'sheet', 'x', now(), now() WHERE $2 > 0;
-INSERT INTO stale_in_mirror (workspace_id, mirror, contact_id)
+INSERT INTO stale_in_mirror (workspace_id, mirror, record_id)
 SELECT $1, 'sheet', md5('c' || n)::uuid FROM generate_series(1, $2::integer) AS n;
 INSERT INTO pulls (workspace_id, connection, cursor, began_at) SELECT $1, 'hub', '', now() WHERE $2 > 0
 """

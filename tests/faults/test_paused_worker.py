@@ -17,10 +17,14 @@ async def test_a_paused_worker_records_nothing_of_what_was_taken_over(
     fleet: Fleet, sandbox: Sandbox, dsn: str, books: Books
 ) -> None:
     email = "sarah@example.com"
+    push, post = sandbox.set_fault("gohighlevel", "hold", path="/contacts/upsert"), sandbox.set_fault("slack", "hold")
     paused = fleet.start(dsn, strike=PUSH, action="stop", **SHORT)
     await paused.ready()
     await submit(dsn, sandbox, email=email, phone="", name="Sarah Johnson")
+    await until(lambda: sandbox.hits(push) and sandbox.hits(post), "the push and the post are with their vendors")
+    sandbox.clear(fault=push)
     await paused.struck()
+    sandbox.clear(fault=post)
     survivor = fleet.start(dsn, **SHORT)
     await books.all_done()
     before = await books.rows("SELECT * FROM attempts ORDER BY run_id, step, number")

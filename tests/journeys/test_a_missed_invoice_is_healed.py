@@ -69,7 +69,8 @@ def change(sandbox: Sandbox, **said: Any) -> str:
 
 async def test_an_invoice_whose_webhook_was_missed(make_stack: MakeStack, sandbox: Sandbox) -> None:
     stack = await make_stack(STACK, CODE)
-    await run(stack, "UPDATE pulls SET began_at = began_at - interval '1 hour'")
+    # Webhooks of invoices have come: else none could be missed.
+    await run(stack, "UPDATE pulls SET began_at = began_at - interval '1 hour', heard_at = now() - interval '1 day'")
     invoice = await asyncio.to_thread(lambda: change(sandbox, Reference="JOB-7", Status="AUTHORISED"))
     await pull(stack)
     await asyncio.to_thread(lambda: change(sandbox, InvoiceID=invoice, Status="VOIDED"))

@@ -22,6 +22,14 @@ async def workspace(pool: Pool) -> UUID:
     workspace_id = new_id()
     async with acquire(pool) as connection:
         await connection.execute("INSERT INTO workspaces (id, slug, name) VALUES ($1, 'acme', 'Acme')", workspace_id)
+        await connection.execute(
+            """
+            INSERT INTO pulls (workspace_id, connection, record_type, cursor, began_at, heard_at)
+            VALUES ($1, 'books', 'invoice', '', $2, $2)
+            """,
+            workspace_id,
+            NINE,
+        )
     return workspace_id
 
 
@@ -72,6 +80,13 @@ async def test_only_the_event_that_was_told_is_late_and_only_once(pool: Pool, wo
     await both.deliver()
 
     assert both.told == ["pull", "webhook", "webhook", "webhook"]
+
+
+async def test_where_no_webhook_ever_told_of_such_a_record_none_is_missed(pool: Pool, workspace: UUID) -> None:
+    async with acquire(pool) as connection:
+        await connection.execute("UPDATE pulls SET heard_at = NULL")
+        await Both(pool, workspace).pull()
+        assert await judge_told(connection, workspace, "books", "invoice", LATE) == (0, None)
 
 
 async def test_what_no_webhook_answers_is_judged_once(pool: Pool, workspace: UUID) -> None:
