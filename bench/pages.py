@@ -148,6 +148,7 @@ PAGES: dict[str, tuple[str, _Ask]] = {
     ),
     "records paid": ("/w/{slug}/records/{kind}", lambda _h, _n: f"{ROOT}/records/invoice?status=paid"),
     "connections": ("/w/{slug}/connections", lambda _h, _n: f"{ROOT}/connections"),
+    "settings": ("/w/{slug}/settings", lambda _h, _n: f"{ROOT}/settings"),
     "incidents": ("/w/{slug}/incidents", lambda _h, _n: f"{ROOT}/incidents"),
     "incidents resolved": ("/w/{slug}/incidents", lambda _h, _n: f"{ROOT}/incidents?state=resolved"),
     "incident, open": ("/w/{slug}/incidents/{incident_id}", lambda _h, _n: f"{ROOT}/incidents/{_uuid(incident_id(0))}"),

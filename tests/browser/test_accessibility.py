@@ -21,7 +21,7 @@ async def test_no_page_has_a_serious_finding(desk: Page, served: Served, people:
     await fill(served.backend.pool, served.story.card.id)
     story = served.story.paths()
     paths = [path for name, path in story.items() if name not in {"runs search", "contacts search", "run done"}]
-    paths += [f"/w/acme/{path}" for path in ("reviews/approvals", "records/invoice", "mirrors", "retries")]
+    paths += [f"/w/acme/{path}" for path in ("reviews/approvals", "records/invoice", "mirrors", "settings", "retries")]
     paths += [f"/w/acme/{path}" for path in MONITORS]
     paths += [f"{people.root}/reviews", people.contact(people.merged)]
     in_dark = [story[name] for name in ("overview", "run failed", "contact", "delivery rejected", "incident")]

@@ -67,7 +67,7 @@ async def test_the_pictures_in_the_docs(
     await fill(served.backend.pool, served.story.card.id)
     await drift(served)
     shown = pictures(served, people)
-    others = [f"/w/acme/{path}" for path in (*MONITORS, "mirrors", "reviews/proposals", "reviews/approvals", "retries")]
+    others = [f"/w/acme/{path}" for path in (*MONITORS, "mirrors", "settings", "reviews/proposals", "reviews/approvals", "retries")]
     pages = {*served.story.paths().values(), *others, *(picture.path for picture in shown.values())}
     assert await _too_wide(phone, sorted(pages)) == []
 

@@ -27,6 +27,7 @@ from mainstay.records import Ownership
 from mainstay.runs import answer
 from mainstay.watch.store import acknowledge
 from mainstay.web import ConnectionCard, SourceCard, WorkspaceCard
+from mainstay.web.declared import Section, Setting
 
 
 @dataclass
@@ -79,6 +80,14 @@ class PagesBackend:
 
     def ownership(self, workspace_id: UUID) -> Mapping[str, Ownership]:
         return {**dict.fromkeys(RECORD_TYPES, Ownership()), "invoice": Ownership("books", {"due": "ghl"})}
+
+    def declared(self, workspace_id: UUID) -> Sequence[Section]:
+        return (
+            Section("The business", "[workspace]", (Setting("Name", "Acme Plumbing"),)),
+            Section("Sources", "[sources.NAME]", (Setting("website", "Form", "/deliveries?source=website"),)),
+            Section("Alerts", "[alerts]", (Setting("Critical", "email:sarah@example.com, at once"),)),
+            Section("Workflows", "workflows/", (), "None yet."),
+        )
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         return self.connections

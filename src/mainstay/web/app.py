@@ -36,6 +36,7 @@ from mainstay.web.pages import (
     reviews,
     runs,
     session,
+    settings,
     tokens,
     weeks,
 )
@@ -91,6 +92,7 @@ def create_pages(backend: Backend) -> FastAPI:
         incidents,
         monitors,
         retries,
+        settings,
         tokens,
         weeks,
     ):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mainstay.monitors.calendars import DaysOff
     from mainstay.recording import Recorder
     from mainstay.records import Ownership
+    from mainstay.web.declared import Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,10 @@ class Backend(Protocol):
 
     def connection_cards(self, workspace_id: UUID) -> Sequence[ConnectionCard]:
         """Return a workspace's declared connections."""
+        ...
+
+    def declared(self, workspace_id: UUID) -> Sequence[Section]:
+        """Return what a workspace's stack declares, section by section."""
         ...
 
     def merging_systems(self, workspace_id: UUID) -> frozenset[str]:

@@ -13,6 +13,7 @@ from mainstay.web.api import PREFIX as API_PREFIX
 from mainstay.web.api import create_api
 from mainstay.web.app import create_pages
 from mainstay.web.backend import ConnectionCard, SourceCard, WorkspaceCard
+from mainstay.web.declared import Section, sections_of
 from mainstay.web.intake import PREFIX, IntakeEndpoint, Receive, Scope, Send
 from mainstay.web.metrics import PATH as METRICS_PATH
 from mainstay.web.metrics import Metrics
@@ -103,6 +104,11 @@ class AppBackend:
             )
             for name, entry in stack.connections.items()
         ]
+
+    def declared(self, workspace_id: UUID) -> Sequence[Section]:
+        """Return what a workspace's stack declares, section by section."""
+        workspace = self._app.workspace(workspace_id)
+        return sections_of(workspace.stack, workspace.workflows)
 
     def oauth(self, workspace_id: UUID, connection: str) -> OAuth | None:
         """Return how an account is connected; None of a connection with a fixed token."""
