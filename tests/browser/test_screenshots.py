@@ -49,7 +49,7 @@ def pictures(served: Served, people: People) -> dict[str, Picture]:
         "run": Picture(story["run failed"], "docs/operating.md"),
         "reviews": Picture(f"{people.root}/reviews", "docs/operating.md"),
         "incident": Picture(story["incident"], "docs/watching.md", HALF),
-        "monitors": Picture(f"{root}/monitors", "docs/watching.md"),
+        "monitors": Picture(f"{root}/monitors", "docs/watching.md", HALF),
         "rhythm": Picture(f"{root}/monitors/source/website", "docs/watching.md", (1120, 590)),
         "contact": Picture(people.contact(people.merged), "docs/identity.md", HALF),
         "connections": Picture(f"{root}/connections", "docs/connections.md", HALF),
