@@ -67,8 +67,12 @@ async def test_the_pictures_in_the_docs(
     await fill(served.backend.pool, served.story.card.id)
     await drift(served)
     shown = pictures(served, people)
-    others = [f"/w/acme/{path}" for path in (*MONITORS, "mirrors", "settings", "reviews/proposals", "reviews/approvals", "retries")]
-    pages = {*served.story.paths().values(), *others, *(picture.path for picture in shown.values())}
+    others = (*MONITORS, "mirrors", "settings", "reviews/proposals", "reviews/approvals", "retries")
+    pages = {
+        *served.story.paths().values(),
+        *(f"/w/acme/{path}" for path in others),
+        *(picture.path for picture in shown.values()),
+    }
     assert await _too_wide(phone, sorted(pages)) == []
 
     await _brief(served)
