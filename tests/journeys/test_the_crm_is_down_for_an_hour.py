@@ -79,6 +79,7 @@ async def drain(stack: StackUnderTest, sandbox: Sandbox, *, until: int) -> list[
 async def test_an_hour_without_the_crm(make_stack: MakeStack, sandbox: Sandbox, outage: str) -> None:
     stack = await make_stack(STACK, CODE)
     sandbox.set_fault("gohighlevel", **OUTAGES[outage])
+    calls_by_minute = []
     for number in range(LEADS):
         await stack.submit("website", email=f"lead{number}@example.com", first_name="Lead")
         if number == LEADS // 2:
@@ -86,10 +87,13 @@ async def test_an_hour_without_the_crm(make_stack: MakeStack, sandbox: Sandbox, 
         told = number + 1 + IMPORTED * (number >= LEADS // 2)
         assert len(sandbox.messages("slack")) == told, "chat hears of it at once"
         await stack.advance(EVERY)
+        calls_by_minute.append(sandbox.request_count("gohighlevel"))
 
     # Nothing has failed, nobody is woken, the vendor is left in peace, and the pages say what is the matter.
     assert {state for _, _, state in await stack.runs()} == {"done", "waiting"}
-    assert sandbox.request_count("gohighlevel") <= 40, "beside the first five, a probe every five minutes at the most"
+    # Until it counts as out, the first leads try again by themselves, at moments that chance has a part in.
+    assert calls_by_minute[9] <= 40
+    assert calls_by_minute[-1] - calls_by_minute[9] <= 50 // 5 + 1, "a probe every five minutes at the most"
     async with visiting(stack) as browser:
         page = await read(browser, "/w/acme/connections")
     people = LEADS + IMPORTED
