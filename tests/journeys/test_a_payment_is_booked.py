@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
-from mainstay.kit.http import open_session
 from mainstay.sandbox.client import Sandbox
 from mainstay.sandbox.vendors.stripe_events import signed
 from mainstay.testing import StackUnderTest
-from mainstay.web.intake import IntakeEndpoint
 from tests.stripe_to_books import BOOKS, ONCE, SECRET, Shop, copies, write_stack
-from tests.web.serving import listen, serving
+from tests.web.serving import taking_in
 
 SARAH = "sarah@example.com"
 LOST = {
@@ -43,10 +41,8 @@ async def stack(vendor: str, dsn: str, sandbox: Sandbox, tmp_path: Path) -> Asyn
 @pytest.fixture
 async def tell(stack: StackUnderTest) -> AsyncIterator[Tell]:
     """Posts events as Stripe does; returns the answers' statuses."""
-    listener, base = listen()
-    url = f"{base}/in/acme-plumbing/stripe"
-    endpoint = IntakeEndpoint(stack.app.intake, stack.app.by_slug, public_url="")
-    async with serving(endpoint, listener), open_session() as session:
+    async with taking_in(stack) as (session, base):
+        url = f"{base}/in/acme-plumbing/stripe"
 
         async def telling(events: Sequence[Any], secret: str = SECRET, *, settle: bool = True) -> list[int]:
             statuses = []

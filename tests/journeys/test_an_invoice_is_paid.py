@@ -10,13 +10,11 @@ import pytest
 
 from mainstay.db import acquire
 from mainstay.kit import RawRequest
-from mainstay.kit.http import open_session
 from mainstay.sandbox import Sandbox
 from mainstay.sandbox.vendors.stripe_events import signed
 from mainstay.testing import StackUnderTest
-from mainstay.web.intake import IntakeEndpoint
 from tests.conftest import MakeStack
-from tests.web.serving import listen, serving
+from tests.web.serving import taking_in
 
 STACK = """
     [connections.stripe]
@@ -66,10 +64,8 @@ async def stack(make_stack: MakeStack) -> StackUnderTest:
 @pytest.fixture
 async def tell(stack: StackUnderTest) -> AsyncIterator[Tell]:
     """Posts an event as Stripe does; returns the answer's status."""
-    listener, base = listen()
-    url = f"{base}/in/acme/payments"
-    endpoint = IntakeEndpoint(stack.app.intake, stack.app.by_slug, public_url="")
-    async with serving(endpoint, listener), open_session() as session:
+    async with taking_in(stack) as (session, base):
+        url = f"{base}/in/acme/payments"
 
         async def telling(event: Any, secret: str = SECRET) -> int:
             made = signed(event, secret, datetime.now(UTC))

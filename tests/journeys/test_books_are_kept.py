@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from mainstay.kit.http import open_session
 from mainstay.kit.signature import hmac_base64
 from mainstay.sandbox.client import Sandbox
 from mainstay.sandbox.vendors.xero_account import TENANT
 from mainstay.testing import StackUnderTest
-from mainstay.web.intake import IntakeEndpoint
 from tests.conftest import MakeStack
-from tests.web.serving import listen, serving
+from tests.web.serving import taking_in
 
 REALM = "9341455600000000"
 CONNECTIONS = {
@@ -77,9 +75,7 @@ Deliver = Callable[[bytes, Mapping[str, str]], Awaitable[tuple[int, bytes]]]
 @asynccontextmanager
 async def delivering(stack: StackUnderTest) -> AsyncIterator[Deliver]:
     """Posts to the source ``books``; gives the answer's status and body."""
-    listener, base = listen()
-    endpoint = IntakeEndpoint(stack.app.intake, stack.app.by_slug, public_url="")
-    async with serving(endpoint, listener), open_session() as session:
+    async with taking_in(stack) as (session, base):
 
         async def deliver(body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
             async with session.post(f"{base}/in/acme/books", data=body, headers=headers) as answer:

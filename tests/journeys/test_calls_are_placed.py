@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from mainstay.kit.http import open_session
 from mainstay.sandbox.client import Sandbox
 from mainstay.sandbox.senders import SignedRequest
 from mainstay.sandbox.vendors import bland, retell, vapi
 from mainstay.testing import StackUnderTest
-from mainstay.web.intake import IntakeEndpoint
 from tests.conftest import MakeStack
-from tests.web.serving import listen, serving
+from tests.web.serving import taking_in
 
 STACK = """
     [connections.sms]
@@ -95,9 +93,7 @@ async def stack(make_stack: MakeStack, vendor: str) -> StackUnderTest:
 @pytest.fixture
 async def report(stack: StackUnderTest, vendor: str, sandbox: Sandbox) -> AsyncIterator[Report]:
     """Reports the end of the one call that was placed, as the vendor does; returns the answer's status."""
-    listener, base = listen()
-    endpoint = IntakeEndpoint(stack.app.intake, stack.app.by_slug, public_url="")
-    async with serving(endpoint, listener), open_session() as session:
+    async with taking_in(stack) as (session, base):
 
         async def reporting(outcome: str) -> int:
             [call] = sandbox.state(vendor)["calls"]

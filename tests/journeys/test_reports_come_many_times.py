@@ -16,12 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mainstay.connectors.sendgrid.webhook import SIGNATURE, TIMESTAMP
 from mainstay.db import acquire
-from mainstay.kit.http import open_session
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
-from mainstay.web.intake import IntakeEndpoint
 from tests.conftest import MakeStack
-from tests.web.serving import listen, serving
+from tests.web.serving import taking_in
 
 KEY = generate_private_key(SECP256R1())
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
@@ -54,9 +52,7 @@ async def stack(make_stack: MakeStack) -> StackUnderTest:
 @pytest.fixture
 async def tell(stack: StackUnderTest) -> AsyncIterator[Tell]:
     """Posts a batch as SendGrid does, signed at a moment; returns the answer's status."""
-    listener, base = listen()
-    endpoint = IntakeEndpoint(stack.app.intake, stack.app.by_slug, public_url="")
-    async with serving(endpoint, listener), open_session() as session:
+    async with taking_in(stack) as (session, base):
 
         async def telling(events: Sequence[Any], at: datetime) -> int:
             body, timestamp = json.dumps(events).encode(), str(int(at.timestamp()))

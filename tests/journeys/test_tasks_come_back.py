@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 
 from mainstay.db import acquire
-from mainstay.kit.http import open_session
 from mainstay.kit.signature import hmac_hex
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
-from mainstay.web.intake import IntakeEndpoint
 from tests.conftest import MakeStack
-from tests.web.serving import listen, serving
+from tests.web.serving import taking_in
 
 STACK = """
     [connections.work]
@@ -55,9 +53,7 @@ async def stack(make_stack: MakeStack) -> StackUnderTest:
 @pytest.fixture
 async def tell(stack: StackUnderTest) -> AsyncIterator[Tell]:
     """Sends what Linear sends of an issue that was completed; returns the answer's status."""
-    listener, base = listen()
-    endpoint = IntakeEndpoint(stack.app.intake, stack.app.by_slug, public_url="")
-    async with serving(endpoint, listener), open_session() as session:
+    async with taking_in(stack) as (session, base):
 
         async def telling(issue_id: str, secret: str = SECRET) -> int:
             state = {"id": "s", "name": "Done", "type": "completed"}

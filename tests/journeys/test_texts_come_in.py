@@ -9,13 +9,11 @@ from urllib.parse import urlencode
 import pytest
 
 from mainstay.db import acquire
-from mainstay.kit.http import open_session
 from mainstay.kit.signature import hmac_base64
 from mainstay.sandbox.client import Sandbox
 from mainstay.testing import StackUnderTest
-from mainstay.web.intake import IntakeEndpoint
 from tests.conftest import MakeStack
-from tests.web.serving import listen, serving
+from tests.web.serving import taking_in
 
 STACK = """
     [connections.sms]
@@ -48,10 +46,8 @@ async def stack(make_stack: MakeStack) -> StackUnderTest:
 @pytest.fixture
 async def text(stack: StackUnderTest) -> AsyncIterator[Text]:
     """Sends a message as Twilio hands it on; returns the answer's status, content type and body."""
-    listener, base = listen()
-    url = f"{base}/in/acme/texts"
-    endpoint = IntakeEndpoint(stack.app.intake, stack.app.by_slug, public_url="")
-    async with serving(endpoint, listener), open_session() as session:
+    async with taking_in(stack) as (session, base):
+        url = f"{base}/in/acme/texts"
 
         async def texting(body: str, sid: str = "SM1", token: str = TOKEN) -> tuple[int, str, str]:
             fields = {"MessageSid": sid, "From": "+13125550147", "To": "+13125550100", "Body": body, "NumMedia": "0"}

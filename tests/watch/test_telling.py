@@ -17,6 +17,8 @@ ALERTS = Alerts(critical=((SLACK, PAGER), (TEXTS,)), other=((MAIL,),), escalate=
 class Night:
     """Quiet until seven."""
 
+    text = "22:00-07:00"
+
     def is_open(self, moment: datetime) -> bool:
         return moment.hour < 7
 

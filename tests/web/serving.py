@@ -6,9 +6,16 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
+
+from mainstay.kit.http import open_session
+from mainstay.testing import StackUnderTest
+from mainstay.web.intake import IntakeEndpoint
+
+if TYPE_CHECKING:
+    from mainstay.kit.http import Session
 
 
 @asynccontextmanager
@@ -30,3 +37,12 @@ def listen() -> tuple[socket.socket, str]:
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     return listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def taking_in(stack: StackUnderTest) -> AsyncIterator[tuple[Session, str]]:
+    """Serve a stack's intake alone; gives a session for a sender, and the address it posts below."""
+    listener, base = listen()
+    endpoint = IntakeEndpoint(stack.app.intake, stack.app.by_slug, public_url="")
+    async with serving(endpoint, listener), open_session() as session:
+        yield session, base

@@ -13,11 +13,9 @@ import pytest
 from mainstay import intake
 from mainstay.db import acquire
 from mainstay.errors import DatabaseUnavailableError, OverloadedError
-from mainstay.kit.http import open_session
 from mainstay.testing import StackUnderTest
-from mainstay.web.intake import IntakeEndpoint
 from tests.conftest import MakeStack
-from tests.web.serving import listen, serving
+from tests.web.serving import taking_in
 
 STACK = """
     [sources.website]
@@ -64,9 +62,7 @@ class Client:
 @pytest.fixture
 async def client(make_stack: MakeStack) -> AsyncIterator[Client]:
     stack = await make_stack(STACK)
-    listener, base = listen()
-    endpoint = IntakeEndpoint(stack.app.intake, stack.app.by_slug, public_url="")
-    async with serving(endpoint, listener), open_session() as session:
+    async with taking_in(stack) as (session, base):
         yield Client(stack, session, base)
 
 

@@ -25,6 +25,9 @@ kind = "json"
 expect = "off"
 [alerts]
 critical = ["slack:#alerts"]
+other = ["slack:#digest"]
+escalate = ["slack:#boss"]
+quiet = "22:00-07:00"
 [retention]
 runs = "400d"
 """
@@ -51,6 +54,9 @@ async def test_everything_declared_is_told_and_no_secret(make_stack: MakeStack) 
         "may be silent",
         "welcome.v1 on contact.created, its failures alert at once",
         "Critical slack:#alerts, at once",
+        "Other slack:#digest, gathered for 4 minutes",
+        "22:00-07:00: what is not critical waits",
+        "Not acknowledged after 15 minutes slack:#boss",
         "Runs 400 days",
         "Deliveries for ever",
     ):
@@ -59,3 +65,13 @@ async def test_everything_declared_is_told_and_no_secret(make_stack: MakeStack) 
     assert "token" not in page.lower()
     assert "secret" not in page.lower()
     assert "welcome.v1" in empty
+
+
+async def test_where_little_is_declared_it_says_so(make_stack: MakeStack) -> None:
+    stack = await make_stack("")
+    async with visiting(stack) as browser:
+        page = await read(browser, "/w/acme/settings")
+    assert "on public holidays of US silence is no news" in page
+    assert "leads come by a source" in page
+    assert "mainstay init writes one to see" in page
+    assert "Nobody is told" in page

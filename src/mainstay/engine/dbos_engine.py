@@ -211,7 +211,7 @@ class Worker:
                 log.warning("PostgreSQL is away; the heartbeat goes on when it is back")
             except Exception:
                 # The watcher must outlive any one bad row: without it nobody's runs are ever taken over.
-                log.exception("a round of taking over failed")
+                log.exception("a heartbeat's round failed")
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _beat_once(self) -> list[str]:

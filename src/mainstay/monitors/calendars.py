@@ -31,14 +31,17 @@ class DaysOff:
 
     def includes(self, day: date) -> bool:
         """Say whether silence is no news on a day."""
-        return self._is_named(day) or _is_holiday(self.holidays, day)
+        return any(first <= day <= last for first, last in self.spans) or _is_holiday(self.holidays, day)
 
-    def closes(self, day: date) -> bool:
-        """Say whether it is closed on a day: what is assumed closes nobody."""
-        return self._is_named(day) if self.is_assumed else self.includes(day)
+    @property
+    def said(self) -> DaysOff:
+        """Those on which it is closed: what is assumed closes nobody."""
+        return DaysOff(spans=self.spans) if self.is_assumed else self
 
-    def _is_named(self, day: date) -> bool:
-        return any(first <= day <= last for first, last in self.spans)
+    @property
+    def assumed(self) -> str:
+        """The region whose holidays are assumed; empty where it is said, and where none are known of it."""
+        return self.holidays if self.is_assumed and _is_known(self.holidays) else ""
 
     def coming(self, today: date, most: int) -> Sequence[date]:
         """Return the next ``most`` days off from ``today`` on, within three months."""
@@ -68,9 +71,14 @@ def calendar_of(code: str) -> HolidayBase:
     return holidays.country_holidays(country, subdiv=part or None)
 
 
-@lru_cache(maxsize=10_000)
-def _is_holiday(code: str, day: date) -> bool:
+@lru_cache
+def _is_known(code: str) -> bool:
     try:
-        return bool(code) and day in calendar_of(code)
+        return bool(code) and calendar_of(code) is not None
     except ValueError:  # what is said was checked; of a region none may be known
         return False
+
+
+@lru_cache(maxsize=10_000)
+def _is_holiday(code: str, day: date) -> bool:
+    return _is_known(code) and day in calendar_of(code)

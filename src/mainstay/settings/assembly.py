@@ -15,7 +15,6 @@ from mainstay.kit import Connector, SourceKind, SourceSettings
 from mainstay.kit.source import AskedSourceSettings
 from mainstay.mirrors import MirroredType
 from mainstay.mirrors.rules import Role
-from mainstay.monitors.rhythm import no_holiday
 from mainstay.settings.alerting import read_alerts
 from mainstay.settings.canary import read_canary
 from mainstay.settings.days_off import read_days_off
@@ -65,8 +64,8 @@ def assemble(document: Document, folder: Path) -> Stack:
     retries = read_retries(document, roles)
     days_off = read_days_off(workspace.holidays, workspace.days_off, workspace.region) if workspace else None
     hours = (
-        read_hours(workspace.hours, timezone, days_off.closes if days_off else no_holiday)
-        if workspace is not None and workspace.hours.strip()
+        read_hours(workspace.hours, timezone, days_off.said.includes)
+        if workspace is not None and days_off is not None and workspace.hours.strip()
         else None
     )
     monitors = read_monitors(document, _tables(document, "monitors"), timezone, hours)

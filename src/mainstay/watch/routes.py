@@ -45,6 +45,11 @@ class Weekly(Protocol):
 class Quiet(Protocol):
     """Hours in which what is not critical waits."""
 
+    @property
+    def text(self) -> str:
+        """How they are written."""
+        ...
+
     def is_open(self, moment: datetime) -> bool:
         """Say whether an aware moment is one of them."""
         ...

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mainstay.watch.routes import Ladder
 
 _OWN_BOOK = "Mainstay's own book"
-_NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +44,8 @@ def sections_of(stack: Stack, workflows: Mapping[str, Workflow]) -> Sequence[Sec
     return (
         Section("The business", "[workspace]", tuple(_business(stack))),
         Section("Which system is right", "[records], [roles]", tuple(_right(stack))),
-        Section(
-            "Sources",
-            "[sources.NAME]",
-            tuple(_sources(stack)),
-            "None yet: leads come by a source, a form say.",
-        ),
-        Section(
-            "Workflows", "workflows/", tuple(_workflows(workflows)), "None yet: mainstay init shows how one is written."
-        ),
+        Section("Sources", "[sources.NAME]", tuple(_sources(stack)), "None yet: leads come by a source, a form say."),
+        Section("Workflows", "workflows/", tuple(_workflows(workflows)), "None yet: mainstay init writes one to see."),
         Section("Alerts", "[alerts]", tuple(_alerts(stack))),
         Section("How long it is kept", "[retention]", tuple(_kept(stack))),
     )
@@ -69,9 +61,9 @@ def _business(stack: Stack) -> Iterator[Setting]:
 
 def _days_off(days_off: DaysOff) -> str:
     spans = [_day(first) if first == last else f"{_day(first)} to {_day(last)}" for first, last in days_off.spans]
-    if days_off.is_assumed:
-        spans.append(f"on public holidays of {days_off.holidays} no lead is awaited, as nothing is said of them")
-    elif days_off.holidays:
+    if days_off.assumed:
+        spans.append(f"on public holidays of {days_off.assumed} silence is no news, as nothing is said of them")
+    elif days_off.said.holidays:
         spans.insert(0, f"public holidays of {days_off.holidays}")
     return "; ".join(spans) or "none"
 
@@ -117,17 +109,23 @@ def _workflows(workflows: Mapping[str, Workflow]) -> Iterator[Setting]:
 
 def _alerts(stack: Stack) -> Iterator[Setting]:
     alerts = stack.alerts
-    yield Setting("Critical", f"{_ladder(alerts.critical)}, at once")
-    yield Setting("Other", f"{_ladder(alerts.other or alerts.critical)}, gathered for {length_of(alerts.digest)}")
-    after = length_of(alerts.escalate_after)
-    yield Setting("Nobody acknowledges", f"after {after} {_ladder(alerts.escalate)}" if alerts.escalate else "stays so")
+    if not any(alerts):
+        yield Setting("Nobody is told", 'critical = ["slack:#alerts"] names who is; the pages tell all the same')
+        return
+    yield Setting("Critical", f"{_ladder(alerts.ladder('critical')[:1])}, at once")
+    yield Setting("Other", f"{_ladder(alerts.ladder('other')[:1])}, gathered for {length_of(alerts.digest)}")
+    if alerts.quiet is not None:
+        yield Setting("Quiet", f"{alerts.quiet.text}: what is not critical waits")
+    if alerts.escalate:
+        after = length_of(alerts.escalate_after)
+        yield Setting("Not acknowledged", f"after {after} {_ladder(alerts.escalate)}")
     yield Setting("A vendor is out", f"told after {length_of(alerts.outage_after)}; calls wait meanwhile")
     yield Setting("Weekly review", alerts.review or "on its page alone")
     yield Setting("Channels are tested", "each week" if alerts.test else "by hand: mainstay alerts test")
 
 
 def _ladder(ladder: Ladder) -> str:
-    return ", then ".join(" and ".join(route.written for route in step) for step in ladder) or _NOBODY
+    return ", then ".join(" and ".join(route.written for route in step) for step in ladder)
 
 
 def _kept(stack: Stack) -> Iterator[Setting]:

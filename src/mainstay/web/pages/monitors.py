@@ -61,23 +61,21 @@ async def watched(request: Request, slug: str, kind: str, name: str) -> Response
             "watched.html",
             monitor=shown,
             learned_rule=LEARNED,
-            days_off=_days_off(page),
+            days_off=_days_off(page, is_learned=shown.rule == LEARNED),
             breaches=await list_breaches(connection, workspace_id, name) if is_outcome else (),
             counted=await outcome_count(connection, workspace_id, name, page.now) if is_outcome else None,
             canaries=await list_canaries(connection, workspace_id) if is_canary else (),
         )
 
 
-def _days_off(page: Page) -> Mapping[str, Any]:
+def _days_off(page: Page, *, is_learned: bool) -> Mapping[str, Any]:
     """Return the next days on which no lead is awaited, and whose holidays are ``assumed``; empty for nobody's."""
     days_off = page.workspace.days_off
     if days_off is None:
         return {}
     today = page.now.astimezone(ZoneInfo(page.workspace.timezone)).date()
-    return {
-        "ahead": days_off.coming(today, _DAYS_SHOWN),
-        "assumed": days_off.holidays if days_off.is_assumed else "",
-    }
+    counting = days_off if is_learned else days_off.said
+    return {"ahead": counting.coming(today, _DAYS_SHOWN), "assumed": days_off.assumed}
 
 
 @router.post("/{name}/renew")
