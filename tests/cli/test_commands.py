@@ -348,6 +348,14 @@ def test_every_command_answers_as_json(acme: Path, run: Run, command: tuple[str,
     assert isinstance(result.json, dict)
 
 
+@pytest.mark.parametrize("may", ["", "read,fly"])
+def test_a_link_that_is_to_allow_what_there_is_not_is_not_made(acme: Path, run: Run, may: str) -> None:
+    refused = run("sign-in", "--may", may)
+    assert (refused.code, refused.out) == (2, "")
+    assert "there is no scope" in refused.err
+    assert "--may read,retry" in refused.err
+
+
 def test_quarantine_is_shown_and_released(acme: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = acme / "stack.toml"
     stack.write_text(stack.read_text().replace('# secret = "${WEBSITE_SECRET}"', 'secret = "${WEBSITE_SECRET}"'))

@@ -18,9 +18,9 @@ def sign_in(
         str, typer.Option("--as", metavar="NAME", help="Who it is for: stands beside what they decide.")
     ] = "",
     may: Annotated[
-        str,
+        str | None,
         typer.Option("--may", metavar="SCOPES", help="What they may do, of read,personal,retry,write. All without it."),
-    ] = "",
+    ] = None,
 ) -> None:
     """Make a new one-time link to the pages; it opens one session.
 
@@ -59,10 +59,11 @@ def sign_in(
     typer.echo(f"Good for one session, within {minutes} minutes, while `mainstay up` runs.", err=True)
 
 
-def _scopes(may: str) -> list[str]:
+def _scopes(may: str | None) -> list[str]:
     from mainstay.web.scopes import ALL, checked, in_order
 
     try:
-        return in_order(checked(each.strip() for each in may.split(",")) if may else ALL)
+        # Empty is a variable that is not set, and no wish for everything.
+        return in_order(ALL if may is None else checked(each.strip() for each in may.split(",")))
     except ValueError as error:
         raise CommandError(str(error), "Say it like: --may read,retry") from error

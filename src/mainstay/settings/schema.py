@@ -96,7 +96,7 @@ def _check_holidays(text: str | None) -> str | None:
 
 def _check_days_off(value: object) -> object:
     if not isinstance(value, list):
-        raise problem(f"a list of days and spans of days: days_off = {DAYS_OFF}")
+        raise problem(f"should be a list of days and spans of days: days_off = {DAYS_OFF}")
     try:
         # TOML has days of its own, without quotes.
         days = [each.isoformat() if isinstance(each, date) else str(each) for each in value]
