@@ -33,7 +33,7 @@ async def test_what_is_watched_has_a_page(site: Site, operator: Browser) -> None
     assert "Public holidays are taken from the region, US." in (await operator.get(f"{root}/source/website")).text
     # What is declared in business hours is awaited on a holiday that is only assumed: nobody is closed for it.
     declared = (await operator.get(f"{root}/source/ads")).text
-    assert "None is in the next three months. Public holidays are none of them until you say whose" in declared
+    assert "None is in the next three months. Public holidays count once you say whose" in declared
     cards[0] = replace(cards[0], days_off=DaysOff("AC", is_assumed=True))
     assert "holidays are taken" not in (await operator.get(f"{root}/source/website")).text
     outcome = (await operator.get(f"{root}/outcome/speed-to-lead")).text
