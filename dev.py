@@ -65,9 +65,9 @@ CHECKS: Mapping[str, Sequence[Sequence[str]]] = {
     "screenshots": [["pytest", "tests/browser/test_screenshots.py", "--write-screenshots"]],
     "chaos": [["python", "-m", "tests.faults.chaos"]],
 }
-# Workers wait for PostgreSQL and for one another's processes more than they compute; four is where a small machine's
-# memory and the server's connections are still at ease.
-ALL_TESTS = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")
+# Tests wait for PostgreSQL and for one another's processes as much as they compute, so there is one worker more than
+# processors; with four a small machine's memory and the server's connections are still at ease.
+ALL_TESTS = ("-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "worksteal")
 
 
 def main(arguments: Sequence[str]) -> int:
